@@ -1,0 +1,25 @@
+"""The MDP, the description it comes from, and ways to write either down."""
+
+from rlkit.core.build import from_arrays, from_gymnasium, from_outcomes, from_successors, from_triplets
+from rlkit.core.enumerate import enumerate_model, enumerate_states
+from rlkit.core.mdp import MDP
+from rlkit.core.model import Model, Step
+from rlkit.core.table import TableModel
+from rlkit.core.validation import ModelError, ModelWarning, NoExactModel
+
+__all__ = [
+    "MDP",
+    "Model",
+    "ModelError",
+    "ModelWarning",
+    "NoExactModel",
+    "Step",
+    "TableModel",
+    "enumerate_model",
+    "enumerate_states",
+    "from_arrays",
+    "from_gymnasium",
+    "from_outcomes",
+    "from_successors",
+    "from_triplets",
+]

@@ -1,0 +1,32 @@
+"""The graph under an MDP: one node a state, one edge a transition."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import breadth_first_order
+
+if TYPE_CHECKING:
+    from rlkit.core.mdp import MDP, BoolArray
+
+
+def state_graph(mdp: MDP) -> csr_array:
+    """Edges between states over all choices, [S, S], sharing the model's successor array."""
+    ones = np.ones(mdp.n_transitions, dtype=np.int8)
+    return csr_array((ones, mdp.successor, mdp.choice_ptr[mdp.state_ptr]), shape=(mdp.n_states,) * 2)
+
+
+def reachable(mdp: MDP) -> BoolArray:
+    """Which states the initial distribution can reach under some policy, [S]."""
+    source = mdp.n_states
+    starts = np.flatnonzero(mdp.initial)
+    indices = np.concatenate([mdp.successor, starts])
+    pointers = np.append(mdp.choice_ptr[mdp.state_ptr], len(indices))
+    graph = csr_array(
+        (np.ones(len(indices), dtype=np.int8), indices, pointers), shape=(source + 1, source + 1)
+    )
+    found = np.zeros(source + 1, dtype=np.bool_)
+    found[breadth_first_order(graph, source, return_predecessors=False)] = True
+    return found[:-1]

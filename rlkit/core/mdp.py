@@ -1,0 +1,150 @@
+"""The Markov decision process (Definition 6.34) as sparse, read-only arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rlkit.core.validation import ModelError, normalised_rows, validate
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.integer[Any]]
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True, repr=False)
+class MDP:
+    """A finite Markov decision process: states, their choices, and the successors of each choice.
+
+    State s owns the choices `state_ptr[s]:state_ptr[s+1]`, and choice c the transitions
+    `choice_ptr[c]:choice_ptr[c+1]`. A state without choices is terminal and has value 0. Parallel
+    transitions (same choice, same successor) are allowed, so that their rewards may differ.
+
+    Rows that miss 1 by at most 1e-6 are renormalised with a `ModelWarning`; any other defect raises
+    a `ModelError` naming state and action. The arrays are made read-only. Source: Definition 6.34.
+    """
+
+    state_ptr: IntArray  # [S+1] first choice of each state
+    choice_ptr: IntArray  # [C+1] first transition of each choice
+    successor: IntArray  # [T]
+    probability: FloatArray  # [T]
+    reward: FloatArray  # [C] expected reward of taking the choice
+    action: IntArray  # [C] action index of the choice
+    initial: FloatArray  # [S] distribution of the first state
+    transition_reward: FloatArray | None = None  # [T] R(s,a,s'), where the successor matters
+    discount: float = 1.0
+    labels: Mapping[str, IntArray] = field(default_factory=dict)  # name -> sorted states
+    state_names: tuple[str, ...] | None = None
+    action_names: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        index = np.int32 if len(self.successor) < 2**31 else np.int64
+        for name in ("state_ptr", "choice_ptr", "successor", "action"):
+            object.__setattr__(self, name, _as_index(getattr(self, name), name, index))
+        for name in ("probability", "reward", "initial", "transition_reward"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, np.ascontiguousarray(value, dtype=np.float64))
+        validate(self)
+        self._drop_zeros()
+        object.__setattr__(self, "probability", normalised_rows(self))
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def _drop_zeros(self) -> None:
+        kept = self.probability > 0
+        if kept.all():
+            return
+        counts = np.append(0, np.cumsum(kept))[self.choice_ptr]
+        object.__setattr__(self, "choice_ptr", counts.astype(self.choice_ptr.dtype))
+        for name in ("successor", "probability", "transition_reward"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, value[kept])
+
+    def __repr__(self) -> str:
+        return f"MDP(states={self.n_states}, choices={self.n_choices}, transitions={self.n_transitions})"
+
+    @property
+    def n_states(self) -> int:
+        """Number of states S, terminal ones included."""
+        return len(self.state_ptr) - 1
+
+    @property
+    def n_choices(self) -> int:
+        """Number of state-action pairs C."""
+        return len(self.choice_ptr) - 1
+
+    @property
+    def n_transitions(self) -> int:
+        """Number of stored transitions T."""
+        return len(self.successor)
+
+    @cached_property
+    def n_actions(self) -> int:
+        """Number of actions A over all states."""
+        if self.action_names is not None:
+            return len(self.action_names)
+        return int(self.action.max()) + 1 if len(self.action) else 0
+
+    @cached_property
+    def terminal(self) -> BoolArray:
+        """Which states end the episode, [S]."""
+        ends: BoolArray = np.diff(self.state_ptr) == 0
+        return ends
+
+    @cached_property
+    def matrix(self) -> csr_array:
+        """Transition probabilities as a sparse matrix over the same memory, [C, S]."""
+        return csr_array(
+            (self.probability, self.successor, self.choice_ptr), shape=(self.n_choices, self.n_states)
+        )
+
+    @cached_property
+    def state_of_choice(self) -> IntArray:
+        """The state that owns each choice, [C]."""
+        return np.repeat(np.arange(self.n_states, dtype=self.state_ptr.dtype), np.diff(self.state_ptr))
+
+    @cached_property
+    def legal(self) -> BoolArray:
+        """Which actions each state offers, [S, A]."""
+        mask = np.zeros((self.n_states, self.n_actions), dtype=np.bool_)
+        mask[self.state_of_choice, self.action] = True
+        return mask
+
+    def table(self, per_choice: npt.NDArray[Any], fill: float = np.nan) -> FloatArray:
+        """Spread numbers given per choice, [C], over a table [S, A]; `fill` where no choice is."""
+        table = np.full((self.n_states, self.n_actions), fill)
+        table[self.state_of_choice, self.action] = per_choice
+        return table
+
+    def state_name(self, state: int) -> str:
+        """Name of a state, its number where it has none."""
+        return self.state_names[state] if self.state_names is not None else str(state)
+
+    def action_name(self, action: int) -> str:
+        """Name of an action, its number where it has none."""
+        return self.action_names[action] if self.action_names is not None else str(action)
+
+    def states_with(self, label: str) -> IntArray:
+        """States that carry a label; raises `ModelError` naming the known labels if there is no such one."""
+        if label not in self.labels:
+            known = ", ".join(sorted(self.labels)) or "none"
+            raise ModelError(f"no label {label!r} in this model (labels: {known})")
+        return self.labels[label]
+
+
+def _as_index(value: npt.ArrayLike, name: str, dtype: type[np.integer[Any]]) -> IntArray:
+    array = np.asarray(value)
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ModelError(f"{name} must hold integers, not {array.dtype}")
+    if array.size and (array.max() > np.iinfo(dtype).max or array.min() < np.iinfo(dtype).min):
+        raise ModelError(f"{name} holds {array.max()}, which is no index into this model")
+    return np.ascontiguousarray(array, dtype=dtype)

@@ -1,0 +1,119 @@
+"""The one description of a decision problem, from which every face of it comes.
+
+A model says how the first state is drawn, with which probability each random event happens, and what
+each event does. Sampling draws one event; enumeration walks them all. Every method works on a batch,
+in numpy and in torch alike, so a description is written once and runs everywhere.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, fields
+from typing import Any, Generic, TypeVar
+
+import array_api_compat
+from gymnasium import spaces
+
+Array = Any  # numpy.ndarray or torch.Tensor
+S = TypeVar("S")
+
+
+@dataclass(frozen=True)
+class Step(Generic[S]):
+    """What one event does to a batch of states."""
+
+    state: S
+    reward: Array  # [B] float64
+    terminated: Array  # [B] bool
+
+
+class Model(ABC, Generic[S]):
+    """A decision problem; S is a frozen dataclass of arrays with leading axis B."""
+
+    n_actions: int
+    n_events: int  # how many random outcomes one step can have
+    n_starts: int = 1  # how many random outcomes the start can have
+    observation_space: spaces.Space[Any]
+    action_names: tuple[str, ...] | None = None
+    discount: float = 1.0
+
+    @abstractmethod
+    def start_probs(self) -> Array:
+        """Probability of each start event, [n_starts]."""
+
+    @abstractmethod
+    def initial(self, event: Array) -> S:
+        """First states [B] for start events [B]."""
+
+    @abstractmethod
+    def event_probs(self, state: S, action: Array) -> Array:
+        """Probability of each event, [B, n_events]; rows sum to 1."""
+
+    @abstractmethod
+    def transition(self, state: S, action: Array, event: Array) -> Step[S]:
+        """What `event` [B] does to `state` [B] under `action` [B]."""
+
+    @abstractmethod
+    def observe(self, state: S) -> Array:
+        """What the agent sees, [B, ...]."""
+
+    def legal(self, state: S) -> Array:
+        """Which actions may be taken, [B, A]; all of them unless a model says otherwise."""
+        xp = array_api_compat.array_namespace(*leaves(state))
+        return xp.ones((batch_size(state), self.n_actions), dtype=xp.bool)
+
+    def sample_start(self, u: Array) -> S:
+        """First states for uniform numbers u [B]."""
+        return self.initial(inverse_cdf(self.start_probs()[None, :], u))
+
+    def sample_event(self, state: S, action: Array, u: Array) -> Array:
+        """Events [B] for uniform numbers u [B]."""
+        return inverse_cdf(self.event_probs(state, action), u)
+
+    def all_states(self) -> S | None:
+        """Every state in canonical order, where observations number them; None leaves it to a search."""
+        return None
+
+    def state_names(self, state: S) -> tuple[str, ...] | None:
+        """Names of the states of a batch, for tables; None where they have none."""
+        return None
+
+
+def inverse_cdf(probs: Array, u: Array) -> Array:
+    """Index of the interval of the cumulative probabilities [B or 1, E] that holds u [B]."""
+    xp = array_api_compat.array_namespace(probs)
+    cumulative = xp.cumulative_sum(probs, axis=-1)
+    passed = (cumulative <= u[:, None]) & (cumulative < cumulative[..., -1:])
+    return xp.sum(xp.astype(passed, xp.int64), axis=-1)
+
+
+def leaves(state: Any) -> list[Array]:
+    """The arrays of a batch of states."""
+    return [getattr(state, f.name) for f in fields(state)]
+
+
+def batch_size(state: Any) -> int:
+    """Number of states in a batch."""
+    return int(leaves(state)[0].shape[0])
+
+
+def take(state: S, index: Array) -> S:
+    """The states at `index` (integers or a mask) of a batch."""
+    return type(state)(*(leaf[index] for leaf in leaves(state)))
+
+
+def where(mask: Array, new: S, old: S) -> S:
+    """State by state, `new` where the mask [B] holds and `old` elsewhere."""
+    xp = array_api_compat.array_namespace(mask)
+    return type(new)(
+        *(
+            xp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
+            for a, b in zip(leaves(new), leaves(old), strict=True)
+        )
+    )
+
+
+def concatenate(first: S, second: S) -> S:
+    """Two batches of states as one."""
+    xp = array_api_compat.array_namespace(*leaves(first))
+    return type(first)(*(xp.concat([a, b]) for a, b in zip(leaves(first), leaves(second), strict=True)))

@@ -1,0 +1,98 @@
+"""Exact values of a given policy, and where it goes."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.linalg import splu
+
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.operators import choice_weights, policy_kernel
+
+
+def evaluate_policy(
+    mdp: MDP,
+    policy: FloatArray | IntArray,
+    *,
+    gamma: float | None = None,
+    horizon: int | None = None,
+) -> FloatArray:
+    """Value of a policy in every state, [S] (Definition 6.39), by a linear solve or `horizon` backups.
+
+    `policy` gives action probabilities [S, A] or one action a state [S]. `gamma` is the model's discount
+    unless given. At gamma = 1 a policy that never stops collecting reward has value inf or -inf, and nan
+    where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions.
+    """
+    gamma = mdp.discount if gamma is None else gamma
+    transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
+    if horizon is not None:
+        v = np.zeros(mdp.n_states)
+        for _ in range(horizon):
+            v = reward + gamma * (transition @ v)
+        return v
+    if gamma < 1:
+        return linear_solve(transition, reward, gamma)
+    return _undiscounted(transition, reward, mdp.terminal)
+
+
+def state_distribution(mdp: MDP, policy: FloatArray | IntArray, *, steps: int) -> FloatArray:
+    """Distribution over states after a number of steps, [S] (Definition 6.38); ended episodes stay."""
+    transition, _ = policy_kernel(mdp, choice_weights(mdp, policy))
+    stay = mdp.terminal.astype(np.float64)
+    where = mdp.initial
+    for _ in range(steps):
+        where = transition.T @ where + stay * where
+    return where
+
+
+def linear_solve(transition: csr_array, reward: FloatArray, gamma: float) -> FloatArray:
+    """Solve v = reward + gamma transition v by sparse LU; reward is [S] or [S, k] for k right-hand sides."""
+    system = (eye_array(transition.shape[0]) - gamma * transition).tocsc()
+    v: FloatArray = splu(system).solve(reward)
+    return v
+
+
+def can_reach(transition: csr_array, target: BoolArray) -> BoolArray:
+    """Which states [S] reach the target with positive probability in a Markov chain."""
+    n = transition.shape[0]
+    source, successor = transition.tocoo().coords
+    goals = np.flatnonzero(target)
+    ones = np.ones(len(source) + len(goals), dtype=np.int8)
+    backward = csr_array(
+        (ones, (np.append(successor, np.full(len(goals), n)), np.append(source, goals))), shape=(n + 1, n + 1)
+    )
+    found = np.zeros(n + 1, dtype=np.bool_)
+    found[breadth_first_order(backward, n, return_predecessors=False)] = True
+    return found[:-1]
+
+
+def _undiscounted(transition: csr_array, reward: FloatArray, terminal: BoolArray) -> FloatArray:
+    """Total reward of a Markov chain: closed classes are worth 0, inf or -inf, the rest is solved for."""
+    classes, label = connected_components(transition, directed=True, connection="strong")
+    source, successor = transition.tocoo().coords
+    closed = np.ones(classes, dtype=np.bool_)
+    closed[label[source[label[source] != label[successor]]]] = False
+    recurrent = closed[label] & ~terminal
+    infinite = {np.inf: np.zeros(len(reward), np.bool_), -np.inf: np.zeros(len(reward), np.bool_)}
+    for k in np.unique(label[recurrent & (reward != 0)]):
+        members = np.flatnonzero(label == k)
+        gain = _gain(transition[members][:, members], reward[members])
+        rounding = 1e-12 * np.abs(reward[members]).max()
+        for sign, states in infinite.items():
+            states[members] = gain * np.sign(sign) > -rounding
+    upper, lower = (can_reach(transition, states) for states in infinite.values())
+    v = np.zeros(len(reward))
+    finite = np.flatnonzero(~(recurrent | terminal | upper | lower))
+    v[finite] = linear_solve(transition[finite][:, finite], reward[finite], 1.0)
+    v[upper], v[lower], v[upper & lower] = np.inf, -np.inf, np.nan
+    return v
+
+
+def _gain(transition: csr_array, reward: FloatArray) -> float:
+    """Average reward a step of an irreducible chain: its stationary distribution times the reward."""
+    n = len(reward)
+    system = (eye_array(n) - transition).T.tolil()
+    system[0, :] = 1.0
+    stationary = np.atleast_1d(splu(system.tocsc()).solve(np.eye(n, 1).ravel()))
+    return float(stationary @ reward)

@@ -1,0 +1,76 @@
+"""The operators every solver is made of, on value functions v [S] and choice values q [C]."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from rlkit.core.mdp import MDP, FloatArray, IntArray
+
+
+def q_values(mdp: MDP, v: FloatArray, gamma: float) -> FloatArray:
+    """Value of each choice, [C]: r(s,a) + gamma E[v(s')] (Definition 6.40)."""
+    q: FloatArray = mdp.reward + gamma * (mdp.matrix @ v)
+    return q
+
+
+def best(mdp: MDP, q: FloatArray) -> FloatArray:
+    """Largest choice value of each state, [S]; 0 at terminal states."""
+    v = np.zeros(mdp.n_states)
+    alive = ~mdp.terminal
+    if alive.any():
+        v[alive] = np.maximum.reduceat(q, mdp.state_ptr[:-1][alive])
+    return v
+
+
+def bellman(mdp: MDP, v: FloatArray, gamma: float) -> FloatArray:
+    """One synchronous backup of every state, [S] (line 11 and 12 of Algorithm 6.41)."""
+    return best(mdp, q_values(mdp, v, gamma))
+
+
+def greedy(mdp: MDP, q: FloatArray) -> IntArray:
+    """First choice of largest value in each state, [S]; -1 at terminal states."""
+    is_best = q == best(mdp, q)[mdp.state_of_choice]
+    choice = np.full(mdp.n_states, -1, dtype=np.int64)
+    found = np.flatnonzero(is_best)[::-1]
+    choice[mdp.state_of_choice[found]] = found
+    return choice
+
+
+def policy_kernel(mdp: MDP, weight: FloatArray) -> tuple[csr_array, FloatArray]:
+    """Transition matrix [S, S] and reward [S] of the policy that takes choice c with weight[c]."""
+    mixing = csr_array((weight, np.arange(mdp.n_choices), mdp.state_ptr), shape=(mdp.n_states, mdp.n_choices))
+    return mixing @ mdp.matrix, mixing @ mdp.reward
+
+
+def choice_weights(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
+    """Probability of each choice [C] under a policy: action probabilities [S, A], or actions [S].
+
+    Rows of terminal states are not read. Raises `ValueError` naming the state where a policy gives weight
+    to an action that is not offered, or where its probabilities do not sum to 1 within 1e-6.
+    """
+    if policy.shape == (mdp.n_states,):
+        weight: FloatArray = (policy[mdp.state_of_choice] == mdp.action).astype(np.float64)
+    elif policy.shape == (mdp.n_states, mdp.n_actions):
+        weight = policy[mdp.state_of_choice, mdp.action].astype(np.float64)
+    else:
+        raise ValueError(
+            f"policy has shape {policy.shape}, expected ({mdp.n_states},) "
+            f"or ({mdp.n_states}, {mdp.n_actions})"
+        )
+    total = np.bincount(mdp.state_of_choice, weights=weight, minlength=mdp.n_states)
+    bad = ~mdp.terminal & ~(np.abs(total - 1) <= 1e-6)
+    if bad.any() or (weight < 0).any():
+        s = int(np.argmax(bad)) if bad.any() else int(mdp.state_of_choice[np.argmax(weight < 0)])
+        raise ValueError(
+            f"the policy in state {mdp.state_name(s)} is no distribution over its actions: "
+            f"they sum to {total[s]:.6g}"
+        )
+    return weight
+
+
+def uniform_policy(mdp: MDP) -> FloatArray:
+    """The policy that takes each action a state offers with equal probability, [S, A]."""
+    legal = mdp.legal.astype(np.float64)
+    uniform: FloatArray = legal / np.maximum(legal.sum(axis=1, keepdims=True), 1)
+    return uniform
