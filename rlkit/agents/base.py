@@ -1,0 +1,337 @@
+"""What every agent shares: making its environment, the learning loop, acting, evaluating, saving."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..nn import Encoder, State
+from . import environments, storage
+from .config import AgentConfig
+from .environments import AnyVectorEnv
+from .errors import ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
+from .evaluation import MAX_ENVS, Evaluation, evaluate_on
+from .presets import preset
+from .stepper import Array, BoolArray, Stepper
+
+Metrics: TypeAlias = dict[str, float]
+Callback: TypeAlias = Callable[["Agent", Metrics], None]
+
+# Every use of randomness has its own stream of the agent's seed, so that no two of them share numbers.
+STREAMS = {"network": 0, "policy": 1, "environment": 2, "evaluation": 3, "resume": 4}
+
+
+class Agent(ABC):
+    """An agent and the environment it learns on.
+
+    `env` is an environment id or a Gymnasium VectorEnv. The configuration is `config` if given, else the
+    algorithm's defaults with the tuned settings for this id, if there are any (presets.py); keyword
+    arguments change single fields of it. Raises ConfigError, UnsupportedError or UnsupportedSpaceError for
+    what does not fit.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[AgentConfig]]
+
+    network: nn.Module
+    optimizer: torch.optim.Optimizer
+    stepper: Stepper
+
+    def __init__(
+        self,
+        env: str | AnyVectorEnv,
+        *,
+        config: AgentConfig | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        env_kwargs: Mapping[str, Any] | None = None,
+        **overrides: object,
+    ) -> None:
+        self.env_id: str | None = env if isinstance(env, str) else env.spec.id if env.spec else None
+        self.env_kwargs = dict(env_kwargs or {})
+        self.seed = seed
+        self.device = _device(device)
+        base = config or self.configure(self.env_id)
+        if not isinstance(base, self.Config):
+            raise ConfigError(
+                f"{type(self).__name__} takes a {self.Config.__name__}, got {type(base).__name__}"
+            )
+        self._given_env = None if isinstance(env, str) else env
+        if self._given_env is not None:
+            overrides = {"num_envs": self._given_env.num_envs} | overrides
+        self.config = base.replace(overrides)
+
+        probe = self._given_env or environments.make(str(env), 1, kwargs=self.env_kwargs)
+        self.observation_space = probe.single_observation_space
+        action_space = probe.single_action_space
+        if self._given_env is None:
+            probe.close()
+        if not isinstance(action_space, spaces.Discrete):
+            raise UnsupportedError(f"{type(self).__name__} needs a Discrete action space, got {action_space}")
+        self.action_space = action_space
+        self.n_actions = int(action_space.n)
+
+        self.steps = 0  # environment steps taken
+        self.horizon = 0  # environment steps after which schedules end
+        self.encoder = Encoder(self.observation_space).to(self.device)
+        self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
+        self.rng = np.random.default_rng(self._stream("policy"))
+        self._build(torch.Generator().manual_seed(self._stream("network")))
+
+    @classmethod
+    def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
+        """The default configuration with the tuned settings for `env_id`, then `overrides`, changed in it."""
+        return cls.Config().replace(preset(cls.name, env_id) | dict(overrides or {}))
+
+    # What an algorithm fills in
+
+    @abstractmethod
+    def _build(self, generator: torch.Generator) -> None:
+        """Make `network` and `optimizer`; `generator` is the randomness of the initial parameters."""
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Get buffers ready for `stepper`, which is new."""
+
+    @abstractmethod
+    def _iterate(self, budget: int) -> Metrics:
+        """Collect at most `budget` environment steps, count them in `steps`, and learn."""
+
+    @abstractmethod
+    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        """Logits or action values [B, A] of packed observations; the highest is the greedy action."""
+
+    @abstractmethod
+    def _probabilities(self, scores: Tensor, mask: Tensor | None) -> Tensor:
+        """The agent's stochastic policy [B, A] from `_scores`, zero on illegal actions."""
+
+    @abstractmethod
+    def initial_state(self, batch: int) -> State:
+        """The backbone's state at the start of episodes."""
+
+    def _buffers(self) -> dict[str, Tensor]:
+        """What else a checkpoint must hold."""
+        return {}
+
+    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `_buffers`."""
+        assert not tensors
+
+    # Learning
+
+    def train(self, steps: int, *, callback: Callback | None = None) -> Self:
+        """Learn for exactly `steps` environment steps; `callback(agent, metrics)` follows each update.
+
+        Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
+        observation, a reward or the loss is NaN or infinite.
+        """
+        if steps < 1:
+            raise StepsError(f"steps must be at least 1, got {steps}")
+        self._ready(steps)
+        return self.continue_to(self.steps + steps, callback=callback)
+
+    def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
+        """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent goes on."""
+        self._ready(horizon - self.steps)
+        self.horizon = horizon
+        with _one_thread():
+            while self.steps < horizon:
+                try:
+                    metrics = self._iterate(horizon - self.steps)
+                except NonFiniteError as error:
+                    raise NonFiniteError(f"{error}, in the iteration after step {self.steps}") from None
+                for key, value in metrics.items():
+                    if not np.isfinite(value):
+                        raise NonFiniteError(f"{key} is {value} at step {self.steps}")
+                if callback is not None:
+                    callback(self, metrics)
+        return self
+
+    @property
+    def progress(self) -> float:
+        """The part of the current training that is done, for schedules."""
+        return self.steps / self.horizon if self.horizon else 0.0
+
+    def _ready(self, steps: int) -> None:
+        """Have a stepper whose environments can take exactly `steps` more."""
+        if hasattr(self, "stepper") and environments.fits(self.stepper.env, steps):
+            return
+        if self._given_env is not None:
+            environments.check_fits(self._given_env, steps)
+            env = self._given_env
+        else:
+            assert self.env_id is not None
+            env = environments.make_for_steps(
+                self.env_id, self.config.num_envs, kwargs=self.env_kwargs, steps=steps
+            )
+        self.stepper = Stepper(env, self.encoder, seed=self._stream("environment", self.steps))
+        self._begin()
+
+    # Acting
+
+    def act(
+        self,
+        obs: Any,
+        state: State | None = None,
+        *,
+        mask: Array | None = None,
+        stochastic: bool = False,
+    ) -> tuple[Any, State]:
+        """The action for one observation, or the actions for a batch, and the state to pass in next time.
+
+        `mask` [A] or [B, A] says which actions are legal. Greedy unless `stochastic`.
+        """
+        batched = self.encoder.is_batch(obs)
+        packed = self.encoder.pack(obs) if batched else self.encoder.pack_one(obs)[None]
+        legal = None if mask is None else np.asarray(mask, dtype=np.bool_).reshape(len(packed), -1)
+        reset = np.full(len(packed), state is None)
+        if state is None:
+            state = self.initial_state(len(packed))
+        action, state = self.choose(packed, state, reset, legal, self.rng if stochastic else None)
+        action = action + int(self.action_space.start)
+        return (action if batched else int(action[0])), state
+
+    def choose(
+        self,
+        obs: Array,
+        state: State,
+        reset: BoolArray,
+        mask: BoolArray | None,
+        rng: np.random.Generator | None,
+    ) -> tuple[NDArray[np.int64], State]:
+        """Actions [B], counted from 0, for packed observations: drawn with `rng`, or greedy without."""
+        probabilities, state = self.policy(obs, state, reset, mask, stochastic=rng is not None)
+        if rng is None:
+            return probabilities.argmax(-1), state
+        below = probabilities.cumsum(-1) < rng.random((len(obs), 1)) * probabilities.sum(-1, keepdims=True)
+        return below.sum(-1), state
+
+    def policy(
+        self, obs: Array, state: State, reset: BoolArray, mask: BoolArray | None, *, stochastic: bool
+    ) -> tuple[NDArray[np.float64], State]:
+        """Action probabilities [B, A] for packed observations; greedy ones are 0 or 1."""
+        with torch.inference_mode():
+            legal = None if mask is None else torch.as_tensor(mask, device=self.device)
+            scores, state = self._scores(
+                torch.as_tensor(obs, device=self.device), state, torch.as_tensor(reset, device=self.device)
+            )
+            if stochastic:
+                return self._probabilities(scores, legal).double().cpu().numpy(), state
+            if legal is not None:
+                scores = scores.float().masked_fill(~legal, -torch.inf)
+            best = scores.argmax(-1).cpu().numpy()
+        return np.eye(self.n_actions)[best], state
+
+    def evaluate(
+        self, episodes: int = 100, *, seed: int | None = None, stochastic: bool = False
+    ) -> Evaluation:
+        """Play `episodes` episodes on fresh environments, seeded apart from training; greedy by default."""
+        if self.env_id is None:
+            raise UnsupportedError(
+                "evaluate needs an environment id; for a VectorEnv without one use evaluate_on"
+            )
+        env = environments.make(self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs)
+        seed = self._stream("evaluation") if seed is None else seed
+        try:
+            with _one_thread():
+                return evaluate_on(self, env, episodes=episodes, seed=seed, stochastic=stochastic)
+        finally:
+            env.close()
+
+    # Saving
+
+    def save(self, path: str | Path) -> None:
+        """Write everything that going on needs to the folder `path`: safetensors and JSON, no pickle."""
+        tensors = storage.with_prefix("network", self.network.state_dict())
+        tensors |= storage.with_prefix("optimizer", storage.optimizer_tensors(self.optimizer))
+        tensors["generator"] = self.generator.get_state()
+        meta: dict[str, Any] = {
+            "agent": self.name,
+            "env_id": self.env_id,
+            "env_kwargs": self.env_kwargs,
+            "config": self.config.to_json(),
+            "seed": self.seed,
+            "steps": self.steps,
+            "horizon": self.horizon,
+            "observation_space": str(self.observation_space),
+            "action_space": str(self.action_space),
+            "rng": self.rng.bit_generator.state,
+        }
+        if hasattr(self, "stepper"):
+            tensors |= storage.with_prefix("buffers", self._buffers())
+            arrays, meta["stepper"] = self.stepper.state()
+            meta["num_envs"] = self.stepper.num_envs
+            tensors |= storage.with_prefix("stepper", storage.as_tensors(arrays))
+        storage.write(Path(path), tensors, meta)
+
+    @classmethod
+    def load(cls, path: str | Path, *, env: str | AnyVectorEnv | None = None, device: str = "auto") -> Self:
+        """The agent saved at `path`, ready to act or go on learning, on its own environment or on `env`.
+
+        Raises LoadError if the folder is missing or damaged, of another algorithm, or of other spaces.
+        """
+        tensors, meta = storage.read(Path(path))
+        if meta["agent"] != cls.name:
+            raise LoadError(f"{path} holds a {meta['agent']} agent, not {cls.name}")
+        env = env if env is not None else meta["env_id"]
+        if env is None:
+            raise LoadError(f"{path} was trained on a VectorEnv without an id: give it as env=")
+        config = cls.Config().replace(meta["config"])
+        agent = cls(env, config=config, seed=meta["seed"], device=device, env_kwargs=meta["env_kwargs"])
+        for kind in ("observation_space", "action_space"):
+            if str(getattr(agent, kind)) != meta[kind]:
+                raise LoadError(f"{path} was trained on {kind} {meta[kind]}, not {getattr(agent, kind)}")
+        agent._restore(tensors, meta)
+        return agent
+
+    def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
+        self.network.load_state_dict(storage.under("network", tensors))
+        storage.load_optimizer(self.optimizer, storage.under("optimizer", tensors))
+        self.generator.set_state(tensors["generator"])
+        self.rng.bit_generator.state = meta["rng"]
+        self.steps, self.horizon = meta["steps"], meta["horizon"]
+        if "stepper" not in meta:
+            return
+        num_envs = meta["num_envs"]
+        if self._given_env is not None and self._given_env.num_envs != num_envs:
+            raise LoadError(
+                f"the agent was trained on {num_envs} environments, not {self._given_env.num_envs}"
+            )
+        env = self._given_env or environments.make(str(self.env_id), num_envs, kwargs=self.env_kwargs)
+        self.stepper = Stepper(env, self.encoder, seed=self._stream("resume", self.steps))
+        arrays = storage.as_arrays(storage.under("stepper", tensors))
+        self.stepper.set_state(arrays, meta["stepper"], seed=self._stream("resume", self.steps))
+        self._begin()
+        self._load_buffers(storage.under("buffers", tensors))
+
+    def _tensor(self, array: Array) -> Tensor:
+        """An array as a tensor on the agent's device; on the CPU they share memory."""
+        return torch.from_numpy(array).to(self.device)
+
+    def _stream(self, name: str, number: int = 0) -> int:
+        """A seed for one use of randomness, derived from the agent's own."""
+        return int(np.random.SeedSequence([self.seed, STREAMS[name], number]).generate_state(1)[0])
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Small networks are faster on one thread, and the same seed gives the same sums."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _device(name: str) -> torch.device:
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)

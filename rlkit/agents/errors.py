@@ -1,0 +1,25 @@
+"""Errors that a user of the agents can meet, each with a message that says what to do."""
+
+
+class AgentError(Exception):
+    """Base of all errors of this package."""
+
+
+class ConfigError(AgentError, ValueError):
+    """A configuration field is unknown or has a value outside its range."""
+
+
+class UnsupportedError(AgentError, TypeError):
+    """The environment asks for something the agent does not offer."""
+
+
+class StepsError(AgentError, ValueError):
+    """The number of steps does not fit the number of environments."""
+
+
+class NonFiniteError(AgentError, ArithmeticError):
+    """An observation, a reward or a loss is NaN or infinite."""
+
+
+class LoadError(AgentError):
+    """A saved agent is missing, damaged, or belongs to something else."""

@@ -1,0 +1,193 @@
+"""Grading: sampled returns for every environment, and exact values where there is a model.
+
+    percent of optimum = 100 (V_pi - V_rand) / (V* - V_rand)
+
+with V_rand the value of choosing uniformly among the legal actions: 100 is optimal, 0 no better than chance,
+below 0 worse. Every value is an expectation over the initial states, and belongs to an objective:
+
+    discounted      the agent's own gamma, without a time limit
+    unlimited       gamma 1, without a time limit
+    time-limited    gamma 1, over the environment's maximum number of steps
+"""
+
+import math
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+import rlkit
+from rlkit import checkpoint
+from rlkit.agents import Agent, Evaluation
+from rlkit.core import MDP, NoExactModel
+from rlkit.solvers import evaluate_policy, solve, uniform_policy
+
+
+@dataclass(frozen=True)
+class Score:
+    """The exact value of a policy under one objective; `reason` says why a field is None."""
+
+    objective: str
+    value: float | None
+    optimum: float | None
+    random: float | None
+    percent_of_optimum: float | None
+    regret: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Grade:
+    """Scores by objective; `headline` names the one that the environment itself asks for."""
+
+    headline: str
+    objectives: dict[str, Score]
+
+    @property
+    def exact(self) -> Score:
+        """The headline score."""
+        return self.objectives[self.headline]
+
+    def to_json(self) -> dict[str, Any]:
+        """`exact` and `objectives`, as `rlkit eval --json` shows them."""
+        return {
+            "exact": asdict(self.exact),
+            "objectives": {name: asdict(score) for name, score in self.objectives.items()},
+        }
+
+
+def evaluate(
+    agent: Agent | str | Path, *, episodes: int = 100, seed: int | None = None, stochastic: bool = False
+) -> Evaluation:
+    """Sampled returns of an agent, or of the one in a run folder; greedy unless `stochastic`."""
+    return _agent(agent).evaluate(episodes, seed=seed, stochastic=stochastic)
+
+
+def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
+    """The exact value of the agent's policy, of the optimal one and of the random one.
+
+    Raises NoExactModel where the environment has none, or where its states cannot be shown to the agent.
+    """
+    agent = _agent(agent)
+    if agent.env_id is None:
+        raise NoExactModel("an environment without an id has no exact model")
+    mdp = rlkit.exact(agent.env_id, **agent.env_kwargs)
+    policy = exact_policy(agent, mdp, stochastic=stochastic)
+    env = gymnasium.make(agent.env_id, **agent.env_kwargs)
+    limit = env.spec.max_episode_steps if env.spec is not None else None
+    env.close()
+    objectives: dict[str, tuple[float, int | None]] = {}
+    if agent.config.gamma < 1:
+        objectives["discounted"] = (agent.config.gamma, None)
+    objectives["unlimited"] = (1.0, None)
+    if limit is not None:
+        objectives["time-limited"] = (1.0, limit)
+    scores = {
+        name: score(mdp, policy, objective=name, gamma=gamma, horizon=horizon)
+        for name, (gamma, horizon) in objectives.items()
+    }
+    return Grade(headline="unlimited" if limit is None else "time-limited", objectives=scores)
+
+
+def score(
+    mdp: MDP, policy: NDArray[np.float64], *, objective: str, gamma: float, horizon: int | None
+) -> Score:
+    """One objective's score of a policy [S, A]."""
+    value = _start_value(mdp, evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
+    random = _start_value(mdp, evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
+    solution = solve(mdp, gamma=gamma, horizon=horizon)
+    optimum = solution.initial.value if solution.converged else math.nan
+    percent, regret, reason = None, None, None
+    if not solution.converged:
+        reason = "the solver did not converge"
+    elif not math.isfinite(optimum):
+        reason = f"the optimum is {optimum}"
+    elif not math.isfinite(value):
+        reason = f"the policy's value is {value}"
+    else:
+        regret = optimum - value
+        gap = optimum - random
+        if not math.isfinite(random):
+            reason = f"the random policy's value is {random}"
+        elif gap <= 1e-9 * max(1.0, abs(optimum)):
+            reason = "the random policy is optimal"
+        else:
+            percent = 100 * (value - random) / gap
+    return Score(objective, _finite(value), _finite(optimum), _finite(random), percent, regret, reason)
+
+
+def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.float64]:
+    """The agent's action probabilities in every state of the model, [S, A]; zero rows at terminal states."""
+    observations = _observations(agent, mdp)
+    packed = agent.encoder.pack(observations)
+    state = agent.initial_state(len(packed))
+    if state:
+        raise NoExactModel("an agent with memory has no policy over states")
+    legal = np.zeros((mdp.n_states, agent.n_actions), dtype=np.bool_)
+    legal[:, : mdp.n_actions] = mdp.legal
+    legal[mdp.terminal] = True
+    reset = np.ones(len(packed), dtype=np.bool_)
+    policy, _ = agent.policy(packed, state, reset, legal, stochastic=stochastic)
+    policy = policy[:, : mdp.n_actions]
+    policy[mdp.terminal] = 0
+    # The probabilities were float32 numbers.
+    return policy / np.where(mdp.terminal, 1, policy.sum(-1))[:, None]
+
+
+def report(
+    agent: Agent | str | Path, *, episodes: int = 100, seed: int | None = None, stochastic: bool = False
+) -> dict[str, Any]:
+    """Sampled and exact results as one JSON record; without a model `exact` is None with a `reason`."""
+    agent = _agent(agent)
+    sampled = evaluate(agent, episodes=episodes, seed=seed, stochastic=stochastic)
+    record: dict[str, Any] = {
+        "env_id": agent.env_id,
+        "agent": agent.name,
+        "seed": agent.seed,
+        "steps": agent.steps,
+        "policy": "stochastic" if stochastic else "greedy",
+        "mean_return": sampled.mean_return,
+        "ci95": [_finite(bound) for bound in sampled.ci95],
+        "episodes": sampled.episodes,
+        "mean_length": sampled.mean_length,
+    }
+    try:
+        return record | grade(agent, stochastic=stochastic).to_json()
+    except NoExactModel as error:
+        return record | {"exact": None, "objectives": {}, "reason": str(error)}
+
+
+def _observations(agent: Agent, mdp: MDP) -> Any:
+    """What the agent sees in each state of the model, [S, ...]; anything at terminal states."""
+    space = agent.observation_space
+    if isinstance(space, spaces.Discrete):
+        states = np.arange(mdp.n_states)
+        if (states[~mdp.terminal] >= space.n).any():
+            raise NoExactModel(f"the model has more states than {agent.env_id} has observations")
+        return np.where(states < space.n, states, 0) + int(space.start)
+    assert agent.env_id is not None
+    env = gymnasium.make(agent.env_id, **agent.env_kwargs)
+    try:
+        observations = getattr(env.unwrapped, "observations", None)
+        if observations is None:
+            raise NoExactModel(f"{agent.env_id} does not say what is observed in each state of its model")
+        return observations()
+    finally:
+        env.close()
+
+
+def _start_value(mdp: MDP, value: NDArray[np.float64]) -> float:
+    start = mdp.initial > 0
+    return float(mdp.initial[start] @ value[start])
+
+
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
+def _agent(agent: Agent | str | Path) -> Agent:
+    return agent if isinstance(agent, Agent) else checkpoint.load(agent)

@@ -1,0 +1,205 @@
+"""Training runs: an agent learning inside a folder that holds its configuration, metrics and checkpoints.
+
+config.json      what was run: environment, agent, full configuration, seed, steps, versions
+metrics.jsonl    one record a line, on a grid of steps
+checkpoints/     the newest checkpoint, with everything that going on needs
+tensorboard/     the same metrics as events
+"""
+
+import json
+import platform
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from importlib.metadata import version
+from pathlib import Path
+from types import FrameType
+from typing import Any, TypeAlias
+
+from rlkit import __version__, checkpoint
+from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError, StepsError
+from rlkit.log import MetricsLog, Record
+
+CONFIG = "config.json"
+RECORDS = 200  # records in metrics.jsonl over a whole run
+CHECKPOINTS = 10
+PROGRESS_SECONDS = 0.25
+
+OnProgress: TypeAlias = Callable[[Record], None]
+
+
+class RunError(Exception):
+    """A run folder cannot be used: it holds another run, or none."""
+
+
+class Interrupted(Exception):
+    """Training was stopped from the keyboard; `run_dir`, if there is one, can be resumed from `steps`."""
+
+    def __init__(self, run_dir: Path | None, steps: int) -> None:
+        super().__init__(f"stopped after {steps} steps")
+        self.run_dir = run_dir
+        self.steps = steps
+
+
+def train(
+    env_id: str,
+    *,
+    agent: str = "ppo",
+    steps: int,
+    seed: int = 0,
+    overrides: Mapping[str, object] | None = None,
+    env_kwargs: Mapping[str, Any] | None = None,
+    out: Path | None = None,
+    device: str = "auto",
+    on_progress: OnProgress | None = None,
+) -> Agent:
+    """Learn for exactly `steps` environment steps; `out` is the run folder, if there is to be one.
+
+    `overrides` changes fields of the agent's configuration; `on_progress` gets a record at most four
+    times a second and at the end. Raises ConfigError, RunError if `out` holds a run, NonFiniteError, Interrupted.
+    """
+    if agent not in AGENTS:
+        raise ConfigError(f"no agent {agent!r}; the agents are {', '.join(sorted(AGENTS))}")
+    algorithm = AGENTS[agent]
+    config = algorithm.configure(env_id, overrides)
+    learner = algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
+    if steps < 1:
+        raise StepsError(f"steps must be at least 1, got {steps}")
+    if out is not None:
+        if (out / CONFIG).exists():
+            raise RunError(f"{out} already holds a run; resume it or choose another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        _write_config(out, learner, steps)
+        checkpoint.save(out, learner)
+    return _learn(learner, steps, out, on_progress)
+
+
+def resume(
+    run_dir: Path, *, steps: int | None = None, device: str = "auto", on_progress: OnProgress | None = None
+) -> Agent:
+    """Go on with a run from its newest checkpoint until `steps` in total, by default those it was started for.
+
+    Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
+    """
+    try:
+        total = int(json.loads((run_dir / CONFIG).read_text())["steps"]) if steps is None else steps
+    except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
+        raise RunError(f"{run_dir} holds no run that can be resumed: {error}") from None
+    learner = checkpoint.load(run_dir, device=device)
+    if total <= learner.steps:
+        raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
+    _write_config(run_dir, learner, total)
+    return _learn(learner, total, run_dir, on_progress)
+
+
+def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None) -> Agent:
+    log: AbstractContextManager[MetricsLog | None] = (
+        nullcontext() if out is None else MetricsLog(out, step=agent.steps)
+    )
+    with log as metrics_log, _interrupt_flag() as interrupted:
+        recorder = _Recorder(agent, total, out, metrics_log, on_progress, interrupted)
+        try:
+            agent.continue_to(total, callback=recorder)
+        except NonFiniteError as error:
+            kept = f"; the last good checkpoint is {checkpoint.latest(out)}" if out is not None else ""
+            raise NonFiniteError(f"{error}{kept}") from None
+        except KeyboardInterrupt:
+            raise Interrupted(out, recorder.saved) from None
+    return agent
+
+
+class _Recorder:
+    """Called after every update: writes records and checkpoints by the step, shows progress by the clock."""
+
+    def __init__(
+        self,
+        agent: Agent,
+        total: int,
+        out: Path | None,
+        log: MetricsLog | None,
+        on_progress: OnProgress | None,
+        interrupted: threading.Event,
+    ) -> None:
+        self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
+        self.interrupted = interrupted
+        self.saved = self.last = self.first = agent.steps
+        self.start = time.perf_counter()
+        self.before = 0.0 if log is None else log.seconds
+        self.shown = float("-inf")
+
+    def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
+        end = agent.steps >= self.total
+        now = time.perf_counter()
+        record = _record(agent, metrics, now - self.start, self.before, self.first)
+        if self.log is not None and (end or self._crosses(self.total // RECORDS, agent.steps)):
+            self.log.write(record)
+        stop = self.interrupted.is_set()
+        if self.out is not None and (end or stop or self._crosses(self.total // CHECKPOINTS, agent.steps)):
+            checkpoint.save(self.out, agent)
+            self.saved = agent.steps
+        self.last = agent.steps
+        if self.on_progress is not None and (end or now - self.shown >= PROGRESS_SECONDS):
+            self.shown = now
+            self.on_progress(record)
+        if stop and not end:
+            raise KeyboardInterrupt
+
+    def _crosses(self, interval: int, step: int) -> bool:
+        interval = max(1, interval)
+        return step // interval > self.last // interval
+
+
+def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: float, first: int) -> Record:
+    finished = agent.stepper.finished
+    n = len(finished)
+    return {
+        "step": agent.steps,
+        "episodes": agent.stepper.episodes,
+        "mean_return": sum(value for value, _ in finished) / n if n else None,
+        "mean_length": sum(length for _, length in finished) / n if n else None,
+        **metrics,
+        "seconds": before + elapsed,
+        "steps_per_second": (agent.steps - first) / elapsed,
+    }
+
+
+@contextmanager
+def _interrupt_flag() -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C into a flag, so that the present update is finished; a second one stops at once.
+
+    Outside the main thread, where no signal arrives, the flag stays unset.
+    """
+    flag = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield flag
+        return
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        if flag.is_set():
+            raise KeyboardInterrupt
+        flag.set()
+
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield flag
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _write_config(out: Path, agent: Agent, steps: int) -> None:
+    packages = {name: version(name) for name in ("torch", "gymnasium", "numpy")}
+    config = {
+        "env_id": agent.env_id,
+        "env_kwargs": agent.env_kwargs,
+        "agent": agent.name,
+        "config": agent.config.to_json(),
+        "seed": agent.seed,
+        "steps": steps,
+        "device": str(agent.device),
+        "versions": {"rlkit": __version__, "python": platform.python_version(), **packages},
+    }
+    staged = out / f".{CONFIG}"
+    staged.write_text(json.dumps(config, indent=1) + "\n")
+    staged.replace(out / CONFIG)
