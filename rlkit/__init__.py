@@ -1,2 +1,71 @@
-"""Reinforcement learning with ground truth."""
+"""Reinforcement learning with ground truth.
+
+Importing rlkit enters its environments in Gymnasium's registry: at once if Gymnasium is loaded, else the
+moment it is, so that `import rlkit` itself stays light. Everything else is loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from rlkit.core import MDP
+    from rlkit.envs.registry import exact
+    from rlkit.evaluate import evaluate
+    from rlkit.solvers import solve
+    from rlkit.train import train
+
 __version__ = "0.1.0"
+__all__ = ["MDP", "__version__", "evaluate", "exact", "solve", "train"]
+
+_HOME = {
+    "MDP": "rlkit.core",
+    "evaluate": "rlkit.evaluate",
+    "exact": "rlkit.envs.registry",
+    "solve": "rlkit.solvers",
+    "train": "rlkit.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)
+
+
+class _RegisterAfterGymnasium:
+    """An import hook that waits for Gymnasium, registers rlkit's ids once it is loaded, and is gone."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+        if name != "gymnasium":
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.loader is None:
+            return spec
+        load = spec.loader.exec_module
+
+        def load_and_register(module: ModuleType) -> None:
+            load(module)
+            _register()
+
+        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        return spec
+
+
+def _register() -> None:
+    from rlkit.envs.registry import register
+
+    register()
+
+
+if "gymnasium" in sys.modules:
+    _register()
+else:
+    sys.meta_path.insert(0, _RegisterAfterGymnasium())

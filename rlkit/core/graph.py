@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
 if TYPE_CHECKING:
-    from rlkit.core.mdp import MDP, BoolArray
+    from rlkit.core.mdp import MDP, BoolArray, IntArray
 
 
 def state_graph(mdp: MDP) -> csr_array:
@@ -30,3 +30,17 @@ def reachable(mdp: MDP) -> BoolArray:
     found = np.zeros(source + 1, dtype=np.bool_)
     found[breadth_first_order(graph, source, return_predecessors=False)] = True
     return found[:-1]
+
+
+def layers(mdp: MDP) -> list[IntArray]:
+    """Reachable states by their distance from the initial ones, nearest first."""
+    graph = state_graph(mdp)
+    found = np.zeros(mdp.n_states, dtype=np.bool_)
+    frontier: IntArray = np.flatnonzero(mdp.initial)
+    result = []
+    while len(frontier):
+        found[frontier] = True
+        result.append(frontier)
+        after = np.unique(graph[frontier].indices)
+        frontier = after[~found[after]]
+    return result

@@ -36,6 +36,7 @@ class Model(ABC, Generic[S]):
     observation_space: spaces.Space[Any]
     action_names: tuple[str, ...] | None = None
     discount: float = 1.0
+    masked: bool = False  # whether some state forbids some action
 
     @abstractmethod
     def start_probs(self) -> Array:

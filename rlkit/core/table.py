@@ -50,6 +50,7 @@ class TableModel(Model[TableState]):
             "observation_space": spaces.Discrete(mdp.n_states),
             "action_names": mdp.action_names,
             "discount": mdp.discount,
+            "masked": not mdp.legal[~mdp.terminal].all(),
         }
         for name, value in derived.items():
             object.__setattr__(self, name, value)

@@ -1,0 +1,41 @@
+"""Environments: one description each, two Gymnasium faces, and the exact MDP."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rlkit.envs.faces import MDPEnv, ModelEnv, ModelVectorEnv
+    from rlkit.envs.grid import Grid, MapError, frozen_lake, grid_world
+    from rlkit.envs.registry import exact, register, resolve
+
+__all__ = [
+    "Grid",
+    "MDPEnv",
+    "MapError",
+    "ModelEnv",
+    "ModelVectorEnv",
+    "exact",
+    "frozen_lake",
+    "grid_world",
+    "register",
+    "resolve",
+]
+
+_HOME = {
+    "Grid": "grid",
+    "MDPEnv": "faces",
+    "MapError": "grid",
+    "ModelEnv": "faces",
+    "ModelVectorEnv": "faces",
+    "exact": "registry",
+    "frozen_lake": "grid",
+    "grid_world": "grid",
+    "register": "registry",
+    "resolve": "registry",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

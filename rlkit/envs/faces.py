@@ -1,0 +1,258 @@
+"""The two Gymnasium faces of a model: one environment, and a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+from gymnasium.error import InvalidAction, ResetNeeded
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from rlkit.core.enumerate import enumerate_model, enumerate_states
+from rlkit.core.mdp import MDP
+from rlkit.core.model import Model
+from rlkit.core.table import TableModel
+from rlkit.envs.simulation import Simulation
+
+Info = dict[str, Any]
+
+
+RENDER_MODES = ("rgb_array", "human", "ansi")
+
+
+class ModelEnv(gym.Env[Any, Any]):
+    """One episode at a time of any `Model`, as a `gymnasium.Env`.
+
+    Observations and actions are those of the model; `info["action_mask"]` [A] int8 is there when some
+    actions can be illegal. Raises `InvalidAction` for an action that is not legal.
+    """
+
+    metadata = {"render_modes": list(RENDER_MODES), "render_fps": 4}
+
+    def __init__(self, model: Model[Any], *, render_mode: str | None = None) -> None:
+        if render_mode is not None and render_mode not in RENDER_MODES:
+            raise ValueError(f"render_mode {render_mode!r} is none of {', '.join(RENDER_MODES)}")
+        self.model = model
+        self.render_mode = render_mode
+        self.observation_space = model.observation_space
+        self.action_space = spaces.Discrete(model.n_actions)
+        self.last_action: int | None = None
+        self._simulation = Simulation(model, 1)
+        self._over = False
+        self._window: Any = None
+
+    def mdp(self) -> MDP:
+        """The exact model behind this environment, enumerated once. Raises `NoExactModel` when too large."""
+        return self._mdp
+
+    def observations(self) -> npt.NDArray[Any]:
+        """What the agent sees in each state of `mdp()`, [S, ...]."""
+        return np.array(self.model.observe(enumerate_states(self.model)))
+
+    def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Any, Info]:
+        """Begin an episode; with a seed, the first of that seed, else the next one."""
+        super().reset(seed=seed)
+        everyone = np.ones(1, dtype=np.bool_)
+        if seed is not None or self._simulation.state is None:
+            chosen = int(self.np_random.integers(2**62)) if seed is None else seed
+            self._simulation.reseed([chosen], everyone)
+        self._simulation.restart(everyone)
+        self._over, self.last_action = False, None
+        self._show()
+        return self._observation(), self._info()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
+        """Take one action; time limits are a wrapper's business, so truncated is always False."""
+        if self._over:
+            raise ResetNeeded("the episode is over: call reset")
+        taken = np.asarray(action).reshape(1)
+        if not np.issubdtype(taken.dtype, np.integer):
+            raise InvalidAction(f"action {action!r} is no integer")
+        reward, terminated = self._simulation.step(taken.astype(np.int64))
+        self._over, self.last_action = bool(terminated[0]), int(taken[0])
+        self._show()
+        return self._observation(), float(reward[0]), self._over, False, self._info()
+
+    def render(self) -> Any:
+        """The present state as an image [H, W, 3] uint8, as text, or in a window."""
+        if self.render_mode is None:
+            gym.logger.warn("render was called on an environment made without a render_mode")
+            return None
+        if self._simulation.state is None:
+            raise ResetNeeded("call reset before render")
+        from rlkit.envs import render
+
+        state, action = self._simulation.state, self.last_action
+        if self.render_mode == "ansi":
+            return render.text(self.model, state, action)
+        frame = render.picture(self.model, state, action)
+        if self.render_mode == "rgb_array":
+            return frame
+        self._window = render.show(self._window, frame, fps=self.metadata["render_fps"])
+        return None
+
+    def close(self) -> None:
+        """Close the window, if there is one."""
+        if self._window is not None:
+            import pygame
+
+            pygame.display.quit()
+            self._window = None
+
+    @cached_property
+    def _mdp(self) -> MDP:
+        return self.model.mdp if isinstance(self.model, TableModel) else enumerate_model(self.model)
+
+    def _show(self) -> None:
+        if self.render_mode == "human":
+            self.render()
+
+    def _observation(self) -> Any:
+        observation = self.model.observe(self._simulation.state)[0]
+        return observation.copy() if isinstance(observation, np.ndarray) else observation
+
+    def _info(self) -> Info:
+        return {"action_mask": self._mask()[0]} if self.model.masked else {}
+
+    def _mask(self) -> npt.NDArray[np.int8]:
+        mask: npt.NDArray[np.int8] = self.model.legal(self._simulation.state).astype(np.int8)
+        return mask
+
+
+class MDPEnv(ModelEnv):
+    """Any MDP as an environment: observe the number of the state, take the number of an action."""
+
+    def __init__(self, mdp: MDP, *, render_mode: str | None = None) -> None:
+        super().__init__(TableModel(mdp), render_mode=render_mode)
+
+
+class ModelVectorEnv(VectorEnv[Any, Any, Any]):
+    """A batch of episodes of any `Model`, as a `gymnasium.vector.VectorEnv`.
+
+    Environment i of seed s lives the very episodes that `ModelEnv` lives with seed s + i. A time limit
+    truncates; what happens at an episode's end follows `autoreset_mode`, with `final_obs` and `final_info`
+    as Gymnasium has them. Raises `InvalidAction` for an action that is not legal.
+    """
+
+    metadata = {"render_modes": ["rgb_array", "ansi"], "render_fps": 4}
+
+    def __init__(
+        self,
+        model: Model[Any],
+        *,
+        num_envs: int = 1,
+        max_episode_steps: int | None = None,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        render_mode: str | None = None,
+    ) -> None:
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be at least 1, not {num_envs}")
+        if max_episode_steps is not None and max_episode_steps < 1:
+            raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}")
+        self.model = model
+        self.num_envs = num_envs
+        self.max_episode_steps = max_episode_steps
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = render_mode
+        self.single_observation_space = model.observation_space
+        self.single_action_space = spaces.Discrete(model.n_actions)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._simulation = Simulation(model, num_envs)
+        self._done = np.zeros(num_envs, dtype=np.bool_)
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: Info | None = None
+    ) -> tuple[Any, Info]:
+        """Begin episodes everywhere, or where `options["reset_mask"]` holds; environment i gets seed + i."""
+        mask = np.ones(self.num_envs, dtype=np.bool_)
+        if options is not None and "reset_mask" in options:
+            mask = np.asarray(options["reset_mask"], dtype=np.bool_)
+            if mask.shape != (self.num_envs,):
+                raise ValueError(f"reset_mask has shape {mask.shape}, expected ({self.num_envs},)")
+        self._reseed(seed, mask)
+        self._simulation.restart(mask)
+        self._done[mask] = False
+        return self._observations(), self._infos()
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
+        """Take one action in each environment; rewards float64, terminations and truncations bool, [B]."""
+        taken = np.asarray(actions)
+        if taken.shape != (self.num_envs,) or not np.issubdtype(taken.dtype, np.integer):
+            raise InvalidAction(f"actions must be {self.num_envs} integers, not {taken.dtype} {taken.shape}")
+        resetting = self._done.copy()
+        if resetting.any() and self.autoreset_mode is AutoresetMode.DISABLED:
+            raise ResetNeeded(f"environment {np.argmax(resetting)} is over: reset it with a reset_mask")
+        reward, terminated = self._simulation.step(taken.astype(np.int64, copy=False), ~resetting)
+        limit = self.max_episode_steps
+        truncated = ~resetting & (self._simulation.elapsed >= limit) if limit else np.zeros_like(terminated)
+        self._done = terminated | truncated
+        info: Info = {}
+        if self.autoreset_mode is AutoresetMode.NEXT_STEP and resetting.any():
+            self._simulation.restart(resetting)
+        elif self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
+            info = self._final()
+            self._simulation.restart(self._done)
+            self._done = np.zeros_like(self._done)
+        return self._observations(), reward, terminated, truncated, info | self._infos()
+
+    def render(self) -> tuple[Any, ...] | None:
+        """One frame or text for each environment."""
+        if self.render_mode is None:
+            return None
+        from rlkit.core.model import take
+        from rlkit.envs import render
+
+        draw = render.text if self.render_mode == "ansi" else render.picture
+        state = self._simulation.state
+        return tuple(draw(self.model, take(state, slice(i, i + 1)), None) for i in range(self.num_envs))
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that a continued run needs, as arrays."""
+        return {**self._simulation.get_state(), "done": self._done.copy()}
+
+    def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
+        """Continue from what `get_state` returned; returns what `reset` would."""
+        self._simulation.set_state(saved)
+        self._done = np.array(saved["done"])
+        return self._observations(), self._infos()
+
+    def _reseed(self, seed: int | Sequence[int | None] | None, mask: npt.NDArray[np.bool_]) -> None:
+        if seed is None:
+            if self._simulation.state is not None:
+                return
+            seed = int(self.np_random.integers(2**62))
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
+        if len(seeds) != self.num_envs:
+            raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        given = np.array([s is not None for s in seeds])
+        self._simulation.reseed([0 if s is None else int(s) for s in seeds], mask & given)
+
+    def _observations(self) -> Any:
+        return np.array(self.model.observe(self._simulation.state))
+
+    def _infos(self) -> Info:
+        if not self.model.masked:
+            return {}
+        mask = self.model.legal(self._simulation.state).astype(np.int8)
+        return {"action_mask": mask, "_action_mask": np.ones(self.num_envs, dtype=np.bool_)}
+
+    def _final(self) -> Info:
+        last, ended = self._observations(), self._done.copy()
+        final_obs = np.full(self.num_envs, None, dtype=object)
+        for i in np.flatnonzero(ended):
+            final_obs[i] = last[i]
+        final_info = {k: v & ended if k.startswith("_") else v for k, v in self._infos().items()}
+        return {
+            "final_obs": final_obs,
+            "_final_obs": ended,
+            "final_info": final_info,
+            "_final_info": ended.copy(),
+        }

@@ -1,0 +1,163 @@
+"""The ids of rlkit, entered in Gymnasium's registry, and the exact model behind an id."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gymnasium.vector import VectorEnv
+
+    from rlkit.core import MDP, Model
+    from rlkit.envs.faces import ModelEnv
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One environment id: where its description is made, with which knobs, and the time limit."""
+
+    id: str
+    factory: str  # "module:function" that returns a Model
+    summary: str
+    max_episode_steps: int | None = None
+    kwargs: Mapping[str, Any] = field(default_factory=dict)
+
+
+ENTRIES = (
+    Entry("rlkit/Exam-v0", "rlkit.envs.exam:exam", "study or party before an exam"),
+    Entry("rlkit/FrozenLake-v0", "rlkit.envs.grid:frozen_lake", "cross slippery ice around holes", 100),
+    Entry(
+        "rlkit/FrozenLake8x8-v0", "rlkit.envs.grid:frozen_lake", "the same on a larger lake", 200, {"size": 8}
+    ),
+    Entry("rlkit/GridWorld-v0", "rlkit.envs.grid:grid_world", "walls, pits, goals, wind and slip", 100),
+    Entry("rlkit/MDP-v0", "rlkit.core.table:TableModel", "any MDP, given as mdp="),
+)
+
+
+def register() -> None:
+    """Enter every id in Gymnasium's registry, once."""
+    from gymnasium.envs.registration import register as enter
+    from gymnasium.envs.registration import registry
+
+    for entry in ENTRIES:
+        if entry.id not in registry:
+            enter(
+                id=entry.id,
+                entry_point="rlkit.envs.registry:make_scalar",
+                vector_entry_point="rlkit.envs.registry:make_vector",
+                max_episode_steps=entry.max_episode_steps,
+                kwargs={"factory": entry.factory, **entry.kwargs},
+            )
+
+
+def make_scalar(*, factory: str, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
+    """The scalar face of a description; `knobs` go to its factory."""
+    from rlkit.envs.faces import ModelEnv
+
+    return ModelEnv(build(factory, knobs), render_mode=render_mode)
+
+
+def make_vector(
+    *,
+    factory: str,
+    num_envs: int = 1,
+    max_episode_steps: int | None = None,
+    autoreset_mode: Any = "NextStep",
+    render_mode: str | None = None,
+    **knobs: Any,
+) -> VectorEnv[Any, Any, Any]:
+    """The vector face of a description; `knobs` go to its factory."""
+    from rlkit.envs.faces import ModelVectorEnv
+
+    return ModelVectorEnv(
+        build(factory, knobs),
+        num_envs=num_envs,
+        max_episode_steps=max_episode_steps,
+        autoreset_mode=autoreset_mode,
+        render_mode=render_mode,
+    )
+
+
+def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
+    """Call a factory given as "module:function"; a wrong knob is a `TypeError` naming those there are."""
+    import inspect
+
+    module, name = factory.split(":")
+    function = getattr(import_module(module), name)
+    known = [p for p in inspect.signature(function).parameters]
+    for knob in knobs:
+        if knob not in known:
+            raise TypeError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")
+    model: Model[Any] = function(**knobs)
+    return model
+
+
+def resolve(name: str) -> str:
+    """The full id for a short one: `exam` is `rlkit/Exam-v0`, `cartpole` is `CartPole-v1`.
+
+    rlkit's own ids come first, and of several versions the newest. Raises `ValueError` with near names.
+    """
+    from gymnasium.envs.registration import parse_env_id, registry
+
+    register()
+    if name in registry:
+        return name
+    short: dict[str, tuple[bool, int, str]] = {}
+    for id in registry:
+        namespace, bare, version = parse_env_id(id)
+        if namespace not in (None, "rlkit"):
+            continue
+        rank = (namespace == "rlkit", version if version is not None else 0, id)
+        short[bare.lower()] = max(rank, short.get(bare.lower(), (False, -1, "")))
+    wanted = name.lower()
+    if wanted in short:
+        return short[wanted][2]
+    near = difflib.get_close_matches(wanted, short, n=3)
+    near += [id for id in registry if id.lower().startswith(wanted)][:3] if not near else []
+    hint = f"; near it: {', '.join(short[n][2] if n in short else n for n in near)}" if near else ""
+    raise ValueError(f"no environment {name!r}{hint}; `rlkit envs` lists those there are")
+
+
+ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
+    "FrozenLake": ("left", "down", "right", "up"),
+    "FrozenLake8x8": ("left", "down", "right", "up"),
+    "CliffWalking": ("up", "right", "down", "left"),
+    "CliffWalkingSlippery": ("up", "right", "down", "left"),
+    "Taxi": ("south", "north", "east", "west", "pickup", "dropoff"),
+}
+
+
+def exact(env_id: str, **kwargs: Any) -> MDP:
+    """The exact MDP behind an environment id: rlkit's own, or one of Gymnasium's with a table `P`.
+
+    Raises `NoExactModel` for an environment without one.
+    """
+    import gymnasium as gym
+    from gymnasium.envs.registration import parse_env_id
+
+    from rlkit.core import NoExactModel, from_gymnasium
+
+    register()
+    env = gym.make(env_id, **kwargs).unwrapped
+    if hasattr(env, "mdp"):
+        mdp: MDP = env.mdp()
+        return mdp
+    if getattr(env, "fickle_passenger", False):
+        raise NoExactModel(f"{env_id} with a fickle passenger leaves its own table P")
+    if not hasattr(env, "P") or not hasattr(env, "initial_state_distrib"):
+        raise NoExactModel(f"{env_id} has no exact model: it is neither one of rlkit's nor has a table P")
+    names = ACTION_NAMES.get(parse_env_id(env_id)[1])
+    return from_gymnasium(env.P, env.initial_state_distrib, action_names=names)
+
+
+@cache
+def time_limit(env_id: str) -> int | None:
+    """Steps after which an environment truncates, None for no limit."""
+    from gymnasium.envs.registration import spec
+
+    register()
+    return spec(env_id).max_episode_steps

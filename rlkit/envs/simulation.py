@@ -1,0 +1,92 @@
+"""A batch of episodes of a model: the state, the counters of the random generator, and the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium.error import InvalidAction, ResetNeeded
+
+from rlkit.core.model import Model, batch_size, leaves, take, where
+from rlkit.core.random import episode_key, uniform
+
+
+class Simulation:
+    """B episodes side by side. Episode number e of seed s is the same whatever B is and whoever is beside it."""
+
+    def __init__(self, model: Model[Any], size: int) -> None:
+        self.model, self.size = model, size
+        self.seed = np.zeros(size, dtype=np.int64)
+        self.episode = np.full(size, -1, dtype=np.int64)
+        self.elapsed = np.zeros(size, dtype=np.int64)
+        self.key = np.zeros(size, dtype=np.int64)
+        self.state: Any = None
+
+    def reseed(self, seeds: Sequence[int], mask: npt.NDArray[np.bool_]) -> None:
+        """Give the masked episodes a seed each; their next episode is number 0."""
+        for i in np.flatnonzero(mask):
+            self.seed[i] = np.uint64(seeds[i] % 2**64).astype(np.int64)
+        self.episode[mask] = -1
+
+    def restart(self, mask: npt.NDArray[np.bool_]) -> None:
+        """Begin the next episode where the mask [B] holds."""
+        self.episode[mask] += 1
+        self.elapsed[mask] = 0
+        self.key[mask] = episode_key(self.seed[mask], self.episode[mask])
+        fresh = self.model.sample_start(uniform(self.key, np.zeros(self.size, dtype=np.int64)))
+        self.state = fresh if self.state is None else where(mask, fresh, self.state)
+
+    def step(
+        self, action: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_] | None = None
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """Advance the masked episodes (all without a mask): reward [B] and terminated [B], 0 elsewhere.
+
+        Raises `InvalidAction` naming the action and, in a batch, the environment.
+        """
+        if self.state is None:
+            raise ResetNeeded("call reset before step")
+        reward, terminated = np.zeros(self.size), np.zeros(self.size, dtype=np.bool_)
+        rows = slice(None) if mask is None or mask.all() else np.flatnonzero(mask)
+        state, taken = take(self.state, rows), action[rows]
+        self._check(state, taken)
+        self.elapsed[rows] += 1
+        event = self.model.sample_event(state, taken, uniform(self.key[rows], self.elapsed[rows]))
+        step = self.model.transition(state, taken, event)
+        reward[rows], terminated[rows] = step.reward, step.terminated
+        if isinstance(rows, slice):
+            self.state = step.state
+        else:
+            for old, new in zip(leaves(self.state), leaves(step.state), strict=True):
+                old[rows] = new
+        return reward, terminated
+
+    def _check(self, state: Any, action: npt.NDArray[np.int64]) -> None:
+        n = self.model.n_actions
+        outside = (action < 0) | (action >= n)
+        if outside.any():
+            raise InvalidAction(f"action {action[np.argmax(outside)]} is none of 0..{n - 1}")
+        if self.model.masked:
+            allowed = self.model.legal(state)
+            refused = ~allowed[np.arange(batch_size(state)), action]
+            if refused.any():
+                i = int(np.argmax(refused))
+                raise InvalidAction(
+                    f"action {action[i]} is not legal here; legal are {np.flatnonzero(allowed[i]).tolist()}"
+                )
+
+    def get_state(self) -> dict[str, npt.NDArray[Any]]:
+        """Everything that a continued run needs, as arrays."""
+        own = {name: getattr(self, name) for name in ("seed", "episode", "elapsed", "key")}
+        fields = {} if self.state is None else {f"state_{i}": x for i, x in enumerate(leaves(self.state))}
+        return {name: np.array(value) for name, value in (own | fields).items()}
+
+    def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> None:
+        """Continue from what `get_state` returned."""
+        for name in ("seed", "episode", "elapsed", "key"):
+            setattr(self, name, np.array(saved[name]))
+        kind = type(self.model.initial(np.zeros(1, dtype=np.int64)))
+        fields = [name for name in saved if name.startswith("state_")]
+        if fields:
+            self.state = kind(*(np.array(saved[f"state_{i}"]) for i in range(len(fields))))
