@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -55,7 +55,7 @@ class _RegisterAfterGymnasium:
             load(module)
             _register()
 
-        spec.loader.exec_module = load_and_register  # type: ignore[method-assign]
+        cast(Any, spec.loader).exec_module = load_and_register
         return spec
 
 

@@ -58,7 +58,8 @@ def train(
     """Learn for exactly `steps` environment steps; `out` is the run folder, if there is to be one.
 
     `overrides` changes fields of the agent's configuration; `on_progress` gets a record at most four
-    times a second and at the end. Raises ConfigError, RunError if `out` holds a run, NonFiniteError, Interrupted.
+    times a second and at the end. Raises ConfigError, StepsError, RunError if `out` holds a run already,
+    NonFiniteError if learning broke down, Interrupted on Ctrl-C.
     """
     if agent not in AGENTS:
         raise ConfigError(f"no agent {agent!r}; the agents are {', '.join(sorted(AGENTS))}")
@@ -79,7 +80,7 @@ def train(
 def resume(
     run_dir: Path, *, steps: int | None = None, device: str = "auto", on_progress: OnProgress | None = None
 ) -> Agent:
-    """Go on with a run from its newest checkpoint until `steps` in total, by default those it was started for.
+    """Go on with a run from its newest checkpoint until `steps` in total, by default those it was meant for.
 
     Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
     """
@@ -167,7 +168,7 @@ def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: flo
 
 @contextmanager
 def _interrupt_flag() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C into a flag, so that the present update is finished; a second one stops at once.
+    """Turns the first Ctrl-C into a flag, so that the present update is finished; a second stops at once.
 
     Outside the main thread, where no signal arrives, the flag stays unset.
     """

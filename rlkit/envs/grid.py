@@ -32,7 +32,7 @@ FOUR_BY_THREE = ("...G", ".#.H", "S...")  # Russell and Norvig's example
 
 
 class MapError(ValueError):
-    """A map or a knob of a grid that cannot be played; the message names what is wrong and what is allowed."""
+    """A map or a knob that makes no playable grid; the message names it and what is allowed."""
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,7 @@ def _checked(rows: Sequence[str]) -> tuple[str, ...]:
             raise MapError(f"row {r} of the map has {len(row)} cells, row 0 has {len(rows[0])}")
         for c, cell in enumerate(row):
             if cell not in "#SGHF. ":
-                raise MapError(
-                    f"row {r}, column {c} of the map holds {cell!r}; allowed are # S G H F . and space"
-                )
+                raise MapError(f"row {r}, column {c} of the map holds {cell!r}; allowed are #SGHF. and space")
     checked = tuple(row.replace("F", FREE).replace(" ", FREE) for row in rows)
     for cell, what in ((START, "start"), (GOAL, "goal")):
         if not any(cell in row for row in checked):

@@ -88,7 +88,7 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
 
     module, name = factory.split(":")
     function = getattr(import_module(module), name)
-    known = [p for p in inspect.signature(function).parameters]
+    known = list(inspect.signature(function).parameters)
     for knob in knobs:
         if knob not in known:
             raise TypeError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")

@@ -80,7 +80,8 @@ def _cell(kind: str) -> Image:
 
 def _distance_from_centre() -> npt.NDArray[np.float64]:
     offset = np.arange(CELL) - (CELL - 1) / 2
-    return np.hypot(offset[:, None], offset[None, :])
+    distance: npt.NDArray[np.float64] = np.hypot(offset[:, None], offset[None, :])
+    return distance
 
 
 MOST_NODES = 60  # states of an MDP that a picture can still show
@@ -107,10 +108,10 @@ def _(model: TableModel, state: TableState, action: int | None) -> Image:
 def _graph(axes: Any, model: TableModel, here: int) -> None:
     """Nodes in columns by their distance from the start, the present one filled."""
     mdp = model.mdp
-    place = {}
-    for x, column in enumerate(layers(mdp)):
+    place: dict[int, tuple[float, float]] = {}
+    for depth, column in enumerate(layers(mdp)):
         for i, s in enumerate(column):
-            place[int(s)] = (float(x), (len(column) - 1) / 2 - i)
+            place[int(s)] = (float(depth), (len(column) - 1) / 2 - i)
     owner = np.repeat(mdp.state_of_choice, np.diff(mdp.choice_ptr))
     for s, t in {(int(s), int(t)) for s, t in zip(owner, mdp.successor, strict=True)}:
         if s in place and t in place and s != t:

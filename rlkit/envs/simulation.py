@@ -14,7 +14,7 @@ from rlkit.core.random import episode_key, uniform
 
 
 class Simulation:
-    """B episodes side by side. Episode number e of seed s is the same whatever B is and whoever is beside it."""
+    """B episodes side by side; episode e of seed s is the same whatever B is and whoever is beside it."""
 
     def __init__(self, model: Model[Any], size: int) -> None:
         self.model, self.size = model, size
@@ -26,8 +26,8 @@ class Simulation:
 
     def reseed(self, seeds: Sequence[int], mask: npt.NDArray[np.bool_]) -> None:
         """Give the masked episodes a seed each; their next episode is number 0."""
-        for i in np.flatnonzero(mask):
-            self.seed[i] = np.uint64(seeds[i] % 2**64).astype(np.int64)
+        wrapped = np.array([s % 2**64 for s in seeds], dtype=np.uint64).astype(np.int64)
+        self.seed[mask] = wrapped[mask]
         self.episode[mask] = -1
 
     def restart(self, mask: npt.NDArray[np.bool_]) -> None:
