@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
 from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError, StepsError
+from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
 
 CONFIG = "config.json"
@@ -30,7 +31,7 @@ PROGRESS_SECONDS = 0.25
 OnProgress: TypeAlias = Callable[[Record], None]
 
 
-class RunError(Exception):
+class RunError(RlkitError):
     """A run folder cannot be used: it holds another run, or none."""
 
 
@@ -84,15 +85,20 @@ def resume(
 
     Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
     """
-    try:
-        total = int(json.loads((run_dir / CONFIG).read_text())["steps"]) if steps is None else steps
-    except (FileNotFoundError, json.JSONDecodeError, KeyError) as error:
-        raise RunError(f"{run_dir} holds no run that can be resumed: {error}") from None
+    total = planned_steps(run_dir) if steps is None else steps
     learner = checkpoint.load(run_dir, device=device)
     if total <= learner.steps:
         raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
     _write_config(run_dir, learner, total)
     return _learn(learner, total, run_dir, on_progress)
+
+
+def planned_steps(run_dir: Path) -> int:
+    """How many steps a run is meant to take in all; raises RunError if the folder holds no run."""
+    try:
+        return int(json.loads((run_dir / CONFIG).read_text())["steps"])
+    except (OSError, json.JSONDecodeError, KeyError) as error:
+        raise RunError(f"{run_dir} holds no run that can be resumed: {error}") from None
 
 
 def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None) -> Agent:

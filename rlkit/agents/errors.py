@@ -1,7 +1,9 @@
 """Errors that a user of the agents can meet, each with a message that says what to do."""
 
+from rlkit.errors import RlkitError
 
-class AgentError(Exception):
+
+class AgentError(RlkitError):
     """Base of all errors of this package."""
 
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.errors import RlkitError
+
 if TYPE_CHECKING:
     from rlkit.core.mdp import MDP
 
@@ -15,7 +17,7 @@ ROW_TOLERANCE = 1e-6  # rows further from 1 than this are refused
 ROUNDING = 1e-12  # rows nearer to 1 than this are left as they are
 
 
-class ModelError(ValueError):
+class ModelError(RlkitError, ValueError):
     """A model that is not a Markov decision process; the message names state and action.
 
     `state` and `action` hold the indices where they are known.

@@ -10,6 +10,7 @@ import numpy as np
 from gymnasium import spaces
 
 from rlkit.core.model import Array, Model, Step
+from rlkit.errors import RlkitError
 
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))  # row and column step of left, down, right, up
 ARROWS = "←↓→↑"
@@ -31,7 +32,7 @@ LAKES = {
 FOUR_BY_THREE = ("...G", ".#.H", "S...")  # Russell and Norvig's example
 
 
-class MapError(ValueError):
+class MapError(RlkitError, ValueError):
     """A map or a knob that makes no playable grid; the message names it and what is allowed."""
 
 

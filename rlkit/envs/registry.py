@@ -5,11 +5,13 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from rlkit.errors import RlkitError
+
 if TYPE_CHECKING:
+    from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
     from rlkit.core import MDP, Model
@@ -25,6 +27,11 @@ class Entry:
     summary: str
     max_episode_steps: int | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
+    needs: str = ""  # a knob without which it cannot be made
+
+
+class RegistryError(RlkitError, ValueError):
+    """No such environment, or it cannot be made with these knobs."""
 
 
 ENTRIES = (
@@ -34,7 +41,7 @@ ENTRIES = (
         "rlkit/FrozenLake8x8-v0", "rlkit.envs.grid:frozen_lake", "the same on a larger lake", 200, {"size": 8}
     ),
     Entry("rlkit/GridWorld-v0", "rlkit.envs.grid:grid_world", "walls, pits, goals, wind and slip", 100),
-    Entry("rlkit/MDP-v0", "rlkit.core.table:TableModel", "any MDP, given as mdp="),
+    Entry("rlkit/MDP-v0", "rlkit.core.table:TableModel", "any MDP, given as mdp=", needs="mdp"),
 )
 
 
@@ -82,8 +89,19 @@ def make_vector(
     )
 
 
+def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
+    """`gymnasium.make`, with one `RegistryError` for whatever is wrong with the id or the knobs."""
+    import gymnasium as gym
+
+    register()
+    try:
+        return gym.make(env_id, **kwargs)
+    except (gym.error.Error, TypeError, ImportError) as error:
+        raise RegistryError(f"{env_id} cannot be made: {error}") from error
+
+
 def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
-    """Call a factory given as "module:function"; a wrong knob is a `TypeError` naming those there are."""
+    """Call a factory given as "module:function"; raises `RegistryError` for a knob it does not have."""
     import inspect
 
     module, name = factory.split(":")
@@ -91,7 +109,7 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     known = list(inspect.signature(function).parameters)
     for knob in knobs:
         if knob not in known:
-            raise TypeError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")
+            raise RegistryError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")
     model: Model[Any] = function(**knobs)
     return model
 
@@ -99,7 +117,7 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
 def resolve(name: str) -> str:
     """The full id for a short one: `exam` is `rlkit/Exam-v0`, `cartpole` is `CartPole-v1`.
 
-    rlkit's own ids come first, and of several versions the newest. Raises `ValueError` with near names.
+    rlkit's own ids come first, and of several versions the newest. Raises `RegistryError` with near names.
     """
     from gymnasium.envs.registration import parse_env_id, registry
 
@@ -112,14 +130,14 @@ def resolve(name: str) -> str:
         if namespace not in (None, "rlkit"):
             continue
         rank = (namespace == "rlkit", version if version is not None else 0, id)
-        short[bare.lower()] = max(rank, short.get(bare.lower(), (False, -1, "")))
+        for key in (bare.lower(), id.lower(), id.lower().removeprefix("rlkit/")):
+            short[key] = max(rank, short.get(key, (False, -1, "")))
     wanted = name.lower()
     if wanted in short:
         return short[wanted][2]
-    near = difflib.get_close_matches(wanted, short, n=3)
-    near += [id for id in registry if id.lower().startswith(wanted)][:3] if not near else []
-    hint = f"; near it: {', '.join(short[n][2] if n in short else n for n in near)}" if near else ""
-    raise ValueError(f"no environment {name!r}{hint}; `rlkit envs` lists those there are")
+    near = {short[key][2]: None for key in difflib.get_close_matches(wanted, short, n=3)}
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    raise RegistryError(f"no environment {name!r}{hint}; `rlkit envs` lists those there are")
 
 
 ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
@@ -136,13 +154,11 @@ def exact(env_id: str, **kwargs: Any) -> MDP:
 
     Raises `NoExactModel` for an environment without one.
     """
-    import gymnasium as gym
     from gymnasium.envs.registration import parse_env_id
 
     from rlkit.core import NoExactModel, from_gymnasium
 
-    register()
-    env = gym.make(env_id, **kwargs).unwrapped
+    env: Any = make(env_id, **kwargs).unwrapped
     if hasattr(env, "mdp"):
         mdp: MDP = env.mdp()
         return mdp
@@ -152,12 +168,3 @@ def exact(env_id: str, **kwargs: Any) -> MDP:
         raise NoExactModel(f"{env_id} has no exact model: it is neither one of rlkit's nor has a table P")
     names = ACTION_NAMES.get(parse_env_id(env_id)[1])
     return from_gymnasium(env.P, env.initial_state_distrib, action_names=names)
-
-
-@cache
-def time_limit(env_id: str) -> int | None:
-    """Steps after which an environment truncates, None for no limit."""
-    from gymnasium.envs.registration import spec
-
-    register()
-    return spec(env_id).max_episode_steps

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from typing import Literal
 
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.errors import RlkitError
 from rlkit.solvers.graph import Components, components
 from rlkit.solvers.iteration import (
     Bounded,
@@ -22,7 +22,12 @@ from rlkit.solvers.operators import bellman, best, greedy, q_values
 from rlkit.solvers.solution import HorizonSolution, Solution
 from rlkit.solvers.total import core, lift_choices
 
-Method = Literal["auto", "value-iteration", "policy-iteration"]
+METHODS = ("auto", "value-iteration", "policy-iteration")
+
+
+class SolveError(RlkitError, ValueError):
+    """An argument of `solve` out of range."""
+
 
 SMALL = 20_000  # states up to which a sparse LU of the whole model is cheap
 
@@ -34,22 +39,24 @@ def solve(
     horizon: int | None = None,
     minimize: bool = False,
     epsilon: float = 1e-6,
-    method: Method = "auto",
+    method: str = "auto",
     max_sweeps: int = 100_000,
 ) -> Solution:
     """Solve an MDP and return value, policy and certificate.
 
     The objective is discounted reward for gamma < 1, total reward for gamma = 1, and the reward of the
-    first `horizon` steps if one is given; gamma is the model's discount unless given. Raises `ValueError`
+    first `horizon` steps if one is given; gamma is the model's discount unless given. Raises `SolveError`
     for arguments out of range.
     """
     gamma = mdp.discount if gamma is None else gamma
     if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+        raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
     if not epsilon > 0:
-        raise ValueError(f"epsilon must be positive, not {epsilon}")
+        raise SolveError(f"epsilon must be positive, not {epsilon}")
+    if method not in METHODS:
+        raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
     if horizon is not None and horizon < 0:
-        raise ValueError(f"horizon must not be negative, not {horizon}")
+        raise SolveError(f"horizon must not be negative, not {horizon}")
     started = time.perf_counter()
     problem = replace(mdp, reward=-mdp.reward, transition_reward=None) if minimize else mdp
     solution = (
@@ -71,7 +78,7 @@ def solve(
     return replace(solution, seconds=time.perf_counter() - started)
 
 
-def _stationary(mdp: MDP, gamma: float, epsilon: float, method: Method, max_sweeps: int) -> Solution:
+def _stationary(mdp: MDP, gamma: float, epsilon: float, method: str, max_sweeps: int) -> Solution:
     order = components(mdp)
     chosen, reason = _choose(mdp, order, method)
     if order.acyclic:
@@ -100,7 +107,7 @@ def _stationary(mdp: MDP, gamma: float, epsilon: float, method: Method, max_swee
     )
 
 
-def _choose(mdp: MDP, order: Components, method: Method) -> tuple[str, str]:
+def _choose(mdp: MDP, order: Components, method: str) -> tuple[str, str]:
     sizes = np.diff(order.ptr)
     share = sizes[order.cyclic].max(initial=0) / mdp.n_states
     shape = "acyclic" if order.acyclic else f"{share:.0%} of its {mdp.n_states} states in one cycle"
