@@ -1,0 +1,333 @@
+"""Storm's DRN format: a whole model, with its labels and reward models, in one text file."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from rlkit.core.files.assemble import Choices, assemble, labels_to_write, merged
+from rlkit.core.files.numbers import decimal
+from rlkit.core.files.text import Block, blocks, fail, split, write_lines
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.core.validation import ModelWarning
+
+UNNAMED = "__NOLABEL__"  # how Storm marks a choice without an action
+COMMENT = b"//"
+ENTRY = re.compile(rb"(?m)^([ \t]*\d+)[ \t]*:[ \t]*")
+STATE = re.compile(
+    r"state\s+(\d+)(?P<rate>\s*!\S*)?\s*(?:\[(?P<rewards>[^\]]*)\])?\s*(?:\{\d*\})?(?P<labels>.*)"
+)
+ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\])?\s*")
+LABEL = re.compile(r'"([^"]*)"|(\S+)')
+
+
+@dataclass
+class _Header:
+    """What stands before @model."""
+
+    kind: str = ""
+    reward_models: list[str] = field(default_factory=list)
+    n_states: int = -1
+    n_choices: int = -1
+    lines: dict[str, int] = field(default_factory=dict)  # where each section begins
+
+
+def read_drn(path: Path, *, reward_model: str | None) -> MDP:
+    """Read a Markov decision process or chain, with the rewards of one of its reward models.
+
+    The model's only reward model is the default; where there are several and none is chosen, all rewards
+    are 0 and a `ModelWarning` lists them. A state's reward is paid for each step out of it. Numbers may be
+    fractions. Raises `ModelError` with file and line. Source: the DRN page of Storm's documentation.
+    """
+    return _Reader(path, reward_model).read()
+
+
+def write_drn(mdp: MDP, path: Path) -> None:
+    """Write a model with one reward model, called "reward", of expected rewards for each choice.
+
+    Transitions of a choice to the same state are merged. The discount and the names of states are left
+    out. Raises `ModelError` for an initial distribution that is not uniform, and for names that would not
+    be read back.
+    """
+    plain, _ = merged(mdp)
+    names = [_name(mdp.action_name(a), path) for a in range(mdp.n_actions)]
+    where = [""] * mdp.n_states
+    for label, states in labels_to_write(mdp, path).items():
+        if '"' in label or not label.isprintable():
+            raise fail(path, None, f"a label cannot be called {label!r} in this format")
+        text = label if LABEL.fullmatch(label) and "/" not in label and "[" not in label else f'"{label}"'
+        for s in states.tolist():
+            where[s] += f" {text}"
+    header = (
+        "@type: MDP\n@value_type: double\n@parameters\n\n@reward_models\nreward\n"
+        f"@nr_states\n{plain.n_states}\n@nr_choices\n{plain.n_choices}\n@model"
+    )
+    write_lines(path, header, _lines(plain, where, names))
+
+
+def _lines(mdp: MDP, labels: list[str], names: list[str]) -> Iterator[str]:
+    state_ptr, choice_ptr = mdp.state_ptr.tolist(), mdp.choice_ptr.tolist()
+    action, reward = mdp.action.tolist(), mdp.reward.tolist()
+    successor, probability = mdp.successor.tolist(), mdp.probability.tolist()
+    for s in range(mdp.n_states):
+        yield f"state {s} [0]{labels[s]}"
+        for c in range(state_ptr[s], state_ptr[s + 1]):
+            yield f"\taction {names[action[c]]} [{reward[c]!r}]"
+            for t in range(choice_ptr[c], choice_ptr[c + 1]):
+                yield f"\t\t{successor[t]} : {probability[t]!r}"
+
+
+def _name(name: str, path: Path) -> str:
+    if not ACTION.fullmatch(f"action {name}") or not name.isprintable() or name == UNNAMED:
+        raise fail(path, None, f"an action cannot be called {name!r} in this format")
+    return name
+
+
+class _Reader:
+    """The lines of states and actions one by one, those of transitions in bulk."""
+
+    def __init__(self, path: Path, reward_model: str | None) -> None:
+        self.path, self.reward_model = path, reward_model
+        self.header = _Header()
+        self.column: int | None = None  # which of the numbers in brackets is wanted
+        self.labels: dict[str, list[int]] = {}
+        self.state_reward: list[float] = []
+        self.owner: list[int] = []  # state of each choice
+        self.reward: list[float] = []
+        self.code: dict[str, int] = {UNNAMED: -1}
+        self.name: list[int] = []
+        self.line: list[int] = []  # where each choice begins
+        self.actions: dict[str, tuple[int, float]] = {}  # lines read before
+        self.in_choice = False
+        self.choice: list[IntArray] = [np.empty(0, np.int64)]  # of each transition
+        self.successor: list[IntArray] = [np.empty(0, np.int32)]
+        self.probability: list[FloatArray] = [np.empty(0)]
+
+    def read(self) -> MDP:
+        """Parse the file and build the model."""
+        pieces = blocks(self.path)
+        line, text = next(pieces)
+        model = re.search(rb"(?m)^@model[ \t\r]*\n", text)
+        if model is None:
+            raise fail(self.path, line, "there is no @model section near the beginning")
+        self.read_header(text[: model.start()].decode("utf-8"))
+        body = line + text.count(b"\n", 0, model.end())
+        for first, piece in chain([(body, text[model.end() :])], pieces):
+            block = split(self.path, first, piece, comment=COMMENT)
+            if len(block):
+                self.read_block(block)
+        return self.finish()
+
+    def read_header(self, text: str) -> None:
+        """Sections "@name: value", or "@name" with the value on the next line."""
+        header, lines = self.header, text.split("\n")
+        for i, line in enumerate(lines):
+            if not line.startswith("@"):
+                continue
+            name, _, inline = line[1:].partition(":")
+            name = name.strip()
+            if name in header.lines:
+                raise fail(self.path, i + 1, f"@{name} stands twice")
+            header.lines[name] = i + 1
+            value = inline.strip() or (lines[i + 1].strip() if i + 1 < len(lines) else "")
+            if name == "type":
+                header.kind = value.upper()
+            elif name == "reward_models":
+                header.reward_models = [] if value.startswith("@") else value.split()
+            elif name in ("nr_states", "nr_choices"):
+                if not (value.isascii() and value.isdigit() and len(value) < 19):
+                    raise fail(self.path, i + 1, f"@{name} must be followed by a count, not {value[:40]!r}")
+                setattr(header, name.replace("nr_", "n_"), int(value))
+            elif name == "parameters" and value and not value.startswith("@"):
+                raise fail(self.path, i + 1, f"the model has parameters: {value}")
+            elif name == "placeholders":
+                raise fail(self.path, i + 1, "placeholders are not supported")
+        if header.kind not in ("MDP", "DTMC"):
+            found = header.kind or "no @type"
+            raise fail(self.path, header.lines.get("type", 1), f"@type must be MDP or DTMC, not {found}")
+        if "nr_states" not in header.lines:
+            raise fail(self.path, 1, "there is no @nr_states section")
+        self.choose_reward_model()
+
+    def choose_reward_model(self) -> None:
+        """Find the column of the reward model asked for."""
+        models, chosen = self.header.reward_models, self.reward_model
+        if chosen is not None and (chosen in models or (chosen == "" and not models)):
+            self.column = models.index(chosen) if models else 0
+        elif chosen is not None:
+            known = ", ".join(models) or "none"
+            line = self.header.lines.get("reward_models", 1)
+            raise fail(self.path, line, f"there is no reward model {chosen!r} (reward models: {known})")
+        elif len(models) <= 1:
+            self.column = 0
+        else:
+            warnings.warn(
+                f"{self.path.name}: all rewards are 0, since none of the reward models "
+                f"{', '.join(models)} was chosen",
+                ModelWarning,
+                stacklevel=6,
+            )
+
+    def read_block(self, block: Block) -> None:
+        """Take up whole lines of states, actions and transitions."""
+        outline = block.starts_with(b"s") | block.starts_with(b"a")
+        index = np.cumsum(outline)
+        base, opened = len(self.owner), self.in_choice
+        made = [base - 1 if opened else -1]  # after each outline line, the choice that is open, or -1
+        for row in np.flatnonzero(outline).tolist():
+            text, line = block.span(row), int(block.line[row])
+            if text.startswith("s"):
+                self.read_state(text, line)
+                made.append(-1)
+            else:
+                self.read_action(text, line)
+                made.append(len(self.owner) - 1)
+        self.in_choice = made[-1] >= 0
+        entries = block.rows(~outline)
+        if not len(entries):
+            return
+        choice = np.array(made)[index[~outline]]
+        if (choice < 0).any():
+            row = int(np.argmax(choice < 0))
+            self.refuse(entries, row, "expected a state or an action")
+        entries = self.spaced(entries)
+        successor = entries.integers(0)
+        probability = entries.decimals(2, what="probability")
+        if (outside := successor >= self.header.n_states).any():
+            row = int(np.argmax(outside))
+            last = self.header.n_states - 1
+            raise fail(
+                self.path, int(entries.line[row]), f"there is no state {successor[row]}: states are 0..{last}"
+            )
+        if (probability < 0).any():
+            row = int(np.argmax(probability < 0))
+            raise fail(self.path, int(entries.line[row]), f"probability {probability[row]} is negative")
+        self.choice.append(choice)
+        self.successor.append(successor.astype(np.int32))
+        self.probability.append(probability)
+
+    def spaced(self, entries: Block) -> Block:
+        """Lines of transitions as three words each, however the colon stands."""
+        if not _spelled_out(entries).all():
+            lines = [entries.span(row).encode() for row in range(len(entries))]
+            text = b"\n".join(ENTRY.sub(rb"\1 : ", line) for line in lines) + b"\n"
+            again = split(self.path, 1, text, comment=COMMENT)
+            good = _spelled_out(again)
+            if not good.all():
+                self.refuse(entries, int(np.argmin(good)), "expected STATE : PROBABILITY")
+            entries = Block(
+                self.path, again.text, again.start, again.stop, again.first, again.count, entries.line
+            )
+        return entries
+
+    def refuse(self, entries: Block, row: int, expected: str) -> None:
+        """Raise for a line that is none of the three kinds."""
+        raise fail(self.path, int(entries.line[row]), f"{expected}, found {entries.span(row)[:80]!r}")
+
+    def read_state(self, text: str, line: int) -> None:
+        """state 3 [1, 0] goal "another label"."""
+        match = STATE.fullmatch(text)
+        if match is None or match["rate"]:
+            raise fail(self.path, line, f"expected state NUMBER [REWARDS] LABELS, found {text[:80]!r}")
+        number = len(self.state_reward)
+        if match[1] != str(number) or number >= self.header.n_states:
+            expected = f"state {number}" if number < self.header.n_states else "no more states"
+            raise fail(self.path, line, f"expected {expected}, found state {match[1][:20]}")
+        self.state_reward.append(self.pick(match["rewards"], line))
+        for quoted, plain in LABEL.findall(match["labels"]):
+            states = self.labels.setdefault(quoted or plain, [])
+            if states and states[-1] == number:
+                raise fail(self.path, line, f"label {quoted or plain} stands twice")
+            states.append(number)
+
+    def read_action(self, text: str, line: int) -> None:
+        """action left [0, 2]."""
+        if not self.state_reward:
+            raise fail(self.path, line, "an action before the first state")
+        known = self.actions.get(text)
+        if known is None:
+            match = ACTION.fullmatch(text)
+            if match is None:
+                raise fail(self.path, line, f"expected action NAME [REWARDS], found {text[:80]!r}")
+            name = self.code.setdefault(match["name"], len(self.code) - 1)
+            known = name, self.pick(match["rewards"], line)
+            if len(self.actions) < 100_000:
+                self.actions[text] = known
+        self.owner.append(len(self.state_reward) - 1)
+        self.name.append(known[0])
+        self.reward.append(known[1])
+        self.line.append(line)
+
+    def pick(self, rewards: str | None, line: int) -> float:
+        """The wanted number of a bracket; 0 without a bracket."""
+        words = [] if rewards is None else rewards.replace(",", " ").split()
+        if not words:
+            return 0.0
+        expected = max(len(self.header.reward_models), 1)
+        if len(words) != expected:
+            raise fail(self.path, line, f"expected {expected} rewards, found {len(words)}")
+        try:
+            numbers = [decimal(word) for word in words]
+        except ValueError:
+            raise fail(self.path, line, f"[{rewards}] does not hold numbers") from None
+        return 0.0 if self.column is None else numbers[self.column]
+
+    def finish(self) -> MDP:
+        """Check the counts and build."""
+        header, lines = self.header, self.header.lines
+        for name, expected, found in (
+            ("nr_states", header.n_states, len(self.state_reward)),
+            ("nr_choices", header.n_choices, len(self.owner)),
+        ):
+            if name in lines and expected != found:
+                what = name.removeprefix("nr_")
+                raise fail(
+                    self.path, lines[name], f"@{name} promises {expected} {what}, the file has {found}"
+                )
+        if header.n_states < 1:
+            raise fail(self.path, lines["nr_states"], "a model needs at least one state")
+        choice, successor = np.concatenate(self.choice), np.concatenate(self.successor)
+        sizes = np.bincount(choice, minlength=len(self.owner))
+        if not sizes.all():
+            raise fail(self.path, self.line[int(np.argmin(sizes))], "the choice has no successor")
+        owner = np.array(self.owner, dtype=np.int64)
+        self.check_duplicates(choice, successor)
+        choices = Choices(
+            path=self.path,
+            n_states=header.n_states,
+            owner=owner,
+            sizes=sizes,
+            successor=successor,
+            probability=np.concatenate(self.probability),
+            name=np.array(self.name, dtype=np.int64),
+            names=[name for name in self.code if name != UNNAMED],
+            line=self.line.__getitem__,
+        )
+        reward = np.array(self.reward) + np.array(self.state_reward)[owner]
+        labels = {name: np.array(states) for name, states in self.labels.items()}
+        return assemble(choices, reward=reward, transition_reward=None, labels=labels)
+
+    def check_duplicates(self, choice: IntArray, successor: IntArray) -> None:
+        """Refuse a choice that names a successor twice."""
+        if len(choice) and ((np.diff(successor) <= 0) & (np.diff(choice) == 0)).any():
+            order = np.lexsort((successor, choice))
+            same = (np.diff(choice[order]) == 0) & (np.diff(successor[order]) == 0)
+            if same.any():
+                place = order[int(np.argmax(same))]
+                line = self.line[int(choice[place])]
+                raise fail(self.path, line, f"the choice names successor {successor[place]} twice")
+
+
+def _spelled_out(block: Block) -> BoolArray:
+    """Which lines [L] are a word, a colon and a word."""
+    good: BoolArray = block.count == 3
+    middle = block.first[good] + 1
+    text = np.frombuffer(block.text, dtype=np.uint8)
+    good[good] = (text[block.start[middle]] == ord(":")) & (block.stop[middle] - block.start[middle] == 1)
+    return good

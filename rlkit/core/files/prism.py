@@ -1,0 +1,362 @@
+"""PRISM explicit files: transitions (.tra), labels (.lab), state and transition rewards (.srew, .trew).
+
+A state keeps the self loop that PRISM gives it where it stops; only one without any choice is terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+
+from rlkit.core.files.assemble import Choices, assemble, check_state_count, labels_to_write, merged
+from rlkit.core.files.text import Block, fail, split_blocks, suffix, write_lines
+from rlkit.core.mdp import MDP, FloatArray, IntArray
+
+DECLARATION = re.compile(r'(\d+)="([^"]*)"')
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Lines of whole numbers with one number behind them, under a header of counts."""
+
+    path: Path
+    header: tuple[int, ...]
+    header_line: int
+    index: tuple[IntArray, ...]  # [N] each column of whole numbers
+    value: FloatArray  # [N]
+    name: IntArray  # [N] place in `names` of the word that ends the line, -1 for none
+    names: tuple[str, ...]
+
+    def line(self, row: int) -> int:
+        """The line on which a row stands, found by reading the file again."""
+        blocks = split_blocks(self.path, comment=b"#")
+        lines = chain.from_iterable(block.line for block in blocks)
+        return int(next(line for i, line in enumerate(lines) if i == row + 1))
+
+
+def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> MDP:
+    """Read a Markov decision process or chain from its .tra file, with labels and rewards from others.
+
+    The rewards of all files are added up; a state's reward is paid for each step out of it. Initial is the
+    label "init", else state 0. Raises `ModelError` with file and line. Source: the PRISM manual, appendix
+    "Explicit model files".
+    """
+    table = _read_table(path, columns={3: 3, 2: 2}, what="probability", named=True)
+    n_states = table.header[0]
+    check_state_count(path, table.header_line, claimed=n_states, transitions=len(table.value))
+    for column in (table.index[0], table.index[-1]):
+        if len(column) and column.max() >= n_states:
+            row = int(np.argmax(column >= n_states))
+            raise fail(
+                path, table.line(row), f"there is no state {column[row]}: states are 0..{n_states - 1}"
+            )
+    if (table.value < 0).any():
+        row = int(np.argmax(table.value < 0))
+        raise fail(path, table.line(row), f"probability {table.value[row]} is negative")
+    table, order = _sorted(table)
+    choices = _choices(table, order)
+    reward = np.zeros(len(choices.owner))
+    extra: FloatArray | None = None
+    for file in rewards:
+        if suffix(file) == ".srew":
+            reward += _state_rewards(file, n_states)[choices.owner]
+        elif suffix(file) == ".trew":
+            paid = _transition_rewards(file, choices)
+            extra = paid if extra is None else extra + paid
+        else:
+            raise fail(file, None, "rewards stand in a .srew or a .trew file")
+    named = {} if labels is None else _read_labels(labels, n_states)
+    return assemble(choices, reward=reward, transition_reward=extra, labels=named)
+
+
+def write_prism(mdp: MDP, path: Path) -> None:
+    """Write a model as .tra, and beside it its labels as .lab and its rewards as .trew.
+
+    Transitions of a choice to the same state are merged. The discount and the names of states are left
+    out; PRISM has no place for them. Raises `ModelError` for an initial distribution that is not uniform,
+    and for names that would not be read back.
+    """
+    plain, reward = merged(mdp)
+    owner = np.repeat(plain.state_of_choice, np.diff(plain.choice_ptr)).tolist()
+    place = np.arange(plain.n_choices) - plain.state_ptr[plain.state_of_choice]
+    choice = np.repeat(place, np.diff(plain.choice_ptr)).tolist()
+    target = plain.successor.tolist()
+    named = mdp.action_names is not None or not np.array_equal(place, mdp.action)
+    action = [f" {_word(mdp.action_name(a), path)}" if named else "" for a in range(mdp.n_actions)]
+    ends = np.repeat(plain.action, np.diff(plain.choice_ptr)).tolist()
+    sizes = f"{plain.n_states} {plain.n_choices}"
+    labels = labels_to_write(mdp, path)
+    if "deadlock" not in labels:
+        labels = {"init": labels["init"], "deadlock": np.flatnonzero(mdp.terminal)} | labels
+    if bad := [name for name in labels if '"' in name or not name.isprintable()]:
+        raise fail(path, None, f"a label cannot be called {bad[0]!r} in this format")
+    rows = zip(owner, choice, target, plain.probability.tolist(), ends, strict=True)
+    write_lines(
+        path, f"{sizes} {plain.n_transitions}", (f"{s} {c} {t} {p!r}{action[a]}" for s, c, t, p, a in rows)
+    )
+    where = [""] * plain.n_states
+    for i, states in enumerate(labels.values()):
+        for s in states.tolist():
+            where[s] += f" {i}"
+    write_lines(
+        _beside(path, ".lab"),
+        " ".join(f'{i}="{name}"' for i, name in enumerate(labels)),
+        (f"{s}:{numbers}" for s, numbers in enumerate(where) if numbers),
+    )
+    paid = zip(owner, choice, target, reward.tolist(), strict=True)
+    write_lines(
+        _beside(path, ".trew"),
+        f"{sizes} {np.count_nonzero(reward)}",
+        (f"{s} {c} {t} {r!r}" for s, c, t, r in paid if r),
+    )
+
+
+def _read_table(
+    path: Path, *, columns: Mapping[int, int], what: str, named: bool = False, short: bool = False
+) -> Table:
+    """Read a table whose header of k counts, the last of them its rows, has columns[k] whole numbers a line.
+
+    `named` allows a word behind each line, `short` lines that all lack the last whole number.
+    """
+    blocks = split_blocks(path, comment=b"#")
+    head = next(blocks, None)
+    if head is None:
+        raise fail(path, 1, "there is no header")
+    header_line, words = int(head.line[0]), head.words(0)
+    if len(words) not in columns or not all(w.isascii() and w.isdigit() and len(w) < 19 for w in words):
+        counts = " or ".join(str(n) for n in sorted(columns))
+        raise fail(path, header_line, f"the header must hold {counts} counts, not {' '.join(words)!r}")
+    header = tuple(int(w) for w in words)
+    width = columns[len(words)]
+    body = head.rows(np.arange(len(head)) > 0)
+    if short and len(body) and body.count[0] == width:
+        width -= 1
+    code: dict[str, int] = {}
+    parts: list[tuple[IntArray, ...]] = []
+    values, name, n_rows = [], [], 0
+    for block in chain([body], blocks):
+        _check_widths(block, width + 1, named=named)
+        if n_rows + len(block) > header[-1]:
+            line = int(block.line[header[-1] - n_rows])
+            raise fail(path, line, f"the header promises {header[-1]} lines, and here is one more")
+        n_rows += len(block)
+        parts.append(tuple(_narrow(block.integers(j)) for j in range(width)))
+        values.append(block.decimals(width, what=what))
+        name.append(_names(block, width + 1, code))
+    if n_rows != header[-1]:
+        raise fail(path, header_line, f"the header promises {header[-1]} lines, the file has {n_rows}")
+    index = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    return Table(path, header, header_line, index, np.concatenate(values), np.concatenate(name), tuple(code))
+
+
+def _check_widths(block: Block, width: int, *, named: bool) -> None:
+    wrong = (block.count < width) | (block.count > width + named)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        message = f"expected {width} numbers, found {' '.join(block.words(row))!r}"
+        raise fail(block.path, int(block.line[row]), message)
+
+
+def _names(block: Block, column: int, code: dict[str, int]) -> IntArray:
+    """Number the words [N] in a column that not every line has; -1 where it has none."""
+    numbers = np.full(len(block), -1, dtype=np.int32)
+    has = np.flatnonzero(block.count > column)
+    if len(has):
+        place = block.first[has] + column
+        spans = zip(block.start[place].tolist(), block.stop[place].tolist(), strict=True)
+        seen: dict[bytes, int] = {}
+        local = [seen.setdefault(block.text[a:b], len(seen)) for a, b in spans]
+        known = np.array([code.setdefault(word.decode("utf-8"), len(code)) for word in seen])
+        numbers[has] = known[local]
+    return numbers
+
+
+def _narrow(column: IntArray) -> IntArray:
+    """Half the memory, for any number that can still be valid."""
+    return column.astype(np.int32) if column.max(initial=0) < 2**31 else column
+
+
+def _sorted(table: Table) -> tuple[Table, IntArray | None]:
+    """The table in order of its whole numbers, and the row each line had; refuses a line given twice."""
+    if (order := _order(table.index)) is not None:
+        index = tuple(column[order] for column in table.index)
+        table = Table(
+            table.path,
+            table.header,
+            table.header_line,
+            index,
+            table.value[order],
+            table.name[order],
+            table.names,
+        )
+    same = np.ones(max(len(table.value) - 1, 0), dtype=np.bool_)
+    for column in table.index:
+        same &= column[1:] == column[:-1]
+    if same.any():
+        row = int(np.argmax(same)) + 1
+        numbers = " ".join(str(column[row]) for column in table.index)
+        # the caller's table is not sorted: its own row numbers lead to lines
+        raise fail(
+            table.path, table.line(row if order is None else int(order[row])), f"{numbers} stands twice"
+        )
+    return table, order
+
+
+def _order(index: tuple[IntArray, ...]) -> IntArray | None:
+    """The permutation that sorts, None where the columns are in order already."""
+    tied = np.ones(max(len(index[0]) - 1, 0), dtype=np.bool_)
+    for column in index:
+        step = np.diff(column)
+        if (tied & (step < 0)).any():
+            return np.lexsort(index[::-1])
+        tied &= step == 0
+    return None
+
+
+def _choices(table: Table, order: IntArray | None) -> Choices:
+    """Group sorted lines into choices, numbered 0, 1, 2, ... in every state."""
+    state, successor = table.index[0], table.index[-1]
+    number = table.index[1] if len(table.index) == 3 else np.zeros_like(state)
+
+    def line(row: int) -> int:
+        return table.line(row if order is None else int(order[row]))
+
+    new = np.ones(len(state), dtype=np.bool_)
+    new[1:] = (np.diff(state) != 0) | (np.diff(number) != 0)
+    starts = np.flatnonzero(new)
+    owner = state[starts]
+    expected = np.arange(len(starts)) - np.searchsorted(owner, owner)
+    if (gap := number[starts] != expected).any():
+        c = int(np.argmax(gap))
+        message = f"state {owner[c]} has a choice {number[starts[c]]}, but no choice {expected[c]}"
+        raise fail(table.path, line(int(starts[c])), message)
+    if len(table.header) == 3 and len(starts) != table.header[1]:
+        message = f"the header promises {table.header[1]} choices, the file has {len(starts)}"
+        raise fail(table.path, table.header_line, message)
+    sizes = np.diff(starts, append=len(state))
+    name = table.name[starts]
+    if len(table.index) == 2:
+        name = np.full(len(starts), -1)
+    elif (other := table.name != np.repeat(name, sizes)).any():
+        raise fail(
+            table.path, line(int(np.argmax(other))), "the choice has another action on an earlier line"
+        )
+    return Choices(
+        path=table.path,
+        n_states=table.header[0],
+        owner=owner,
+        sizes=sizes,
+        successor=successor,
+        probability=table.value,
+        name=name,
+        names=table.names,
+        line=lambda c: line(int(starts[c])),
+    )
+
+
+def _state_rewards(path: Path, n_states: int) -> FloatArray:
+    """Rewards [S] from a .srew file."""
+    table = _read_table(path, columns={2: 1}, what="reward")
+    _check_header(table, n_states)
+    state = table.index[0]
+    if (outside := state >= n_states).any():
+        row = int(np.argmax(outside))
+        raise fail(path, table.line(row), f"there is no state {state[row]}: states are 0..{n_states - 1}")
+    table, _ = _sorted(table)
+    reward = np.zeros(n_states)
+    reward[table.index[0]] = table.value
+    return reward
+
+
+def _transition_rewards(path: Path, choices: Choices) -> FloatArray:
+    """Rewards [T] from a .trew file; a line without a successor pays for the whole choice."""
+    table = _read_table(path, columns={3: 3, 2: 2}, what="reward", short=True)
+    _check_header(table, choices.n_states)
+    _sorted(table)
+    owner = choices.owner.astype(np.int64)
+    chain_like = len(table.header) == 2
+    state, rest = table.index[0], table.index[1:]
+    number, target = (np.zeros_like(state), rest) if chain_like else (rest[0], rest[1:])
+    first = np.searchsorted(owner, state)
+    choice = np.minimum(first + number, max(len(owner) - 1, 0))
+    known = (number < len(owner)) & (first + number < len(owner))
+    if len(owner):
+        known &= owner[choice] == state
+    reward = np.zeros(len(choices.successor))
+    if target and known.any():
+        of_choice = np.repeat(np.arange(len(owner)), choices.sizes)
+        keys = of_choice * choices.n_states + choices.successor
+        wanted = choice * choices.n_states + np.minimum(target[0], choices.n_states - 1).astype(np.int64)
+        place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+        known &= (keys[place] == wanted) & (target[0] < choices.n_states)
+        reward[place[known]] = table.value[known]
+    elif known.any():
+        per_choice = np.zeros(len(owner))
+        per_choice[choice[known]] = table.value[known]
+        reward = np.repeat(per_choice, choices.sizes)
+    if not known.all():
+        row = int(np.argmin(known))
+        numbers = " ".join(str(column[row]) for column in table.index)
+        raise fail(path, table.line(row), f"the model has no transition {numbers} to reward")
+    return reward
+
+
+def _check_header(table: Table, n_states: int) -> None:
+    if table.header[0] != n_states:
+        message = f"the header says {table.header[0]} states, the model has {n_states}"
+        raise fail(table.path, table.header_line, message)
+
+
+def _read_labels(path: Path, n_states: int) -> dict[str, IntArray]:
+    """The states of each label, from a .lab file."""
+    blocks = split_blocks(path, comment=b"#")
+    head = next(blocks, None)
+    if head is None:
+        raise fail(path, 1, "there are no labels")
+    line = int(head.line[0])
+    header = head.span(0)
+    declared = DECLARATION.findall(header)
+    if not declared or DECLARATION.sub("", header).strip():
+        raise fail(path, line, f'expected declarations such as 0="init", found {header[:80]!r}')
+    names = {int(number): name for number, name in declared}
+    if len(names) < len(declared) or len(set(names.values())) < len(declared):
+        raise fail(path, line, "a label is declared twice")
+    found: dict[int, list[int]] = {number: [] for number in names}
+    seen: set[int] = set()
+    for block in chain([head.rows(np.arange(len(head)) > 0)], blocks):
+        for row, place in enumerate(block.line.tolist()):
+            first, *numbers = " ".join(block.words(row)).replace(":", " : ", 1).split()
+            if not numbers or numbers[0] != ":" or not all(_is_index(x) for x in (first, *numbers[1:])):
+                raise fail(path, place, f"expected STATE: LABEL ..., found {' '.join(block.words(row))!r}")
+            state = int(first)
+            if state >= n_states:
+                raise fail(path, place, f"there is no state {state}: states are 0..{n_states - 1}")
+            if state in seen:
+                raise fail(path, place, f"state {state} stands twice")
+            seen.add(state)
+            for label in map(int, numbers[1:]):
+                if label not in found:
+                    known = ", ".join(str(n) for n in names)
+                    raise fail(path, place, f"label {label} is not declared (declared: {known})")
+                found[label].append(state)
+    return {name: np.unique(np.array(found[number], dtype=np.int64)) for number, name in names.items()}
+
+
+def _is_index(word: str) -> bool:
+    return word.isascii() and word.isdigit() and len(word) < 19
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    end = ".gz" if path.suffix == ".gz" else ""
+    return path.with_name(path.name.removesuffix(".gz").removesuffix(".tra") + suffix + end)
+
+
+def _word(name: str, path: Path) -> str:
+    if not name or any(c.isspace() or not c.isprintable() for c in name):
+        raise fail(path, None, f"an action cannot be called {name!r} in this format: it must be one word")
+    return name

@@ -1,0 +1,192 @@
+"""Text model files in blocks of whole lines, so that numbers are read in bulk and errors have a line."""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from io import BufferedIOBase
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from rlkit.core.files.numbers import BadToken, decimals, integers
+from rlkit.core.mdp import FloatArray, IntArray
+from rlkit.core.validation import ModelError
+
+BLOCK = 1 << 22  # bytes read at a time
+
+
+def fail(path: Path, line: int | None, message: str) -> ModelError:
+    """The error for a defect of a file, which begins with its name and, where there is one, the line."""
+    place = path.name if line is None else f"{path.name}:{line}"
+    return ModelError(f"{place}: {message}")
+
+
+def suffix(path: Path) -> str:
+    """The suffix that says the format, in lower case, without a .gz behind it."""
+    return Path(path.name.removesuffix(".gz")).suffix.lower()
+
+
+def open_reader(path: Path) -> BufferedIOBase:
+    """Open a file to read bytes, through gzip where its name ends so."""
+    return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
+
+
+def open_writer(path: Path) -> BufferedIOBase:
+    """Open a file to write bytes, through gzip where its name ends so; equal models make equal files."""
+    return gzip.GzipFile(path, "wb", compresslevel=6, mtime=0) if path.suffix == ".gz" else open(path, "wb")
+
+
+def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Pieces of whole lines, each with the number of its first line; the last line ends like the others.
+
+    Raises `ModelError` for an empty file, a damaged gzip stream, and text that is not UTF-8.
+    """
+    line, rest, empty = 1, b"", True
+    with open_reader(path) as stream:
+        while True:
+            try:
+                piece = stream.read(BLOCK)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise fail(
+                    path, line + rest.count(b"\n"), f"the compressed data is damaged: {error}"
+                ) from error
+            whole, newline, tail = (rest + piece).rpartition(b"\n")
+            if not piece:
+                whole, newline, tail = rest, b"\n" if rest else b"", b""
+            if newline:
+                text = whole + newline
+                if line == 1:
+                    text = text.removeprefix(b"\xef\xbb\xbf")
+                _check_utf8(path, line, text)
+                empty = empty and not text.strip()
+                yield line, text
+                line += text.count(b"\n")
+            rest = tail
+            if not piece:
+                break
+    if empty:
+        raise fail(path, 1, "the file is empty")
+
+
+def read_text(path: Path) -> str:
+    """A whole text file, which must be UTF-8."""
+    return b"".join(text for _, text in blocks(path)).decode("utf-8")
+
+
+def write_lines(path: Path, header: str, lines: Iterable[str]) -> None:
+    """Write a text file of a header and lines."""
+    with open_writer(path) as stream:
+        stream.write(f"{header}\n".encode())
+        for chunk in _chunks(lines):
+            stream.write(chunk.encode())
+
+
+def _chunks(lines: Iterable[str]) -> Iterator[str]:
+    """Lines joined by the thousand."""
+    held: list[str] = []
+    for line in lines:
+        held.append(line)
+        if len(held) == 1000:
+            yield "\n".join(held) + "\n"
+            held.clear()
+    yield "".join(f"{line}\n" for line in held)
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """A piece of a text file, cut into words; lines without a word are left out."""
+
+    path: Path
+    text: bytes
+    start: IntArray  # [N] where each word begins
+    stop: IntArray  # [N] where it ends
+    first: IntArray  # [L] the first word of each line
+    count: IntArray  # [L] how many words the line has
+    line: IntArray  # [L] its number in the file
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def word(self, index: int) -> str:
+        """One word."""
+        return self.text[self.start[index] : self.stop[index]].decode("utf-8")
+
+    def words(self, row: int) -> list[str]:
+        """The words of one line."""
+        first = int(self.first[row])
+        return [self.word(i) for i in range(first, first + int(self.count[row]))]
+
+    def span(self, row: int) -> str:
+        """One line from its first word to its last."""
+        first = int(self.first[row])
+        return self.text[self.start[first] : self.stop[first + int(self.count[row]) - 1]].decode("utf-8")
+
+    def starts_with(self, byte: bytes) -> npt.NDArray[np.bool_]:
+        """Which lines [L] begin with a byte."""
+        starts: npt.NDArray[np.bool_] = self._bytes[self.start[self.first]] == byte[0]
+        return starts
+
+    def rows(self, keep: npt.NDArray[np.bool_]) -> Block:
+        """The same block with some of its lines."""
+        return Block(
+            self.path, self.text, self.start, self.stop, self.first[keep], self.count[keep], self.line[keep]
+        )
+
+    def integers(self, column: int) -> IntArray:
+        """The whole numbers [L] in a column that every line has."""
+        place = self.first + column
+        try:
+            return integers(self._bytes, self.start[place], self.stop[place])
+        except BadToken as bad:
+            message = f"{self.word(int(place[bad.index]))!r} is no whole number"
+            raise fail(self.path, int(self.line[bad.index]), message) from None
+
+    def decimals(self, column: int, *, what: str) -> FloatArray:
+        """The numbers [L], or fractions of whole numbers, in a column that every line has."""
+        place = self.first + column
+        try:
+            return decimals(self._bytes, self.start[place], self.stop[place])
+        except BadToken as bad:
+            message = f"{self.word(int(place[bad.index]))!r} is no {what}"
+            raise fail(self.path, int(self.line[bad.index]), message) from None
+
+    @property
+    def _bytes(self) -> npt.NDArray[np.uint8]:
+        return np.frombuffer(self.text, dtype=np.uint8)
+
+
+def split(path: Path, line: int, text: bytes, *, comment: bytes) -> Block:
+    """Cut whole lines, the first of which has the given number, into words; comment lines count as blank."""
+    if comment in text:
+        lines = text.split(b"\n")
+        text = b"\n".join(b"" if x.lstrip().startswith(comment) else x for x in lines)
+    text = b"\n" + text
+    codes = np.frombuffer(text, dtype=np.uint8)
+    blank = codes <= 32
+    edges = np.flatnonzero(blank[1:] != blank[:-1]) + 1
+    start, stop = edges[::2], edges[1::2]
+    ends = np.searchsorted(start, np.flatnonzero(codes == 10)[1:])
+    count = np.diff(ends, prepend=0)
+    filled = np.flatnonzero(count)
+    return Block(path, text, start, stop, ends[filled] - count[filled], count[filled], filled + line)
+
+
+def split_blocks(path: Path, *, comment: bytes) -> Iterator[Block]:
+    """All blocks of a file that hold a word."""
+    for line, text in blocks(path):
+        block = split(path, line, text, comment=comment)
+        if len(block):
+            yield block
+
+
+def _check_utf8(path: Path, line: int, text: bytes) -> None:
+    if text.isascii():
+        return
+    try:
+        text.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise fail(path, line + text.count(b"\n", 0, error.start), "the text is not UTF-8") from None
