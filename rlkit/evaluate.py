@@ -20,8 +20,7 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-import rlkit
-from rlkit import checkpoint
+from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
 from rlkit.core import MDP, NoExactModel
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
@@ -75,7 +74,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
     agent = _agent(agent)
     if agent.env_id is None:
         raise NoExactModel("an environment without an id has no exact model")
-    mdp = rlkit.exact(agent.env_id, **agent.env_kwargs)
+    mdp = exact(agent.env_id, **agent.env_kwargs)
     policy = exact_policy(agent, mdp, stochastic=stochastic)
     env = gymnasium.make(agent.env_id, **agent.env_kwargs)
     limit = env.spec.max_episode_steps if env.spec is not None else None

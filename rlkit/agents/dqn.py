@@ -100,11 +100,11 @@ class DQN(Agent):
         return c.epsilon_start + part * (c.epsilon_end - c.epsilon_start)
 
     def _iterate(self, budget: int) -> Metrics:
-        """`train_every` steps, then as many updates as they are worth."""
+        """About `train_every` steps, then as many updates as they are worth."""
         c, before = self.config, self.steps
         if c.anneal:
             self.optimizer.param_groups[0]["lr"] = c.learning_rate * (1 - self.progress)
-        self._collect(min(budget, max(c.train_every, self.stepper.num_envs)))
+        self._collect(min(c.train_every, budget), budget)
         metrics = {"epsilon": self.epsilon}
         if self.steps < c.learning_starts or not len(self.replay):
             return metrics
@@ -119,10 +119,10 @@ class DQN(Agent):
         return metrics
 
     @torch.inference_mode()
-    def _collect(self, budget: int) -> None:
-        """Take `budget` valid steps, as far as whole turns of all environments allow."""
+    def _collect(self, enough: int, budget: int) -> None:
+        """Let all environments take turns until there are `enough` valid steps, at most `budget`."""
         stepper, taken = self.stepper, 0
-        while taken < budget:
+        while taken < enough:
             obs, mask = stepper.obs, stepper.mask
             q, _ = self.network(self._tensor(obs), (), None)
             greedy = mask_logits(q, None if mask is None else self._tensor(mask)).argmax(-1).cpu().numpy()
@@ -190,4 +190,5 @@ class DQN(Agent):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         self.replay.set_state(storage.as_arrays(storage.under("replay", tensors)))
+        self.replay.cut_newest(self.stepper.reset)  # also where loading started new episodes
         self.target_network.load_state_dict(storage.under("target", tensors))

@@ -38,7 +38,7 @@ class Replay:
         self.action = np.zeros(rows, dtype=np.int64)
         self.reward = np.zeros(rows, dtype=np.float32)
         self.discount = np.zeros(rows, dtype=np.float32)
-        self.done = np.zeros(rows, dtype=np.bool_)
+        self.cut = np.zeros(rows, dtype=np.bool_)
         masked = stepper.mask is not None
         self.next_mask = np.zeros((*rows, stepper.n_actions), dtype=np.bool_) if masked else None
         self.head = np.zeros(b, dtype=np.int64)  # [B] the row written next
@@ -48,16 +48,22 @@ class Replay:
         return int(self.stored.sum())
 
     def add(self, obs: Array, action: IntArray, step: Step, *, valid: BoolArray) -> None:
-        """Append the step of each environment for which `valid`."""
+        """Append the step of each environment that is `valid`; one left out breaks its trace."""
         columns = np.flatnonzero(valid)
         at = (self.head[columns], columns)
         self.obs[at], self.action[at] = obs[columns], action[columns]
         self.next_obs[at], self.reward[at] = step.next_obs[columns], step.reward[columns]
-        self.discount[at], self.done[at] = step.discount[columns], step.done[columns]
+        self.discount[at], self.cut[at] = step.discount[columns], step.done[columns]
         if self.next_mask is not None and step.next_mask is not None:
             self.next_mask[at] = step.next_mask[columns]
         self.head[columns] = (self.head[columns] + 1) % self.length
         self.stored[columns] = np.minimum(self.stored[columns] + 1, self.length)
+        self.cut_newest(step.valid & ~valid)
+
+    def cut_newest(self, where: BoolArray) -> None:
+        """Note for the environments `where` that the next step they add does not follow on their newest."""
+        columns = np.flatnonzero(where)
+        self.cut[(self.head[columns] - 1) % self.length, columns] = True
 
     def sample(self, size: int, *, n: int, rng: np.random.Generator) -> Window:
         """Windows of `n` steps from uniformly drawn starts; the newest step of an environment is a cut."""
@@ -67,7 +73,7 @@ class Replay:
         age = ends[column] - drawn + np.zeros((n, 1), dtype=np.int64) - np.arange(n)[:, None]  # 1: the newest
         row = (self.head[column] - age) % self.length
         index = row * len(self.head) + column
-        cut = self.done.reshape(-1)[index] | (age <= 1)
+        cut = self.cut.reshape(-1)[index] | (age <= 1)
         first = (row[0], column)
         reward, discount = self.reward.reshape(-1)[index], self.discount.reshape(-1)[index]
         return Window(self.obs[first], self.action[first], reward, discount, cut, index)
@@ -90,5 +96,5 @@ class Replay:
         self.head[:], self.stored[:] = arrays["head"], arrays["stored"]
 
     def _columns(self) -> dict[str, Array]:
-        names = ("obs", "next_obs", "action", "reward", "discount", "done", "next_mask")
+        names = ("obs", "next_obs", "action", "reward", "discount", "cut", "next_mask")
         return {name: getattr(self, name) for name in names if getattr(self, name) is not None}

@@ -1,0 +1,75 @@
+from pathlib import Path
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from rlkit.agents import AGENTS, DQN, PPO, Agent, LoadError
+from rlkit.agents.storage import META, TENSORS
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_a_loaded_agent_acts_alike_and_goes_on(agent: type[Agent], tmp_path: Path) -> None:
+    trained = agent("CartPole-v1", seed=3, hidden=(8,)).train(1_200)
+    trained.save(tmp_path / "saved")
+    trained.save(tmp_path / "saved")  # replaces
+    assert [path.name for path in tmp_path.iterdir()] == ["saved"], "nothing is left behind"
+    loaded = agent.load(tmp_path / "saved")
+    assert (loaded.steps, loaded.config, loaded.seed) == (1_200, trained.config, 3)
+    obs = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
+    np.testing.assert_array_equal(trained.act(obs)[0], loaded.act(obs)[0])
+    np.testing.assert_array_equal(
+        trained.act(obs, stochastic=True)[0],
+        loaded.act(obs, stochastic=True)[0],
+        "random states must be saved",
+    )
+    assert loaded.train(100).steps == 1_300
+
+
+def test_acting_on_one_and_on_many() -> None:
+    agent = PPO("CartPole-v1")
+    obs = agent.observation_space.sample() * 0
+    one, state = agent.act(obs)
+    many, _ = agent.act(np.stack([obs, obs]), state)
+    assert isinstance(one, int)
+    assert many.tolist() == [one, one]
+    with pytest.raises(ValueError, match="fits neither"):
+        agent.act(np.zeros(3, np.float32))
+
+
+def test_nothing_in_a_saved_agent_is_code(tmp_path: Path) -> None:
+    DQN("CartPole-v1", hidden=(8,)).train(100).save(tmp_path / "saved")
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [META, TENSORS]
+
+
+def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    with pytest.raises(LoadError, match="missing"):
+        PPO.load(path)
+    PPO("CartPole-v1", hidden=(8,)).save(path)
+    with pytest.raises(LoadError, match="holds a ppo agent, not dqn"):
+        DQN.load(path)
+    with pytest.raises(LoadError, match="observation_space"):
+        PPO.load(path, env="FrozenLake-v1")
+    (path / TENSORS).write_bytes(b"not tensors")
+    with pytest.raises(LoadError, match="damaged"):
+        PPO.load(path)
+    (path / META).unlink()
+    with pytest.raises(FileExistsError, match="not a saved agent"):
+        PPO("CartPole-v1").save(path)
+
+
+def test_an_agent_of_a_vector_environment_without_an_id(tmp_path: Path) -> None:
+    env = gym.vector.SyncVectorEnv([lambda: gym.make("probe/Constant-v0").unwrapped] * 2)
+    PPO(env, hidden=(8,)).train(64).save(tmp_path / "saved")
+    with pytest.raises(LoadError, match="give it as env="):
+        PPO.load(tmp_path / "saved")
+    assert PPO.load(tmp_path / "saved", env=env).train(64).steps == 128
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_agents_leave_the_global_generator_alone(agent: type[Agent]) -> None:
+    before = torch.get_rng_state()
+    agent("FrozenLake-v1", hidden=(8,)).train(1_200).evaluate(3)
+    assert torch.equal(before, torch.get_rng_state())

@@ -1,0 +1,90 @@
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+
+import rlkit
+from rlkit.agents import AGENTS, PPO, Agent
+from rlkit.agents.evaluation import summarise
+from rlkit.core import NoExactModel
+from rlkit.evaluate import exact_policy, grade, report, score
+from rlkit.solvers import solve, uniform_policy
+
+EXAM = {"gamma": 1.0, "horizon": None}
+
+
+def one_hot(mdp: rlkit.core.MDP, action: np.ndarray) -> np.ndarray:
+    return np.eye(mdp.n_actions)[action] * ~mdp.terminal[:, None]
+
+
+def test_scale_of_percent_of_optimum() -> None:
+    mdp = rlkit.exact("rlkit/Exam-v0")
+    best = score(mdp, one_hot(mdp, solve(mdp, gamma=1.0).policy), objective="unlimited", **EXAM)
+    assert best.optimum == pytest.approx(-0.159)
+    assert best.percent_of_optimum == pytest.approx(100)
+    assert best.regret == pytest.approx(0)
+    chance = score(mdp, uniform_policy(mdp), objective="unlimited", **EXAM)
+    assert chance.percent_of_optimum == pytest.approx(0)
+    worst = score(mdp, one_hot(mdp, np.array([0, 0, 1, 1, 0, 0])), objective="unlimited", **EXAM)
+    assert worst.percent_of_optimum is not None
+    assert worst.percent_of_optimum < 0
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+@pytest.mark.parametrize("stochastic", [False, True])
+def test_exact_and_sampled_values_agree(agent: type[Agent], stochastic: bool) -> None:
+    untrained = agent("FrozenLake-v1", seed=1)
+    exact = grade(untrained, stochastic=stochastic).exact
+    sampled = untrained.evaluate(4_000, stochastic=stochastic)
+    assert exact.objective == "time-limited"
+    assert exact.value == pytest.approx(
+        sampled.mean_return, abs=3 * (sampled.ci95[1] - sampled.mean_return) + 1e-9
+    )
+
+
+def test_objectives_are_named() -> None:
+    objectives = grade(PPO("FrozenLake-v1")).objectives
+    assert {name: round(s.optimum or 0, 5) for name, s in objectives.items()} == {
+        "discounted": round(
+            solve(rlkit.exact("FrozenLake-v1"), gamma=PPO("FrozenLake-v1").config.gamma).initial.value, 5
+        ),
+        "unlimited": round(14 / 17, 5),
+        "time-limited": 0.74419,
+    }
+    assert set(grade(PPO("rlkit/Exam-v0")).objectives) == {"discounted", "unlimited"}
+    assert grade(PPO("rlkit/Exam-v0", gamma=1.0)).headline == "unlimited"
+
+
+def test_policies_follow_the_legal_actions_of_the_model() -> None:
+    mdp = rlkit.exact("FrozenLake-v1")
+    policy = exact_policy(PPO("FrozenLake-v1"), mdp, stochastic=True)
+    np.testing.assert_allclose(policy.sum(-1), ~mdp.terminal)
+
+
+def test_report() -> None:
+    record = report(PPO("FrozenLake-v1"), episodes=20)
+    assert record["episodes"] == 20
+    assert record["exact"] == record["objectives"]["time-limited"]
+    assert record["exact"] == asdict(grade(PPO("FrozenLake-v1")).exact)
+    record = report(PPO("CartPole-v1"), episodes=5)
+    assert record["exact"] is None
+    assert record["reason"]
+    with pytest.raises(NoExactModel):
+        grade(PPO("CartPole-v1"))
+
+
+def test_quota_gives_short_and_long_episodes_their_share() -> None:
+    evaluation = PPO("CartPole-v1", seed=0).evaluate(300, stochastic=True)
+    alone = PPO("CartPole-v1", seed=0).evaluate(128, stochastic=True)
+    assert len(evaluation.returns) == evaluation.episodes == 300
+    assert evaluation.mean_return == evaluation.mean_length
+    assert evaluation.mean_return == pytest.approx(alone.mean_return, rel=0.25)
+    with pytest.raises(ValueError, match="at least 1"):
+        PPO("CartPole-v1").evaluate(0)
+
+
+def test_interval() -> None:
+    evaluation = summarise(np.array([1.0, 3.0]), np.array([5, 7]))
+    assert (evaluation.mean_return, evaluation.mean_length) == (2, 6)
+    assert evaluation.ci95 == pytest.approx((2 - 1.96, 2 + 1.96))
+    assert summarise(np.array([1.0]), np.array([5])).ci95 == (-np.inf, np.inf)
