@@ -1,0 +1,236 @@
+"""One description, two faces: the same seed lives the same episodes in both."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.error import InvalidAction, ResetNeeded
+from scipy.stats import chisquare
+
+import rlkit
+from rlkit.core import TableModel, from_successors
+from rlkit.envs import MDPEnv, ModelVectorEnv, simulation
+
+IDS = ("rlkit/Exam-v0", "rlkit/FrozenLake-v0", "rlkit/GridWorld-v0")
+MODES = ("NextStep", "SameStep", "Disabled")
+STEPS = 150
+Trace = list[tuple[int, float, bool, bool]]
+
+
+def scalar_trace(id: str, seed: int, actions: np.ndarray) -> Trace:
+    """What one environment shows, a reset observation being a row without reward."""
+    env = gym.make(id, max_episode_steps=20)
+    trace = [(int(env.reset(seed=seed)[0]), 0.0, False, False)]
+    for action in actions:
+        observation, reward, terminated, truncated, _ = env.step(int(action))
+        trace.append((int(observation), float(reward), terminated, truncated))
+        if terminated or truncated:
+            trace.append((int(env.reset()[0]), 0.0, False, False))
+    return trace
+
+
+def vector_trace(id: str, seed: int, actions: np.ndarray, *, size: int, place: int, mode: str) -> Trace:
+    """The same for the environment at `place` of a batch whose others take other actions."""
+    env = gym.make_vec(
+        id,
+        num_envs=size,
+        vectorization_mode="vector_entry_point",
+        autoreset_mode=mode,
+        max_episode_steps=20,
+    )
+    others = np.random.default_rng(99)
+    trace = [(int(env.reset(seed=seed - place)[0][place]), 0.0, False, False)]
+    taken, over = 0, False
+    while taken < len(actions):
+        batch = others.integers(env.single_action_space.n, size=size)
+        batch[place] = actions[taken]
+        observation, reward, terminated, truncated, info = env.step(batch)
+        row = (float(reward[place]), bool(terminated[place]), bool(truncated[place]))
+        done = terminated | truncated
+        taken += not over
+        if mode == "SameStep" and done[place]:
+            trace.append((int(info["final_obs"][place]), *row))
+            row = (0.0, False, False)
+        trace.append((int(observation[place]), *row))
+        if mode == "NextStep":
+            over = bool(done[place])
+        elif mode == "Disabled" and done.any():
+            observation, _ = env.reset(options={"reset_mask": done})
+            if done[place]:
+                trace.append((int(observation[place]), 0.0, False, False))
+    return trace
+
+
+def assert_same(first: Trace, second: Trace) -> None:
+    length = min(len(first), len(second))
+    assert length >= STEPS
+    assert first[:length] == second[:length]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(("size", "place"), [(1, 0), (7, 3), (1024, 777)])
+@pytest.mark.parametrize("id", IDS)
+def test_scalar_and_vector_faces_live_the_same_episodes(id, size, place, mode):
+    actions = np.random.default_rng(5).integers(gym.make(id).action_space.n, size=STEPS)
+    assert_same(
+        scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=size, place=place, mode=mode)
+    )
+
+
+def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch):
+    true_uniform = simulation.uniform
+    monkeypatch.setattr(simulation, "uniform", lambda key, draw: true_uniform(key, draw + len(key) // 7))
+    actions = np.random.default_rng(5).integers(4, size=STEPS)
+    with pytest.raises(AssertionError):
+        assert_same(
+            scalar_trace("rlkit/FrozenLake-v0", 2000, actions),
+            vector_trace("rlkit/FrozenLake-v0", 2000, actions, size=7, place=3, mode="SameStep"),
+        )
+
+
+def frequencies_p(env: ModelVectorEnv, mdp, *, steps: int) -> float:
+    """Smallest chi-square p-value of the observed successors over all well-visited choices."""
+    rng = np.random.default_rng(0)
+    counts = np.zeros((mdp.n_choices, mdp.n_states))
+    index = TableModel(mdp).choice
+    before, _ = env.reset(seed=1)
+    for _ in range(steps):
+        action = rng.integers(mdp.n_actions, size=env.num_envs)
+        after, _, terminated, truncated, info = env.step(action)
+        landed = after.copy()
+        done = terminated | truncated
+        landed[done] = info["final_obs"][done].astype(np.int64) if done.any() else 0
+        np.add.at(counts, (index[before, action], landed), 1)
+        before = after
+    p_values = []
+    for choice, seen in enumerate(counts):
+        expected = mdp.matrix[[choice]].toarray().ravel()
+        if seen.sum() < 500 or np.count_nonzero(expected) < 2:
+            continue
+        assert seen[expected == 0].sum() == 0
+        possible = expected > 0
+        p_values.append(chisquare(seen[possible], expected[possible] * seen.sum()).pvalue)
+    assert len(p_values) >= 5
+    return min(p_values)
+
+
+@pytest.mark.parametrize("id", IDS)
+def test_observed_frequencies_are_those_of_the_model(id):
+    env = gym.make_vec(id, num_envs=512, vectorization_mode="vector_entry_point", autoreset_mode="SameStep")
+    assert frequencies_p(env.unwrapped, rlkit.exact(id), steps=200) > 1e-4
+
+
+def test_a_wrong_model_is_found_by_its_frequencies():
+    env = gym.make_vec(
+        "rlkit/FrozenLake-v0",
+        num_envs=512,
+        vectorization_mode="vector_entry_point",
+        autoreset_mode="SameStep",
+        slip=0.6,
+    )
+    assert frequencies_p(env.unwrapped, rlkit.exact("rlkit/FrozenLake-v0"), steps=200) < 1e-4
+
+
+def masked_mdp():
+    """`left` is not offered in b."""
+    return from_successors(
+        lambda s: {
+            "a": {"left": [(1.0, "a", 0.0)], "right": [(1.0, "b", 0.0)]},
+            "b": {"right": [(1.0, "end", 1.0)]},
+        }.get(s, {}),
+        "a",
+    )
+
+
+def test_action_masks_and_illegal_actions():
+    env = MDPEnv(masked_mdp())
+    _, info = env.reset(seed=0)
+    assert info["action_mask"].tolist() == [1, 1]
+    _, _, _, _, info = env.step(1)
+    assert info["action_mask"].tolist() == [0, 1]
+    with pytest.raises(InvalidAction, match=r"action 0 is not legal here; legal are \[1\]"):
+        env.step(0)
+    with pytest.raises(InvalidAction, match=r"action 2 is none of 0\.\.1"):
+        env.step(2)
+    with pytest.raises(InvalidAction, match="no integer"):
+        env.step(0.5)
+
+
+def test_final_info_holds_the_mask_of_the_final_state():
+    env = ModelVectorEnv(TableModel(masked_mdp()), num_envs=2, autoreset_mode="SameStep")
+    env.reset(seed=0)
+    env.step(np.array([1, 0]))
+    observation, reward, terminated, _, info = env.step(np.array([1, 0]))
+    assert terminated.tolist() == [True, False]
+    assert reward.tolist() == [1.0, 0.0]
+    assert observation.tolist() == [0, 0]
+    assert info["_final_obs"].tolist() == [True, False]
+    assert info["final_obs"][0] == 2
+    assert info["final_info"]["action_mask"][0].tolist() == [0, 0]
+    assert info["action_mask"].tolist() == [[1, 1], [1, 1]]
+
+
+def test_steps_out_of_order_are_refused():
+    env = MDPEnv(masked_mdp())
+    with pytest.raises(ResetNeeded):
+        env.step(0)
+    env.reset(seed=0)
+    env.step(1)
+    env.step(1)
+    with pytest.raises(ResetNeeded):
+        env.step(1)
+    batch = ModelVectorEnv(TableModel(masked_mdp()), num_envs=2, autoreset_mode="Disabled")
+    batch.reset(seed=0)
+    batch.step(np.array([1, 1]))
+    batch.step(np.array([1, 1]))
+    with pytest.raises(ResetNeeded, match="environment 0"):
+        batch.step(np.array([1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"num_envs": 0}, "num_envs"),
+        ({"max_episode_steps": 0}, "max_episode_steps"),
+        ({"autoreset_mode": "sometimes"}, "sometimes"),
+    ],
+)
+def test_bad_vector_knobs(knobs, message):
+    with pytest.raises(ValueError, match=message):
+        ModelVectorEnv(TableModel(masked_mdp()), **knobs)
+
+
+@pytest.mark.parametrize("mode", MODES[:2])
+def test_saved_state_goes_on_as_if_never_stopped(mode):
+    def make():
+        return gym.make_vec(
+            "rlkit/FrozenLake-v0", num_envs=9, vectorization_mode="vector_entry_point", autoreset_mode=mode
+        ).unwrapped
+
+    rng = np.random.default_rng(3)
+    actions = rng.integers(4, size=(120, 9))
+    env = make()
+    env.reset(seed=4)
+    for action in actions[:60]:
+        before = env.step(action)[0]
+    saved = env.get_state()
+    rest = [env.step(action) for action in actions[60:]]
+    again = make()
+    observation, _ = again.set_state(saved)
+    assert (observation == before).all()
+    for action, expected in zip(actions[60:], rest, strict=True):
+        got = again.step(action)
+        assert all((g == e).all() for g, e in zip(got[:4], expected[:4], strict=True))
+
+
+def test_without_a_seed_episodes_differ_and_continue():
+    starts = {MDPEnv(masked_mdp()).reset(seed=None)[0] for _ in range(3)}
+    assert starts == {0}
+    env = gym.make("rlkit/FrozenLake-v0")
+    env.reset(seed=7)
+    first = [env.step(a % 4)[0] for a in range(3)]
+    env.reset()
+    second = [env.step(a % 4)[0] for a in range(3)]
+    env.reset(seed=7)
+    assert first == [env.step(a % 4)[0] for a in range(3)]
+    env.reset()
+    assert second == [env.step(a % 4)[0] for a in range(3)]

@@ -1,0 +1,54 @@
+"""Ids, short names, and the exact model behind an id."""
+
+import gymnasium as gym
+import pytest
+
+import rlkit
+from rlkit.core import NoExactModel, from_successors
+from rlkit.envs import resolve
+from rlkit.envs.registry import RegistryError, make
+
+
+@pytest.mark.parametrize(
+    ("short", "id"),
+    [
+        ("exam", "rlkit/Exam-v0"),
+        ("Exam-v0", "rlkit/Exam-v0"),
+        ("frozenlake", "rlkit/FrozenLake-v0"),
+        ("FrozenLake-v1", "FrozenLake-v1"),
+        ("taxi", "Taxi-v4"),
+        ("cartpole", "CartPole-v1"),
+        ("cartpole-v0", "CartPole-v0"),
+    ],
+)
+def test_short_names(short, id):
+    assert resolve(short) == id
+
+
+def test_an_unknown_name_suggests_near_ones():
+    with pytest.raises(RegistryError, match="near it: rlkit/FrozenLake-v0"):
+        resolve("frozenlak")
+
+
+def test_an_unknown_knob_names_those_there_are():
+    with pytest.raises(RegistryError, match="no knob 'slipp'; it has size, map, slip, map_seed"):
+        make("rlkit/FrozenLake-v0", slipp=1)
+    with pytest.raises(RegistryError, match="FrozenLake-v1 cannot be made"):
+        make("FrozenLake-v1", slipp=1)
+
+
+def test_exact_refuses_what_has_no_exact_model():
+    with pytest.raises(NoExactModel, match="CartPole-v1"):
+        rlkit.exact("CartPole-v1")
+    with pytest.raises(NoExactModel, match="fickle"):
+        rlkit.exact("Taxi-v4", fickle_passenger=True)
+
+
+def test_any_mdp_is_an_environment():
+    mdp = from_successors(lambda n: {"go": [(0.5, n + 1, 1.0), (0.5, n, 0.0)]} if n < 3 else {}, 0)
+    env = gym.make("rlkit/MDP-v0", mdp=mdp)
+    assert env.get_wrapper_attr("mdp")().n_states == 4
+    env.reset(seed=0)
+    assert sum(env.step(0)[1] for _ in range(2)) <= 2
+    envs = gym.make_vec("rlkit/MDP-v0", num_envs=3, vectorization_mode="vector_entry_point", mdp=mdp)
+    assert envs.reset(seed=0)[0].tolist() == [0, 0, 0]
