@@ -19,7 +19,7 @@ SMALL: dict[str, dict[str, object]] = {
 
 
 def outcome(run: Path) -> dict[str, Any]:
-    """What two runs with one seed must share: metrics but for the clock's, and the bytes of the checkpoint."""
+    """What two runs with one seed must share: the metrics but for the clock, and the checkpoint."""
     saved = checkpoint.latest(run)
     return {
         "metrics": [{k: v for k, v in record.items() if k not in log.TIMED} for record in log.read(run)],

@@ -6,6 +6,7 @@ from .dqn import DQN, DQNConfig
 from .errors import AgentError, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from .evaluation import Evaluation
 from .ppo import PPO, PPOConfig
+from .presets import default_steps
 
 AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (DQN, PPO)}
 
@@ -24,4 +25,5 @@ __all__ = [
     "PPOConfig",
     "StepsError",
     "UnsupportedError",
+    "default_steps",
 ]
