@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 BAD_INPUT, MISSED, INTERRUPTED = 2, 3, 130
 
+DEFAULT_STEPS = 100_000
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
 
 app = typer.Typer(
@@ -44,6 +45,8 @@ def main() -> NoReturn:
         _fail(error.format_message())
     except RlkitError as error:
         _fail(str(error))
+    except OSError as error:
+        _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     sys.exit(status or 0)
 
 
@@ -114,11 +117,11 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        id, total = resolve(id), steps or 100_000
+        id, total = resolve(id), DEFAULT_STEPS if steps is None else steps
         folder = out or _free_folder(f"{id.split('/')[-1]}-{agent}-{seed}")
         title = f"{agent} on {id}, seed {seed}"
     else:
-        folder, total = resume, steps or planned_steps(resume)
+        folder, total = resume, planned_steps(resume) if steps is None else steps
         title = f"going on with {resume}"
     try:
         with report.TrainingView(console, title=title, steps=total) as view:

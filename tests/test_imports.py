@@ -17,7 +17,7 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "envs": {"core", "errors"},
     "nn": {"errors"},
     "agents": {"core", "nn", "errors"},
-    **dict.fromkeys(ABOVE, {"agents", "core", "solvers", "envs", "errors", "__init__", *ABOVE}),
+    **{part: {"agents", "core", "solvers", "envs", "errors", "__init__", *ABOVE} for part in ABOVE},
     "report": set(),
     "cli": {"agents", "core", "solvers", "envs", "nn", "errors", "report", *ABOVE},
     "__init__": {"core", "envs", "solvers", *ABOVE},

@@ -1,0 +1,199 @@
+"""The command line as a user meets it: what it prints, where, and how it exits."""
+
+import json
+import sys
+
+import pytest
+
+from rlkit import cli
+
+
+@pytest.fixture
+def rlkit(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder; returns exit status, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*args: str):
+        monkeypatch.setattr(sys, "argv", ["rlkit", *args])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out = capsys.readouterr()
+        return stop.value.code, out.out, out.err
+
+    return run
+
+
+def test_help_names_every_command(rlkit):
+    status, out, _ = rlkit("--help")
+    assert status == 0
+    for command in ("envs", "solve", "train", "eval"):
+        assert f"\n  {command} " in out
+
+
+def test_solve_exam_shows_table_6_37(rlkit):
+    status, out, err = rlkit("solve", "exam")
+    assert (status, err) == (0, "")
+    rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip().startswith("u")}
+    assert rows == {
+        "u0": ["−1.171", "−0.159", "party", "−0.159"],
+        "u1": ["0.53", "0.57", "party", "0.57"],
+        "u2": ["−1.9", "−5.1", "study", "−1.9"],
+        "u3": ["3", "−3", "study", "3"],
+    }
+    assert "certified" in out
+    assert "1 sweep," in out
+
+
+def test_solve_exam_as_json(rlkit):
+    status, out, _ = rlkit("solve", "exam", "--json")
+    record = json.loads(out)
+    assert status == 0
+    assert record["policy"] == ["party", "party", "study", "study", None, None]
+    assert record["sweeps"] == 1
+    assert record["converged"] is True
+    expected = [(-1.171, -0.159), (0.53, 0.57), (-1.9, -5.1), (3, -3)]
+    for row, (study, party) in zip(record["q"], expected, strict=False):
+        assert row["study"] == pytest.approx(study, abs=1e-12)
+        assert row["party"] == pytest.approx(party, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("args", "value"),
+    [
+        (("FrozenLake-v1", "--gamma", "1"), 14 / 17),
+        (("FrozenLake-v1", "--horizon", "100"), 0.7441902878292694),
+        (("CliffWalking-v1",), -13.0),
+        (("Taxi-v4",), 7.93),
+    ],
+)
+def test_known_optima(rlkit, args, value):
+    status, out, _ = rlkit("solve", *args, "--json")
+    start = json.loads(out)["initial"]
+    assert status == 0
+    assert start["value"] == pytest.approx(value, abs=1e-9)
+    assert start["lower"] - 1e-12 <= value <= start["upper"] + 1e-12
+
+
+def test_large_models_are_listed_only_when_asked(rlkit):
+    _, out, _ = rlkit("solve", "taxi", "--json")
+    assert "values" not in json.loads(out)
+    _, out, _ = rlkit("solve", "taxi", "--json", "--all-values")
+    assert len(json.loads(out)["values"]) == 500
+
+
+def test_a_grid_is_drawn_with_arrows(rlkit):
+    _, out, _ = rlkit("solve", "gridworld")
+    assert "→" in out
+    assert "0.918" in out
+
+
+def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
+    from rlkit.solvers import solve as solvers_solve
+
+    module = sys.modules[solvers_solve.__module__]
+    monkeypatch.setattr(
+        module,
+        "certify_total",
+        lambda mdp, choice, **kwargs: module.Bounded(
+            mdp_zeros(mdp), mdp_zeros(mdp) - 1, mdp_zeros(mdp) + 1, choice, 1
+        ),
+    )
+    status, out, _ = rlkit("solve", "FrozenLake-v1", "--gamma", "1", "--json")
+    record = json.loads(out)
+    assert status == 3
+    assert record["converged"] is False
+    assert (record["initial"]["lower"], record["initial"]["upper"]) == (-1.0, 1.0)
+
+
+def mdp_zeros(mdp):
+    import numpy as np
+
+    return np.zeros(mdp.n_states)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("solve",), "Missing argument"),
+        (("solve", "nothing-like-it"), "no environment 'nothing-like-it'"),
+        (("solve", "frozenlak"), "near it: rlkit/FrozenLake-v0"),
+        (("solve", "cartpole"), "no exact model"),
+        (("solve", "exam", "--gamma", "1.5"), "gamma must lie in [0, 1], not 1.5"),
+        (("solve", "exam", "--gamma", "much"), "--gamma"),
+        (("solve", "exam", "--horizon", "-1"), "horizon must not be negative"),
+        (("solve", "exam", "--epsilon", "0"), "epsilon must be positive"),
+        (("solve", "exam", "--method", "guess"), "method 'guess' is none of"),
+        (("solve", "exam", "--colour"), "No such option: --colour"),
+        (("solve", "gridworld", "--env", "slip"), "'slip' is not NAME=VALUE"),
+        (("solve", "gridworld", "--env", "slp=1"), "no knob 'slp'"),
+        (("solve", "gridworld", "--env", "slip=2"), "slip must lie in [0, 1], not 2"),
+        (("solve", "missing.json"), "missing.json"),
+        (("train",), "give an environment ID"),
+        (("train", "exam", "--agent", "sarsa"), "no agent 'sarsa'; the agents are dqn, ppo"),
+        (("train", "exam", "--steps", "0"), "steps must be at least 1"),
+        (("train", "exam", "--set", "gama=0.9"), "did you mean 'gamma'"),
+        (("train", "exam", "--set", "gamma=2"), "gamma"),
+        (("train", "--resume", "nowhere"), "nowhere holds no run"),
+        (("eval", "nowhere"), "nowhere"),
+        (("envs", "nothing-like-it"), "no environment"),
+    ],
+)
+def test_bad_input_is_one_clear_line(rlkit, args, message):
+    status, out, err = rlkit(*args)
+    assert status == 2
+    assert out == ""
+    assert message in err
+    assert err.startswith("rlkit: ")
+    assert err.count("\n") == 1
+
+
+def test_envs(rlkit):
+    status, out, _ = rlkit("envs", "--json")
+    records = {r["id"]: r for r in json.loads(out)["environments"]}
+    assert status == 0
+    assert records["rlkit/Exam-v0"]["optimum"] == pytest.approx(-0.159, abs=1e-12)
+    assert records["rlkit/FrozenLake-v0"]["optimum_in_limit"] == pytest.approx(0.74419, abs=1e-5)
+    status, out, _ = rlkit("envs", "gridworld")
+    assert status == 0
+    assert "step_reward" in out
+
+
+def test_train_then_grade(rlkit):
+    status, out, err = rlkit("train", "exam", "--steps", "2000", "--seed", "3", "--json")
+    trained = json.loads(out)
+    assert status == 0
+    assert trained["steps"] == 2000
+    assert "step 2000/2000" in err
+    status, out, _ = rlkit("eval", trained["run"], "--json", "--episodes", "50")
+    record = json.loads(out)
+    assert status == 0
+    assert record["exact"] == trained["exact"]
+    assert record["episodes"] == 50
+    assert set(record["exact"]) >= {"objective", "value", "optimum", "random", "percent_of_optimum", "regret"}
+    percent = record["exact"]["percent_of_optimum"]
+    assert rlkit("eval", trained["run"], "--goal", str(percent - 0.1))[0] == 0
+    assert rlkit("eval", trained["run"], "--goal", str(percent + 0.1))[0] == 3
+
+
+def test_a_stopped_run_says_how_to_go_on_and_does(rlkit, monkeypatch):
+    from rlkit import report
+
+    shown = []
+
+    def stop_early(self, record):
+        shown.append(record["step"])
+        if len(shown) == 1:
+            import os
+            import signal
+
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(report.TrainingView, "__call__", stop_early)
+    status, out, err = rlkit("train", "exam", "--steps", "20000")
+    assert status == 130
+    assert out == ""
+    assert "go on with: rlkit train --resume runs/Exam-v0-ppo-0" in err
+    status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
+    assert status == 0
+    assert json.loads(out)["steps"] == 20000
