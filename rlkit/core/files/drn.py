@@ -12,19 +12,20 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.files.assemble import Choices, assemble, labels_to_write, merged
-from rlkit.core.files.numbers import decimal
+from rlkit.core.files.numbers import BadToken, decimal, decimals
 from rlkit.core.files.text import Block, blocks, fail, split, write_lines
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.core.validation import ModelWarning
 
-UNNAMED = "__NOLABEL__"  # how Storm marks a choice without an action
+UNNAMED = b"__NOLABEL__"  # how Storm marks a choice without an action
 COMMENT = b"//"
 ENTRY = re.compile(rb"(?m)^([ \t]*\d+)[ \t]*:[ \t]*")
-STATE = re.compile(
-    r"state\s+(\d+)(?P<rate>\s*!\S*)?\s*(?:\[(?P<rewards>[^\]]*)\])?\s*(?:\{\d*\})?(?P<labels>.*)"
-)
+FEATURES = re.compile(r"(?:\[(?P<rewards>[^\]]*)\])?\s*(?:\{\d*\})?(?P<labels>.*)")
 ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\])?\s*")
 LABEL = re.compile(r'"([^"]*)"|(\S+)')
+
+
+CACHED = 100_000  # different ends of state lines that are remembered
 
 
 @dataclass
@@ -84,13 +85,13 @@ def _lines(mdp: MDP, labels: list[str], names: list[str]) -> Iterator[str]:
 
 
 def _name(name: str, path: Path) -> str:
-    if not ACTION.fullmatch(f"action {name}") or not name.isprintable() or name == UNNAMED:
+    if not ACTION.fullmatch(f"action {name}") or not name.isprintable() or name.encode() == UNNAMED:
         raise fail(path, None, f"an action cannot be called {name!r} in this format")
     return name
 
 
 class _Reader:
-    """The lines of states and actions one by one, those of transitions in bulk."""
+    """The lines of states one by one, those of actions and transitions in bulk."""
 
     def __init__(self, path: Path, reward_model: str | None) -> None:
         self.path, self.reward_model = path, reward_model
@@ -98,12 +99,13 @@ class _Reader:
         self.column: int | None = None  # which of the numbers in brackets is wanted
         self.labels: dict[str, list[int]] = {}
         self.state_reward: list[float] = []
-        self.owner: list[int] = []  # state of each choice
-        self.reward: list[float] = []
-        self.code: dict[str, int] = {UNNAMED: -1}
-        self.name: list[int] = []
-        self.line: list[int] = []  # where each choice begins
-        self.actions: dict[str, tuple[int, float]] = {}  # lines read before
+        self.n_choices = 0
+        self.owner: list[IntArray] = [np.empty(0, np.int64)]  # state of each choice
+        self.reward: list[FloatArray] = [np.empty(0)]
+        self.code: dict[bytes, int] = {UNNAMED: -1}
+        self.name: list[IntArray] = [np.empty(0, np.int64)]
+        self.line: list[IntArray] = [np.empty(0, np.int64)]  # where each choice begins
+        self.states: dict[str, tuple[float, list[str]]] = {}  # what stood behind the number of a state
         self.in_choice = False
         self.choice: list[IntArray] = [np.empty(0, np.int64)]  # of each transition
         self.successor: list[IntArray] = [np.empty(0, np.int32)]
@@ -176,26 +178,22 @@ class _Reader:
 
     def read_block(self, block: Block) -> None:
         """Take up whole lines of states, actions and transitions."""
-        outline = block.starts_with(b"s") | block.starts_with(b"a")
-        index = np.cumsum(outline)
-        base, opened = len(self.owner), self.in_choice
-        made = [base - 1 if opened else -1]  # after each outline line, the choice that is open, or -1
-        for row in np.flatnonzero(outline).tolist():
-            text, line = block.span(row), int(block.line[row])
-            if text.startswith("s"):
-                self.read_state(text, line)
-                made.append(-1)
-            else:
-                self.read_action(text, line)
-                made.append(len(self.owner) - 1)
-        self.in_choice = made[-1] >= 0
-        entries = block.rows(~outline)
+        states, actions = block.starts_with(b"s"), block.starts_with(b"a")
+        owner = np.cumsum(states)[actions] + len(self.state_reward) - 1
+        for row in np.flatnonzero(states).tolist():
+            self.read_state(block.span(row), int(block.line[row]))
+        outline = states | actions
+        carried = self.n_choices - 1 if self.in_choice else -1
+        opened = np.where(actions, self.n_choices - 1 + np.cumsum(actions), -1)
+        before = np.maximum.accumulate(np.where(outline, np.arange(len(block)), -1))
+        open_choice = np.where(before >= 0, opened[before], carried)
+        self.read_actions(block.rows(actions), owner)
+        self.in_choice = bool(open_choice[-1] >= 0)
+        entries, choice = block.rows(~outline), open_choice[~outline]
         if not len(entries):
             return
-        choice = np.array(made)[index[~outline]]
         if (choice < 0).any():
-            row = int(np.argmax(choice < 0))
-            self.refuse(entries, row, "expected a state or an action")
+            self.refuse(entries, int(np.argmax(choice < 0)), "expected a state or an action")
         entries = self.spaced(entries)
         successor = entries.integers(0)
         probability = entries.decimals(2, what="probability")
@@ -232,37 +230,59 @@ class _Reader:
 
     def read_state(self, text: str, line: int) -> None:
         """state 3 [1, 0] goal "another label"."""
-        match = STATE.fullmatch(text)
-        if match is None or match["rate"]:
-            raise fail(self.path, line, f"expected state NUMBER [REWARDS] LABELS, found {text[:80]!r}")
         number = len(self.state_reward)
-        if match[1] != str(number) or number >= self.header.n_states:
+        word, given, rest = (*text.split(None, 2), "", "")[:3]
+        if word != "state" or not given.isdigit():
+            raise fail(self.path, line, f"expected state NUMBER [REWARDS] LABELS, found {text[:80]!r}")
+        if given != str(number) or number >= self.header.n_states:
             expected = f"state {number}" if number < self.header.n_states else "no more states"
-            raise fail(self.path, line, f"expected {expected}, found state {match[1][:20]}")
-        self.state_reward.append(self.pick(match["rewards"], line))
-        for quoted, plain in LABEL.findall(match["labels"]):
-            states = self.labels.setdefault(quoted or plain, [])
-            if states and states[-1] == number:
-                raise fail(self.path, line, f"label {quoted or plain} stands twice")
-            states.append(number)
+            raise fail(self.path, line, f"expected {expected}, found state {given[:20]}")
+        if rest not in self.states:
+            if len(self.states) > CACHED:
+                self.states.clear()
+            self.states[rest] = self.read_features(rest, line)
+        reward, labels = self.states[rest]
+        self.state_reward.append(reward)
+        for label in labels:
+            self.labels.setdefault(label, []).append(number)
 
-    def read_action(self, text: str, line: int) -> None:
-        """action left [0, 2]."""
-        if not self.state_reward:
-            raise fail(self.path, line, "an action before the first state")
-        known = self.actions.get(text)
-        if known is None:
+    def read_features(self, text: str, line: int) -> tuple[float, list[str]]:
+        """What stands behind the number of a state: rewards, an observation, labels."""
+        match = FEATURES.fullmatch(text)
+        if match is None or match["labels"].lstrip().startswith(("!", "[", "{")):
+            raise fail(self.path, line, f"expected [REWARDS] LABELS behind the state, found {text[:80]!r}")
+        labels = [quoted or plain for quoted, plain in LABEL.findall(match["labels"])]
+        if len(set(labels)) < len(labels):
+            raise fail(self.path, line, "a label stands twice")
+        return self.pick(match["rewards"], line), labels
+
+    def read_actions(self, block: Block, owner: IntArray) -> None:
+        """Lines such as action left [0, 2]; all but those with one reward model one by one."""
+        if not len(block):
+            return
+        if owner[0] < 0:
+            raise fail(self.path, int(block.line[0]), "an action before the first state")
+        simple = _simple_actions(block) & (len(self.header.reward_models) <= 1)
+        rewards, code = np.zeros(len(block)), np.zeros(len(block), dtype=np.int64)
+        try:
+            rewards[simple] = _bracketed(block.rows(simple))
+        except BadToken:
+            simple[:] = False
+        place = block.first[simple] + 1
+        spans = zip(block.start[place].tolist(), block.stop[place].tolist(), strict=True)
+        code[simple] = [self.code.setdefault(block.text[a:b], len(self.code) - 1) for a, b in spans]
+        for row in np.flatnonzero(~simple).tolist():
+            text, line = block.span(row), int(block.line[row])
             match = ACTION.fullmatch(text)
             if match is None:
                 raise fail(self.path, line, f"expected action NAME [REWARDS], found {text[:80]!r}")
-            name = self.code.setdefault(match["name"], len(self.code) - 1)
-            known = name, self.pick(match["rewards"], line)
-            if len(self.actions) < 100_000:
-                self.actions[text] = known
-        self.owner.append(len(self.state_reward) - 1)
-        self.name.append(known[0])
-        self.reward.append(known[1])
-        self.line.append(line)
+            code[row] = self.code.setdefault(match["name"].encode(), len(self.code) - 1)
+            rewards[row] = self.pick(match["rewards"], line)
+        self.n_choices += len(block)
+        self.owner.append(owner)
+        self.name.append(code)
+        self.reward.append(rewards)
+        self.line.append(block.line)
 
     def pick(self, rewards: str | None, line: int) -> float:
         """The wanted number of a bracket; 0 without a bracket."""
@@ -283,7 +303,7 @@ class _Reader:
         header, lines = self.header, self.header.lines
         for name, expected, found in (
             ("nr_states", header.n_states, len(self.state_reward)),
-            ("nr_choices", header.n_choices, len(self.owner)),
+            ("nr_choices", header.n_choices, self.n_choices),
         ):
             if name in lines and expected != found:
                 what = name.removeprefix("nr_")
@@ -293,11 +313,11 @@ class _Reader:
         if header.n_states < 1:
             raise fail(self.path, lines["nr_states"], "a model needs at least one state")
         choice, successor = np.concatenate(self.choice), np.concatenate(self.successor)
-        sizes = np.bincount(choice, minlength=len(self.owner))
+        owner, line = np.concatenate(self.owner), np.concatenate(self.line)
+        sizes = np.bincount(choice, minlength=self.n_choices)
         if not sizes.all():
-            raise fail(self.path, self.line[int(np.argmin(sizes))], "the choice has no successor")
-        owner = np.array(self.owner, dtype=np.int64)
-        self.check_duplicates(choice, successor)
+            raise fail(self.path, int(line[np.argmin(sizes)]), "the choice has no successor")
+        self.check_duplicates(choice, successor, line)
         choices = Choices(
             path=self.path,
             n_states=header.n_states,
@@ -305,23 +325,26 @@ class _Reader:
             sizes=sizes,
             successor=successor,
             probability=np.concatenate(self.probability),
-            name=np.array(self.name, dtype=np.int64),
-            names=[name for name in self.code if name != UNNAMED],
-            line=self.line.__getitem__,
+            name=np.concatenate(self.name),
+            names=[name.decode("utf-8") for name in self.code if name != UNNAMED],
+            line=lambda c: int(line[c]),
         )
-        reward = np.array(self.reward) + np.array(self.state_reward)[owner]
+        reward = np.concatenate(self.reward) + np.array(self.state_reward)[owner]
         labels = {name: np.array(states) for name, states in self.labels.items()}
         return assemble(choices, reward=reward, transition_reward=None, labels=labels)
 
-    def check_duplicates(self, choice: IntArray, successor: IntArray) -> None:
+    def check_duplicates(self, choice: IntArray, successor: IntArray, line: IntArray) -> None:
         """Refuse a choice that names a successor twice."""
         if len(choice) and ((np.diff(successor) <= 0) & (np.diff(choice) == 0)).any():
             order = np.lexsort((successor, choice))
             same = (np.diff(choice[order]) == 0) & (np.diff(successor[order]) == 0)
             if same.any():
                 place = order[int(np.argmax(same))]
-                line = self.line[int(choice[place])]
-                raise fail(self.path, line, f"the choice names successor {successor[place]} twice")
+                raise fail(
+                    self.path,
+                    int(line[choice[place]]),
+                    f"the choice names successor {successor[place]} twice",
+                )
 
 
 def _spelled_out(block: Block) -> BoolArray:
@@ -331,3 +354,24 @@ def _spelled_out(block: Block) -> BoolArray:
     text = np.frombuffer(block.text, dtype=np.uint8)
     good[good] = (text[block.start[middle]] == ord(":")) & (block.stop[middle] - block.start[middle] == 1)
     return good
+
+
+def _simple_actions(block: Block) -> BoolArray:
+    """Which lines [L] are the word action and two more, the last of them in brackets."""
+    simple: BoolArray = block.count == 3
+    first = block.first[simple]
+    text = np.frombuffer(block.text, dtype=np.uint8)
+    start = block.start[first]
+    good = block.stop[first] - start == len("action")
+    for k, letter in enumerate(b"action"):
+        good &= text[np.minimum(start + k, len(text) - 1)] == letter
+    last = first + 2
+    good &= (text[block.start[last]] == ord("[")) & (text[block.stop[last] - 1] == ord("]"))
+    simple[simple] = good
+    return simple
+
+
+def _bracketed(block: Block) -> FloatArray:
+    """The one number [L] in the brackets that end each line; raises `BadToken`."""
+    last = block.first + 2
+    return decimals(np.frombuffer(block.text, dtype=np.uint8), block.start[last] + 1, block.stop[last] - 1)
