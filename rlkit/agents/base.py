@@ -88,7 +88,7 @@ class Agent(ABC):
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
         """The default configuration with the tuned settings for `env_id`, then `overrides`, changed in it."""
-        return cls.Config().replace(preset(cls.name, env_id) | dict(overrides or {}))
+        return cls.Config().replace({**preset(cls.name, env_id), **(overrides or {})})
 
     # What an algorithm fills in
 

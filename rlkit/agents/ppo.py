@@ -8,7 +8,7 @@ where L_clip is the clipped surrogate, L_value half the squared error to the lam
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import torch
@@ -87,6 +87,17 @@ class Rollout:
         self.time_limits: list[tuple[int, int, Array]] = []  # (t, b, final observation)
 
 
+class Batch(NamedTuple):
+    """N steps to learn from, in no order."""
+
+    obs: Tensor  # [N, ...] packed
+    mask: Tensor | None  # [N, A]
+    action: Tensor  # [N]
+    log_prob: Tensor  # [N] under the policy that acted
+    advantage: Tensor  # [N]
+    target: Tensor  # [N] lambda-returns
+
+
 class PPO(Agent):
     """Proximal policy optimisation for discrete actions."""
 
@@ -109,7 +120,7 @@ class PPO(Agent):
         if self.config.anneal:
             self.optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 - self.progress)
         rows = self._collect(budget)
-        return self._update(rows)
+        return self._update(self._batch(rows))
 
     @torch.inference_mode()
     def _collect(self, budget: int) -> int:
@@ -141,65 +152,62 @@ class PPO(Agent):
         r.obs[t + 1] = stepper.obs
         return t + 1
 
-    def _update(self, rows: int) -> Metrics:
-        c, net, r = self.config, self.network, self.rollout
-        obs, reward, cut = (
-            self._tensor(r.obs[: rows + 1]),
-            self._tensor(r.reward[:rows]),
-            self._tensor(r.cut[:rows]),
+    @torch.no_grad()
+    def _batch(self, rows: int) -> Batch:
+        """The valid steps of the rollout with their advantages, in one row each."""
+        c, r, value_of = self.config, self.rollout, self.network.value
+        obs, action, reward = (self._tensor(x) for x in (r.obs[: rows + 1], r.action[:rows], r.reward[:rows]))
+        discount, cut, valid = (self._tensor(x[:rows]) for x in (r.discount, r.cut, r.valid))
+        value, _ = value_of(obs, (), None)
+        value, next_value = value[:-1], value[1:].clone()
+        if r.time_limits:
+            ts, bs, finals = zip(*r.time_limits, strict=True)
+            next_value[ts, bs], _ = value_of(self._tensor(np.stack(finals)), (), None)
+        advantage = gae(
+            reward=reward,
+            discount=c.gamma * discount,
+            value=value,
+            next_value=next_value,
+            cut=cut,
+            lambda_=c.gae_lambda,
         )
-        action, discount = self._tensor(r.action[:rows]), c.gamma * self._tensor(r.discount[:rows])
+        log_probs = r.logits[:rows].to(self.device).log_softmax(-1)
+        return Batch(
+            obs=obs[:-1][valid],
+            mask=None if r.mask is None else self._tensor(r.mask[:rows])[valid],
+            action=action[valid],
+            log_prob=log_probs[valid].gather(-1, action[valid].unsqueeze(-1)).squeeze(-1),
+            advantage=advantage[valid],
+            target=(advantage + value)[valid],
+        )
 
-        with torch.no_grad():
-            value, _ = net.value(obs, (), None)
-            value, next_value = value[:-1], value[1:].clone()
-            if r.time_limits:
-                ts, bs, finals = zip(*r.time_limits, strict=True)
-                next_value[ts, bs], _ = net.value(self._tensor(np.stack(finals)), (), None)
-            advantage = gae(
-                reward=reward,
-                discount=discount,
-                value=value,
-                next_value=next_value,
-                cut=cut,
-                lambda_=c.gae_lambda,
-            )
-            target = advantage + value
-            old_log_prob = (
-                r.logits[:rows].to(self.device).log_softmax(-1).gather(-1, action.unsqueeze(-1)).squeeze(-1)
-            )
-
-        keep = self._tensor(r.valid[:rows]).flatten().nonzero().squeeze(-1)
-        mask = None if r.mask is None else self._tensor(r.mask[:rows]).flatten(0, 1)
-        obs, action = obs[:-1].flatten(0, 1), action.flatten()
-        target, advantage, old_log_prob = target.flatten(), advantage.flatten(), old_log_prob.flatten()
+    def _update(self, batch: Batch) -> Metrics:
+        c, net, parameters, n = self.config, self.network, list(self.network.parameters()), len(batch.action)
         for _ in range(c.epochs):
-            order = keep[torch.randperm(len(keep), generator=self.generator, device=self.device)]
-            for i in order.tensor_split(min(c.minibatches, len(order))):
-                logits, _ = net.logits(obs[i], (), None)
-                log_probs = mask_logits(logits, None if mask is None else mask[i]).log_softmax(-1)
-                log_prob = log_probs.gather(-1, action[i].unsqueeze(-1)).squeeze(-1)
-                v, _ = net.value(obs[i], (), None)
+            order = torch.randperm(n, generator=self.generator, device=self.device)
+            for i in order.tensor_split(min(c.minibatches, n)):
+                logits, _ = net.logits(batch.obs[i], (), None)
+                log_probs = mask_logits(logits, None if batch.mask is None else batch.mask[i]).log_softmax(-1)
+                log_prob = log_probs.gather(-1, batch.action[i].unsqueeze(-1)).squeeze(-1)
+                old_log_prob, advantage = batch.log_prob[i], normalise(batch.advantage[i])
+                value, _ = net.value(batch.obs[i], (), None)
 
-                policy_loss = ppo_clip(
-                    log_prob=log_prob,
-                    old_log_prob=old_log_prob[i],
-                    advantage=normalise(advantage[i]),
-                    clip=c.clip,
+                l_clip = ppo_clip(
+                    log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage, clip=c.clip
                 )
-                v_loss, h = value_loss(v, target[i]), entropy(log_probs).mean()
-                loss = policy_loss + c.value_coef * v_loss - c.entropy_coef * h
+                l_value, h = value_loss(value, batch.target[i]), entropy(log_probs).mean()
+                loss = l_clip + c.value_coef * l_value - c.entropy_coef * h
 
                 self.optimizer.zero_grad()
                 torch.autograd.backward(loss)
-                grad_norm = nn.utils.clip_grad_norm_(net.parameters(), c.max_grad_norm)
+                grad_norm = nn.utils.clip_grad_norm_(parameters, c.max_grad_norm)
                 self.optimizer.step()
 
-        kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob[i])
+        kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob)
         return {
             "loss": loss.item(),
-            "policy_loss": policy_loss.item(),
-            "value_loss": v_loss.item(),
+            "policy_loss": l_clip.item(),
+            "value_loss": l_value.item(),
             "entropy": h.item(),
             "kl": kl.item(),
             "grad_norm": grad_norm.item(),

@@ -3,6 +3,8 @@
 An agent's config.json holds the resulting values, so a run does not depend on this table later.
 """
 
+from collections.abc import Mapping
+
 DEFAULT_STEPS = 100_000
 
 _EXAM_PPO = {"num_envs": 64, "rollout_steps": 16, "learning_rate": 3e-3, "entropy_coef": 0.01}
@@ -32,7 +34,7 @@ _CARTPOLE_PPO = {
 }
 
 # (agent, environment id): (environment steps that suffice, fields that differ from the defaults)
-PRESETS: dict[tuple[str, str], tuple[int, dict[str, object]]] = {
+PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "rlkit/Exam-v0"): (40_000, _EXAM_PPO),
     ("dqn", "rlkit/Exam-v0"): (20_000, _EXAM_DQN),
     ("ppo", "FrozenLake-v1"): (400_000, _LAKE_PPO),
@@ -43,7 +45,7 @@ PRESETS: dict[tuple[str, str], tuple[int, dict[str, object]]] = {
 }
 
 
-def preset(agent: str, env_id: str | None) -> dict[str, object]:
+def preset(agent: str, env_id: str | None) -> Mapping[str, object]:
     """The tuned fields of `agent` on `env_id`, or none."""
     return PRESETS.get((agent, env_id or ""), (0, {}))[1]
 
