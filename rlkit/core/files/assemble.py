@@ -16,6 +16,8 @@ from rlkit.core.validation import ROUNDING, ModelError, ModelWarning
 ROW_TOLERANCE = 1e-5  # what a file may miss 1 by: many are written with six digits
 FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
 
+FREE_ACTIONS = 100  # up to which an action may be called by a number larger than the choices there are
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Choices:
@@ -192,7 +194,7 @@ def _actions(choices: Choices) -> tuple[IntArray, tuple[str, ...] | None]:
     same = (np.diff(owner[order]) == 0) & (np.diff(name[order]) == 0)
     if not same.any() and all(text == "0" or _is_number(text) for text in names):
         numbers = np.array([int(text) for text in names])
-        if numbers.max() < max(len(owner), 2):
+        if numbers.max() < max(len(owner), FREE_ACTIONS):
             return numbers[name], None
     if same.any():
         run = np.append(0, np.cumsum(~same))

@@ -89,8 +89,7 @@ class _Parser(Words):
         """The words up to the next section."""
         taken = []
         while self.place < len(self.words):
-            opens = self.peek(1) == ":" or (self.peek() == "start" and self.peek(1) in ("include", "exclude"))
-            if opens and self.peek() in (*PREAMBLE, *TABLES):
+            if self.peek(1) == ":" or (self.peek() == "start" and self.peek(1) in ("include", "exclude")):
                 break
             taken.append(self.next())
         return taken

@@ -25,6 +25,7 @@ ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\])?
 LABEL = re.compile(r'"([^"]*)"|(\S+)')
 
 
+LONGEST_HEADER = 1 << 20  # bytes
 CACHED = 100_000  # different ends of state lines that are remembered
 
 
@@ -115,9 +116,11 @@ class _Reader:
         """Parse the file and build the model."""
         pieces = blocks(self.path)
         line, text = next(pieces)
-        model = re.search(rb"(?m)^@model[ \t\r]*\n", text)
-        if model is None:
-            raise fail(self.path, line, "there is no @model section near the beginning")
+        while (model := re.search(rb"(?m)^@model[ \t\r]*\n", text)) is None:
+            more = next(pieces, None) if len(text) < LONGEST_HEADER else None
+            if more is None:
+                raise fail(self.path, line, "there is no @model section near the beginning")
+            text += more[1]
         self.read_header(text[: model.start()].decode("utf-8"))
         body = line + text.count(b"\n", 0, model.end())
         for first, piece in chain([(body, text[model.end() :])], pieces):

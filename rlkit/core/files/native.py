@@ -46,8 +46,9 @@ def write_json(mdp: MDP, path: Path) -> None:
 
 def read_json(path: Path) -> MDP:
     """Read what `write_json` wrote; raises `ModelError` with file and line, or file and field."""
+    text = read_text(path).rstrip()
     try:
-        fields = json.loads(read_text(path), object_pairs_hook=_no_duplicates)
+        fields = json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
         raise fail(path, error.lineno, f"no JSON: {error.msg}") from None
     except _DuplicateField as error:
