@@ -69,9 +69,20 @@ def envs(
 @app.command()
 def solve(
     model: Annotated[str, typer.Argument(metavar="ID|FILE", help="An environment id, or a model file.")],
+    objective: Annotated[
+        str | None,
+        typer.Option(help="discounted, total, reach-prob, reach-reward, finite-horizon or average."),
+    ] = None,
+    minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
     gamma: Annotated[float | None, typer.Option(help="Discount; 1 is total reward.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
-    minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
+    target: Annotated[str | None, typer.Option(metavar="LABEL", help="Label of the states to reach.")] = None,
+    target_states: Annotated[str | None, typer.Option(metavar="1,4", help="Numbers of the same.")] = None,
+    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="The .lab file of a .tra file.")] = None,
+    rewards: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE", help="A .srew or .trew file; they add up.")
+    ] = None,
+    reward_model: Annotated[str | None, typer.Option(metavar="NAME", help="One of a .drn file.")] = None,
     epsilon: Annotated[float, typer.Option(help="Largest gap between the bounds.")] = 1e-6,
     method: Annotated[str, typer.Option(help="auto, value-iteration or policy-iteration.")] = "auto",
     env: EnvKnobs = None,
@@ -82,8 +93,19 @@ def solve(
     from rlkit import report
     from rlkit.solvers import solve as solve_mdp
 
-    name, mdp, grid = _load(model, _knobs(env))
-    found = solve_mdp(mdp, gamma=gamma, horizon=horizon, minimize=minimize, epsilon=epsilon, method=method)
+    if target is not None and target_states is not None:
+        raise typer.BadParameter("give --target or --target-states, not both")
+    name, mdp, grid = _load(model, _knobs(env), labels, rewards or [], reward_model)
+    found = solve_mdp(
+        mdp,
+        objective=objective,
+        gamma=gamma,
+        horizon=horizon,
+        target=target if target_states is None else _numbers(target_states),
+        minimize=minimize,
+        epsilon=epsilon,
+        method=method,
+    )
     record = _solution_record(name, found, states=all_values or mdp.n_states <= MOST_STATES)
     record["grid"] = grid if "values" in record else None
     _show(json, record, lambda: report.solution(record))
@@ -176,12 +198,14 @@ def evaluate(
     return MISSED if goal is not None and (reached is None or reached < goal) else 0
 
 
-def _load(model: str, knobs: dict[str, Any]) -> tuple[str, MDP, dict[str, Any] | None]:
+def _load(
+    model: str, knobs: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
+) -> tuple[str, MDP, dict[str, Any] | None]:
     path = Path(model)
     if path.suffix or path.is_file():
         from rlkit.core.files import read_model
 
-        return path.name, read_model(path), None
+        return path.name, read_model(path, labels=labels, rewards=rewards, reward_model=reward_model), None
 
     from rlkit.catalogue import layout
     from rlkit.envs.registry import exact, resolve
@@ -232,6 +256,13 @@ def _number(x: float) -> float | str:
     """JSON has no infinities; they are the strings "inf", "-inf" and "nan"."""
     value = float(x)
     return value if value - value == 0 else str(value)
+
+
+def _numbers(text: str) -> list[int]:
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise typer.BadParameter(f"--target-states takes numbers like 1,4, not {text!r}") from None
 
 
 def _knobs(pairs: list[str] | None) -> dict[str, Any]:

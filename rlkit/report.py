@@ -133,6 +133,9 @@ def _certificate(record: Record) -> RenderableType:
         "total": "total reward",
         "discounted": "discounted reward",
         "finite-horizon": f"reward of the first {record['horizon']} steps",
+        "reach-prob": "probability of reaching the target",
+        "reach-reward": "reward before the target is reached",
+        "average": "average reward a step",
     }[record["objective"]]
     facts = Table.grid(padding=(0, 2))
     facts.add_row("objective", f"{record['direction']} {objective}, gamma {number(record['gamma'])}")

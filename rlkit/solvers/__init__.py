@@ -2,13 +2,13 @@
 
 from rlkit.solvers.evaluation import evaluate_policy, state_distribution
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
-from rlkit.solvers.solution import HorizonSolution, Interval, Solution
-from rlkit.solvers.solve import solve
+from rlkit.solvers.solution import Interval, Solution
+from rlkit.solvers.solve import SolveError, solve
 
 __all__ = [
-    "HorizonSolution",
     "Interval",
     "Solution",
+    "SolveError",
     "bellman",
     "best",
     "evaluate_policy",

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from rlkit.core.graph import state_graph
 from rlkit.core.mdp import MDP, BoolArray, IntArray
-from rlkit.solvers.kernels import attract, kernel
+from rlkit.solvers.kernels import attract, attract_all, kernel
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def end_components(mdp: MDP, allowed: BoolArray) -> tuple[IntArray, BoolArray]:
         )
         _, label = connected_components(graph, directed=True, connection="strong")
         leaves = label[mdp.successor] != np.repeat(label[owner], np.diff(mdp.choice_ptr))
-        stays = inside & ~_any_transition(mdp, leaves)
+        stays = inside & ~any_transition(mdp, leaves)
         if (stays == inside).all():
             break
         inside = stays
@@ -95,6 +95,13 @@ def toward(mdp: MDP, target: BoolArray, allowed: BoolArray) -> IntArray:
     return run(target, allowed, mdp.state_of_choice, into.indptr, into.indices)
 
 
+def forced(mdp: MDP, target: BoolArray) -> BoolArray:
+    """States outside the target that reach it with positive probability under every policy, [S]."""
+    into = mdp.matrix.tocsc()
+    run = kernel(attract_all, mdp.n_transitions)
+    return run(target, np.diff(mdp.state_ptr), mdp.state_of_choice, into.indptr, into.indices)
+
+
 def surely_reaching(
     mdp: MDP, target: BoolArray, among: BoolArray | None = None
 ) -> tuple[BoolArray, IntArray]:
@@ -105,7 +112,7 @@ def surely_reaching(
     """
     safe = np.ones(mdp.n_states, dtype=np.bool_)
     while True:
-        allowed = ~_any_transition(mdp, ~safe[mdp.successor])
+        allowed = ~any_transition(mdp, ~safe[mdp.successor])
         if among is not None:
             allowed &= among
         choice = toward(mdp, target, allowed)
@@ -115,7 +122,7 @@ def surely_reaching(
         safe = reached
 
 
-def _any_transition(mdp: MDP, flag: BoolArray) -> BoolArray:
+def any_transition(mdp: MDP, flag: BoolArray) -> BoolArray:
     """Whether any transition of each choice [C] carries the flag [T]."""
     if not mdp.n_choices:
         return np.zeros(0, dtype=np.bool_)

@@ -99,3 +99,33 @@ def attract(
                 pending[tail] = s
                 tail += 1
     return toward
+
+
+def attract_all(
+    target: BoolArray, choices_left: IntArray, owner: IntArray, into_ptr: IntArray, into_choice: IntArray
+) -> BoolArray:
+    """Which states, of whatever choice they take, move towards the target with positive probability, [S].
+
+    `choices_left` [S] starts as the number of choices and is used up. Target states are not marked.
+    """
+    found = np.zeros(len(target), dtype=np.bool_)
+    seen = np.zeros(len(owner), dtype=np.bool_)
+    pending = np.empty(len(target), dtype=np.int64)
+    starts = np.flatnonzero(target)
+    pending[: len(starts)] = starts
+    head, tail = 0, len(starts)
+    while head < tail:
+        t = pending[head]
+        head += 1
+        for i in range(into_ptr[t], into_ptr[t + 1]):
+            c = into_choice[i]
+            s = owner[c]
+            if seen[c] or target[s] or found[s]:
+                continue
+            seen[c] = True
+            choices_left[s] -= 1
+            if choices_left[s] == 0:
+                found[s] = True
+                pending[tail] = s
+                tail += 1
+    return found

@@ -69,6 +69,13 @@ def choice_weights(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
     return weight
 
 
+def chosen_weights(mdp: MDP, choice: IntArray) -> FloatArray:
+    """Weight [C] of the policy that takes one choice a state [S], -1 for none."""
+    weight = np.zeros(mdp.n_choices)
+    weight[choice[choice >= 0]] = 1.0
+    return weight
+
+
 def uniform_policy(mdp: MDP) -> FloatArray:
     """The policy that takes each action a state offers with equal probability, [S, A]."""
     legal = mdp.legal.astype(np.float64)

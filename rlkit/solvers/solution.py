@@ -8,8 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.solvers.operators import q_values
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 
 
 class Interval(NamedTuple):
@@ -30,23 +29,30 @@ class Solution:
 
     mdp: MDP
     objective: str
-    direction: str  # "maximize" or "minimize"
+    minimize: bool
     gamma: float
     horizon: int | None
+    target: BoolArray | None  # [S] of a reachability objective
     value: FloatArray  # [S]
     lower: FloatArray  # [S]
     upper: FloatArray  # [S]
-    choice: IntArray  # [S] optimal choice, -1 at terminal states
+    choice: IntArray  # [S] optimal choice, -1 where none is needed
+    plan: IntArray | None  # [H, S] under a horizon: choices with H, H-1, ..., 1 steps to go
+    next_value: FloatArray  # [S] value after the first step: `value` itself, but under a horizon
     method: str
     reason: str  # why this method
     epsilon: float
     sweeps: int  # backups per state
-    residual: float  # largest change that one more backup would make
     seconds: float
+
+    @property
+    def direction(self) -> str:
+        """Which extreme was sought."""
+        return "minimize" if self.minimize else "maximize"
 
     @cached_property
     def policy(self) -> IntArray:
-        """Optimal action of each state, [S]; -1 at terminal states."""
+        """Optimal action of each state, [S]; -1 where none is needed."""
         action = np.full(self.mdp.n_states, -1, dtype=np.int64)
         chosen = self.choice >= 0
         action[chosen] = self.mdp.action[self.choice[chosen]]
@@ -54,12 +60,21 @@ class Solution:
 
     @cached_property
     def q(self) -> FloatArray:
-        """Value of each choice, [C]; under a horizon, of the first step's choices."""
-        return q_values(self.mdp, self._next_value, self.gamma)
+        """Value of each choice, [C], if the best is done from then on.
 
-    @property
-    def _next_value(self) -> FloatArray:
-        return self.value
+        A probability and an average are not collected on the way, so of them it is the expectation of what
+        follows.
+        """
+        collected = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.reward
+        with np.errstate(invalid="ignore"):
+            q: FloatArray = collected + self.gamma * (self.mdp.matrix @ self.next_value)
+        return q
+
+    @cached_property
+    def residual(self) -> float:
+        """Largest difference between a finite value and that of its choice: what one more backup changes."""
+        chosen = np.flatnonzero((self.choice >= 0) & np.isfinite(self.value))
+        return float(np.abs(self.q[self.choice[chosen]] - self.value[chosen]).max(initial=0.0))
 
     @property
     def converged(self) -> bool:
@@ -77,15 +92,3 @@ class Solution:
         start = np.flatnonzero(self.mdp.initial)
         weight = self.mdp.initial[start]
         return Interval(*(float(weight @ x[start]) for x in (self.value, self.lower, self.upper)))
-
-
-@dataclass(frozen=True, eq=False, kw_only=True)
-class HorizonSolution(Solution):
-    """The optimum over a number of steps, with the policy of each step."""
-
-    plan: IntArray  # [H, S] optimal choice with H, H-1, ..., 1 steps to go
-    next_value: FloatArray  # [S] value with H-1 steps to go
-
-    @property
-    def _next_value(self) -> FloatArray:
-        return self.next_value

@@ -3,40 +3,34 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray
 from rlkit.errors import RlkitError
+from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.iteration import (
-    Bounded,
-    certify_discounted,
-    certify_total,
-    policy_iteration,
-    proper_greedy,
-    value_iteration,
-)
-from rlkit.solvers.operators import bellman, best, greedy, q_values
-from rlkit.solvers.solution import HorizonSolution, Solution
-from rlkit.solvers.total import core, lift_choices
+from rlkit.solvers.options import Options
+from rlkit.solvers.solution import Solution
 
+OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 METHODS = ("auto", "value-iteration", "policy-iteration")
+
+SMALL = 20_000  # states up to which a sparse LU of the whole model is cheap
 
 
 class SolveError(RlkitError, ValueError):
-    """An argument of `solve` out of range."""
-
-
-SMALL = 20_000  # states up to which a sparse LU of the whole model is cheap
+    """An argument of `solve` out of range, or one that does not go with the objective."""
 
 
 def solve(
     mdp: MDP,
     *,
+    objective: str | None = None,
     gamma: float | None = None,
     horizon: int | None = None,
+    target: str | Sequence[int] | BoolArray | None = None,
     minimize: bool = False,
     epsilon: float = 1e-6,
     method: str = "auto",
@@ -44,146 +38,113 @@ def solve(
 ) -> Solution:
     """Solve an MDP and return value, policy and certificate.
 
-    The objective is discounted reward for gamma < 1, total reward for gamma = 1, and the reward of the
-    first `horizon` steps if one is given; gamma is the model's discount unless given. Raises `SolveError`
-    for arguments out of range.
+    Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
+    total. gamma is the model's discount unless given, and 1 where the objective knows no discount. `target`
+    is a label, a list of states or a mask [S]. Raises `SolveError` for arguments out of range and
+    `ModelError` for an unknown label.
     """
-    gamma = mdp.discount if gamma is None else gamma
-    if not 0 <= gamma <= 1:
-        raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
+    started = time.perf_counter()
+    objective, gamma = _settle(mdp, objective, gamma, horizon)
+    goal = _target(mdp, objective, target)
     if not epsilon > 0:
         raise SolveError(f"epsilon must be positive, not {epsilon}")
     if method not in METHODS:
         raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
-    if horizon is not None and horizon < 0:
-        raise SolveError(f"horizon must not be negative, not {horizon}")
-    started = time.perf_counter()
-    problem = replace(mdp, reward=-mdp.reward, transition_reward=None) if minimize else mdp
-    solution = (
-        _stationary(problem, gamma, epsilon, method, max_sweeps)
-        if horizon is None
-        else _backward_induction(problem, gamma, epsilon, horizon)
-    )
-    if minimize:
-        solution = replace(
-            solution,
-            mdp=mdp,
-            direction="minimize",
-            value=-solution.value,
-            lower=-solution.upper,
-            upper=-solution.lower,
-        )
-        if isinstance(solution, HorizonSolution):
-            solution = replace(solution, next_value=-solution.next_value)
-    return replace(solution, seconds=time.perf_counter() - started)
-
-
-def _stationary(mdp: MDP, gamma: float, epsilon: float, method: str, max_sweeps: int) -> Solution:
     order = components(mdp)
-    chosen, reason = _choose(mdp, order, method)
-    if order.acyclic:
-        value, sweeps = value_iteration(mdp, gamma=gamma, epsilon=epsilon, max_sweeps=1, order=order)
-        found = Bounded(value, value, value, greedy(mdp, q_values(mdp, value, gamma)), sweeps)
-    elif gamma < 1:
-        found = _discounted(mdp, gamma, epsilon, chosen, max_sweeps, order)
+    chosen, reason = _choose(mdp, order, objective, method)
+    options = Options(minimize=minimize, epsilon=epsilon, method=chosen, max_sweeps=max_sweeps)
+
+    plan = None
+    if objective == "finite-horizon":
+        assert horizon is not None
+        found, plan = objectives.finite_horizon(mdp, gamma, horizon, options)
+    elif objective == "reach-prob":
+        found = objectives.reach_probability(mdp, goal, options)
+    elif objective == "reach-reward":
+        found = objectives.reach_reward(mdp, goal, options)
+    elif objective == "average":
+        found = objectives.average(mdp, options)
+    elif order.acyclic:
+        found = objectives.acyclic(mdp, gamma, options)
+    elif objective == "discounted":
+        found = objectives.discounted(mdp, gamma, options)
     else:
-        found = _total(mdp, epsilon, chosen, max_sweeps)
+        found = objectives.total(mdp, options)
     return Solution(
         mdp=mdp,
-        objective="discounted" if gamma < 1 else "total",
-        direction="maximize",
+        objective=objective,
+        minimize=minimize,
         gamma=gamma,
-        horizon=None,
+        horizon=horizon,
+        target=goal if objective.startswith("reach") else None,
         value=found.value,
         lower=found.lower,
         upper=found.upper,
         choice=found.choice,
+        plan=None if plan is None else plan.choice,
+        next_value=found.value if plan is None else plan.later,
         method=chosen,
         reason=reason,
         epsilon=epsilon,
         sweeps=found.sweeps,
-        residual=_residual(mdp, found.value, gamma),
-        seconds=0.0,
+        seconds=time.perf_counter() - started,
     )
 
 
-def _choose(mdp: MDP, order: Components, method: str) -> tuple[str, str]:
+def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int | None) -> tuple[str, float]:
+    """The objective and discount that the arguments amount to."""
+    if gamma is not None and not 0 <= gamma <= 1:
+        raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
+    if horizon is not None and horizon < 0:
+        raise SolveError(f"horizon must not be negative, not {horizon}")
+    discount = mdp.discount if gamma is None else gamma
+    if objective is None:
+        objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"
+    if objective not in OBJECTIVES:
+        raise SolveError(f"objective {objective!r} is none of {', '.join(OBJECTIVES)}")
+    if (horizon is None) == (objective == "finite-horizon"):
+        needs = "needs a horizon" if horizon is None else "has no horizon; finite-horizon has"
+        raise SolveError(f"objective {objective} {needs}")
+    if objective == "discounted" and discount == 1:
+        raise SolveError("objective discounted needs a gamma below 1; with gamma 1 it is the total")
+    if objective in ("discounted", "finite-horizon"):
+        return objective, discount
+    if gamma is not None and gamma < 1:
+        raise SolveError(f"objective {objective} knows no discount, but gamma is {gamma}")
+    return objective, 1.0
+
+
+def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | None) -> BoolArray:
+    """The target as a mask, [S]."""
+    mask = np.zeros(mdp.n_states, dtype=np.bool_)
+    if (target is not None) != objective.startswith("reach"):
+        raise SolveError(f"objective {objective} {'has no' if target is not None else 'needs a'} target")
+    if isinstance(target, str):
+        mask[mdp.states_with(target)] = True
+    elif target is not None:
+        states = np.asarray(target)
+        if states.dtype == np.bool_ and states.shape == mask.shape:
+            return states
+        if states.size and (states.min() < 0 or states.max() >= mdp.n_states):
+            bad = states.min() if states.min() < 0 else states.max()
+            raise SolveError(f"target state {bad} is none of 0..{mdp.n_states - 1}")
+        mask[states] = True
+    return mask
+
+
+def _choose(mdp: MDP, order: Components, objective: str, method: str) -> tuple[str, str]:
+    """The method, and in one line why."""
     sizes = np.diff(order.ptr)
     share = sizes[order.cyclic].max(initial=0) / mdp.n_states
-    shape = "acyclic" if order.acyclic else f"{share:.0%} of its {mdp.n_states} states in one cycle"
+    shape = "acyclic" if order.acyclic else f"{share:.0%} of the states in one cycle"
+    if objective == "finite-horizon":
+        return "backward-induction", "a horizon is given: one exact backup a step"
     if method != "auto":
         return method, f"asked for; the model is {shape}"
+    if objective == "average":
+        return "value-iteration", "relative values inside each end component, then the best way into one"
     if order.acyclic:
         return "value-iteration", "the model is acyclic: one sweep, successors first, is exact"
     if mdp.n_states <= SMALL:
-        return "policy-iteration", f"{shape}: small enough to solve each policy exactly"
-    return "value-iteration", f"{shape}: too large to factorise for every policy"
-
-
-def _discounted(
-    mdp: MDP, gamma: float, epsilon: float, method: str, max_sweeps: int, order: Components
-) -> Bounded:
-    if method == "policy-iteration":
-        first = greedy(mdp, mdp.reward)
-        value, _, sweeps = policy_iteration(mdp, first, gamma=gamma, max_rounds=max_sweeps)
-    else:
-        value, sweeps = value_iteration(mdp, gamma=gamma, epsilon=epsilon, max_sweeps=max_sweeps, order=order)
-    return certify_discounted(mdp, value, gamma=gamma)._replace(sweeps=sweeps)
-
-
-def _total(mdp: MDP, epsilon: float, method: str, max_sweeps: int) -> Bounded:
-    reduced = core(mdp)
-    inner, choice, sweeps = reduced.mdp, reduced.proper, 0
-    if method == "value-iteration":
-        value, sweeps = value_iteration(
-            inner, gamma=1.0, epsilon=epsilon, max_sweeps=max_sweeps, order=components(inner)
-        )
-        choice = proper_greedy(inner, value, choice)
-    found = certify_total(inner, choice, epsilon=epsilon, max_rounds=max_sweeps)
-
-    known = reduced.known
-    undecided = np.isnan(known)
-    spread = (
-        np.where(known != 0, known, found.value),
-        np.where(undecided, -np.inf, np.where(known != 0, known, found.lower)),
-        np.where(undecided, np.inf, np.where(known != 0, known, found.upper)),
-    )
-    value, lower, upper = (x[reduced.state] for x in spread)
-    return Bounded(value, lower, upper, lift_choices(mdp, reduced, found.choice), sweeps + found.sweeps)
-
-
-def _backward_induction(mdp: MDP, gamma: float, epsilon: float, horizon: int) -> HorizonSolution:
-    value = later = np.zeros(mdp.n_states)
-    plan: list[IntArray] = []
-    for _ in range(horizon):
-        later = value
-        q = q_values(mdp, later, gamma)
-        value = best(mdp, q)
-        plan.append(greedy(mdp, q))
-    steps = np.array(plan[::-1]) if plan else np.empty((0, mdp.n_states), dtype=np.int64)
-    return HorizonSolution(
-        mdp=mdp,
-        objective="finite-horizon",
-        direction="maximize",
-        gamma=gamma,
-        horizon=horizon,
-        value=value,
-        lower=value,
-        upper=value,
-        choice=steps[0] if plan else np.where(mdp.terminal, -1, mdp.state_ptr[:-1]),
-        method="backward-induction",
-        reason="a horizon is given: one exact backup a step",
-        epsilon=epsilon,
-        sweeps=horizon,
-        residual=0.0,
-        seconds=0.0,
-        plan=steps,
-        next_value=later,
-    )
-
-
-def _residual(mdp: MDP, value: FloatArray, gamma: float) -> float:
-    finite = np.isfinite(value)
-    with np.errstate(invalid="ignore"):
-        change = bellman(mdp, value, gamma) - value
-    return float(np.abs(change[finite]).max(initial=0.0))
+        return "policy-iteration", f"{shape}, and small enough to solve each policy exactly"
+    return "value-iteration", f"{shape}, and too large to factorise for every policy"

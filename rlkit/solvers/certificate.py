@@ -1,0 +1,80 @@
+"""Bounds that enclose the optimum, and their check by someone who does not trust the solver.
+
+All functions but `verify` maximise, on a model in which the Bellman equation has one solution: gamma < 1,
+or the core that `reduction` makes of an undiscounted problem.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.solvers.evaluation import can_reach
+from rlkit.solvers.iteration import policy_iteration, value_of
+from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+
+
+class Bounded(NamedTuple):
+    """A value function between its bounds, the choices behind it, and the work it took."""
+
+    value: FloatArray  # [S]
+    lower: FloatArray  # [S]
+    upper: FloatArray  # [S]
+    choice: IntArray  # [S]
+    sweeps: int
+
+
+def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
+    """Bounds on V* from one backup of any v (MacQueen 1966, Porteus 1971); needs gamma < 1.
+
+    Terminal states, whose change is 0, count among the extremes.
+    """
+    q = q_values(mdp, v, gamma)
+    value = best(mdp, q)
+    scale = gamma / (1 - gamma)
+    lower = value + scale * (value - v).min()
+    upper = value + scale * (value - v).max()
+    lower[mdp.terminal] = upper[mdp.terminal] = 0.0
+    return Bounded(value, lower, upper, greedy(mdp, q), 0)
+
+
+def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int) -> Bounded:
+    """Bounds on V* at gamma = 1 around policy iteration, for a core and a policy that ends.
+
+    Any v with v >= B v bounds V* from above, and any v with v <= B_pi v bounds V_pi, and so V*, from below
+    when pi ends with probability 1. Optimal values for rewards raised, and policy values for rewards
+    lowered, by a small bonus satisfy these with a margin that rounding cannot eat, and both are checked.
+    Where no bonus passes, the bounds are infinite.
+    """
+    value, choice, rounds = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds)
+    steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
+    rounding = rounding_of(mdp, value)
+    bonus = 0.25 * epsilon / max(1.0, float(steps.max()))
+    lower, upper = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
+    alive = ~mdp.terminal
+    lower[mdp.terminal] = upper[mdp.terminal] = 0.0
+    for _ in range(4):
+        low = value_of(mdp, choice, gamma=1.0, bonus=-bonus)
+        high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
+        rounds += more
+        rise = (q_values(mdp, low, 1.0)[choice[alive]] - low[alive]).min(initial=np.inf)
+        fall = (high - best(mdp, q_values(mdp, high, 1.0)))[alive].min(initial=np.inf)
+        if rise > rounding and fall > rounding and ends_surely(mdp, choice):
+            return Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
+        bonus *= 10
+    return Bounded(value, lower, upper, choice, rounds)
+
+
+def ends_surely(mdp: MDP, choice: IntArray) -> bool:
+    """Whether a deterministic policy reaches a terminal state with probability 1 from everywhere."""
+    transition, _ = policy_kernel(mdp, chosen_weights(mdp, choice))
+    return bool(can_reach(transition, mdp.terminal).all())
+
+
+def rounding_of(mdp: MDP, v: FloatArray) -> float:
+    """How far float64 rounding can move one backup of v."""
+    longest = int(np.diff(mdp.choice_ptr).max(initial=0))
+    magnitude = np.abs(v[np.isfinite(v)]).max(initial=0.0) + np.abs(mdp.reward).max(initial=0.0)
+    return float(np.finfo(np.float64).eps * (longest + 2) * magnitude)
