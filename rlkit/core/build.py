@@ -208,8 +208,8 @@ def from_outcomes(
     """Build an MDP from transitions [T] that each say whether they terminate.
 
     Termination belongs to a transition in an environment, and to a state in an MDP. A state entered only
-    by terminating transitions becomes terminal. A state entered by both kinds keeps its choices, and
-    a terminal twin of it is appended behind the last state. Raises `ModelError` as `MDP` does.
+    by terminating transitions becomes terminal. A state with choices that is entered by both kinds keeps
+    them, and a terminal twin of it is appended behind the last state. Raises `ModelError` as `MDP` does.
     """
     n = len(initial)
     if successor.min() < 0 or successor.max() >= n:
@@ -217,7 +217,9 @@ def from_outcomes(
     live = _reached_alive(state, successor, terminated | (probability == 0), initial > 0)
     ends = np.zeros(n, dtype=np.bool_)
     ends[successor[terminated]] = True
-    twins = np.flatnonzero(ends & live)
+    acts = np.zeros(n, dtype=np.bool_)
+    acts[state] = True
+    twins = np.flatnonzero(ends & live & acts)
     twin_of = np.arange(n)
     twin_of[twins] = n + np.arange(len(twins))
     kept = ~(ends & ~live)[state]

@@ -1,0 +1,177 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from rlkit.core import (
+    MDP,
+    ModelError,
+    ModelWarning,
+    NoExactModel,
+    from_arrays,
+    from_gymnasium,
+    from_successors,
+    from_triplets,
+)
+
+# state 0: left stays with reward 1 (1/4) or moves to 1 with reward 2 (3/4); right moves to 1 for 5
+# state 1: left ends for 10; right goes back for nothing
+P = np.array([[[0.25, 0.75, 0], [0, 1, 0]], [[0, 0, 1], [1, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+R = np.array([[[1, 2, 0], [0, 5, 0]], [[0, 0, 10], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+
+
+def successors(state: int) -> dict[str, list[tuple[float, int, float]]]:
+    if state == 2:
+        return {}
+    return {
+        name: [(P[state, a, t], t, R[state, a, t]) for t in range(3) if P[state, a, t]]
+        for a, name in enumerate(("left", "right"))
+    }
+
+
+def gym_table() -> dict[int, dict[int, list[tuple[float, int, float, bool]]]]:
+    table = {
+        s: {a: [(P[s, a, t], t, R[s, a, t], t == 2) for t in range(3) if P[s, a, t]] for a in range(2)}
+        for s in range(2)
+    }
+    return table | {2: {0: [(1.0, 2, 0.0, True)], 1: [(1.0, 2, 0.0, True)]}}
+
+
+def assert_same(a: MDP, b: MDP) -> None:
+    for name in ("state_ptr", "choice_ptr", "successor", "probability", "reward", "action", "initial"):
+        np.testing.assert_array_equal(getattr(a, name), getattr(b, name), err_msg=name)
+    np.testing.assert_array_equal(a.transition_reward, b.transition_reward)
+
+
+def test_builders_agree() -> None:
+    names = {"action_names": ("left", "right")}
+    dense = from_arrays(P, R, terminal=[False, False, True], **names)
+    source, action, target = np.nonzero(P)
+    shuffled = np.random.default_rng(0).permutation(len(source))
+    triplets = from_triplets(
+        *(x[shuffled] for x in (source, action, target, P[source, action, target])),
+        n_states=3,
+        reward=R[source, action, target][shuffled],
+        **names,
+    )
+    assert_same(dense, from_successors(successors, 0))
+    assert_same(dense, from_gymnasium(gym_table(), **names))
+    order = np.lexsort((triplets.successor, np.repeat(np.arange(4), np.diff(triplets.choice_ptr))))
+    np.testing.assert_array_equal(triplets.successor[order], dense.successor)
+    np.testing.assert_array_equal(triplets.matrix.toarray(), dense.matrix.toarray())
+    assert dense.reward.tolist() == triplets.reward.tolist() == [1.75, 5, 10, 0]
+    assert dense.transition_reward is not None
+    assert dense.transition_reward.tolist() == [1, 2, 5, 10, 0]
+    assert dense.terminal.tolist() == [False, False, True]
+
+
+def test_equal_rewards_need_no_reward_per_transition() -> None:
+    mdp = from_arrays(P, np.array([[1, 2], [3, 4], [0, 0]]), terminal=[False, False, True])
+    assert mdp.transition_reward is None
+    assert mdp.reward.tolist() == [1, 2, 3, 4]
+    by_state = from_arrays(P, np.array([1, 2, 0]), terminal=[False, False, True])
+    assert by_state.reward.tolist() == [1, 1, 2, 2]
+
+
+def test_legal_actions_depend_on_the_state() -> None:
+    legal = np.array([[True, False], [True, True], [True, True]])
+    mdp = from_arrays(P, R, terminal=[False, False, True], legal=legal)
+    assert mdp.legal.tolist() == [[True, False], [True, True], [False, False]]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"transition": P[:, 0]}, r"transition has shape \(3, 3\), expected \(S, A, S\)"),
+        ({"reward": R[0]}, r"reward has shape \(2, 3\), expected \(3,\), \(3, 2\) or \(3, 2, 3\)"),
+        ({"terminal": [True]}, r"terminal has shape \(1,\), expected \(3,\)"),
+        ({"legal": np.zeros((3, 2), bool)}, "state 0 has no action"),
+        ({"terminal": [False] * 3}, "state 2, action 0 has probabilities that sum to 0, not 1"),
+        ({"reward": np.array([0, 0, 3])}, "terminal state 2 has reward 3.0, but is never left"),
+        ({"initial": 3}, "initial state 3 is none of 0..2"),
+        ({"initial": [0.5, 0.5]}, r"initial has shape \(2,\), expected \(3,\)"),
+    ],
+)
+def test_bad_arrays(arguments: dict[str, object], message: str) -> None:
+    good = {"transition": P, "reward": R, "terminal": [False, False, True]}
+    with pytest.raises(ModelError, match=message):
+        from_arrays(**(good | arguments))
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (([5], [0], [0], [1.0]), r"a transition starts in state 5, but states are 0\.\.1"),
+        (([-1], [0], [0], [1.0]), r"a transition starts in state -1"),
+        (([1], [-2], [0], [1.0]), "state 1 has the negative action -2"),
+        (([0, 0], [0, 0], [0, 1], [0.5, 0.6]), r"state 0, action 0 has probabilities that sum to 1\.1"),
+    ],
+)
+def test_bad_triplets(rows: tuple[list[float], ...], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        from_triplets(*rows, n_states=2)
+
+
+def test_unreachable_states_are_warned_of() -> None:
+    with pytest.warns(ModelWarning, match="unreachable from the initial states: 1, 2, 3 and 1 more"):
+        from_triplets([0], [0], [0], [1.0], n_states=5)
+
+
+def test_bad_successors() -> None:
+    with pytest.raises(ModelError, match="state a offers 'up', which is none of down"):
+        from_successors(lambda s: {"up": [(1.0, s, 0.0)]}, "a", action_names=["down"])
+    with pytest.raises(ModelError, match="state a, action up has no successor"):
+        from_successors(lambda s: {"up": []}, "a")
+    with pytest.raises(NoExactModel, match="more than 10 states: 10 found so far"):
+        from_successors(lambda n: {"on": [(1.0, n + 1, 0.0)]}, 0, max_states=10)
+    with pytest.raises(ModelError, match=r"state a, action up has probabilities that sum to 0\.5"):
+        from_successors(lambda s: {"up": [(0.5, s, 0.0)]}, "a")
+
+
+def test_successors_name_and_number_states_as_found() -> None:
+    mdp = from_successors(successors, {1: 0.25, 0: 0.75})
+    assert mdp.state_names == ("1", "0", "2")
+    assert mdp.initial.tolist() == [0.25, 0.75, 0]
+    assert mdp.action_names == ("left", "right")
+
+
+def test_a_state_entered_alive_and_by_the_end_gets_a_twin() -> None:
+    """State 1 is walked through by action 0 and ends the episode by action 1."""
+    table = {
+        0: {0: [(1.0, 1, 2.0, False)], 1: [(1.0, 1, 3.0, True)]},
+        1: {0: [(0.5, 0, 0.0, False), (0.5, 2, 8.0, True)], 1: [(1.0, 2, 8.0, True)]},
+        2: {0: [(1.0, 2, 0.0, True)], 1: [(1.0, 2, 0.0, True)]},
+    }
+    mdp = from_gymnasium(table, action_names=["walk", "leap"])
+    assert mdp.n_states == 4, "states keep their numbers, the twin comes last"
+    assert mdp.terminal.tolist() == [False, False, True, True]
+    assert mdp.state_names == ("0", "1", "2", "1 (end)")
+    walk, leap = mdp.state_ptr[0], mdp.state_ptr[0] + 1
+    assert mdp.matrix[[walk]].toarray()[0].tolist() == [0, 1, 0, 0]
+    assert mdp.matrix[[leap]].toarray()[0].tolist() == [0, 0, 0, 1]
+    assert mdp.reward.tolist() == [2, 3, 4, 8]
+
+
+def test_a_start_that_also_ends_keeps_its_choices() -> None:
+    table = {0: {0: [(0.5, 0, 1.0, True), (0.5, 1, 0.0, False)]}, 1: {0: [(1.0, 0, 5.0, True)]}}
+    mdp = from_gymnasium(table)
+    assert mdp.terminal.tolist() == [False, False, True]
+    assert mdp.matrix.toarray().tolist() == [[0, 0.5, 0.5], [0, 0, 1]]
+
+
+def test_transitions_of_probability_zero_keep_nothing_alive() -> None:
+    """Without the impossible live transition into state 1, it is only ever entered by the end."""
+    table = {
+        0: {0: [(0.0, 1, 0.0, False), (1.0, 1, 1.0, True)]},
+        1: {0: [(1.0, 0, 9.0, False)]},
+    }
+    mdp = from_gymnasium(table)
+    assert mdp.n_states == 2
+    assert mdp.terminal.tolist() == [False, True]
+
+
+def test_bad_tables() -> None:
+    with pytest.raises(ModelError, match="no transitions"):
+        from_gymnasium({0: {0: []}})
+    with pytest.raises(ModelError, match=r"leads to state 4, but states are 0\.\.0"):
+        from_gymnasium({0: {0: [(1.0, 4, 0.0, False)]}})
