@@ -213,10 +213,11 @@ def from_outcomes(
     """
     n = len(initial)
     if successor.min() < 0 or successor.max() >= n:
-        raise ModelError(f"a transition leads to state {successor.max()}, but states are 0..{n - 1}")
+        bad = successor.min() if successor.min() < 0 else successor.max()
+        raise ModelError(f"a transition leads to state {bad}, but states are 0..{n - 1}")
     live = _reached_alive(state, successor, terminated | (probability == 0), initial > 0)
     ends = np.zeros(n, dtype=np.bool_)
-    ends[successor[terminated]] = True
+    ends[successor[terminated & (probability != 0)]] = True
     acts = np.zeros(n, dtype=np.bool_)
     acts[state] = True
     twins = np.flatnonzero(ends & live & acts)

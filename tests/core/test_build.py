@@ -170,8 +170,18 @@ def test_transitions_of_probability_zero_keep_nothing_alive() -> None:
     assert mdp.terminal.tolist() == [False, True]
 
 
+def test_transitions_of_probability_zero_end_nothing() -> None:
+    table = {
+        0: {0: [(1.0, 1, 0.0, False), (0.0, 1, 0.0, True)]},
+        1: {0: [(1.0, 0, 9.0, False)]},
+    }
+    assert not from_gymnasium(table).terminal.any()
+
+
 def test_bad_tables() -> None:
     with pytest.raises(ModelError, match="no transitions"):
         from_gymnasium({0: {0: []}})
     with pytest.raises(ModelError, match=r"leads to state 4, but states are 0\.\.0"):
         from_gymnasium({0: {0: [(1.0, 4, 0.0, False)]}})
+    with pytest.raises(ModelError, match="leads to state -1"):
+        from_gymnasium({0: {0: [(1.0, -1, 0.0, False)]}})
