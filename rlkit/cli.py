@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 BAD_INPUT, MISSED, INTERRUPTED = 2, 3, 130
 
-DEFAULT_STEPS = 100_000
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
 
 app = typer.Typer(
@@ -116,7 +115,7 @@ def solve(
 def train(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="An environment id.")] = None,
     agent: Annotated[str, typer.Option(help="ppo or dqn.")] = "ppo",
-    steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: 100000]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: by task]")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
@@ -129,6 +128,7 @@ def train(
 ) -> int:
     """Train an agent and grade it."""
     from rlkit import report
+    from rlkit.agents import default_steps
     from rlkit.envs.registry import resolve
     from rlkit.evaluate import report as grade
     from rlkit.train import Interrupted, planned_steps
@@ -139,7 +139,8 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        id, total = resolve(id), DEFAULT_STEPS if steps is None else steps
+        id = resolve(id)
+        total = default_steps(agent, id) if steps is None else steps
         folder = out or _free_folder(f"{id.split('/')[-1]}-{agent}-{seed}")
         title = f"{agent} on {id}, seed {seed}"
     else:
@@ -303,3 +304,7 @@ def _show(as_json: bool, record: dict[str, Any], render: Any) -> None:
 def _fail(message: str) -> NoReturn:
     print(f"rlkit: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(BAD_INPUT)
+
+
+if __name__ == "__main__":
+    main()

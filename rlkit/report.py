@@ -31,7 +31,7 @@ ARROWS = {
     "west": "←",
 }
 SPARKS = "▁▂▃▄▅▆▇█"
-COLD, HOT = (44, 62, 120), (250, 204, 90)
+HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # low to high
 
 
 def number(x: float | str | None, digits: int = 6) -> str:
@@ -111,10 +111,17 @@ def _cell(record: Record, kind: str, s: int | None, low: float, high: float) -> 
         return label, style, ""
     value = _value(record, s)
     share = 0.5 if value is None or high == low else (value - low) / (high - low)
-    red, green, blue = (round(a + share * (b - a)) for a, b in zip(COLD, HOT, strict=True))
-    style = Style.parse(f"{'black' if share > 0.5 else 'white'} on #{red:02x}{green:02x}{blue:02x}")
+    style = Style.parse(f"{'black' if share > 0.45 else 'white'} on {_heat(share)}")
     arrow = ARROWS.get(record["policy"][s], str(record["policy"][s])[:2])
     return arrow, style, number(record["values"][s], 3)
+
+
+def _heat(share: float) -> str:
+    """Colour of a number between 0 and 1, between the neighbouring ones of `HEAT`."""
+    place = share * (len(HEAT) - 1)
+    k = min(int(place), len(HEAT) - 2)
+    red, green, blue = (round(a + (place - k) * (b - a)) for a, b in zip(HEAT[k], HEAT[k + 1], strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}"
 
 
 def _value(record: Record, s: int) -> float | None:
