@@ -272,7 +272,7 @@ def _assemble(
     first[1:] = (np.diff(s) != 0) | (np.diff(a) != 0)
     starts = np.flatnonzero(first)
     choices_per_state = np.bincount(s[starts], minlength=n_states) if len(s) else np.zeros(n_states, np.int64)
-    expected = np.add.reduceat(np.where(p == 0, 0.0, p * r), starts) if len(s) else np.zeros(0)
+    expected = expected_reward(p, r, starts)
     varies = bool(np.any(r != np.repeat(r[starts], np.diff(starts, append=len(s))))) if len(s) else False
 
     kept = p != 0
@@ -292,6 +292,22 @@ def _assemble(
         action_names=_names(action_names),
         labels={k: np.unique(np.asarray(v, dtype=np.int64)) for k, v in (labels or {}).items()},
     )
+
+
+def expected_reward(probability: FloatArray, reward: FloatArray, starts: IntArray) -> FloatArray:
+    """Mean reward [C] over the transitions [T] of each choice, which begin at `starts` [C].
+
+    Rewards that cancel out give 0 and not what rounding leaves of them: without discount, the sign of a
+    reward that can be collected for ever decides between 0 and inf.
+    """
+    if not len(starts):
+        return np.zeros(0)
+    product = np.where(probability == 0, 0.0, probability * reward)
+    mean: FloatArray = np.add.reduceat(product, starts)
+    sizes = np.diff(starts, append=len(product))
+    rounding = np.finfo(np.float64).eps * sizes * np.add.reduceat(np.abs(product), starts)
+    mean[np.abs(mean) <= rounding] = 0.0
+    return mean
 
 
 def _reached_alive(state: IntArray, successor: IntArray, cut: BoolArray, start: BoolArray) -> BoolArray:

@@ -37,7 +37,7 @@ def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
     lower = value + scale * (value - v).min()
     upper = value + scale * (value - v).max()
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    return Bounded(value, lower, upper, greedy(mdp, q), 0)
+    return Bounded(np.clip(value, lower, upper), lower, upper, greedy(mdp, q), 0)
 
 
 def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int) -> Bounded:
@@ -55,16 +55,24 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
     lower, upper = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
     alive = ~mdp.terminal
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    for _ in range(4):
+    found = Bounded(value, lower, upper, choice, rounds)
+    for _ in range(8):
         low = value_of(mdp, choice, gamma=1.0, bonus=-bonus)
         high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
         rounds += more
         rise = (q_values(mdp, low, 1.0)[choice[alive]] - low[alive]).min(initial=np.inf)
         fall = (high - best(mdp, q_values(mdp, high, 1.0)))[alive].min(initial=np.inf)
         if rise > rounding and fall > rounding and ends_surely(mdp, choice):
-            return Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
-        bonus *= 10
-    return Bounded(value, lower, upper, choice, rounds)
+            found = Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
+            gap = ((found.upper - found.lower) / np.maximum(1.0, np.abs(value))).max()
+            if gap <= epsilon:
+                return found
+            bonus *= 0.5 * epsilon / gap  # the policies that a bonus attracts take more steps
+        elif np.isfinite(found.upper).all():
+            return found
+        else:
+            bonus *= 10
+    return found
 
 
 def ends_surely(mdp: MDP, choice: IntArray) -> bool:

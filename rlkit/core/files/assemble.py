@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rlkit.core.build import expected_reward
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.validation import ROUNDING, ModelError, ModelWarning
@@ -69,7 +70,7 @@ def assemble(
         if (total == np.repeat(total[starts], choices.sizes)).all():
             reward, transition_reward = total[starts], None
         else:
-            reward, transition_reward = np.add.reduceat(probability * total, starts), total
+            reward, transition_reward = expected_reward(probability, total, starts), total
     action, action_names = _actions(choices)
     successor, sizes, owner = choices.successor, choices.sizes, choices.owner
     if ((np.diff(owner) == 0) & (np.diff(action) < 0)).any():
