@@ -33,6 +33,17 @@ _CARTPOLE_PPO = {
     "gae_lambda": 0.9,
 }
 
+_CARTPOLE_DQN = {
+    "hidden": (128, 128),
+    "train_every": 256,
+    "updates_per_step": 0.5,
+    "target_every": 256,
+    "epsilon_fraction": 0.16,
+    "epsilon_end": 0.04,
+    "n_step": 3,
+    "anneal": True,
+}
+
 # (agent, environment id): (environment steps that suffice, fields that differ from the defaults)
 PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "rlkit/Exam-v0"): (40_000, _EXAM_PPO),
@@ -42,6 +53,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "rlkit/FrozenLake-v0"): (400_000, _LAKE_PPO),
     ("dqn", "rlkit/FrozenLake-v0"): (200_000, _LAKE_DQN),
     ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
+    ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
 }
 
 
