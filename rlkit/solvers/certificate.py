@@ -11,9 +11,12 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.solvers.elimination import solve_by_elimination
 from rlkit.solvers.evaluation import can_reach
-from rlkit.solvers.iteration import policy_iteration, value_of
+from rlkit.solvers.graph import Components
+from rlkit.solvers.iteration import near_greedy, policy_iteration, proper_greedy, value_iteration, value_of
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.reduction import with_choices
 
 
 class Bounded(NamedTuple):
@@ -24,6 +27,7 @@ class Bounded(NamedTuple):
     upper: FloatArray  # [S]
     choice: IntArray  # [S]
     sweeps: int
+    method: str = ""
 
 
 def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
@@ -46,14 +50,13 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
     Any v with v >= B v bounds V* from above, and any v with v <= B_pi v bounds V_pi, and so V*, from below
     when pi ends with probability 1. Optimal values for rewards raised, and policy values for rewards
     lowered, by a small bonus satisfy these with a margin that rounding cannot eat, and both are checked.
-    Where no bonus passes, the bounds are infinite.
+    Where no bonus passes, episodes are too long for a linear solve: then states are eliminated one by one,
+    and where that leaves a doubt the bounds are infinite.
     """
     value, choice, rounds = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds)
     steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
-    rounding = rounding_of(mdp, value)
     bonus = 0.25 * epsilon / max(1.0, float(steps.max()))
     lower, upper = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
-    alive = ~mdp.terminal
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     found = Bounded(value, lower, upper, choice, rounds)
     for _ in range(8):
@@ -69,10 +72,48 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
                 return found
             bonus *= 0.5 * epsilon / gap  # the policies that a bonus attracts take more steps
         elif np.isfinite(found.upper).all():
-            return found
+            break
         else:
             bonus *= 10
+    exact = solve_by_elimination(mdp, choice, max_rounds=max_rounds)
+    if exact is not None:
+        value, error = exact.value, exact.error
+        found = Bounded(value, value - error, value + error, exact.choice, rounds + exact.rounds)
     return found
+
+
+def certify_by_steps(
+    mdp: MDP, v: FloatArray, fallback: IntArray, *, order: Components, epsilon: float, max_sweeps: int
+) -> Bounded:
+    """Bounds on V* at gamma = 1 from values near it, by sweeps alone; for a core.
+
+    With t the most expected steps that near-greedy choices can take, v plus and minus c t enclose V* once
+    c exceeds what one more backup of v changes by enough. The bounds are infinite where they do not.
+    """
+    choice = proper_greedy(mdp, v, fallback)
+    close = near_greedy(mdp, v)
+    counting = with_choices(mdp, close, reward=np.ones(mdp.n_choices))
+    steps, sweeps = value_iteration(counting, gamma=1.0, tolerance=0.25, max_sweeps=max_sweeps, order=order)
+    change = float(np.abs(best(mdp, q_values(mdp, v, 1.0)) - v).max(initial=0.0))
+    margin = 4 * (change + rounding_of(mdp, v)) * steps
+    low, high = v - margin, v + margin
+    if not encloses(mdp, choice, low, high):
+        low, high = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
+        low[mdp.terminal] = high[mdp.terminal] = 0.0
+    return Bounded(v, low, high, choice, sweeps)
+
+
+def encloses(mdp: MDP, choice: IntArray, low: FloatArray, high: FloatArray) -> bool:
+    """Whether low <= V* <= high is proved for a core, by one backup of each.
+
+    Any v with v >= B v bounds V* from above, and any v with v <= B_pi v bounds V_pi, and so V*, from below
+    when pi ends with probability 1.
+    """
+    alive = ~mdp.terminal
+    rounding = rounding_of(mdp, high)
+    rise = (q_values(mdp, low, 1.0)[choice[alive]] - low[alive]).min(initial=np.inf)
+    fall = (high - best(mdp, q_values(mdp, high, 1.0)))[alive].min(initial=np.inf)
+    return bool(rise > rounding and fall > rounding and ends_surely(mdp, choice))
 
 
 def ends_surely(mdp: MDP, choice: IntArray) -> bool:

@@ -60,13 +60,42 @@ def test_haddad_monmege(method: str) -> None:
     assert solution.initial.lower <= 0.7 <= solution.initial.upper
 
 
-@pytest.mark.parametrize("n", [50, 100])
-def test_haddad_monmege_beyond_the_precision_of_floats(n: int) -> None:
-    """Either the answer is certified and right, or it is not called certified."""
-    solution = solve(haddad_monmege(n))
+@pytest.mark.parametrize("n", [30, 40, 50, 100])
+@pytest.mark.parametrize("minimize", [False, True])
+def test_haddad_monmege_beyond_the_precision_of_floats(n: int, minimize: bool) -> None:
+    """Episodes of 2^n steps: a linear solve finds 0.6914 for n = 50 and 1e-14 for n = 100."""
+    solution = solve(haddad_monmege(n), minimize=minimize)
+    assert solution.converged
+    assert solution.initial.value == pytest.approx(0.7, abs=1e-12)
     assert solution.initial.lower <= 0.7 <= solution.initial.upper
-    if solution.converged:
-        assert solution.initial.value == pytest.approx(0.7, abs=1e-6)
+
+
+def test_long_episodes_with_a_choice() -> None:
+    """On top of the ladders a second try pays 1 with probability 0.9: the whole is then worth 0.97."""
+    n = 60
+    rows = [(0, 0, 1, 0.7, 0.0), (0, 0, 2, 0.3, 0.0)]
+    for i in range(1, 2 * n - 1):
+        rows += [(i, 0, 0, 0.5, 0.0), (i, 0, i + 2, 0.5, 0.0)]
+    won, lost, over = 2 * n - 1, 2 * n, 2 * n + 1
+    rows += [(won, 0, over, 1.0, 1.0), (lost, 0, over, 1.0, 0.0), (lost, 1, over, 0.9, 1.0)]
+    rows += [(lost, 1, over, 0.1, 0.0)]
+    best, worst = (solve(triplets(rows), minimize=minimize) for minimize in (False, True))
+    assert best.converged
+    assert worst.converged
+    assert best.initial.value == pytest.approx(0.97, abs=1e-9)
+    assert worst.initial.value == pytest.approx(0.7, abs=1e-9)
+    assert (best.policy[lost], worst.policy[lost]) == (1, 0)
+
+
+def test_elimination_that_subtracts_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The negative control: leaving a state by 1 minus the chance of staying loses what elimination keeps."""
+
+    def subtracting(moves: np.ndarray, leaving: np.ndarray, earned: np.ndarray) -> np.ndarray:
+        return np.linalg.solve(np.eye(len(leaving)) - moves, earned)
+
+    monkeypatch.setattr("rlkit.solvers.elimination._eliminate", subtracting)
+    with pytest.raises(AssertionError):
+        test_haddad_monmege_beyond_the_precision_of_floats(100, minimize=False)
 
 
 @pytest.mark.parametrize(
