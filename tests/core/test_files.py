@@ -531,6 +531,12 @@ def test_json_field_given_twice(tmp_path: Path) -> None:
         read_model(put(tmp_path, "m.json", '{"a": 1, "a": 2}'))
 
 
+def test_messages_are_short(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"^m\.tra:1: the header") as caught:
+        read_model(put(tmp_path, "m.tra", "1" * 100_000))
+    assert len(str(caught.value)) < 400
+
+
 def test_npz_runs_no_code(tmp_path: Path) -> None:
     np.savez(tmp_path / "m.npz", header=np.array([print], dtype=object))
     with pytest.raises(ModelError, match=r"^m\.npz: "):

@@ -17,12 +17,13 @@ from rlkit.core.mdp import FloatArray, IntArray
 from rlkit.core.validation import ModelError
 
 BLOCK = 1 << 22  # bytes read at a time
+LONGEST = 300  # characters of a message, which may quote the file
 
 
 def fail(path: Path, line: int | None, message: str) -> ModelError:
     """The error for a defect of a file, which begins with its name and, where there is one, the line."""
     place = path.name if line is None else f"{path.name}:{line}"
-    return ModelError(f"{place}: {message}")
+    return ModelError(f"{place}: {message if len(message) <= LONGEST else message[:LONGEST] + ' ...'}")
 
 
 def suffix(path: Path) -> str:
@@ -45,27 +46,28 @@ def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
 
     Raises `ModelError` for an empty file, a damaged gzip stream, and text that is not UTF-8.
     """
-    line, rest, empty = 1, b"", True
+    line, rest, empty = 1, [b""], True
     with open_reader(path) as stream:
         while True:
             try:
                 piece = stream.read(BLOCK)
             except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise fail(
-                    path, line + rest.count(b"\n"), f"the compressed data is damaged: {error}"
-                ) from error
-            whole, newline, tail = (rest + piece).rpartition(b"\n")
-            if not piece:
-                whole, newline, tail = rest, b"\n" if rest else b"", b""
-            if newline:
-                text = whole + newline
-                if line == 1:
-                    text = text.removeprefix(b"\xef\xbb\xbf")
-                _check_utf8(path, line, text)
-                empty = empty and not text.strip()
+                raise fail(path, line, f"the compressed data is damaged: {error}") from error
+            cut = piece.rfind(b"\n") + 1
+            if piece and not cut:
+                rest.append(piece)
+                continue
+            text = b"".join([*rest, piece[:cut]])
+            rest = [piece[cut:]]
+            if line == 1:
+                text = text.removeprefix(b"\xef\xbb\xbf")
+            if text and not piece:
+                text += b"\n"
+            _check_utf8(path, line, text)
+            empty = empty and not text.strip()
+            if text:
                 yield line, text
-                line += text.count(b"\n")
-            rest = tail
+            line += text.count(b"\n")
             if not piece:
                 break
     if empty:
