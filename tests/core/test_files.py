@@ -559,7 +559,7 @@ def test_damaged_gzip(tmp_path: Path, name: str) -> None:
             read_model(put(tmp_path, name, bad))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(data=st.data())
 def test_no_damage_escapes_as_another_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

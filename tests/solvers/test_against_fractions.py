@@ -174,25 +174,25 @@ def check(model: Exact, gamma: float, minimize: bool, method: str) -> None:
         np.testing.assert_allclose(achieved, [float(x) for x in exact], rtol=1e-6, atol=1e-6)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(models(), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1 / 3]), st.booleans(), st.sampled_from(METHODS))
 def test_discounted(model: Exact, gamma: float, minimize: bool, method: str) -> None:
     check(model, gamma, minimize, method)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(models("positive"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_rewards(model: Exact, minimize: bool, method: str) -> None:
     check(model, 1.0, minimize, method)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(models("negative"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_costs(model: Exact, minimize: bool, method: str) -> None:
     check(model, 1.0, minimize, method)
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(models("mixed"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_mixed_rewards(model: Exact, minimize: bool, method: str) -> None:
     check(model, 1.0, minimize, method)
@@ -245,7 +245,7 @@ def test_the_bellman_operator_contracts_and_is_monotone(
     assert (bellman(mdp, upper, gamma) >= bellman(mdp, v, gamma) - 1e-12 * 100).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(models(), st.sampled_from([0.0, 0.9, 1.0]), st.data())
 def test_the_value_of_a_policy(model: Exact, gamma: float, data: st.DataObject) -> None:
     """inf and -inf included; nan where gains of both signs are reached."""
