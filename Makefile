@@ -6,7 +6,7 @@ INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --constraint c
 
 demo: .venv/installed  ## install, then solve the exam, train on it, and grade what was learned
 	$(BIN)/rlkit solve exam
-	$(BIN)/rlkit train exam --agent ppo --steps 30000
+	$(BIN)/rlkit train exam --agent ppo
 
 test: .venv/installed-dev  ## the whole suite but the long learning runs
 	$(BIN)/pytest --numprocesses auto --quiet

@@ -1,8 +1,9 @@
 """Make docs/terminal.svg, the picture in the README, from what the commands really print.
 
-    python docs/picture.py RUN      # RUN: a folder that `rlkit train` made
+python docs/picture.py RUN      # RUN: a folder that `rlkit train` made
 """
 
+import io
 import json
 import subprocess
 import sys
@@ -16,12 +17,14 @@ from rlkit import report
 
 
 def ask(*command: str) -> dict:
-    out = subprocess.run([sys.executable, "-m", "rlkit.cli", *command, "--json"], capture_output=True, check=True)
+    out = subprocess.run(
+        [sys.executable, "-m", "rlkit.cli", *command, "--json"], capture_output=True, check=True
+    )
     return json.loads(out.stdout)
 
 
 def main(run: str) -> None:
-    console = Console(record=True, width=84, force_terminal=True, file=open("/dev/null", "w"))
+    console = Console(record=True, width=84, force_terminal=True, file=io.StringIO())
     for line, show in (
         (("solve", "exam"), report.solution),
         (("solve", "FrozenLake-v1", "--horizon", "100"), report.solution),

@@ -17,19 +17,15 @@ if TYPE_CHECKING:
 
     from rlkit.core import MDP
     from rlkit.envs.registry import exact
-    from rlkit.evaluate import evaluate
     from rlkit.solvers import solve
-    from rlkit.train import train
 
 __version__ = "0.1.0"
-__all__ = ["MDP", "__version__", "evaluate", "exact", "solve", "train"]
+__all__ = ["MDP", "__version__", "exact", "solve"]
 
 _HOME = {
     "MDP": "rlkit.core",
-    "evaluate": "rlkit.evaluate",
     "exact": "rlkit.envs.registry",
     "solve": "rlkit.solvers",
-    "train": "rlkit.train",
 }
 
 

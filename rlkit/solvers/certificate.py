@@ -17,6 +17,7 @@ from rlkit.solvers.graph import Components
 from rlkit.solvers.iteration import near_greedy, policy_iteration, proper_greedy, value_iteration, value_of
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
 from rlkit.solvers.reduction import with_choices
+from rlkit.solvers.solution import gap
 
 
 class Bounded(NamedTuple):
@@ -47,11 +48,9 @@ def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
 def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int) -> Bounded:
     """Bounds on V* at gamma = 1 around policy iteration, for a core and a policy that ends.
 
-    Any v with v >= B v bounds V* from above, and any v with v <= B_pi v bounds V_pi, and so V*, from below
-    when pi ends with probability 1. Optimal values for rewards raised, and policy values for rewards
-    lowered, by a small bonus satisfy these with a margin that rounding cannot eat, and both are checked.
-    Where no bonus passes, episodes are too long for a linear solve: then states are eliminated one by one,
-    and where that leaves a doubt the bounds are infinite.
+    Optimal values for rewards raised, and policy values for rewards lowered, by a small bonus enclose V*
+    with a margin that rounding cannot eat. Where no bonus passes, episodes are too long for a linear solve:
+    then states are eliminated one by one, and where that leaves a doubt the bounds are infinite.
     """
     value, choice, rounds = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds)
     steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
@@ -63,14 +62,12 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
         low = value_of(mdp, choice, gamma=1.0, bonus=-bonus)
         high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
         rounds += more
-        rise = (q_values(mdp, low, 1.0)[choice[alive]] - low[alive]).min(initial=np.inf)
-        fall = (high - best(mdp, q_values(mdp, high, 1.0)))[alive].min(initial=np.inf)
-        if rise > rounding and fall > rounding and ends_surely(mdp, choice):
+        if encloses(mdp, choice, low, high):
             found = Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
-            gap = ((found.upper - found.lower) / np.maximum(1.0, np.abs(value))).max()
-            if gap <= epsilon:
+            width = gap(found.value, found.lower, found.upper)
+            if width <= epsilon:
                 return found
-            bonus *= 0.5 * epsilon / gap  # the policies that a bonus attracts take more steps
+            bonus *= 0.5 * epsilon / width  # the policies that a bonus attracts take more steps
         elif np.isfinite(found.upper).all():
             break
         else:
@@ -83,7 +80,7 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
 
 
 def certify_by_steps(
-    mdp: MDP, v: FloatArray, fallback: IntArray, *, order: Components, epsilon: float, max_sweeps: int
+    mdp: MDP, v: FloatArray, fallback: IntArray, *, order: Components, max_sweeps: int
 ) -> Bounded:
     """Bounds on V* at gamma = 1 from values near it, by sweeps alone; for a core.
 
@@ -126,4 +123,4 @@ def rounding_of(mdp: MDP, v: FloatArray) -> float:
     """How far float64 rounding can move one backup of v."""
     longest = int(np.diff(mdp.choice_ptr).max(initial=0))
     magnitude = np.abs(v[np.isfinite(v)]).max(initial=0.0) + np.abs(mdp.reward).max(initial=0.0)
-    return float(np.finfo(np.float64).eps * (longest + 2) * magnitude)
+    return float(np.finfo(np.float64).eps * (longest + 2) * max(magnitude, 1e-200))

@@ -34,11 +34,12 @@ def components(mdp: MDP) -> Components:
     source = np.repeat(np.arange(mdp.n_states), np.diff(graph.indptr))
     rank = _topological_rank(count, label[source], label[mdp.successor])
     component = rank[label]
-    order = np.argsort(component, kind="stable")
+    order = np.argsort(component, kind="stable").astype(mdp.state_ptr.dtype)
     sizes = np.bincount(component, minlength=count)
     cyclic = sizes > 1
     cyclic[component[source[source == mdp.successor]]] = True
-    return Components(order, np.concatenate([[0], np.cumsum(sizes)]), cyclic)
+    pointer = np.concatenate([[0], np.cumsum(sizes)]).astype(order.dtype)
+    return Components(order, pointer, cyclic)
 
 
 def _topological_rank(count: int, source: IntArray, target: IntArray) -> IntArray:

@@ -8,40 +8,70 @@ from __future__ import annotations
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import Components, surely_reaching
-from rlkit.solvers.kernels import kernel, topological_sweeps
+from rlkit.solvers.kernels import backup, kernel, synchronous_sweep, topological_sweeps, unsigned
 from rlkit.solvers.operators import best, greedy, q_values
 
 
 def value_iteration(
-    mdp: MDP, *, gamma: float, epsilon: float, max_sweeps: int, order: Components
+    mdp: MDP, *, gamma: float, tolerance: float, max_sweeps: int, order: Components
 ) -> tuple[FloatArray, int]:
     """Values by Algorithm 6.41, component after component, and the backups made per state.
 
-    On a DAG every state is backed up once and the values are exact (Lemma 6.42). Elsewhere a small
-    change does not mean a small error: certify before use.
+    On a DAG every state is backed up once and the values are exact (Lemma 6.42). Elsewhere sweeping ends
+    when no value of a component changes by more than `tolerance`; that does not mean a small error, so
+    certify before use.
     """
-    contraction = 1 - gamma if gamma < 1 else 1e-3
     v = np.zeros(mdp.n_states)
-    work = mdp.n_transitions * (1 if order.acyclic else min(max_sweeps, int(10 / contraction)))
-    backups = kernel(topological_sweeps, work)(
-        mdp.state_ptr,
-        mdp.choice_ptr,
-        mdp.successor,
-        mdp.probability,
-        mdp.reward,
-        order.order,
-        order.ptr,
-        order.cyclic,
+    visits = mdp.n_transitions * (1 if order.acyclic else max_sweeps)
+    backups = kernel(topological_sweeps, visits)(
+        *backup(mdp),
         gamma,
-        0.25 * epsilon * contraction,
-        max_sweeps,
         v,
+        unsigned(order.order),
+        unsigned(order.ptr),
+        order.cyclic,
+        tolerance,
+        max_sweeps,
     )
     alive = mdp.n_states - int(mdp.terminal.sum())
     return v, -(-backups // max(alive, 1))
+
+
+def synchronous_iteration(mdp: MDP, *, gamma: float, epsilon: float) -> tuple[FloatArray, int]:
+    """Values by sweeps over all states at once, and how many; for gamma < 1.
+
+    The bounds close as fast as the changes become alike, which on a model that mixes is far sooner than
+    they vanish (Puterman 1994, section 6.6). On one that does not this is given up: where the progress of
+    the last sweeps promises more than `MIXING` of them.
+    """
+    sweep = kernel(synchronous_sweep, MIXING * mdp.n_transitions)
+    arrays = backup(mdp)
+    v, out = np.zeros(mdp.n_states), np.empty(mdp.n_states)
+    scale = gamma / (1 - gamma)
+    gaps: list[float] = []
+    while len(gaps) < MIXING:
+        low, high = sweep(*arrays, gamma, v, out)
+        v, out = out, v
+        gaps.append(scale * (high - low))
+        if gaps[-1] <= 0.5 * epsilon or (len(gaps) % TRIAL == 0 and not _will_close(gaps, epsilon)):
+            break
+    return v, len(gaps)
+
+
+MIXING = 300  # synchronous sweeps in which a model that mixes is solved
+TRIAL = 20  # sweeps after which the progress of the bounds is judged
+
+
+def _will_close(gaps: list[float], epsilon: float) -> bool:
+    """Whether the gap, shrinking as over the last half trial, falls below epsilon within `MIXING` sweeps."""
+    before, now = gaps[-TRIAL // 2], gaps[-1]
+    if now >= before:
+        return False
+    per_sweep = np.log(before / now) / (TRIAL // 2 - 1)
+    return bool(len(gaps) + np.log(now / epsilon) / per_sweep <= MIXING)
 
 
 def policy_iteration(
@@ -69,11 +99,17 @@ def proper_greedy(mdp: MDP, v: FloatArray, fallback: IntArray) -> IntArray:
 
     A plain argmax can pick, among ties, choices that circle for ever.
     """
-    q = q_values(mdp, v, 1.0)
-    slack = 1e-9 * np.maximum(1.0, np.abs(v))[mdp.state_of_choice]
-    close = q >= best(mdp, q)[mdp.state_of_choice] - slack
-    sure, choice = surely_reaching(mdp, mdp.terminal, close)
+    sure, choice = surely_reaching(mdp, mdp.terminal, near_greedy(mdp, v))
     return choice if sure.all() else fallback
+
+
+def near_greedy(mdp: MDP, v: FloatArray) -> BoolArray:
+    """Choices [C] whose value is the best of their state, up to a little more than v is off."""
+    q = q_values(mdp, v, 1.0)
+    top = best(mdp, q)
+    slack = 1e-9 * np.maximum(1.0, np.abs(v)) + 4 * np.abs(top - v)
+    close: BoolArray = q >= (top - slack)[mdp.state_of_choice]
+    return close
 
 
 def value_of(

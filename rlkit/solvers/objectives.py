@@ -12,39 +12,57 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.certificate import Bounded, certify_discounted, certify_total
+from rlkit.solvers.certificate import Bounded, certify_by_steps, certify_discounted, certify_total
 from rlkit.solvers.gain import component_gains
 from rlkit.solvers.graph import any_transition, components, end_components, forced, surely_reaching, toward
-from rlkit.solvers.iteration import policy_iteration, proper_greedy, value_iteration
+from rlkit.solvers.iteration import (
+    policy_iteration,
+    synchronous_iteration,
+    value_iteration,
+)
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import Options
 from rlkit.solvers.reduction import any_inside, core, lift_choices, merge, with_choices
+from rlkit.solvers.solution import gap
+
+SMALL = 2_000  # states up to which a factorisation is always cheap
+PATIENCE = 2_000  # sweeps worth making before a factorisation
 
 
 def acyclic(mdp: MDP, gamma: float, options: Options) -> Bounded:
     """Reward of any discount on a DAG: one sweep, successors first, is exact (Lemma 6.42)."""
     problem = _signed(mdp, options)
     order = components(mdp)
-    value, sweeps = value_iteration(problem, gamma=gamma, epsilon=options.epsilon, max_sweeps=1, order=order)
+    value, sweeps = value_iteration(problem, gamma=gamma, tolerance=0.0, max_sweeps=1, order=order)
     choice = greedy(problem, q_values(problem, value, gamma))
-    return _unsigned(Bounded(value, value, value, choice, sweeps), options)
+    return _unsigned(Bounded(value, value, value, choice, sweeps, "value-iteration"), options)
 
 
 def discounted(mdp: MDP, gamma: float, options: Options) -> Bounded:
-    """Expected sum of gamma^t r_t, for gamma < 1."""
+    """Expected sum of gamma^t r_t, for gamma < 1: one method after the other until the bounds are tight."""
     problem = _signed(mdp, options)
-    if options.method == "policy-iteration":
-        first = greedy(problem, problem.reward)
-        value, _, sweeps = policy_iteration(problem, first, gamma=gamma, max_rounds=options.max_sweeps)
-    else:
-        value, sweeps = value_iteration(
-            problem,
-            gamma=gamma,
-            epsilon=options.epsilon,
-            max_sweeps=options.max_sweeps,
-            order=components(problem),
-        )
-    return _unsigned(certify_discounted(problem, value, gamma=gamma)._replace(sweeps=sweeps), options)
+    found = certify_discounted(problem, np.zeros(mdp.n_states), gamma=gamma)
+    sweeps = 0
+    for method in _methods(options, mdp.n_states, mixing="synchronous"):
+        if method == "synchronous":
+            value, more = synchronous_iteration(problem, gamma=gamma, epsilon=options.epsilon)
+        elif method == "value-iteration":
+            value, more = value_iteration(
+                problem,
+                gamma=gamma,
+                tolerance=0.25 * options.epsilon * (1 - gamma),
+                max_sweeps=_patience(options),
+                order=components(problem),
+            )
+        else:
+            value, _, more = policy_iteration(
+                problem, found.choice, gamma=gamma, max_rounds=options.max_sweeps
+            )
+        sweeps += more
+        found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=sweeps, method=method)
+        if gap(found.value, found.lower, found.upper) <= options.epsilon:
+            break
+    return _unsigned(found, options)
 
 
 def total(mdp: MDP, options: Options) -> Bounded:
@@ -62,7 +80,7 @@ def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     problem = with_choices(mdp, ~target[owner], reward=reward)
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
     value, lower, upper = (np.clip(np.where(target, 1.0, x), 0, 1) for x in found[:3])
-    return Bounded(value, lower, upper, _number_in(~target[owner], found), found.sweeps)
+    return Bounded(value, lower, upper, _number_in(~target[owner], found), found.sweeps, found.method)
 
 
 def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
@@ -83,7 +101,7 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     value, lower, upper = (np.where(finite, np.where(target, 0.0, x), np.inf) for x in found[:3])
     choice = _number_in(kept, found)
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
-    return Bounded(value, lower, upper, choice, found.sweeps)
+    return Bounded(value, lower, upper, choice, found.sweeps, found.method)
 
 
 def average(mdp: MDP, options: Options) -> Bounded:
@@ -105,7 +123,8 @@ def average(mdp: MDP, options: Options) -> Bounded:
     value, lower, upper = (x[quotient.state] for x in spread)
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     choice = lift_choices(problem, quotient, found.choice, gains.choice)
-    return _unsigned(Bounded(value, lower, upper, choice, gains.sweeps + found.sweeps), options)
+    bounded = Bounded(value, lower, upper, choice, gains.sweeps + found.sweeps, "value-iteration")
+    return _unsigned(bounded, options)
 
 
 class Plan(NamedTuple):
@@ -125,23 +144,22 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
         value, later = best(problem, q), value
         plan[step] = greedy(problem, q)
     choice = plan[0] if horizon else np.where(mdp.terminal, -1, mdp.state_ptr[:-1])
-    found = _unsigned(Bounded(value, value, value, choice, horizon), options)
+    found = _unsigned(Bounded(value, value, value, choice, horizon, "backward-induction"), options)
     return found, Plan(plan, -later if options.minimize else later)
 
 
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.quotient.mdp, reduced.proper, 0
-    if options.method != "policy-iteration":
-        value, sweeps = value_iteration(
-            inner,
-            gamma=1.0,
-            epsilon=options.epsilon,
-            max_sweeps=options.max_sweeps,
-            order=components(inner),
-        )
-        choice = proper_greedy(inner, value, choice)
-    found = certify_total(inner, choice, epsilon=options.epsilon, max_rounds=options.max_sweeps)
+    for method in _methods(options, inner.n_states):
+        if method == "value-iteration":
+            found = _by_sweeps(inner, choice, options)
+        else:
+            found = certify_total(inner, choice, epsilon=options.epsilon, max_rounds=options.max_sweeps)
+        sweeps, choice = sweeps + found.sweeps, found.choice
+        found = found._replace(sweeps=sweeps, method=method)
+        if gap(found.value, found.lower, found.upper) <= options.epsilon:
+            break
 
     known = reduced.known
     undecided = np.isnan(known)
@@ -153,7 +171,29 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
     value, lower, upper = (x[reduced.quotient.state] for x in spread)
     stay = any_inside(mdp, reduced.quotient.inside)
     choice = lift_choices(mdp, reduced.quotient, found.choice, stay)
-    return Bounded(value, lower, upper, choice, sweeps + found.sweeps)
+    return Bounded(value, lower, upper, choice, found.sweeps, found.method)
+
+
+def _by_sweeps(inner: MDP, proper: IntArray, options: Options) -> Bounded:
+    order, patience = components(inner), _patience(options)
+    value, sweeps = value_iteration(
+        inner, gamma=1.0, tolerance=1e-4 * options.epsilon, max_sweeps=patience, order=order
+    )
+    found = certify_by_steps(inner, value, proper, order=order, max_sweeps=patience)
+    return found._replace(sweeps=sweeps + found.sweeps)
+
+
+def _methods(options: Options, states: int, *, mixing: str | None = None) -> tuple[str, ...]:
+    """The methods to try in turn: sweeps are cheap where a model mixes, factorisations where it does not."""
+    if options.method != "auto":
+        return (options.method,)
+    if states <= SMALL:
+        return ("policy-iteration",)
+    return tuple(m for m in (mixing, "value-iteration", "policy-iteration") if m is not None)
+
+
+def _patience(options: Options) -> int:
+    return PATIENCE if options.method == "auto" else options.max_sweeps
 
 
 def _signed(mdp: MDP, options: Options) -> MDP:

@@ -11,6 +11,15 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 
 
+def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
+    """Largest distance between the bounds of a state, relative to max(1, |value|)."""
+    finite = np.isfinite(lower) & np.isfinite(upper)
+    if (lower[~finite] != upper[~finite]).any():
+        return np.inf
+    scale = np.maximum(1.0, np.abs(value[finite]))
+    return float(((upper[finite] - lower[finite]) / scale).max(initial=0.0))
+
+
 class Interval(NamedTuple):
     """A value with the bounds that enclose the true one."""
 
@@ -79,12 +88,7 @@ class Solution:
     @property
     def converged(self) -> bool:
         """Whether the certificate is as tight as epsilon asks, in every state."""
-        finite = np.isfinite(self.lower) & np.isfinite(self.upper)
-        gap = np.zeros(len(self.value))
-        gap[finite] = self.upper[finite] - self.lower[finite]
-        gap[~finite & (self.lower != self.upper)] = np.inf
-        scale = np.maximum(1.0, np.abs(np.where(np.isfinite(self.value), self.value, 1.0)))
-        return bool((gap <= self.epsilon * scale).all())
+        return gap(self.value, self.lower, self.upper) <= self.epsilon
 
     @property
     def initial(self) -> Interval:

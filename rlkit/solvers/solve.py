@@ -17,8 +17,6 @@ from rlkit.solvers.solution import Solution
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 METHODS = ("auto", "value-iteration", "policy-iteration")
 
-SMALL = 20_000  # states up to which a sparse LU of the whole model is cheap
-
 
 class SolveError(RlkitError, ValueError):
     """An argument of `solve` out of range, or one that does not go with the objective."""
@@ -51,8 +49,7 @@ def solve(
     if method not in METHODS:
         raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
     order = components(mdp)
-    chosen, reason = _choose(mdp, order, objective, method)
-    options = Options(minimize=minimize, epsilon=epsilon, method=chosen, max_sweeps=max_sweeps)
+    options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps)
 
     plan = None
     if objective == "finite-horizon":
@@ -83,8 +80,8 @@ def solve(
         choice=found.choice,
         plan=None if plan is None else plan.choice,
         next_value=found.value if plan is None else plan.later,
-        method=chosen,
-        reason=reason,
+        method="value-iteration" if found.method == "synchronous" else found.method,
+        reason=_reason(mdp, order, objective, method, found.method),
         epsilon=epsilon,
         sweeps=found.sweeps,
         seconds=time.perf_counter() - started,
@@ -132,19 +129,23 @@ def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | 
     return mask
 
 
-def _choose(mdp: MDP, order: Components, objective: str, method: str) -> tuple[str, str]:
-    """The method, and in one line why."""
+def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str) -> str:
+    """In one line what the model is like, and why it was solved in this way."""
     sizes = np.diff(order.ptr)
     share = sizes[order.cyclic].max(initial=0) / mdp.n_states
     shape = "acyclic" if order.acyclic else f"{share:.0%} of the states in one cycle"
     if objective == "finite-horizon":
-        return "backward-induction", "a horizon is given: one exact backup a step"
-    if method != "auto":
-        return method, f"asked for; the model is {shape}"
+        return "a horizon is given: one exact backup a step"
+    if asked != "auto":
+        return f"asked for; {shape}"
     if objective == "average":
-        return "value-iteration", "relative values inside each end component, then the best way into one"
+        return f"{shape}: relative values inside each end component, then the best way into one"
     if order.acyclic:
-        return "value-iteration", "the model is acyclic: one sweep, successors first, is exact"
-    if mdp.n_states <= SMALL:
-        return "policy-iteration", f"{shape}, and small enough to solve each policy exactly"
-    return "value-iteration", f"{shape}, and too large to factorise for every policy"
+        return "the model is acyclic: one sweep, successors first, is exact"
+    if method == "synchronous":
+        return f"{shape}, but it mixes: the bounds close long before the values settle"
+    if method == "value-iteration":
+        return f"{shape}: sweeps, successors first, were enough"
+    if mdp.n_states <= objectives.SMALL:
+        return f"{shape}, and small enough to solve each policy exactly"
+    return f"{shape}, and sweeps were not enough: each policy is solved exactly"
