@@ -4,9 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlkit.envs.faces import MDPEnv, ModelEnv, ModelVectorEnv
-    from rlkit.envs.grid import Grid, MapError, frozen_lake, grid_world
-    from rlkit.envs.registry import exact, register, resolve
+    from .faces import MDPEnv, ModelEnv, ModelVectorEnv
+    from .grid import Grid, MapError, frozen_lake, grid_world
+    from .registry import exact, register, resolve
 
 __all__ = [
     "Grid",

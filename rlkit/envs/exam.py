@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from rlkit.core import TableModel, from_successors
+from ..core import TableModel, from_successors
 
 STUDY_REWARD, PARTY_REWARD = -1.0, 1.0
 END_REWARD = {"pass": 10.0, "fail": -10.0}

@@ -14,11 +14,11 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from rlkit.core.enumerate import enumerate_model, enumerate_states
-from rlkit.core.mdp import MDP
-from rlkit.core.model import Model
-from rlkit.core.table import TableModel
-from rlkit.envs.simulation import Simulation
+from ..core.enumerate import enumerate_model, enumerate_states
+from ..core.mdp import MDP
+from ..core.model import Model
+from ..core.table import TableModel
+from .simulation import Simulation
 
 Info = dict[str, Any]
 
@@ -86,7 +86,7 @@ class ModelEnv(gym.Env[Any, Any]):
             return None
         if self._simulation.state is None:
             raise ResetNeeded("call reset before render")
-        from rlkit.envs import render
+        from . import render
 
         state, action = self._simulation.state, self.last_action
         if self.render_mode == "ansi":
@@ -207,8 +207,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         """One frame or text for each environment."""
         if self.render_mode is None:
             return None
-        from rlkit.core.model import take
-        from rlkit.envs import render
+        from ..core.model import take
+        from . import render
 
         draw = render.text if self.render_mode == "ansi" else render.picture
         state = self._simulation.state

@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from rlkit.errors import RlkitError
+from ..errors import RlkitError
 
 if TYPE_CHECKING:
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
-    from rlkit.core import MDP, Model
-    from rlkit.envs.faces import ModelEnv
+    from ..core import MDP, Model
+    from .faces import ModelEnv
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def register() -> None:
 
 def make_scalar(*, factory: str, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
     """The scalar face of a description; `knobs` go to its factory."""
-    from rlkit.envs.faces import ModelEnv
+    from .faces import ModelEnv
 
     return ModelEnv(build(factory, knobs), render_mode=render_mode)
 
@@ -78,7 +78,7 @@ def make_vector(
     **knobs: Any,
 ) -> VectorEnv[Any, Any, Any]:
     """The vector face of a description; `knobs` go to its factory."""
-    from rlkit.envs.faces import ModelVectorEnv
+    from .faces import ModelVectorEnv
 
     return ModelVectorEnv(
         build(factory, knobs),
@@ -156,7 +156,7 @@ def exact(env_id: str, **kwargs: Any) -> MDP:
     """
     from gymnasium.envs.registration import parse_env_id
 
-    from rlkit.core import NoExactModel, from_gymnasium
+    from ..core import NoExactModel, from_gymnasium
 
     env: Any = make(env_id, **kwargs).unwrapped
     if hasattr(env, "mdp"):

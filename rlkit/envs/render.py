@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.core.graph import layers
-from rlkit.core.model import Model
-from rlkit.core.table import TableModel, TableState
-from rlkit.envs.grid import ARROWS, GOAL, PIT, START, WALL, Grid, GridState
+from ..core.graph import layers
+from ..core.model import Model
+from ..core.table import TableModel, TableState
+from .grid import ARROWS, GOAL, PIT, START, WALL, Grid, GridState
 
 Image = npt.NDArray[np.uint8]
 

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import InvalidAction, ResetNeeded
 
-from rlkit.core.model import Model, batch_size, leaves, take, where
-from rlkit.core.random import episode_key, uniform
+from ..core.model import Model, batch_size, leaves, take, where
+from ..core.random import episode_key, uniform
 
 
 class Simulation:

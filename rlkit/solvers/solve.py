@@ -122,10 +122,12 @@ def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | 
         states = np.asarray(target)
         if states.dtype == np.bool_ and states.shape == mask.shape:
             return states
+        if states.size and not np.issubdtype(states.dtype, np.integer):
+            raise SolveError(f"target must be a label, state numbers or a mask [S], not {states.dtype}")
         if states.size and (states.min() < 0 or states.max() >= mdp.n_states):
             bad = states.min() if states.min() < 0 else states.max()
             raise SolveError(f"target state {bad} is none of 0..{mdp.n_states - 1}")
-        mask[states] = True
+        mask[states.astype(np.int64)] = True
     return mask
 
 
