@@ -1,12 +1,10 @@
-"""Bounds that enclose the optimum, and their check by someone who does not trust the solver.
+"""Bounds that enclose the optimum.
 
-All functions but `verify` maximise, on a model in which the Bellman equation has one solution: gamma < 1,
+All functions here maximise, on a model in which the Bellman equation has one solution: gamma < 1,
 or the core that `reduction` makes of an undiscounted problem.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
@@ -16,19 +14,9 @@ from rlkit.solvers.evaluation import can_reach
 from rlkit.solvers.graph import Components
 from rlkit.solvers.iteration import near_greedy, policy_iteration, proper_greedy, value_iteration, value_of
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.options import Options
 from rlkit.solvers.reduction import with_choices
-from rlkit.solvers.solution import gap
-
-
-class Bounded(NamedTuple):
-    """A value function between its bounds, the choices behind it, and the work it took."""
-
-    value: FloatArray  # [S]
-    lower: FloatArray  # [S]
-    upper: FloatArray  # [S]
-    choice: IntArray  # [S]
-    sweeps: int
-    method: str = ""
+from rlkit.solvers.solution import Bounded, gap
 
 
 def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
@@ -80,7 +68,7 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
 
 
 def certify_by_steps(
-    mdp: MDP, v: FloatArray, fallback: IntArray, *, order: Components, max_sweeps: int
+    mdp: MDP, v: FloatArray, fallback: IntArray, *, order: Components, options: Options
 ) -> Bounded:
     """Bounds on V* at gamma = 1 from values near it, by sweeps alone; for a core.
 
@@ -90,7 +78,9 @@ def certify_by_steps(
     choice = proper_greedy(mdp, v, fallback)
     close = near_greedy(mdp, v)
     counting = with_choices(mdp, close, reward=np.ones(mdp.n_choices))
-    steps, sweeps = value_iteration(counting, gamma=1.0, tolerance=0.25, max_sweeps=max_sweeps, order=order)
+    steps, sweeps = value_iteration(
+        counting, gamma=1.0, tolerance=0.25, max_sweeps=options.patience, order=order
+    )
     change = float(np.abs(best(mdp, q_values(mdp, v, 1.0)) - v).max(initial=0.0))
     margin = 4 * (change + rounding_of(mdp, v)) * steps
     low, high = v - margin, v + margin

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
@@ -67,26 +69,51 @@ def can_reach(transition: csr_array, target: BoolArray) -> BoolArray:
     return found[:-1]
 
 
+def average_reward(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
+    """Long-run reward a step of a policy from every state, [S]; 0 where its episodes end.
+
+    `policy` is given as in `evaluate_policy`. Source: Puterman 1994, section 8.2.
+    """
+    transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
+    value = np.zeros(mdp.n_states)
+    moving = ~mdp.terminal
+    for members in _closed_classes(transition, mdp.terminal):
+        value[members] = _gain(transition[members][:, members], reward[members])
+        moving[members] = False
+    rest = np.flatnonzero(moving)
+    value[rest] = linear_solve(transition[rest][:, rest], (transition @ value)[rest], 1.0)
+    return value
+
+
 def _undiscounted(transition: csr_array, reward: FloatArray, terminal: BoolArray) -> FloatArray:
     """Total reward of a Markov chain: closed classes are worth 0, inf or -inf, the rest is solved for."""
+    moving = ~terminal
+    positive, negative = (np.zeros(len(reward), np.bool_) for _ in range(2))
+    for members in _closed_classes(transition, terminal):
+        moving[members] = False
+        if not reward[members].any():
+            continue
+        gain = _gain(transition[members][:, members], reward[members])
+        rounding = 1e-12 * np.abs(reward[members]).max()
+        positive[members] = gain > -rounding
+        negative[members] = gain < rounding
+    upper, lower = can_reach(transition, positive), can_reach(transition, negative)
+    v = np.zeros(len(reward))
+    finite = np.flatnonzero(moving & ~upper & ~lower)
+    v[finite] = linear_solve(transition[finite][:, finite], reward[finite], 1.0)
+    v[upper], v[lower], v[upper & lower] = np.inf, -np.inf, np.nan
+    return v
+
+
+def _closed_classes(transition: csr_array, terminal: BoolArray) -> Iterator[IntArray]:
+    """Members of each set of states that a Markov chain never leaves, terminal states apart."""
     classes, label = connected_components(transition, directed=True, connection="strong")
     source, successor = transition.tocoo().coords
     closed = np.ones(classes, dtype=np.bool_)
     closed[label[source[label[source] != label[successor]]]] = False
-    recurrent = closed[label] & ~terminal
-    infinite = {np.inf: np.zeros(len(reward), np.bool_), -np.inf: np.zeros(len(reward), np.bool_)}
-    for k in np.unique(label[recurrent & (reward != 0)]):
-        members = np.flatnonzero(label == k)
-        gain = _gain(transition[members][:, members], reward[members])
-        rounding = 1e-12 * np.abs(reward[members]).max()
-        for sign, states in infinite.items():
-            states[members] = gain * np.sign(sign) > -rounding
-    upper, lower = (can_reach(transition, states) for states in infinite.values())
-    v = np.zeros(len(reward))
-    finite = np.flatnonzero(~(recurrent | terminal | upper | lower))
-    v[finite] = linear_solve(transition[finite][:, finite], reward[finite], 1.0)
-    v[upper], v[lower], v[upper & lower] = np.inf, -np.inf, np.nan
-    return v
+    states = np.flatnonzero(closed[label] & ~terminal)
+    by_class = states[np.argsort(label[states], kind="stable")]
+    yield from np.split(by_class, np.flatnonzero(np.diff(label[by_class])) + 1) if len(states) else ()
 
 
 def _gain(transition: csr_array, reward: FloatArray) -> float:

@@ -42,6 +42,12 @@ def components(mdp: MDP) -> Components:
     return Components(order, pointer, cyclic)
 
 
+def one_component(mdp: MDP) -> Components:
+    """All states as one component in their given order, for sweeps that know nothing of the graph."""
+    order = np.arange(mdp.n_states, dtype=mdp.state_ptr.dtype)
+    return Components(order, np.array([0, mdp.n_states], dtype=order.dtype), np.ones(1, dtype=np.bool_))
+
+
 def _topological_rank(count: int, source: IntArray, target: IntArray) -> IntArray:
     """Position [K] of each component such that every edge leads to an earlier one."""
     rank = np.arange(count)

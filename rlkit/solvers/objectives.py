@@ -7,26 +7,21 @@ maximising the negated reward; of two bounds the roles change.
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from typing import NamedTuple
 
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.certificate import Bounded, certify_by_steps, certify_discounted, certify_total
+from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
 from rlkit.solvers.gain import component_gains
 from rlkit.solvers.graph import any_transition, components, end_components, forced, surely_reaching, toward
-from rlkit.solvers.iteration import (
-    policy_iteration,
-    synchronous_iteration,
-    value_iteration,
-)
+from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import Options
-from rlkit.solvers.reduction import any_inside, core, lift_choices, merge, with_choices
-from rlkit.solvers.solution import gap
-
-SMALL = 2_000  # states up to which a factorisation is always cheap
-PATIENCE = 2_000  # sweeps worth making before a factorisation
+from rlkit.solvers.rational import solve_in_fractions
+from rlkit.solvers.reduction import any_inside, core, entering, lift_choices, merge, with_choices
+from rlkit.solvers.solution import Bounded, Fractions, gap
 
 
 def acyclic(mdp: MDP, gamma: float, options: Options) -> Bounded:
@@ -43,23 +38,14 @@ def discounted(mdp: MDP, gamma: float, options: Options) -> Bounded:
     problem = _signed(mdp, options)
     found = certify_discounted(problem, np.zeros(mdp.n_states), gamma=gamma)
     sweeps = 0
-    for method in _methods(options, mdp.n_states, mixing="synchronous"):
-        if method == "synchronous":
-            value, more = synchronous_iteration(problem, gamma=gamma, epsilon=options.epsilon)
-        elif method == "value-iteration":
-            value, more = value_iteration(
-                problem,
-                gamma=gamma,
-                tolerance=0.25 * options.epsilon * (1 - gamma),
-                max_sweeps=_patience(options),
-                order=components(problem),
-            )
+    for method in options.methods(mdp.n_states, gamma=gamma):
+        if method == "exact":
+            found = solve_in_fractions(problem, found.choice, gamma=gamma)
         else:
-            value, _, more = policy_iteration(
-                problem, found.choice, gamma=gamma, max_rounds=options.max_sweeps
-            )
-        sweeps += more
-        found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=sweeps, method=method)
+            value, more = iterate(problem, method, found.choice, gamma=gamma, options=options)
+            found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=more)
+        sweeps += found.sweeps
+        found = found._replace(sweeps=sweeps, method=method)
         if gap(found.value, found.lower, found.upper) <= options.epsilon:
             break
     return _unsigned(found, options)
@@ -72,15 +58,14 @@ def total(mdp: MDP, options: Options) -> Bounded:
 
 def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     """Probability of ever being in the target, 1 inside it."""
-    owner, sizes = mdp.state_of_choice, np.diff(mdp.choice_ptr)
-    entering = np.where(target[mdp.successor], mdp.probability, 0.0)
-    reward: FloatArray = np.bincount(
-        np.repeat(np.arange(mdp.n_choices), sizes), weights=entering, minlength=mdp.n_choices
-    ).astype(np.float64)
-    problem = with_choices(mdp, ~target[owner], reward=reward)
+    moving = ~target[mdp.state_of_choice]
+    problem = with_choices(mdp, moving, reward=entering(mdp, target))
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
     value, lower, upper = (np.clip(np.where(target, 1.0, x), 0, 1) for x in found[:3])
-    return Bounded(value, lower, upper, _number_in(~target[owner], found), found.sweeps, found.method)
+    fractions = _where(target, Fraction(1), found.fractions)
+    return found._replace(
+        value=value, lower=lower, upper=upper, choice=_number_in(moving, found), fractions=fractions
+    )
 
 
 def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
@@ -101,7 +86,8 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     value, lower, upper = (np.where(finite, np.where(target, 0.0, x), np.inf) for x in found[:3])
     choice = _number_in(kept, found)
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
-    return Bounded(value, lower, upper, choice, found.sweeps, found.method)
+    fractions = _where(target, Fraction(0), _where(~finite, None, found.fractions))
+    return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
 
 
 def average(mdp: MDP, options: Options) -> Bounded:
@@ -151,11 +137,17 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.quotient.mdp, reduced.proper, 0
-    for method in _methods(options, inner.n_states):
-        if method == "value-iteration":
-            found = _by_sweeps(inner, choice, options)
-        else:
+    for method in options.methods(inner.n_states, gamma=1.0):
+        if method == "exact":
+            found = solve_in_fractions(inner, choice, gamma=1.0)
+        elif method in ("policy-iteration", "linear-programming"):
+            if method == "linear-programming":
+                choice = proper_greedy(inner, linear_program(inner, gamma=1.0), choice)
             found = certify_total(inner, choice, epsilon=options.epsilon, max_rounds=options.max_sweeps)
+        else:
+            value, more = iterate(inner, method, choice, gamma=1.0, options=options)
+            found = certify_by_steps(inner, value, choice, order=components(inner), options=options)
+            found = found._replace(sweeps=more + found.sweeps)
         sweeps, choice = sweeps + found.sweeps, found.choice
         found = found._replace(sweeps=sweeps, method=method)
         if gap(found.value, found.lower, found.upper) <= options.epsilon:
@@ -171,29 +163,9 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
     value, lower, upper = (x[reduced.quotient.state] for x in spread)
     stay = any_inside(mdp, reduced.quotient.inside)
     choice = lift_choices(mdp, reduced.quotient, found.choice, stay)
-    return Bounded(value, lower, upper, choice, found.sweeps, found.method)
-
-
-def _by_sweeps(inner: MDP, proper: IntArray, options: Options) -> Bounded:
-    order, patience = components(inner), _patience(options)
-    value, sweeps = value_iteration(
-        inner, gamma=1.0, tolerance=1e-4 * options.epsilon, max_sweeps=patience, order=order
-    )
-    found = certify_by_steps(inner, value, proper, order=order, max_sweeps=patience)
-    return found._replace(sweeps=sweeps + found.sweeps)
-
-
-def _methods(options: Options, states: int, *, mixing: str | None = None) -> tuple[str, ...]:
-    """The methods to try in turn: sweeps are cheap where a model mixes, factorisations where it does not."""
-    if options.method != "auto":
-        return (options.method,)
-    if states <= SMALL:
-        return ("policy-iteration",)
-    return tuple(m for m in (mixing, "value-iteration", "policy-iteration") if m is not None)
-
-
-def _patience(options: Options) -> int:
-    return PATIENCE if options.method == "auto" else options.max_sweeps
+    exact = _where(known != 0, None, found.fractions)
+    fractions = None if exact is None else [exact[s] for s in reduced.quotient.state]
+    return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
 
 
 def _signed(mdp: MDP, options: Options) -> MDP:
@@ -203,7 +175,15 @@ def _signed(mdp: MDP, options: Options) -> MDP:
 def _unsigned(found: Bounded, options: Options) -> Bounded:
     if not options.minimize:
         return found
-    return found._replace(value=-found.value, lower=-found.upper, upper=-found.lower)
+    fractions = None if found.fractions is None else [f if f is None else -f for f in found.fractions]
+    return found._replace(value=-found.value, lower=-found.upper, upper=-found.lower, fractions=fractions)
+
+
+def _where(mask: BoolArray, value: Fraction | None, fractions: Fractions | None) -> Fractions | None:
+    """`value` where the mask [S] holds; nothing where nothing is known."""
+    if fractions is None:
+        return None
+    return [value if there else f for there, f in zip(mask, fractions, strict=True)]
 
 
 def _number_in(kept: BoolArray, found: Bounded) -> IntArray:

@@ -134,6 +134,13 @@ def with_choices(mdp: MDP, kept: BoolArray, *, reward: FloatArray | None = None)
     )
 
 
+def entering(mdp: MDP, target: BoolArray) -> FloatArray:
+    """Probability that each choice leads into the target, [C]."""
+    into = np.where(target[mdp.successor], mdp.probability, 0.0)
+    rows = np.repeat(np.arange(mdp.n_choices), np.diff(mdp.choice_ptr))
+    return np.bincount(rows, weights=into, minlength=mdp.n_choices).astype(np.float64)
+
+
 def _infinite_values(mdp: MDP) -> FloatArray:
     """inf for states that can reach an end component of positive gain, nan where the sign is undecided."""
     everything = np.ones(mdp.n_choices, dtype=np.bool_)
@@ -143,8 +150,9 @@ def _infinite_values(mdp: MDP) -> FloatArray:
     np.maximum.at(highest, label[mdp.state_of_choice[inside]], mdp.reward[inside])
     for k in np.flatnonzero(highest > 0):
         choices = np.flatnonzero(inside & (label[mdp.state_of_choice] == k))
-        gain = _best_gain(mdp, choices)
-        rounding = 1e-9 * np.abs(mdp.reward[choices]).max()
+        reward = mdp.reward[choices]
+        gain = reward.max() if (reward >= 0).all() else best_gain(mdp, choices)  # only its sign matters
+        rounding = 1e-9 * np.abs(reward).max()
         (positive if gain > rounding else undecided)[label == k] = gain > -rounding
     known = np.zeros(mdp.n_states)
     for value, states in ((np.nan, undecided), (np.inf, positive)):
@@ -152,19 +160,18 @@ def _infinite_values(mdp: MDP) -> FloatArray:
     return known
 
 
-def _best_gain(mdp: MDP, choices: IntArray) -> float:
+def best_gain(mdp: MDP, choices: IntArray) -> float:
     """Largest average reward a step in a communicating set of choices, by linear programming.
 
     Minimise g such that g + h(s) >= r(s,a) + E[h(s')] for every choice (Puterman 1994, section 8.8).
     """
-    reward = mdp.reward[choices]
-    if (reward >= 0).all():
-        return float(reward.max())  # only the sign matters: it can be collected for ever
     members, owner = np.unique(mdp.state_of_choice[choices], return_inverse=True)
     rows = np.arange(len(choices))
     pick = csr_array((np.ones(len(choices)), (rows, owner)), shape=(len(choices), len(members)))
     bias = pick - mdp.matrix[choices][:, members]
     ones = csr_array(np.ones((len(choices), 1)))
     cost = np.append(1.0, np.zeros(len(members)))
-    result = linprog(cost, A_ub=-hstack([ones, bias]), b_ub=-reward, bounds=(None, None), method="highs")
+    result = linprog(
+        cost, A_ub=-hstack([ones, bias]), b_ub=-mdp.reward[choices], bounds=(None, None), method="highs"
+    )
     return float(result.x[0])

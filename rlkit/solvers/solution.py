@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
@@ -18,6 +19,21 @@ def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
         return np.inf
     scale = np.maximum(1.0, np.abs(value[finite]))
     return float(((upper[finite] - lower[finite]) / scale).max(initial=0.0))
+
+
+Fractions = list[Fraction | None]
+
+
+class Bounded(NamedTuple):
+    """A value function between its bounds, the choices behind it, and the work it took."""
+
+    value: FloatArray  # [S]
+    lower: FloatArray  # [S]
+    upper: FloatArray  # [S]
+    choice: IntArray  # [S]
+    sweeps: int
+    method: str = ""
+    fractions: Fractions | None = None  # [S] the exact value, where it was computed and is finite
 
 
 class Interval(NamedTuple):
@@ -48,6 +64,7 @@ class Solution:
     choice: IntArray  # [S] optimal choice, -1 where none is needed
     plan: IntArray | None  # [H, S] under a horizon: choices with H, H-1, ..., 1 steps to go
     next_value: FloatArray  # [S] value after the first step: `value` itself, but under a horizon
+    fractions: Fractions | None  # [S] exact values by method "exact", None where infinite
     method: str
     reason: str  # why this method
     epsilon: float

@@ -11,11 +11,10 @@ from rlkit.core.mdp import MDP, BoolArray
 from rlkit.errors import RlkitError
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.options import Options
+from rlkit.solvers.options import METHODS, SMALL, Options
 from rlkit.solvers.solution import Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
-METHODS = ("auto", "value-iteration", "policy-iteration")
 
 
 class SolveError(RlkitError, ValueError):
@@ -80,7 +79,8 @@ def solve(
         choice=found.choice,
         plan=None if plan is None else plan.choice,
         next_value=found.value if plan is None else plan.later,
-        method="value-iteration" if found.method == "synchronous" else found.method,
+        fractions=found.fractions,
+        method=found.method,
         reason=_reason(mdp, order, objective, method, found.method),
         epsilon=epsilon,
         sweeps=found.sweeps,
@@ -148,6 +148,6 @@ def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str
         return f"{shape}, but it mixes: the bounds close long before the values settle"
     if method == "value-iteration":
         return f"{shape}: sweeps, successors first, were enough"
-    if mdp.n_states <= objectives.SMALL:
+    if mdp.n_states <= SMALL:
         return f"{shape}, and small enough to solve each policy exactly"
     return f"{shape}, and sweeps were not enough: each policy is solved exactly"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -24,9 +25,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from rlkit.solvers import Solution, bellman, evaluate_policy, solve
-
-METHODS = ("auto", "value-iteration", "policy-iteration")
+from rlkit.solvers import Solution, bellman, evaluate_policy, solve, verify
+from rlkit.solvers.options import METHODS
 
 
 def of_discount(gamma: float) -> Evaluate:
@@ -40,7 +40,10 @@ def check(model: Exact, gamma: float, minimize: bool, method: str) -> None:
     mdp = model.mdp()
     solution = solve(mdp, gamma=gamma, minimize=minimize, method=method)
     assert solution.converged
+    assert verify(mdp, solution) == []
     within(solution, exact)
+    if solution.fractions is not None:
+        assert all(f == x for f, x in zip(solution.fractions, exact, strict=True) if abs(x) != INF)
     if gamma < 1 or all(abs(x) != INF for x in exact):
         achieved = evaluate_policy(mdp, solution.policy, gamma=gamma)
         np.testing.assert_allclose(achieved, [float(x) for x in exact], rtol=1e-6, atol=1e-6)
@@ -142,7 +145,9 @@ def test_a_horizon(model: Exact, horizon: int, gamma: float, minimize: bool) -> 
             )
             for offered in model.choices
         ]
-    solution = solve(model.mdp(), gamma=gamma, horizon=horizon, minimize=minimize)
+    mdp = model.mdp()
+    solution = solve(mdp, gamma=gamma, horizon=horizon, minimize=minimize)
+    assert verify(mdp, solution) == []
     np.testing.assert_allclose(solution.value, [float(x) for x in value], rtol=1e-12, atol=1e-12)
 
 
@@ -167,10 +172,10 @@ def test_reachability(model: Exact, target: set[int], minimize: bool, method: st
 
     exact = optimum(model, evaluate, minimize)
     assert exact is not None
-    solution = solve(
-        model.mdp(), objective="reach-prob", target=sorted(target), minimize=minimize, method=method
-    )
+    mdp = model.mdp()
+    solution = solve(mdp, objective="reach-prob", target=sorted(target), minimize=minimize, method=method)
     assert solution.converged
+    assert verify(mdp, solution) == []
     within(solution, exact)
     attained(model, solution, evaluate)
 
@@ -185,10 +190,10 @@ def test_reward_before_a_target(model: Exact, target: set[int], minimize: bool, 
 
     exact = optimum(model, evaluate, minimize)
     assert exact is not None
-    solution = solve(
-        model.mdp(), objective="reach-reward", target=sorted(target), minimize=minimize, method=method
-    )
+    mdp = model.mdp()
+    solution = solve(mdp, objective="reach-reward", target=sorted(target), minimize=minimize, method=method)
     assert solution.converged
+    assert verify(mdp, solution) == []
     within(solution, exact)
     if all(abs(x) != INF for x in exact):
         attained(model, solution, evaluate)
@@ -199,10 +204,33 @@ def test_reward_before_a_target(model: Exact, target: set[int], minimize: bool, 
 def test_average_reward(model: Exact, minimize: bool) -> None:
     exact = optimum(model, chain_gain, minimize)
     assert exact is not None
-    solution = solve(model.mdp(), objective="average", minimize=minimize)
+    mdp = model.mdp()
+    solution = solve(mdp, objective="average", minimize=minimize)
     assert solution.converged
+    assert verify(mdp, solution) == []
     within(solution, exact)
     attained(model, solution, chain_gain)
+
+
+@settings(max_examples=60, deadline=None)
+@given(models(), st.sampled_from([0.9, 1.0]), st.booleans(), st.data())
+def test_a_wrong_certificate_is_found(
+    model: Exact, gamma: float, minimize: bool, data: st.DataObject
+) -> None:
+    """Bounds drawn past the optimum, or a policy exchanged for a worse one, do not pass."""
+    exact = optimum(model, of_discount(gamma), minimize)
+    assume(exact is not None and all(abs(x) != INF for x in exact))
+    mdp = model.mdp()
+    assume(mdp.n_choices > 0)
+    solution = solve(mdp, gamma=gamma, minimize=minimize)
+    state = data.draw(st.sampled_from([s for s in range(model.n) if model.choices[s]]))
+    shift = np.zeros(model.n)
+    shift[state] = 0.01
+    too_low = replace(solution, upper=solution.value - shift, value=solution.value - shift)
+    too_high = replace(solution, lower=solution.value + shift, value=solution.value + shift)
+    assert verify(mdp, too_high if not minimize else too_low) != []
+    if gamma < 1:
+        assert verify(mdp, too_low if not minimize else too_high) != []
 
 
 def test_the_comparison_can_fail() -> None:
