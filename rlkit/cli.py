@@ -83,7 +83,14 @@ def solve(
     ] = None,
     reward_model: Annotated[str | None, typer.Option(metavar="NAME", help="One of a .drn file.")] = None,
     epsilon: Annotated[float, typer.Option(help="Largest gap between the bounds.")] = 1e-6,
-    method: Annotated[str, typer.Option(help="auto, value-iteration or policy-iteration.")] = "auto",
+    method: Annotated[
+        str,
+        typer.Option(
+            help="auto, value-iteration, synchronous, gauss-seidel, policy-iteration, "
+            "modified-policy-iteration, linear-programming, or exact (in fractions)."
+        ),
+    ] = "auto",
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a grid's values here.")] = None,
     env: EnvKnobs = None,
     all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
     json: Json = False,
@@ -107,6 +114,12 @@ def solve(
     )
     record = _solution_record(name, found, states=all_values or mdp.n_states <= MOST_STATES)
     record["grid"] = grid if "values" in record else None
+    if plot is not None:
+        from rlkit.plot import heat_map
+
+        if grid is None:
+            raise typer.BadParameter(f"--plot draws grids, and {name} is none")
+        heat_map(found, grid, plot, title=name)
     _show(json, record, lambda: report.solution(record))
     return 0 if found.converged else MISSED
 
@@ -236,6 +249,7 @@ def _solution_record(name: str, found: Solution, *, states: bool) -> dict[str, A
         "residual": found.residual,
         "seconds": found.seconds,
         "initial": {k: _number(v) for k, v in found.initial._asdict().items()},
+        "fraction": None if found.fraction is None else str(found.fraction),
     }
     if states:
         q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]

@@ -155,6 +155,8 @@ def _certificate(record: Record) -> RenderableType:
         ),
     )
     sweeps = "1 sweep" if record["sweeps"] == 1 else f"{record['sweeps']:,} sweeps"
+    if record.get("fraction"):
+        facts.add_row("exactly", record["fraction"].replace("-", "−"))
     facts.add_row("method", f"{record['method']}, {sweeps}, {1000 * record['seconds']:.3g} ms")
     facts.add_row("because", record["reason"])
     return facts

@@ -189,3 +189,66 @@ def test_a_stopped_run_says_how_to_go_on_and_does(rlkit, monkeypatch):
     status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
     assert status == 0
     assert json.loads(out)["steps"] == 20000
+
+
+@pytest.mark.parametrize(
+    ("id", "exactly"), [("exam", "-159/1000"), ("FrozenLake-v1", "14/17"), ("gridworld", "4119/5840")]
+)
+def test_exact_fractions(rlkit, id, exactly):
+    status, out, _ = rlkit("solve", id, "--method", "exact", "--json")
+    assert status == 0
+    assert json.loads(out)["fraction"] == exactly
+
+
+def test_a_grid_is_plotted(rlkit, tmp_path):
+    status, _, _ = rlkit("solve", "gridworld", "--plot", "grid.png")
+    assert status == 0
+    assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
+    status, _, err = rlkit("solve", "gridworld", "--plot", "grid.xyz")
+    assert status == 2
+    assert "grid.xyz" in err
+    status, _, err = rlkit("solve", "exam", "--plot", "exam.png")
+    assert status == 2
+    assert "--plot draws grids" in err
+
+
+def test_objectives_from_a_file(rlkit, tmp_path):
+    """Go right with 3/4 or fall off; a detour is free, so the largest chance to arrive is that of one try."""
+    (tmp_path / "walk.tra").write_text("4 4 6\n0 0 1 0.75\n0 0 3 0.25\n0 1 0 1\n1 0 2 1\n2 0 2 1\n3 0 3 1\n")
+    (tmp_path / "walk.lab").write_text('0="init" 1="deadlock" 2="home"\n0: 0\n2: 2\n')
+    (tmp_path / "walk.srew").write_text("4 2\n0 2\n1 3\n")
+    given = ("walk.tra", "--labels", "walk.lab", "--json")
+    rewards = ("--rewards", "walk.srew", "--objective", "reach-reward")
+    for args, value in (
+        ((*given, "--objective", "reach-prob", "--target", "home"), 0.75),
+        ((*given, "--objective", "reach-prob", "--target", "home", "--minimize"), 0.0),
+        ((*given, *rewards, "--target-states", "2,3", "--minimize"), 2 + 0.75 * 3),
+        ((*given, *rewards, "--target", "home"), "inf"),
+        ((*given, "--rewards", "walk.srew", "--objective", "average"), 2.0),
+    ):
+        status, out, _ = rlkit("solve", *args)
+        record = json.loads(out)
+        assert status == 0
+        start = record["initial"]
+        assert start["value"] == (value if isinstance(value, str) else pytest.approx(value, abs=1e-9))
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--objective", "reach-prob"), "needs a target"),
+        (("--objective", "total", "--target", "x"), "has no target"),
+        (("--objective", "reach-prob", "--target", "x"), "no label 'x'"),
+        (("--objective", "reach-prob", "--target-states", "99"), "target state 99 is none of 0..5"),
+        (("--objective", "reach-prob", "--target-states", "a"), "numbers like 1,4"),
+        (("--objective", "finite-horizon"), "needs a horizon"),
+        (("--objective", "total", "--horizon", "3"), "has no horizon"),
+        (("--objective", "discounted"), "needs a gamma below 1"),
+        (("--objective", "total", "--gamma", "0.5"), "knows no discount"),
+        (("--objective", "fun"), "objective 'fun' is none of"),
+    ],
+)
+def test_objectives_and_what_they_need(rlkit, args, message):
+    status, out, err = rlkit("solve", "exam", *args)
+    assert (status, out) == (2, "")
+    assert message in err

@@ -1,8 +1,8 @@
 """Exact optimal values in fractions, for small models.
 
-A probability given as 0.7 is meant as 7/10. Every number of the model is therefore taken as the simplest
-fraction that prints the same in float64, rows are checked to sum to exactly 1, and policy iteration is
-carried out without rounding.
+A probability given as 0.7 is meant as 7/10. Every number of the model is therefore taken as the simple
+fraction that it rounds to, rows are made to sum to exactly 1, and policy iteration is carried out without
+rounding.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, IntArray
 from rlkit.core.validation import ModelError
-from rlkit.solvers.solution import Bounded
+from rlkit.solvers.solution import Bounded, fraction
 
 LARGEST = 400  # states
-DENOMINATOR = 10**6
 
 Row = dict[int, Fraction]
 
@@ -53,12 +52,6 @@ def solve_in_fractions(mdp: MDP, choice: IntArray, *, gamma: float) -> Bounded:
     lower = np.where(inexact, np.nextafter(near, -np.inf), near)
     upper = np.where(inexact, np.nextafter(near, np.inf), near)
     return Bounded(near, lower, upper, choice, rounds, fractions=[*value])
-
-
-def fraction(x: float) -> Fraction:
-    """The simplest fraction that is this float64, if there is one of denominator up to a million."""
-    simple = Fraction(x).limit_denominator(DENOMINATOR)
-    return simple if float(simple) == x else Fraction(x)
 
 
 def _row(mdp: MDP, choice: int) -> Row:

@@ -21,6 +21,12 @@ def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
     return float(((upper[finite] - lower[finite]) / scale).max(initial=0.0))
 
 
+def fraction(x: float) -> Fraction:
+    """The fraction of denominator up to a million that x was meant to be, if one is within rounding of it."""
+    simple = Fraction(x).limit_denominator(10**6)
+    return simple if abs(float(simple) - x) <= 4 * np.finfo(np.float64).eps * abs(x) else Fraction(x)
+
+
 Fractions = list[Fraction | None]
 
 
@@ -106,6 +112,18 @@ class Solution:
     def converged(self) -> bool:
         """Whether the certificate is as tight as epsilon asks, in every state."""
         return gap(self.value, self.lower, self.upper) <= self.epsilon
+
+    @property
+    def fraction(self) -> Fraction | None:
+        """The exact expectation over the initial distribution, where method "exact" found it finite."""
+        start = np.flatnonzero(self.mdp.initial)
+        known = [] if self.fractions is None else [self.fractions[s] for s in start]
+        if not known or None in known:
+            return None
+        weights = [fraction(p) for p in self.mdp.initial[start]]
+        return sum((w * f for w, f in zip(weights, known, strict=True) if f is not None), Fraction(0)) / sum(
+            weights
+        )
 
     @property
     def initial(self) -> Interval:

@@ -60,7 +60,7 @@ def solve(
         found = objectives.reach_reward(mdp, goal, options)
     elif objective == "average":
         found = objectives.average(mdp, options)
-    elif order.acyclic:
+    elif order.acyclic and method != "exact":
         found = objectives.acyclic(mdp, gamma, options)
     elif objective == "discounted":
         found = objectives.discounted(mdp, gamma, options)
