@@ -214,7 +214,7 @@ def test_a_grid_is_plotted(rlkit, tmp_path):
 
 def test_objectives_from_a_file(rlkit, tmp_path):
     """Go right with 3/4 or fall off; a detour is free, so the largest chance to arrive is that of one try."""
-    (tmp_path / "walk.tra").write_text("4 4 6\n0 0 1 0.75\n0 0 3 0.25\n0 1 0 1\n1 0 2 1\n2 0 2 1\n3 0 3 1\n")
+    (tmp_path / "walk.tra").write_text("4 5 6\n0 0 1 0.75\n0 0 3 0.25\n0 1 0 1\n1 0 2 1\n2 0 2 1\n3 0 3 1\n")
     (tmp_path / "walk.lab").write_text('0="init" 1="deadlock" 2="home"\n0: 0\n2: 2\n')
     (tmp_path / "walk.srew").write_text("4 2\n0 2\n1 3\n")
     given = ("walk.tra", "--labels", "walk.lab", "--json")
