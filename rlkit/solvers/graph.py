@@ -109,6 +109,16 @@ def forced(mdp: MDP, target: BoolArray) -> BoolArray:
     return run(target, np.diff(mdp.state_ptr), mdp.state_of_choice, into.indptr, into.indices)
 
 
+def inevitable(mdp: MDP, target: BoolArray) -> BoolArray:
+    """States from which every policy reaches the target with probability 1, and the target, [S].
+
+    They are those that cannot get, around the target, to where some policy avoids it for ever.
+    """
+    avoiding = ~(target | forced(mdp, target))
+    around = ~target[mdp.state_of_choice]
+    return ~(avoiding | (toward(mdp, avoiding, around) >= 0))
+
+
 def surely_reaching(
     mdp: MDP, target: BoolArray, among: BoolArray | None = None
 ) -> tuple[BoolArray, IntArray]:

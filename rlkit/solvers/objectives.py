@@ -15,7 +15,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
 from rlkit.solvers.gain import component_gains
-from rlkit.solvers.graph import any_transition, components, end_components, forced, surely_reaching, toward
+from rlkit.solvers.graph import any_transition, components, end_components, inevitable, surely_reaching
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import Options
@@ -57,15 +57,23 @@ def total(mdp: MDP, options: Options) -> Bounded:
 
 
 def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
-    """Probability of ever being in the target, 1 inside it."""
+    """Probability of ever being in the target, 1 inside it.
+
+    Where it is 1 for certain is a question about the graph alone, and is settled first.
+    """
     moving = ~target[mdp.state_of_choice]
-    problem = with_choices(mdp, moving, reward=entering(mdp, target))
+    if options.minimize:
+        sure, certain = inevitable(mdp, target), np.full(mdp.n_states, -1)
+    else:
+        sure, certain = surely_reaching(mdp, target, among=moving)
+    moving = ~sure[mdp.state_of_choice]
+    problem = with_choices(mdp, moving, reward=entering(mdp, sure))
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
-    value, lower, upper = (np.clip(np.where(target, 1.0, x), 0, 1) for x in found[:3])
-    fractions = _where(target, Fraction(1), found.fractions)
-    return found._replace(
-        value=value, lower=lower, upper=upper, choice=_number_in(moving, found), fractions=fractions
-    )
+    value, lower, upper = (np.clip(np.where(sure, 1.0, x), 0, 1) for x in found[:3])
+    fractions = _where(sure, Fraction(1), found.fractions)
+    choice = np.where(sure, certain, _number_in(moving, found))
+    choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
+    return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
 
 
 def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
@@ -78,8 +86,7 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     if options.minimize:
         finite, _ = surely_reaching(with_choices(mdp, moving), target)
     else:
-        missing = ~(target | forced(mdp, target))
-        finite = ~(missing | (toward(mdp, missing, moving) >= 0))
+        finite = inevitable(mdp, target)
     kept = moving & finite[mdp.state_of_choice] & ~any_transition(mdp, ~finite[mdp.successor])
     problem = with_choices(mdp, kept)
     found = _unsigned(_shortest_path(_signed(problem, options), options, may_stop=False), options)

@@ -1,0 +1,228 @@
+"""Solvers against their peers, in one run on one machine: python -m benchmarks.solvers [--out FILE].
+
+Every family is solved to a certified error of 1e-6 by rlkit, and by MDPSolver and QuantEcon with that
+tolerance; `error` is the largest distance from a solution certified to 1e-9. Times are the median of five
+calls after one that is not counted; building each peer's own form of the model is not timed. With
+`--consensus DIR` (the QComp files consensus.4-K4.tra.gz, .lab.gz, .steps.srew.gz) Storm joins in.
+Install the peers with `pip install -e .[bench]`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks import models
+from rlkit.core import MDP
+from rlkit.solvers import kernels, solve
+
+REPEATS = 5
+FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {
+    "maze 300x300": (lambda: models.maze(300), 0.99),
+    "maze 300x300, patient": (lambda: models.maze(300), 0.999),
+    "maze 1000x1000": (lambda: models.maze(1000), 0.99),
+    "maze 1000x1000, patient": (lambda: models.maze(1000), 0.999),
+    "random 1e5": (lambda: models.random_sparse(100_000), 0.99),
+    "random 1e6": (lambda: models.random_sparse(1_000_000), 0.99),
+    "layered DAG 1e6": (lambda: models.layered(100, 10_000), 0.99),
+    "chain 1e5 with back edges": (lambda: models.chain(100_000), 0.999),
+    "protocol 5e5, many small cycles": (lambda: models.protocol(100_000), 0.999),
+}
+PEER_LIMIT = 5_000_000  # transitions that peers take as nested Python lists
+
+
+def timed(run: Callable[[], np.ndarray], repeats: int = REPEATS) -> tuple[float, float, np.ndarray]:
+    """Seconds of the first call, median of the next ones, and the values."""
+    first = time.perf_counter()
+    run()
+    first = time.perf_counter() - first
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        values = run()
+        seconds.append(time.perf_counter() - start)
+    return first, statistics.median(seconds), values
+
+
+def with_loops(mdp: MDP) -> MDP:
+    """The same model for peers without terminal states: these circle for nothing instead."""
+    ends = np.flatnonzero(mdp.terminal)
+    at = mdp.state_ptr[ends]
+    sizes = np.insert(np.diff(mdp.choice_ptr), at, 1)
+    place = mdp.choice_ptr[at]
+    return replace(
+        mdp,
+        state_ptr=mdp.state_ptr + np.concatenate([[0], np.cumsum(mdp.terminal)]),
+        choice_ptr=np.concatenate([[0], np.cumsum(sizes)]),
+        successor=np.insert(mdp.successor, place, ends),
+        probability=np.insert(mdp.probability, place, 1.0),
+        reward=np.insert(mdp.reward, at, 0.0),
+        action=np.insert(mdp.action, at, 0),
+    )
+
+
+def quantecon(mdp: MDP, gamma: float) -> Callable[[], np.ndarray]:
+    from quantecon.markov import DiscreteDP
+    from scipy.sparse import csr_matrix
+
+    looped = with_loops(mdp)
+    owner, action = looped.state_of_choice.copy(), looped.action.copy()
+    problem = DiscreteDP(looped.reward.copy(), csr_matrix(looped.matrix), gamma, owner, action)
+
+    def run() -> np.ndarray:
+        return problem.solve("modified_policy_iteration", epsilon=1e-6, max_iter=1_000_000).v
+
+    return run
+
+
+def mdpsolver(mdp: MDP, gamma: float) -> Callable[[], np.ndarray]:
+    import mdpsolver as peer
+
+    looped = with_loops(mdp)
+    probability, columns, rewards = [], [], []
+    for s in range(looped.n_states):
+        choices = range(looped.state_ptr[s], looped.state_ptr[s + 1])
+        spans = [slice(looped.choice_ptr[c], looped.choice_ptr[c + 1]) for c in choices]
+        probability.append([looped.probability[span].tolist() for span in spans])
+        columns.append([looped.successor[span].tolist() for span in spans])
+        rewards.append([float(looped.reward[c]) for c in choices])
+    problem = peer.model()
+    problem.mdp(discount=gamma, rewards=rewards, tranMatProbs=probability, tranMatColumns=columns)
+
+    def run() -> np.ndarray:
+        problem.solve(algorithm="mpi", tolerance=1e-6)
+        return np.array(problem.getValueVector())
+
+    return run
+
+
+def sweep_floor(mdp: MDP) -> tuple[float, float]:
+    """Nanoseconds a transition of one compiled sweep, and of reading the same bytes."""
+    v, out = np.zeros(mdp.n_states), np.empty(mdp.n_states)
+    sweep = kernels.kernel(kernels.synchronous_sweep, kernels.COMPILE_FROM)
+    arrays = kernels.backup(mdp)
+    _, seconds, _ = timed(lambda: sweep(*arrays, 0.99, v, out) and out, 9)
+    words = np.ones(12 * mdp.n_transitions // 8)
+    _, reading, _ = timed(lambda: words.sum(), 9)
+    return seconds / mdp.n_transitions * 1e9, reading / mdp.n_transitions * 1e9
+
+
+def family_rows() -> list[str]:
+    rows = []
+    for name, (make, gamma) in FAMILIES.items():
+        mdp = make()
+        reference = solve(mdp, gamma=gamma, epsilon=1e-9)
+        assert reference.converged
+        peers = {"QuantEcon": quantecon, "MDPSolver": mdpsolver}
+        cells, best = [], np.inf
+        for peer in peers.values():
+            if mdp.n_transitions > PEER_LIMIT:
+                cells.append("–")
+                continue
+            _, seconds, values = timed(peer(mdp, gamma), 3)
+            best = min(best, seconds)
+            cells.append(f"{seconds:.3g} s, {np.abs(values - reference.value).max():.1e}")
+        first, seconds, values = timed(lambda mdp=mdp, gamma=gamma: solve(mdp, gamma=gamma).value)
+        method = solve(mdp, gamma=gamma).method
+        ratio = f"{best / seconds:.1f}x" if best < np.inf else "–"
+        own = f"{seconds:.3g} s ({first:.3g}), {np.abs(values - reference.value).max():.1e}"
+        cells = [f"{name}, gamma {gamma}", f"{mdp.n_transitions:,}", own, method, *cells, ratio]
+        rows.append(f"| {' | '.join(cells)} |")
+        print(rows[-1], flush=True)
+    return rows
+
+
+def consensus_rows(folder: Path) -> list[str]:
+    from rlkit.core.files import read_model
+
+    files = {kind: folder / f"consensus.4-K4.{kind}.gz" for kind in ("tra", "lab", "steps.srew")}
+    mdp = read_model(files["tra"], labels=files["lab"], rewards=[files["steps.srew"]])
+    rows = []
+    for direction in ("max", "min"):
+        minimize = direction == "min"
+        query = {"objective": "reach-reward", "target": "finished", "minimize": minimize}
+        first, seconds, _ = timed(lambda query=query: solve(mdp, **query).value)
+        peer, value = storm(files, direction)
+        rows.append(
+            f"| consensus.4 K=4, {direction} | {mdp.n_transitions:,} | {seconds:.3g} s ({first:.3g}) | "
+            f"{peer:.3g} s | {peer / seconds:.1f}x | {value:.6g} |"
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def storm(files: dict[str, Path], direction: str) -> tuple[float, float]:
+    """Storm's certified check of the same model: median seconds of the check, and its value."""
+    import gzip
+    import tempfile
+
+    import stormpy
+
+    with tempfile.TemporaryDirectory() as folder:
+        plain = []
+        for kind in ("tra", "lab", "steps.srew"):
+            path = Path(folder) / f"model.{kind.split('.')[-1]}"
+            path.write_bytes(gzip.decompress(files[kind].read_bytes()))
+            plain.append(str(path))
+        model = stormpy.build_sparse_model_from_explicit(plain[0], plain[1], plain[2])
+    formula = stormpy.parse_properties(f'R{direction}=? [F "finished"]')[0].raw_formula
+    environment = stormpy.Environment()
+    environment.solver_environment.set_force_sound(True)
+    environment.solver_environment.minmax_solver_environment.precision = stormpy.Rational(1e-6)
+
+    def run() -> np.ndarray:
+        found = stormpy.model_checking(model, formula, only_initial_states=True, environment=environment)
+        return np.array([found.at(model.initial_states[0])])
+
+    _, seconds, values = timed(run)
+    return seconds, float(values[0])
+
+
+def machine() -> str:
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    cpu = next((x.split(":")[1].strip() for x in lines if "model name" in x), platform.processor())
+    peers = ("numpy", "scipy", "numba", "quantecon", "mdpsolver")
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in peers)
+    return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
+
+
+def report(consensus: Path | None) -> str:
+    ours, floor = sweep_floor(models.random_sparse(1_000_000))
+    ours_grid, _ = sweep_floor(models.maze(1000))
+    columns = ("family", "transitions", "rlkit (first call), error", "by", "QuantEcon, error")
+    columns = (*columns, "MDPSolver, error", "against the faster")
+    lines = [
+        machine(),
+        "",
+        f"| {' | '.join(columns)} |",
+        "|---" * len(columns) + "|",
+        *family_rows(),
+        "",
+        f"One compiled sweep takes {ours_grid:.2f} ns a transition on the 1000x1000 maze and {ours:.2f} ns",
+        f"on the random model of 1e6 states; reading 12 bytes takes {floor:.2f} ns.",
+    ]
+    if consensus is not None:
+        columns = ("model", "transitions", "rlkit (first call)", "Storm, sound", "ratio", "value")
+        lines += ["", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *consensus_rows(consensus)]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, help="write the table here as well")
+    parser.add_argument("--consensus", type=Path, help="folder of the QComp consensus files")
+    given = parser.parse_args()
+    text = report(given.consensus)
+    print(text)
+    if given.out is not None:
+        given.out.write_text(text)
