@@ -23,7 +23,7 @@ import numpy as np
 
 from benchmarks import models
 from rlkit.core import MDP
-from rlkit.solvers import kernels, solve
+from rlkit.solvers import graph, iteration, kernels, solve
 
 REPEATS = 5
 FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {
@@ -108,9 +108,10 @@ def mdpsolver(mdp: MDP, gamma: float) -> Callable[[], np.ndarray]:
 def sweep_floor(mdp: MDP) -> tuple[float, float]:
     """Nanoseconds a transition of one compiled sweep, and of reading the same bytes."""
     v, out = np.zeros(mdp.n_states), np.empty(mdp.n_states)
-    sweep = kernels.kernel(kernels.synchronous_sweep, kernels.COMPILE_FROM)
-    arrays = kernels.backup(mdp)
-    _, seconds, _ = timed(lambda: sweep(*arrays, 0.99, v, out) and out, 9)
+    sweep = kernels.kernel(kernels.sweep, kernels.COMPILE_FROM)
+    together = iteration.listing(graph.one_component(mdp))
+    arguments = (*kernels.backup(mdp), 0.99, v, out, *together, 0.0, 1)
+    _, seconds, _ = timed(lambda: sweep(*arguments) and out, 9)
     words = np.ones(12 * mdp.n_transitions // 8)
     _, reading, _ = timed(lambda: words.sum(), 9)
     return seconds / mdp.n_transitions * 1e9, reading / mdp.n_transitions * 1e9

@@ -6,11 +6,13 @@ or the core that `reduction` makes of an undiscounted problem.
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.elimination import solve_by_elimination
-from rlkit.solvers.evaluation import can_reach
+from rlkit.solvers.evaluation import SingularChain, can_reach
 from rlkit.solvers.graph import Components
 from rlkit.solvers.iteration import near_greedy, policy_iteration, proper_greedy, value_iteration, value_of
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
@@ -22,13 +24,15 @@ from rlkit.solvers.solution import Bounded, gap
 def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
     """Bounds on V* from one backup of any v (MacQueen 1966, Porteus 1971); needs gamma < 1.
 
-    Terminal states, whose change is 0, count among the extremes.
+    Terminal states, whose change is 0, count among the extremes. What rounding can hide in the backup is
+    added, times the 1 / (1 - gamma) steps over which it can add up.
     """
     q = q_values(mdp, v, gamma)
     value = best(mdp, q)
     scale = gamma / (1 - gamma)
-    lower = value + scale * (value - v).min()
-    upper = value + scale * (value - v).max()
+    rounding = rounding_of(mdp, v) / (1 - gamma)
+    lower = value + scale * (value - v).min() - rounding
+    upper = value + scale * (value - v).max() + rounding
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     return Bounded(np.clip(value, lower, upper), lower, upper, greedy(mdp, q), 0)
 
@@ -40,15 +44,32 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
     with a margin that rounding cannot eat. Where no bonus passes, episodes are too long for a linear solve:
     then states are eliminated one by one, and where that leaves a doubt the bounds are infinite.
     """
-    value, choice, rounds = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds)
-    steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
-    bonus = 0.25 * epsilon / max(1.0, float(steps.max()))
     lower, upper = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    found = Bounded(value, lower, upper, choice, rounds)
+    found = Bounded(np.zeros(mdp.n_states), lower, upper, choice, 0)
+    with suppress(SingularChain):
+        found = _certify_by_bonus(mdp, found, epsilon=epsilon, max_rounds=max_rounds)
+    if gap(found.value, found.lower, found.upper) <= epsilon:
+        return found
+    exact = solve_by_elimination(mdp, found.choice, max_rounds=max_rounds)
+    if exact is None:
+        return found
+    value, error = exact.value, exact.error
+    return Bounded(value, value - error, value + error, exact.choice, found.sweeps + exact.rounds)
+
+
+def _certify_by_bonus(mdp: MDP, start: Bounded, *, epsilon: float, max_rounds: int) -> Bounded:
+    value, choice, rounds = policy_iteration(mdp, start.choice, gamma=1.0, max_rounds=max_rounds)
+    steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
+    bonus = 0.25 * epsilon / max(1.0, float(steps.max()))
+    found = start._replace(value=value, choice=choice, sweeps=rounds)
     for _ in range(8):
         low = value_of(mdp, choice, gamma=1.0, bonus=-bonus)
-        high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
+        try:
+            high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
+        except SingularChain:
+            bonus *= 0.01  # it turned a cycle that loses into one that gains
+            continue
         rounds += more
         if encloses(mdp, choice, low, high):
             found = Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
@@ -60,10 +81,6 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
             break
         else:
             bonus *= 10
-    exact = solve_by_elimination(mdp, choice, max_rounds=max_rounds)
-    if exact is not None:
-        value, error = exact.value, exact.error
-        found = Bounded(value, value - error, value + error, exact.choice, rounds + exact.rounds)
     return found
 
 

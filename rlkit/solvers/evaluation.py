@@ -13,6 +13,10 @@ from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.operators import choice_weights, policy_kernel
 
 
+class SingularChain(ArithmeticError):
+    """A Markov chain without discount that never ends, or ends too rarely for floating point."""
+
+
 def evaluate_policy(
     mdp: MDP,
     policy: FloatArray | IntArray,
@@ -49,9 +53,12 @@ def state_distribution(mdp: MDP, policy: FloatArray | IntArray, *, steps: int) -
 
 
 def linear_solve(transition: csr_array, reward: FloatArray, gamma: float) -> FloatArray:
-    """Solve v = reward + gamma transition v by sparse LU; reward is [S] or [S, k] for k right-hand sides."""
+    """Solve v = reward + gamma transition v by sparse LU, [S]; raises `SingularChain` if no v does."""
     system = (eye_array(transition.shape[0]) - gamma * transition).tocsc()
-    v: FloatArray = splu(system).solve(reward)
+    try:
+        v: FloatArray = splu(system).solve(reward)
+    except RuntimeError as error:
+        raise SingularChain(str(error)) from error
     return v
 
 
@@ -77,8 +84,8 @@ def average_reward(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     value = np.zeros(mdp.n_states)
     moving = ~mdp.terminal
-    for members in _closed_classes(transition, mdp.terminal):
-        value[members] = _gain(transition[members][:, members], reward[members])
+    for members in closed_classes(transition, mdp.terminal):
+        value[members] = irreducible_gain(transition[members][:, members], reward[members])
         moving[members] = False
     rest = np.flatnonzero(moving)
     value[rest] = linear_solve(transition[rest][:, rest], (transition @ value)[rest], 1.0)
@@ -89,11 +96,11 @@ def _undiscounted(transition: csr_array, reward: FloatArray, terminal: BoolArray
     """Total reward of a Markov chain: closed classes are worth 0, inf or -inf, the rest is solved for."""
     moving = ~terminal
     positive, negative = (np.zeros(len(reward), np.bool_) for _ in range(2))
-    for members in _closed_classes(transition, terminal):
+    for members in closed_classes(transition, terminal):
         moving[members] = False
         if not reward[members].any():
             continue
-        gain = _gain(transition[members][:, members], reward[members])
+        gain = irreducible_gain(transition[members][:, members], reward[members])
         rounding = 1e-12 * np.abs(reward[members]).max()
         positive[members] = gain > -rounding
         negative[members] = gain < rounding
@@ -105,7 +112,7 @@ def _undiscounted(transition: csr_array, reward: FloatArray, terminal: BoolArray
     return v
 
 
-def _closed_classes(transition: csr_array, terminal: BoolArray) -> Iterator[IntArray]:
+def closed_classes(transition: csr_array, terminal: BoolArray) -> Iterator[IntArray]:
     """Members of each set of states that a Markov chain never leaves, terminal states apart."""
     classes, label = connected_components(transition, directed=True, connection="strong")
     source, successor = transition.tocoo().coords
@@ -116,7 +123,7 @@ def _closed_classes(transition: csr_array, terminal: BoolArray) -> Iterator[IntA
     yield from np.split(by_class, np.flatnonzero(np.diff(label[by_class])) + 1) if len(states) else ()
 
 
-def _gain(transition: csr_array, reward: FloatArray) -> float:
+def irreducible_gain(transition: csr_array, reward: FloatArray) -> float:
     """Average reward a step of an irreducible chain: its stationary distribution times the reward."""
     n = len(reward)
     system = (eye_array(n) - transition).T.tolil()

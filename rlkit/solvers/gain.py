@@ -1,14 +1,25 @@
-"""Largest average reward a step inside each end component, by relative value iteration."""
+"""Largest average reward a step inside each end component: relative value iteration, then policy iteration.
+
+In a communicating model the optimal gain lies between the smallest and the largest change that one backup
+makes to any v (Puterman 1994, theorem 8.5.5). Whatever v comes from, these are the bounds.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array, eye_array
+from scipy.sparse.linalg import splu
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.operators import best, greedy, q_values
+from rlkit.solvers.evaluation import closed_classes, irreducible_gain
+from rlkit.solvers.graph import toward
+from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
 from rlkit.solvers.reduction import with_choices
+
+SWEEPS = 1_000  # after which a component is solved policy by policy
+ROUNDS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,40 +33,87 @@ class Gains:
     sweeps: int
 
 
-def component_gains(
-    mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: float, max_sweeps: int
-) -> Gains:
-    """Gains of all end components at once; `label` [S] and `inside` [C] as `end_components` gives them.
-
-    In a communicating model the optimal gain lies between the smallest and the largest change that one
-    backup makes to any v (Puterman 1994, theorem 8.5.5). Mixing v with its backup makes every policy
-    aperiodic, so that the two meet.
-    """
+def component_gains(mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: float) -> Gains:
+    """Gains of all end components; `label` [S] and `inside` [C] as `end_components` gives them."""
     kept = np.flatnonzero(inside)
     model = with_choices(mdp, inside)
-    alive = label >= 0
-    group, count = label[alive], int(label.max(initial=-1)) + 1
-    v, sweeps = np.zeros(mdp.n_states), 0
-    anchor = np.flatnonzero(alive)[_first(group, count)]  # [K] a state whose value is kept at 0
-    while True:
-        sweeps += 1
-        q = q_values(model, v, 1.0)
-        change = best(model, q) - v
-        lower, upper = np.full(count, np.inf), np.full(count, -np.inf)
-        np.minimum.at(lower, group, change[alive])
-        np.maximum.at(upper, group, change[alive])
-        settled = upper - lower <= 0.25 * epsilon * np.maximum(1.0, np.abs(lower))
-        if settled.all() or sweeps >= max_sweeps:
-            break
-        v = v + 0.5 * change
-        v[alive] -= v[anchor][group]
-    choice = greedy(model, q)
+    count = int(label.max(initial=-1)) + 1
+    v, sweeps = _relative_values(model, label, count, epsilon)
+    lower, upper = _bounds(model, v, label, count)
+    for k in np.flatnonzero(~_settled(lower, upper, epsilon)):
+        v = _policy_iteration(model, v, label == k)
+    lower, upper = _bounds(model, v, label, count)
+    choice = greedy(model, q_values(model, v, 1.0))
     choice = np.where(choice >= 0, np.append(kept, -1)[choice], -1)
     return Gains((lower + upper) / 2, lower, upper, choice, sweeps)
 
 
-def _first(group: IntArray, count: int) -> IntArray:
-    """Place of the first member of each group."""
-    first = np.zeros(count, dtype=np.int64)
-    first[group[::-1]] = np.arange(len(group))[::-1]
-    return first
+def _relative_values(model: MDP, label: IntArray, count: int, epsilon: float) -> tuple[FloatArray, int]:
+    """Sweeps over all components at once; mixing v with its backup makes every policy aperiodic."""
+    alive = label >= 0
+    first = np.zeros(count, dtype=np.int64)  # a state of each component, whose value is kept at 0
+    first[label[alive][::-1]] = np.flatnonzero(alive)[::-1]
+    v = np.zeros(model.n_states)
+    sweeps = 0
+    while sweeps < SWEEPS:
+        sweeps += 1
+        if _settled(*_bounds(model, v, label, count), epsilon).all():
+            break
+        v = 0.5 * (v + best(model, q_values(model, v, 1.0)))
+        v[alive] -= v[first][label[alive]]
+    return v, sweeps
+
+
+def _bounds(model: MDP, v: FloatArray, label: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
+    """Smallest and largest change of one backup in each component, [K]."""
+    change = best(model, q_values(model, v, 1.0)) - v
+    lower, upper = np.full(count, np.inf), np.full(count, -np.inf)
+    alive = label >= 0
+    np.minimum.at(lower, label[alive], change[alive])
+    np.maximum.at(upper, label[alive], change[alive])
+    return lower, upper
+
+
+def _settled(lower: FloatArray, upper: FloatArray, epsilon: float) -> BoolArray:
+    settled: BoolArray = upper - lower <= 0.25 * epsilon * np.maximum(1.0, np.abs(lower))
+    return settled
+
+
+def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArray:
+    """Values [S] replaced, in one component, by the bias of its best policy (Puterman 1994, section 9.5)."""
+    choice = greedy(model, q_values(model, v, 1.0))
+    states = np.flatnonzero(members)
+    for _ in range(ROUNDS):
+        choice, anchor = _unichain(model, choice, members)
+        transition, reward = policy_kernel(model, chosen_weights(model, choice))
+        inner = (eye_array(len(states)) - transition[states][:, states]).tolil()
+        inner[:, np.searchsorted(states, anchor)] = 1.0  # the gain, in place of the anchor's bias, which is 0
+        solved = splu(inner.tocsc()).solve(reward[states])
+        gain, bias = solved[np.searchsorted(states, anchor)], v.copy()
+        bias[states] = solved
+        bias[anchor] = 0.0
+        q = q_values(model, bias, 1.0) - gain
+        better = members & (best(model, q) > bias + 1e-11 * np.maximum(1.0, np.abs(bias)))
+        v = bias
+        if not better.any():
+            break
+        choice = np.where(better, greedy(model, q), choice)
+    return v
+
+
+def _unichain(model: MDP, choice: IntArray, members: BoolArray) -> tuple[IntArray, int]:
+    """The same choices where they earn most, elsewhere choices that lead there; and a state where they do."""
+    transition, reward = policy_kernel(model, chosen_weights(model, choice))
+    classes = [c for c in closed_classes(transition, ~members) if members[c[0]]]
+    gains = [_gain_of(transition, reward, c) for c in classes]
+    richest = classes[int(np.argmax(gains))]
+    if len(classes) == 1:
+        return choice, int(richest[0])
+    target = np.zeros(model.n_states, dtype=np.bool_)
+    target[richest] = True
+    there = toward(model, target, np.ones(model.n_choices, dtype=np.bool_))
+    return np.where(members & ~target, there, choice), int(richest[0])
+
+
+def _gain_of(transition: csr_array, reward: FloatArray, members: IntArray) -> float:
+    return irreducible_gain(transition[members][:, members], reward[members])

@@ -13,7 +13,7 @@ from scipy.sparse import csr_array
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import Components, components, one_component, surely_reaching
-from rlkit.solvers.kernels import backup, kernel, synchronous_sweep, topological_sweeps, unsigned
+from rlkit.solvers.kernels import backup, kernel, sweep, unsigned
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
 from rlkit.solvers.options import Options
 
@@ -51,16 +51,8 @@ def value_iteration(
     """
     v = np.zeros(mdp.n_states)
     visits = mdp.n_transitions * (1 if order.acyclic else max_sweeps)
-    backups = kernel(topological_sweeps, visits)(
-        *backup(mdp),
-        gamma,
-        v,
-        unsigned(order.order),
-        unsigned(order.ptr),
-        order.cyclic,
-        tolerance,
-        max_sweeps,
-    )
+    run = kernel(sweep, visits)
+    backups, _, _ = run(*backup(mdp), gamma, v, v, *listing(order), tolerance, max_sweeps)
     alive = mdp.n_states - int(mdp.terminal.sum())
     return v, -(-backups // max(alive, 1))
 
@@ -74,13 +66,16 @@ def synchronous_iteration(
     they vanish (Puterman 1994, section 6.6). On one that does not this is given up: where the progress of
     the last sweeps promises more than `max_sweeps`.
     """
-    sweep = kernel(synchronous_sweep, MIXING * mdp.n_transitions)
-    arrays = backup(mdp)
-    v, out = np.zeros(mdp.n_states), np.empty(mdp.n_states)
+    run, arrays, together = (
+        kernel(sweep, MIXING * mdp.n_transitions),
+        backup(mdp),
+        listing(one_component(mdp)),
+    )
+    v, out = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
     scale = gamma / (1 - gamma) if gamma < 1 else 1e4
     gaps: list[float] = []
     while len(gaps) < max_sweeps:
-        low, high = sweep(*arrays, gamma, v, out)
+        _, low, high = run(*arrays, gamma, v, out, *together, 0.0, 1)
         v, out = out, v
         gaps.append(scale * (high - low))
         if gaps[-1] <= 0.5 * epsilon:
@@ -88,6 +83,11 @@ def synchronous_iteration(
         if len(gaps) % TRIAL == 0 and not _will_close(gaps, epsilon, max_sweeps):
             break
     return v, len(gaps)
+
+
+def listing(order: Components) -> tuple[IntArray, IntArray, BoolArray]:
+    """Components in the form in which `sweep` takes them."""
+    return unsigned(order.order), unsigned(order.ptr), order.cyclic
 
 
 MIXING = 300  # synchronous sweeps in which a model that mixes is solved

@@ -38,7 +38,7 @@ def backup(mdp: MDP) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArr
     return (*pointers, mdp.probability, mdp.reward)
 
 
-def synchronous_sweep(
+def sweep(
     state_ptr: IntArray,
     choice_ptr: IntArray,
     successor: IntArray,
@@ -47,73 +47,46 @@ def synchronous_sweep(
     gamma: float,
     v: FloatArray,
     out: FloatArray,
-) -> tuple[float, float]:
-    """Write the backup of v [S] to `out` [S]; returns the smallest and the largest change."""
-    low, high = np.inf, -np.inf
-    for s in range(len(v)):
-        first, last = state_ptr[s], state_ptr[s + 1]
-        best = -np.inf
-        t = choice_ptr[first]
-        for c in range(first, last):
-            expected = 0.0
-            end = choice_ptr[c + 1]
-            while t < end:
-                expected += probability[t] * v[successor[t]]
-                t += 1
-            best = max(best, reward[c] + gamma * expected)
-        if first == last:
-            best = 0.0
-        change = best - v[s]
-        low, high = min(low, change), max(high, change)
-        out[s] = best
-    return low, high
-
-
-def topological_sweeps(
-    state_ptr: IntArray,
-    choice_ptr: IntArray,
-    successor: IntArray,
-    probability: FloatArray,
-    reward: FloatArray,
-    gamma: float,
-    v: FloatArray,
     order: IntArray,
     component_ptr: IntArray,
     cyclic: BoolArray,
     tolerance: float,
     max_sweeps: int,
-) -> int:
-    """Back up v [S] in place, component after component, successors first; returns the backups made.
+) -> tuple[int, float, float]:
+    """Back up states from v [S] into `out` [S], component after component, successors first.
 
-    `order` lists the states by component, `component_ptr` where each begins. A component without a cycle
-    takes one backup (Lemma 6.42), any other sweeps to and fro until its largest change is at most
-    `tolerance`.
+    `order` lists the states by component, `component_ptr` where each begins. With `out` being v each backup
+    sees those before it. A component without a cycle takes one backup (Lemma 6.42), any other is swept to
+    and fro until its largest change is at most `tolerance`, at most `max_sweeps` times. Returns the backups
+    made, and the smallest and largest change of the last sweep; terminal states change by 0.
     """
     backups = 0
+    low, high = 0.0, 0.0
     for k in range(len(component_ptr) - 1):
         begin, end = component_ptr[k], component_ptr[k + 1]
-        for sweep in range(max_sweeps if cyclic[k] else 1):
-            change = 0.0
+        for turn in range(max_sweeps if cyclic[k] else 1):
+            low, high = np.inf, -np.inf
             for i in range(begin, end):
-                s = order[i] if sweep % 2 == 0 else order[begin + end - 1 - i]
+                s = order[i] if turn % 2 == 0 else order[begin + end - 1 - i]
                 first, last = state_ptr[s], state_ptr[s + 1]
-                if first == last:
-                    continue
-                backups += 1
-                best = -np.inf
-                t = choice_ptr[first]
-                for c in range(first, last):
-                    expected = 0.0
-                    stop = choice_ptr[c + 1]
-                    while t < stop:
-                        expected += probability[t] * v[successor[t]]
-                        t += 1
-                    best = max(best, reward[c] + gamma * expected)
-                change = max(change, abs(best - v[s]))
-                v[s] = best
-            if change <= tolerance:
+                change = 0.0
+                if first < last:
+                    backups += 1
+                    best = -np.inf
+                    t = choice_ptr[first]
+                    for c in range(first, last):
+                        expected = 0.0
+                        stop = choice_ptr[c + 1]
+                        while t < stop:
+                            expected += probability[t] * v[successor[t]]
+                            t += 1
+                        best = max(best, reward[c] + gamma * expected)
+                    change = best - v[s]
+                    out[s] = best
+                low, high = min(low, change), max(high, change)
+            if max(high, -low) <= tolerance:
                 break
-    return backups
+    return backups, low, high
 
 
 def attract(

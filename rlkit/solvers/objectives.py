@@ -105,17 +105,20 @@ def average(mdp: MDP, options: Options) -> Bounded:
     """
     problem = _signed(mdp, options)
     label, inside = end_components(problem, np.ones(mdp.n_choices, dtype=np.bool_))
-    gains = component_gains(problem, label, inside, epsilon=options.epsilon, max_sweeps=options.max_sweeps)
+    gains = component_gains(problem, label, inside, epsilon=options.epsilon)
     quotient = merge(replace(problem, reward=np.zeros(mdp.n_choices)), label, inside, gains.value)
     model = quotient.mdp
     _, proper = surely_reaching(model, model.terminal)
-    found = certify_total(model, proper, epsilon=options.epsilon, max_rounds=options.max_sweeps)
+    found = certify_total(model, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps)
     below = (gains.value - gains.lower).max(initial=0.0)
     above = (gains.upper - gains.value).max(initial=0.0)
     spread = (found.value, found.lower - below, found.upper + above)
     value, lower, upper = (x[quotient.state] for x in spread)
+    earned = np.append(problem.reward, 0.0)
+    lower, upper = np.maximum(lower, earned.min()), np.minimum(upper, earned.max())
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     choice = lift_choices(problem, quotient, found.choice, gains.choice)
+    value = np.clip(value, lower, upper)
     bounded = Bounded(value, lower, upper, choice, gains.sweeps + found.sweeps, "value-iteration")
     return _unsigned(bounded, options)
 

@@ -30,7 +30,7 @@ from rlkit.solvers.options import METHODS
 
 
 def of_discount(gamma: float) -> Evaluate:
-    return lambda chain: chain_value(chain, Fraction(gamma))
+    return lambda chain: chain_value(chain, Fraction(gamma).limit_denominator(10**6))
 
 
 def check(model: Exact, gamma: float, minimize: bool, method: str) -> None:

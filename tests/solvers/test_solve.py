@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -280,3 +282,50 @@ def test_a_policy_earns_what_its_value_says() -> None:
     error = total.std() / np.sqrt(episodes)
     assert abs(total.mean() - expected) < 4.5 * error
     assert abs(total.mean() - expected - 0.1) > 4.5 * error, "the interval is narrow enough to notice 0.1"
+
+
+@pytest.mark.parametrize("exponent", [27, 33, 44])
+def test_a_discount_near_1_does_not_hide_rounding(exponent: int) -> None:
+    """All numbers are dyadic, so the fractions are those of the floats; a residual of 0 proves nothing."""
+    mdp = triplets(
+        [
+            (0, 0, 0, 0.25, 1.75),
+            (0, 0, 1, 0.75, 1.75),
+            (1, 0, 0, 1023 / 1024, 1.0),
+            (1, 0, 1, 1 / 1024, 1.0),
+        ]
+    )
+    gamma = Fraction(1) - Fraction(1, 2**exponent)
+    a, b, c, d = 1 - gamma / 4, -gamma * 3 / 4, -gamma * 1023 / 1024, 1 - gamma / 1024
+    exact = (Fraction(7, 4) * d - b) / (a * d - b * c)
+    solution = solve(mdp, gamma=float(gamma))
+    assert solution.lower[0] <= exact <= solution.upper[0]
+    if solution.converged:
+        assert abs(solution.value[0] - exact) <= solution.epsilon * exact
+
+
+@pytest.mark.parametrize("loss", [1e-6, 1e-7, 1e-8])
+def test_a_cycle_that_loses_very_little(loss: float) -> None:
+    mdp = triplets([(0, 0, 1, 1.0, 1.0), (1, 0, 0, 1.0, -1 - loss), (0, 1, 2, 1.0, -10.0)])
+    solution = solve(mdp)
+    assert solution.converged
+    assert solution.initial.value == pytest.approx(-10)
+
+
+def test_sure_reachability_needs_no_precision() -> None:
+    rare = 2.0**-24
+    mdp = triplets([(0, 0, 0, 0.5, 0.0), (0, 0, 1, 0.5, 0.0), (0, 1, 0, 1 - rare, 0.0), (0, 1, 1, rare, 0.0)])
+    for minimize in (False, True):
+        solution = solve(mdp, objective="reach-prob", target=[1], minimize=minimize)
+        assert solution.initial == (1.0, 1.0, 1.0)
+
+
+@pytest.mark.parametrize("exponent", [4, 12, 20, 26])
+def test_the_average_of_a_chain_that_hardly_mixes(exponent: int) -> None:
+    rare = 2.0**-exponent
+    mdp = triplets(
+        [(0, 0, 0, 1 - rare, 1.0), (0, 0, 1, rare, 1.0), (1, 0, 1, 1 - rare, 0.0), (1, 0, 0, rare, 0.0)]
+    )
+    solution = solve(mdp, objective="average")
+    assert solution.converged
+    assert solution.initial.value == pytest.approx(0.5, abs=1e-6)
