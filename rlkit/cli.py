@@ -24,7 +24,6 @@ MOST_STATES = 100  # a model up to this size is reported state by state without 
 app = typer.Typer(
     name="rlkit",
     help="Reinforcement learning with ground truth.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -38,6 +37,8 @@ EnvKnobs = Annotated[
 
 def main() -> NoReturn:
     """Run the command line; exit 0 when done, 2 for bad input, 3 when not certified or a goal is missed."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         status = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -47,6 +48,23 @@ def main() -> NoReturn:
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     sys.exit(status or 0)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from rlkit import __version__
+
+        print(f"rlkit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Reinforcement learning with ground truth."""
 
 
 @app.command()
@@ -127,9 +145,9 @@ def solve(
 @app.command()
 def train(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="An environment id.")] = None,
-    agent: Annotated[str, typer.Option(help="ppo or dqn.")] = "ppo",
+    agent: Annotated[str | None, typer.Option(help="ppo or dqn.  [default: ppo]")] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: by task]")] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random in the run.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
     ] = None,
@@ -152,11 +170,13 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        id = resolve(id)
+        id, agent, seed = resolve(id), agent or "ppo", seed or 0
         total = default_steps(agent, id) if steps is None else steps
         folder = out or _free_folder(f"{id.split('/')[-1]}-{agent}-{seed}")
         title = f"{agent} on {id}, seed {seed}"
     else:
+        given = {"ID": id, "--set": set, "--env": env, "--seed": seed, "--agent": agent, "--out": out}
+        _refuse("a run that goes on has its own", given)
         folder, total = resume, planned_steps(resume) if steps is None else steps
         title = f"going on with {resume}"
     try:
@@ -164,9 +184,9 @@ def train(
             if resume is None:
                 trained = learn(
                     str(id),
-                    agent=agent,
+                    agent=str(agent),
                     steps=total,
-                    seed=seed,
+                    seed=seed or 0,
                     overrides=_knobs(set),
                     env_kwargs=_knobs(env),
                     out=folder,
@@ -181,7 +201,11 @@ def train(
             file=sys.stderr,
         )
         return INTERRUPTED
-    record = {"run": str(folder), **grade(trained)}
+    try:
+        record = {"run": str(folder), **grade(trained)}
+    except KeyboardInterrupt:
+        print(f"rlkit: trained and saved in {folder}; grade it with: rlkit eval {folder}", file=sys.stderr)
+        return INTERRUPTED
     _show(json, record, lambda: report.grade(record))
     if not json:
         console.print(
@@ -217,6 +241,7 @@ def _load(
 ) -> tuple[str, MDP, dict[str, Any] | None]:
     path = Path(model)
     if path.suffix or path.is_file():
+        _refuse("a file has no knobs", {"--env": knobs})
         from rlkit.core.files import read_model
 
         return path.name, read_model(path, labels=labels, rewards=rewards, reward_model=reward_model), None
@@ -224,6 +249,8 @@ def _load(
     from rlkit.catalogue import layout
     from rlkit.envs.registry import exact, resolve
 
+    given = {"--labels": labels, "--rewards": rewards, "--reward-model": reward_model}
+    _refuse("an environment has its own", given)
     id = resolve(model)
     return id, exact(id, **knobs), layout(id, **knobs)
 
@@ -271,6 +298,13 @@ def _number(x: float) -> float | str:
     """JSON has no infinities; they are the strings "inf", "-inf" and "nan"."""
     value = float(x)
     return value if value - value == 0 else str(value)
+
+
+def _refuse(why: str, options: dict[str, Any]) -> None:
+    """Options that do not apply are an error, not ignored."""
+    for name, value in options.items():
+        if value:
+            raise typer.BadParameter(f"{name} does not apply: {why}")
 
 
 def _numbers(text: str) -> list[int]:

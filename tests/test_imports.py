@@ -19,7 +19,7 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "agents": {"core", "nn", "errors"},
     **{part: {"agents", "core", "solvers", "envs", "errors", "__init__", *ABOVE} for part in ABOVE},
     "report": set(),
-    "cli": {"agents", "core", "solvers", "envs", "nn", "errors", "report", *ABOVE},
+    "cli": {"agents", "core", "solvers", "envs", "nn", "errors", "report", "__init__", *ABOVE},
     "__init__": {"core", "envs", "solvers"},
 }
 HEAVY = {"torch", "numba", "matplotlib", "gymnasium", "numpy", "scipy"}

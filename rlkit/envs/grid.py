@@ -32,6 +32,9 @@ LAKES = {
 FOUR_BY_THREE = ("...G", ".#.H", "S...")  # Russell and Norvig's example
 
 
+LARGEST = 2_000  # rows of a random lake
+
+
 class MapError(RlkitError, ValueError):
     """A map or a knob that makes no playable grid; the message names it and what is allowed."""
 
@@ -70,8 +73,12 @@ class Grid(Model[GridState]):
     ) -> None:
         self.rows = _checked(rows)
         height, width = len(self.rows), len(self.rows[0])
-        if not 0 <= slip <= 1:
-            raise MapError(f"slip must lie in [0, 1], not {slip}")
+        rewards = {"step_reward": step_reward, "goal_reward": goal_reward, "pit_reward": pit_reward}
+        for name, reward in rewards.items():
+            if not (isinstance(reward, int | float) and np.isfinite(reward)):
+                raise MapError(f"{name} must be a finite number, not {reward!r}")
+        if not (isinstance(slip, int | float) and 0 <= slip <= 1):
+            raise MapError(f"slip must lie in [0, 1], not {slip!r}")
         if wind is not None and (len(wind) != width or any(w < 0 for w in wind)):
             raise MapError(f"wind needs one number >= 0 for each of the {width} columns, not {wind}")
         self.discount = discount
@@ -151,9 +158,12 @@ def frozen_lake(
     `map` is text, rows apart by newline or `/`. Without it sizes 4 and 8 give the well-known lakes; any
     other size, or a `map_seed`, a random lake with a way across. Raises `MapError`.
     """
+    for name, given in (("size", size), ("map_seed", map_seed)):
+        if given is not None and not isinstance(given, int):
+            raise MapError(f"{name} must be a whole number, not {given!r}")
     if map is None:
         known = size in LAKES and map_seed is None
-        map = LAKES[size] if known else _random_lake(size, np.random.default_rng(map_seed or 0))
+        map = LAKES[size] if known else _random_lake(size, seed=map_seed or 0)
     return Grid(rows_of(map), slip=slip)
 
 
@@ -202,9 +212,12 @@ def _checked(rows: Sequence[str]) -> tuple[str, ...]:
     return checked
 
 
-def _random_lake(size: int, rng: np.random.Generator, holes: float = 0.2) -> tuple[str, ...]:
-    if size < 2:
-        raise MapError(f"size must be at least 2, not {size}")
+def _random_lake(size: int, *, seed: int, holes: float = 0.2) -> tuple[str, ...]:
+    if not 2 <= size <= LARGEST:
+        raise MapError(f"size must be from 2 to {LARGEST}, not {size}")
+    if seed < 0:
+        raise MapError(f"map_seed must not be negative, not {seed}")
+    rng = np.random.default_rng(seed)
     while True:
         cells = np.where(rng.random((size, size)) < holes, PIT, FREE)
         cells[0, 0], cells[-1, -1] = START, GOAL

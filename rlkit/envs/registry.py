@@ -96,7 +96,9 @@ def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
     register()
     try:
         return gym.make(env_id, **kwargs)
-    except (gym.error.Error, TypeError, ImportError) as error:
+    except RlkitError:
+        raise
+    except (gym.error.Error, TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
         raise RegistryError(f"{env_id} cannot be made: {error}") from error
 
 
@@ -107,6 +109,10 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     module, name = factory.split(":")
     function = getattr(import_module(module), name)
     known = list(inspect.signature(function).parameters)
+    needed = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    for knob in needed:
+        if knob not in knobs:
+            raise RegistryError(f"{name} cannot be made without its knob {knob!r}")
     for knob in knobs:
         if knob not in known:
             raise RegistryError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")

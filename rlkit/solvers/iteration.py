@@ -31,7 +31,8 @@ def iterate(
         order = components(mdp) if method == "value-iteration" else one_component(mdp)
         return value_iteration(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience, order=order)
     if method == "synchronous":
-        return synchronous_iteration(mdp, gamma=gamma, epsilon=options.epsilon, max_sweeps=patience)
+        limit = MIXING if options.method == "auto" else patience
+        return synchronous_iteration(mdp, gamma=gamma, epsilon=options.epsilon, max_sweeps=limit)
     if method == "modified-policy-iteration":
         return modified_policy_iteration(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience)
     if method == "linear-programming":

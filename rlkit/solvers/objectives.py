@@ -80,7 +80,8 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     """Reward collected before the target is entered.
 
     It is inf where the target is missed with positive probability: under every policy when minimising,
-    under some policy when maximising.
+    under some policy when maximising. It is -inf where costs can be lowered without end by putting the
+    target off, which no single policy attains.
     """
     moving = ~target[mdp.state_of_choice]
     if options.minimize:

@@ -100,6 +100,8 @@ class Solution:
         collected = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.reward
         with np.errstate(invalid="ignore"):
             q: FloatArray = collected + self.gamma * (self.mdp.matrix @ self.next_value)
+        if self.objective == "reach-reward":
+            q[np.isnan(q)] = np.inf  # the target may be missed, and nothing makes up for that
         return q
 
     @cached_property

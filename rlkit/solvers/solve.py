@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from numbers import Integral, Real
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from rlkit.solvers.options import METHODS, SMALL, Options
 from rlkit.solvers.solution import Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
+
+LONGEST = 10**9  # steps of a horizon
+PLAN = 2 * 10**9  # choices of a plan that is kept
 
 
 class SolveError(RlkitError, ValueError):
@@ -43,8 +47,10 @@ def solve(
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
     goal = _target(mdp, objective, target)
-    if not epsilon > 0:
-        raise SolveError(f"epsilon must be positive, not {epsilon}")
+    if not (isinstance(epsilon, Real) and epsilon > 0):
+        raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
+    if max_sweeps < 1:
+        raise SolveError(f"max_sweeps must be at least 1, not {max_sweeps}")
     if method not in METHODS:
         raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
     order = components(mdp)
@@ -92,8 +98,12 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     """The objective and discount that the arguments amount to."""
     if gamma is not None and not 0 <= gamma <= 1:
         raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
-    if horizon is not None and horizon < 0:
-        raise SolveError(f"horizon must not be negative, not {horizon}")
+    if horizon is not None and not (isinstance(horizon, Integral) and 0 <= horizon <= LONGEST):
+        raise SolveError(f"horizon must be a whole number from 0 to {LONGEST:,}, not {horizon}")
+    if horizon is not None and horizon * mdp.n_states > PLAN:
+        raise SolveError(
+            f"a plan of {horizon} steps for {mdp.n_states} states is too large (at most {PLAN:,})"
+        )
     discount = mdp.discount if gamma is None else gamma
     if objective is None:
         objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"

@@ -109,5 +109,5 @@ def test_bad_maps_and_knobs(knobs, message):
 
 
 def test_lake_too_small():
-    with pytest.raises(MapError, match="size must be at least 2"):
+    with pytest.raises(MapError, match="size must be from 2 to 2000"):
         frozen_lake(size=1)

@@ -181,8 +181,8 @@ def test_the_certificate_is_as_tight_as_asked() -> None:
     [
         ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], not 1\.5"),
         ({"gamma": float("nan")}, "gamma must lie in"),
-        ({"epsilon": 0.0}, "epsilon must be positive"),
-        ({"horizon": -1}, "horizon must not be negative"),
+        ({"epsilon": 0.0}, "epsilon must be a positive number"),
+        ({"horizon": -1}, "horizon must be a whole number from 0"),
     ],
 )
 def test_arguments_out_of_range(arguments: dict[str, float], message: str) -> None:
