@@ -1,11 +1,10 @@
 """Checkpoints of a run: the newest one is kept, written before the older one goes."""
 
-import json
 import shutil
 from pathlib import Path
 
 from rlkit.agents import AGENTS, Agent, LoadError
-from rlkit.agents.storage import META
+from rlkit.agents.storage import META, read_meta
 
 FOLDER = "checkpoints"
 
@@ -33,9 +32,9 @@ def load(path: str | Path, *, device: str = "auto") -> Agent:
     path = Path(path)
     if not (path / META).exists():
         path = latest(path)
-    try:
-        name = json.loads((path / META).read_text())["agent"]
-        agent = AGENTS[name]
-    except (KeyError, json.JSONDecodeError, FileNotFoundError) as error:
-        raise LoadError(f"{path} is no saved agent that this version knows: {error}") from None
-    return agent.load(path, device=device)
+    name = read_meta(path)["agent"]
+    if name not in AGENTS:
+        raise LoadError(
+            f"{path / META} is of an agent {name!r}; this version has {', '.join(sorted(AGENTS))}"
+        )
+    return AGENTS[name].load(path, device=device)

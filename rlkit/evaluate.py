@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
+from rlkit.agents.evaluation import MAX_STEPS
 from rlkit.core import MDP, NoExactModel
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
@@ -60,10 +61,18 @@ class Grade:
 
 
 def evaluate(
-    agent: Agent | str | Path, *, episodes: int = 100, seed: int | None = None, stochastic: bool = False
+    agent: Agent | str | Path,
+    *,
+    episodes: int = 100,
+    seed: int | None = None,
+    stochastic: bool = False,
+    max_steps: int = MAX_STEPS,
 ) -> Evaluation:
-    """Sampled returns of an agent, or of the one in a run folder; greedy unless `stochastic`."""
-    return _agent(agent).evaluate(episodes, seed=seed, stochastic=stochastic)
+    """Sampled returns of an agent, or of the one in a run folder; greedy unless `stochastic`.
+
+    An episode that has not ended after `max_steps` steps is cut there and counted in `cut`.
+    """
+    return _agent(agent).evaluate(episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
 
 
 def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
@@ -138,11 +147,16 @@ def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.floa
 
 
 def report(
-    agent: Agent | str | Path, *, episodes: int = 100, seed: int | None = None, stochastic: bool = False
+    agent: Agent | str | Path,
+    *,
+    episodes: int = 100,
+    seed: int | None = None,
+    stochastic: bool = False,
+    max_steps: int = MAX_STEPS,
 ) -> dict[str, Any]:
     """Sampled and exact results as one JSON record; without a model `exact` is None with a `reason`."""
     agent = _agent(agent)
-    sampled = evaluate(agent, episodes=episodes, seed=seed, stochastic=stochastic)
+    sampled = evaluate(agent, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     record: dict[str, Any] = {
         "env_id": agent.env_id,
         "agent": agent.name,
@@ -153,6 +167,7 @@ def report(
         "ci95": [_finite(bound) for bound in sampled.ci95],
         "episodes": sampled.episodes,
         "mean_length": sampled.mean_length,
+        "cut": sampled.cut,
     }
     try:
         return record | grade(agent, stochastic=stochastic).to_json()

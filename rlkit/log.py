@@ -7,10 +7,16 @@ from typing import Self, TypeAlias
 
 from torch.utils.tensorboard import SummaryWriter
 
+from rlkit.errors import RlkitError
+
 Record: TypeAlias = dict[str, float | int | None]
 
 METRICS = "metrics.jsonl"
 TIMED = ("seconds", "steps_per_second")  # fields that differ between runs with the same seed
+
+
+class LogError(RlkitError):
+    """A file of metrics is damaged."""
 
 
 class MetricsLog:
@@ -24,7 +30,7 @@ class MetricsLog:
         path = run_dir / METRICS
         kept = [record for record in read(run_dir) if (record["step"] or 0) <= step]
         path.write_text("".join(json.dumps(record) + "\n" for record in kept))
-        self.seconds = float(kept[-1]["seconds"] or 0.0) if kept else 0.0
+        self.seconds = float(kept[-1].get("seconds") or 0.0) if kept else 0.0
         self._file = path.open("a")
         self._board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=step + 1)
 
@@ -51,9 +57,22 @@ class MetricsLog:
 
 
 def read(run_dir: Path) -> list[Record]:
-    """The records of a run; a last line cut short by a kill is left out."""
+    """The records of a run; a last line cut short by a kill is left out.
+
+    Raises LogError for any other line that is no record.
+    """
     path = run_dir / METRICS
     if not path.exists():
         return []
     lines = path.read_text().split("\n")[:-1]
-    return [json.loads(line) for line in lines]
+    return [_record(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _record(path: Path, number: int, line: str) -> Record:
+    try:
+        record: Record = json.loads(line)
+    except ValueError:
+        record = {}
+    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+        raise LogError(f"{path}, line {number}: no record with a step: {line[:40]!r}")
+    return record

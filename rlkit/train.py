@@ -19,7 +19,9 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
-from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError, StepsError
+from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError
+from rlkit.agents.config import whole_steps
+from rlkit.agents.storage import check_savable
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
 
@@ -67,12 +69,15 @@ def train(
     algorithm = AGENTS[agent]
     config = algorithm.configure(env_id, overrides)
     learner = algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
-    if steps < 1:
-        raise StepsError(f"steps must be at least 1, got {steps}")
+    steps = whole_steps(steps)
     if out is not None:
         if (out / CONFIG).exists():
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
-        out.mkdir(parents=True, exist_ok=True)
+        check_savable(learner.env_kwargs)
+        try:
+            out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"{out} cannot be made a run folder: {error.strerror}") from None
         _write_config(out, learner, steps)
         checkpoint.save(out, learner)
     return _learn(learner, steps, out, on_progress)
@@ -85,7 +90,7 @@ def resume(
 
     Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
     """
-    total = planned_steps(run_dir) if steps is None else steps
+    total = planned_steps(run_dir) if steps is None else whole_steps(steps)
     learner = checkpoint.load(run_dir, device=device)
     if total <= learner.steps:
         raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
@@ -95,10 +100,15 @@ def resume(
 
 def planned_steps(run_dir: Path) -> int:
     """How many steps a run is meant to take in all; raises RunError if the folder holds no run."""
+    file = run_dir / CONFIG
     try:
-        return int(json.loads((run_dir / CONFIG).read_text())["steps"])
-    except (OSError, json.JSONDecodeError, KeyError) as error:
-        raise RunError(f"{run_dir} holds no run that can be resumed: {error}") from None
+        config = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise RunError(f"{run_dir} holds no run that can be resumed: {file}: {error}") from None
+    steps = config.get("steps") if isinstance(config, dict) else None
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise RunError(f"{run_dir} holds no run that can be resumed: {file} has no whole number of steps")
+    return steps
 
 
 def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None) -> Agent:

@@ -1,11 +1,13 @@
 from dataclasses import asdict
 
+import gymnasium
 import numpy as np
 import pytest
+import torch
 
 import rlkit
 from rlkit.agents import AGENTS, PPO, Agent
-from rlkit.agents.evaluation import summarise
+from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
 from rlkit.evaluate import exact_policy, grade, report, score
 from rlkit.solvers import solve, uniform_policy
@@ -88,3 +90,43 @@ def test_interval() -> None:
     assert (evaluation.mean_return, evaluation.mean_length) == (2, 6)
     assert evaluation.ci95 == pytest.approx((2 - 1.96, 2 + 1.96))
     assert summarise(np.array([1.0]), np.array([5])).ci95 == (-np.inf, np.inf)
+
+
+def walks_up(env_id: str) -> PPO:
+    """On CliffWalking this stands against the wall for ever, at -1 a step."""
+    agent = PPO(env_id, hidden=(8,))
+    with torch.no_grad():
+        agent.network.policy_head.weight.zero_()
+        agent.network.policy_head.bias.copy_(torch.tensor([1.0, 0.0, 0.0, 0.0]))
+    return agent
+
+
+def test_an_episode_that_never_ends_is_cut() -> None:
+    evaluation = walks_up("CliffWalking-v1").evaluate(5, max_steps=30)
+    assert (evaluation.episodes, evaluation.cut) == (5, 5)
+    assert evaluation.returns.tolist() == [-30.0] * 5
+    assert evaluation.lengths.tolist() == [30] * 5
+    assert report(walks_up("CliffWalking-v1"), episodes=3, max_steps=30)["cut"] == 3
+
+
+def test_more_episodes_than_environments_that_never_end_are_cut() -> None:
+    evaluation = walks_up("CliffWalking-v1").evaluate(300, max_steps=4)
+    assert (evaluation.episodes, evaluation.cut) == (300, 300)
+    assert set(evaluation.lengths) == {4}
+
+
+@pytest.mark.parametrize("mode", gymnasium.vector.AutoresetMode)
+def test_only_episodes_that_have_not_ended_are_cut(mode: gymnasium.vector.AutoresetMode) -> None:
+    env = gymnasium.make_vec(
+        "rlkit/FrozenLake-v0", 4, slip=1.0, autoreset_mode=mode, vectorization_mode="vector_entry_point"
+    )
+    agent = PPO(env, hidden=(8,))
+    settings = {"episodes": 200, "seed": 7, "stochastic": True}
+    whole = evaluate_on(agent, env, **settings, max_steps=100)
+    assert whole.cut == 0, "the limit of the environment comes at the same step"
+    some = evaluate_on(agent, env, **settings, max_steps=6)
+    assert some.episodes == 200
+    assert 0 < some.cut < 200
+    assert some.cut <= (some.lengths == 6).sum()
+    assert some.lengths.max() == 6
+    assert (whole.lengths > 6).mean() == pytest.approx(some.cut / 200, abs=0.15)

@@ -8,7 +8,7 @@ import pytest
 
 import rlkit.train
 from rlkit import checkpoint, log
-from rlkit.agents import AGENTS, PPO, ConfigError, LoadError, NonFiniteError, StepsError
+from rlkit.agents import AGENTS, PPO, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from rlkit.agents.storage import META, TENSORS
 from rlkit.train import Interrupted, RunError, resume, train
 
@@ -112,3 +112,34 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
         resume(tmp_path)
     with pytest.raises(LoadError, match="no checkpoint"):
         checkpoint.load(tmp_path)
+    with pytest.raises(ConfigError, match="seed must be at least 0, not -1"):
+        train("CartPole-v1", steps=10, seed=-1)
+    with pytest.raises(ConfigError, match="no device 'foo'"):
+        train("CartPole-v1", steps=10, device="foo")
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="file cannot be made a run folder"):
+        train("CartPole-v1", steps=10, out=tmp_path / "file")
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", *(f'{{"steps": {n}}}' for n in ('"abc"', "null", "-5"))])
+def test_a_damaged_config_is_named(content: str, tmp_path: Path) -> None:
+    train("CartPole-v1", steps=64, overrides=SMALL["ppo"], out=tmp_path / "run")
+    (tmp_path / "run" / "config.json").write_text(content)
+    with pytest.raises(RunError, match=r"no run that can be resumed: .*config\.json"):
+        resume(tmp_path / "run")
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"step": "x"}'])
+def test_a_damaged_record_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / log.METRICS).write_text('{"step": 1}\n' + line + "\n")
+    with pytest.raises(log.LogError, match=r"metrics\.jsonl, line 2: no record"):
+        log.read(tmp_path)
+
+
+def test_a_run_that_cannot_be_saved_is_not_begun(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"steps": 64, "overrides": SMALL["ppo"]}
+    kwargs = {"mdp": rlkit.exact("rlkit/Exam-v0")}
+    with pytest.raises(UnsupportedError, match="env_kwargs hold 'mdp', a MDP"):
+        train("rlkit/MDP-v0", **settings, env_kwargs=kwargs, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    assert train("rlkit/MDP-v0", **settings, env_kwargs=kwargs).steps == 64

@@ -12,12 +12,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlkit.errors import RlkitError
+
 from ..nn import Encoder, State
 from . import environments, storage
-from .config import AgentConfig
+from .config import AgentConfig, whole, whole_seed, whole_steps
 from .environments import AnyVectorEnv
-from .errors import ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
-from .evaluation import MAX_ENVS, Evaluation, evaluate_on
+from .errors import ConfigError, LoadError, NonFiniteError, UnsupportedError, one_line
+from .evaluation import MAX_ENVS, MAX_STEPS, Evaluation, evaluate_on
 from .presets import preset
 from .stepper import Array, BoolArray, Stepper
 
@@ -55,9 +57,11 @@ class Agent(ABC):
         **overrides: object,
     ) -> None:
         self.env_id: str | None = env if isinstance(env, str) else env.spec.id if env.spec else None
+        if env_kwargs is not None and not isinstance(env_kwargs, Mapping):
+            raise ConfigError(f"env_kwargs must be a mapping of names to values, not {env_kwargs!r}")
         self.env_kwargs = dict(env_kwargs or {})
-        self.seed = seed
-        self.device = _device(device)
+        self.seed = whole_seed(seed)
+        self.device = choose_device(device)
         base = config or self.configure(self.env_id)
         if not isinstance(base, self.Config):
             raise ConfigError(
@@ -129,11 +133,15 @@ class Agent(ABC):
     def train(self, steps: int, *, callback: Callback | None = None) -> Self:
         """Learn for exactly `steps` environment steps; `callback(agent, metrics)` follows each update.
 
+        A second call goes on with what the first has learned, and continues its schedules: what falls over
+        the training, such as the learning rate or epsilon, is a function of `progress`, the steps taken out
+        of all those planned so far. So `train(n).train(n)` ends its first half with a learning rate annealed
+        to 0 and starts its second half in the middle of the schedule of `train(2 * n)`.
+
         Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
         observation, a reward or the loss is NaN or infinite.
         """
-        if steps < 1:
-            raise StepsError(f"steps must be at least 1, got {steps}")
+        steps = whole_steps(steps)
         self._ready(steps)
         return self.continue_to(self.steps + steps, callback=callback)
 
@@ -230,25 +238,40 @@ class Agent(ABC):
         return np.eye(self.n_actions)[best], state
 
     def evaluate(
-        self, episodes: int = 100, *, seed: int | None = None, stochastic: bool = False
+        self,
+        episodes: int = 100,
+        *,
+        seed: int | None = None,
+        stochastic: bool = False,
+        max_steps: int = MAX_STEPS,
     ) -> Evaluation:
-        """Play `episodes` episodes on fresh environments, seeded apart from training; greedy by default."""
+        """Play `episodes` episodes on fresh environments, seeded apart from training; greedy by default.
+
+        An episode that has not ended after `max_steps` steps is cut there and counted in `cut`.
+        """
+        episodes = whole("episodes", episodes, least=1)
+        seed = self._stream("evaluation") if seed is None else whole_seed(seed)
         if self.env_id is None:
             raise UnsupportedError(
                 "evaluate needs an environment id; for a VectorEnv without one use evaluate_on"
             )
         env = environments.make(self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs)
-        seed = self._stream("evaluation") if seed is None else seed
         try:
             with _one_thread():
-                return evaluate_on(self, env, episodes=episodes, seed=seed, stochastic=stochastic)
+                return evaluate_on(
+                    self, env, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps
+                )
         finally:
             env.close()
 
     # Saving
 
     def save(self, path: str | Path) -> None:
-        """Write everything that going on needs to the folder `path`: safetensors and JSON, no pickle."""
+        """Write everything that going on needs to the folder `path`: safetensors and JSON, no pickle.
+
+        Raises UnsupportedError if a keyword argument of the environment is not JSON.
+        """
+        storage.check_savable(self.env_kwargs)
         tensors = storage.with_prefix("network", self.network.state_dict())
         tensors |= storage.with_prefix("optimizer", storage.optimizer_tensors(self.optimizer))
         tensors["generator"] = self.generator.get_state()
@@ -277,18 +300,30 @@ class Agent(ABC):
 
         Raises LoadError if the folder is missing or damaged, of another algorithm, or of other spaces.
         """
+        device = str(choose_device(device))
         tensors, meta = storage.read(Path(path))
+        file = Path(path) / storage.META
         if meta["agent"] != cls.name:
             raise LoadError(f"{path} holds a {meta['agent']} agent, not {cls.name}")
-        env = env if env is not None else meta["env_id"]
+        given, env = env, env if env is not None else meta["env_id"]
         if env is None:
             raise LoadError(f"{path} was trained on a VectorEnv without an id: give it as env=")
-        config = cls.Config().replace(meta["config"])
-        agent = cls(env, config=config, seed=meta["seed"], device=device, env_kwargs=meta["env_kwargs"])
+        try:
+            config = cls.Config().replace(meta["config"])
+            agent = cls(env, config=config, seed=meta["seed"], device=device, env_kwargs=meta["env_kwargs"])
+        except (RlkitError, RuntimeError) as error:  # torch raises RuntimeError for what it has no memory for
+            if given is not None and isinstance(error, UnsupportedError):
+                raise
+            raise LoadError(f"{file} cannot be used: {one_line(error)}") from None
         for kind in ("observation_space", "action_space"):
             if str(getattr(agent, kind)) != meta[kind]:
                 raise LoadError(f"{path} was trained on {kind} {meta[kind]}, not {getattr(agent, kind)}")
-        agent._restore(tensors, meta)
+        try:
+            agent._restore(tensors, meta)
+        except LoadError as error:
+            raise LoadError(f"{file} cannot be used: {error}") from None
+        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+            raise LoadError(f"{file} or its tensors are damaged: {one_line(error)}") from None
         return agent
 
     def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
@@ -300,6 +335,8 @@ class Agent(ABC):
         if "stepper" not in meta:
             return
         num_envs = meta["num_envs"]
+        if not 1 <= num_envs <= self.config.num_envs:
+            raise LoadError(f"num_envs must be from 1 to {self.config.num_envs}, not {num_envs}")
         if self._given_env is not None and self._given_env.num_envs != num_envs:
             raise LoadError(
                 f"the agent was trained on {num_envs} environments, not {self._given_env.num_envs}"
@@ -331,7 +368,16 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _device(name: str) -> torch.device:
+def choose_device(name: str) -> torch.device:
+    """The device of that name, "auto" being CUDA where there is one; ConfigError if it is not there."""
+    cuda = torch.cuda.is_available()
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device("cuda" if cuda else "cpu")
+    there = ["cpu"]
+    if cuda:
+        there += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
+    if torch.backends.mps.is_available():
+        there.append("mps")
+    if str(name) not in there:
+        raise ConfigError(f"no device {str(name)!r} on this machine; there is {', '.join(there)}, or auto")
     return torch.device(name)

@@ -10,8 +10,37 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+import numpy as np
+
 from ..nn import ACTIVATIONS
-from .errors import ConfigError
+from .errors import ConfigError, StepsError
+
+MAX_NUM_ENVS = 2**20
+MAX_SEED = 2**62  # environment i of a vector gets the seed plus i, which must stay an int64
+
+
+def whole(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """`value` if it is an integer from `least` to `most`; ConfigError, naming it, if not."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ConfigError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, not {value}")
+    if most is not None and value > most:
+        raise ConfigError(f"{name} must be at most {most}, not {value}")
+    return int(value)
+
+
+def whole_seed(value: object) -> int:
+    """`value` if it can be a seed; ConfigError if not."""
+    return whole("seed", value, least=0, most=MAX_SEED)
+
+
+def whole_steps(value: object) -> int:
+    """`value` if it can be a number of steps to take; StepsError if not."""
+    try:
+        return whole("steps", value, least=1)
+    except ConfigError as error:
+        raise StepsError(str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +56,8 @@ class AgentConfig:
 
     def __post_init__(self) -> None:
         self._at_least(1, "num_envs")
+        if self.num_envs > MAX_NUM_ENVS:
+            raise ConfigError(f"num_envs must be at most {MAX_NUM_ENVS}, got {self.num_envs}")
         self._within(0, 1, "gamma")
         self._positive("learning_rate", "max_grad_norm")
         if not self.hidden or min(self.hidden) < 1:
@@ -94,7 +125,7 @@ def _convert(name: str, value: object, kind: Any) -> Any:
                 return number
             if number.is_integer():
                 return int(number)
-    except ValueError:
+    except (ValueError, OverflowError):
         pass
     shown = "a list of integers such as 64,64" if get_origin(kind) is tuple else f"of type {kind.__name__}"
     raise ConfigError(f"{name} must be {shown}, got {value!r}")

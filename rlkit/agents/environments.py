@@ -8,14 +8,27 @@ import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from .errors import StepsError
+from .errors import StepsError, UnsupportedError, one_line
 from .stepper import autoreset_mode
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
+# How Gymnasium and the environments themselves refuse an id or a keyword argument.
+CANNOT_MAKE = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
+
 
 def make(env_id: str, num_envs: int, *, kwargs: Mapping[str, Any]) -> AnyVectorEnv:
-    """The environment's own vector form if it has one, else one that steps copies of it in turn."""
+    """The environment's own vector form if it has one, else one that steps copies of it in turn.
+
+    Raises UnsupportedError, naming the id and the reason, if it cannot be made.
+    """
+    try:
+        return _make(env_id, num_envs, kwargs)
+    except CANNOT_MAKE as error:
+        raise UnsupportedError(f"{env_id} cannot be made: {one_line(error)}") from error
+
+
+def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any]) -> AnyVectorEnv:
     spec = gymnasium.spec(env_id)
     if spec.vector_entry_point is None:
         return gymnasium.make_vec(

@@ -25,3 +25,9 @@ class NonFiniteError(AgentError, ArithmeticError):
 
 class LoadError(AgentError):
     """A saved agent is missing, damaged, or belongs to something else."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of another library says, on one line; its kind too where the text alone says little."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) or not text else text

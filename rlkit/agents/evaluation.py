@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from .config import whole, whole_seed
 from .stepper import Stepper
 
 if TYPE_CHECKING:
@@ -13,11 +14,15 @@ if TYPE_CHECKING:
     from .environments import AnyVectorEnv
 
 MAX_ENVS = 128
+MAX_STEPS = 10_000  # after which an episode is cut
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Returns of `episodes` episodes: their mean with a 95 % interval, and their mean length."""
+    """Returns of `episodes` episodes: their mean with a 95 % interval, and their mean length.
+
+    `cut` of them did not end within the steps allowed; they count with the reward and the length so far.
+    """
 
     mean_return: float
     ci95: tuple[float, float]
@@ -25,14 +30,26 @@ class Evaluation:
     mean_length: float
     returns: NDArray[np.float64]  # [episodes]
     lengths: NDArray[np.int64]  # [episodes]
+    cut: int = 0
 
 
 def evaluate_on(
-    agent: "Agent", env: "AnyVectorEnv", *, episodes: int, seed: int, stochastic: bool
+    agent: "Agent",
+    env: "AnyVectorEnv",
+    *,
+    episodes: int,
+    seed: int,
+    stochastic: bool,
+    max_steps: int = MAX_STEPS,
 ) -> Evaluation:
-    """Play a fixed number of episodes in every sub-environment, so that short ones do not count double."""
-    if episodes < 1:
-        raise ValueError(f"episodes must be at least 1, got {episodes}")
+    """Play a fixed number of episodes in every sub-environment, so that short ones do not count double.
+
+    An episode that has not ended after `max_steps` steps is cut. Its sub-environment then waits, since one
+    alone cannot be reset in every autoreset mode: all start anew once those with episodes left all wait.
+    """
+    episodes = whole("episodes", episodes, least=1)
+    max_steps = whole("max_steps", max_steps, least=1)
+    seed = whole_seed(seed)
     stepper = Stepper(env, agent.encoder, seed=seed)
     quota = np.full(env.num_envs, episodes // env.num_envs)
     quota[: episodes % env.num_envs] += 1
@@ -41,6 +58,8 @@ def evaluate_on(
     total, steps = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
     returns: list[float] = []
     lengths: list[int] = []
+    waiting = np.zeros(env.num_envs, dtype=np.bool_)  # in an episode that was cut
+    cut = 0
     while quota.any():
         action, state = agent.choose(
             stepper.obs, state, stepper.reset, stepper.mask, rng if stochastic else None
@@ -49,15 +68,27 @@ def evaluate_on(
         total += step.reward * step.valid
         steps += step.valid
         for i in np.flatnonzero(step.done):
-            if quota[i]:
+            if quota[i] and not waiting[i]:
                 quota[i] -= 1
                 returns.append(float(total[i]))
                 lengths.append(int(steps[i]))
-            total[i], steps[i] = 0, 0
-    return summarise(np.array(returns), np.array(lengths))
+            total[i], steps[i], waiting[i] = 0, 0, False
+        too_long = (steps >= max_steps) & (quota > 0) & ~waiting
+        if not too_long.any():
+            continue
+        cut += int(too_long.sum())
+        quota -= too_long
+        returns.extend(total[too_long].tolist())
+        lengths.extend(steps[too_long].tolist())
+        waiting |= too_long
+        if quota.any() and waiting[quota > 0].all():
+            seed += env.num_envs
+            stepper.restart(seed)
+            total[:], steps[:], waiting[:] = 0, 0, False
+    return summarise(np.array(returns), np.array(lengths), cut=cut)
 
 
-def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64]) -> Evaluation:
+def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64], *, cut: int = 0) -> Evaluation:
     """The mean with its normal 95 % interval, which for one episode is the whole line."""
     mean = float(returns.mean())
     error = 1.96 * float(returns.std(ddof=1)) / len(returns) ** 0.5 if len(returns) > 1 else float("inf")
@@ -68,4 +99,5 @@ def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64]) -> Evalu
         mean_length=float(lengths.mean()),
         returns=returns,
         lengths=lengths,
+        cut=cut,
     )

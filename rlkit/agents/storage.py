@@ -4,7 +4,9 @@ import json
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
+from types import UnionType
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from .errors import LoadError
+from .config import MAX_SEED
+from .errors import LoadError, UnsupportedError, one_line
 
 TENSORS = "tensors.safetensors"
 META = "agent.json"
@@ -47,15 +50,80 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """(tensors, JSON) of a saved agent; LoadError says what is missing or damaged."""
+    meta = read_meta(path)
     try:
-        meta = json.loads((path / META).read_text())
         return load_file(path / TENSORS), meta
-    except FileNotFoundError as error:
-        raise LoadError(
-            f"{path} is not a saved agent: {Path(error.filename or TENSORS).name} is missing"
-        ) from None
-    except (json.JSONDecodeError, SafetensorError) as error:
-        raise LoadError(f"{path} is damaged: {error}") from None
+    except FileNotFoundError:
+        raise LoadError(f"{path} is not a saved agent: {TENSORS} is missing") from None
+    except (OSError, SafetensorError) as error:
+        raise LoadError(f"{path / TENSORS} is damaged: {one_line(error)}") from None
+
+
+def read_meta(path: Path) -> dict[str, Any]:
+    """The JSON of a saved agent, each field of it of the right type; LoadError names the one that is not."""
+    file = path / META
+    try:
+        meta = json.loads(file.read_text())
+    except FileNotFoundError:
+        raise LoadError(f"{path} is not a saved agent: {META} is missing") from None
+    except (OSError, ValueError) as error:
+        raise LoadError(f"{file} is damaged: {one_line(error)}") from None
+    if not isinstance(meta, dict):
+        raise LoadError(f"{file} is damaged: it must hold an object, not {_short(meta)}")
+    _check_fields(file, meta, FIELDS)
+    if "stepper" in meta:
+        _check_fields(file, meta, {"num_envs": int, "stepper": dict})
+        _check_fields(file, meta["stepper"], {"finished": list, "episodes": int})
+    return meta
+
+
+# The fields that every agent.json has. Numbers count something: none is below 0.
+FIELDS: dict[str, type | UnionType] = {
+    "agent": str,
+    "env_id": str | None,
+    "env_kwargs": dict,
+    "config": dict,
+    "seed": int,
+    "steps": int,
+    "horizon": int,
+    "observation_space": str,
+    "action_space": str,
+    "rng": dict,
+}
+SHOWN: dict[type | UnionType, str] = {
+    str: "text",
+    str | None: "text or null",
+    dict: "an object",
+    list: "a list",
+}
+
+
+def _check_fields(file: Path, meta: dict[str, Any], fields: dict[str, type | UnionType]) -> None:
+    for name, kind in fields.items():
+        if name not in meta:
+            raise LoadError(f"{file} is damaged: it has no {name!r}")
+        value = meta[name]
+        fits = isinstance(value, kind) and not isinstance(value, bool)
+        if not fits or (isinstance(value, int) and not 0 <= value <= MAX_SEED):
+            expected = SHOWN.get(kind, "a whole number of at least 0")
+            raise LoadError(f"{file} is damaged: {name} must be {expected}, not {_short(value)}")
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:40]}..."
+
+
+def check_savable(env_kwargs: Mapping[str, Any]) -> None:
+    """UnsupportedError, naming it, for a keyword argument of the environment that JSON cannot hold."""
+    for name, value in env_kwargs.items():
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise UnsupportedError(
+                f"the agent cannot be saved: its env_kwargs hold {name!r}, a {type(value).__name__}, "
+                "which is not JSON"
+            ) from None
 
 
 def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -17,12 +17,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlkit.errors import RlkitError
+
 Space: TypeAlias = spaces.Space[Any]
 Array: TypeAlias = NDArray[Any]
 Path: TypeAlias = tuple[str | int, ...]
 
 
-class UnsupportedSpaceError(TypeError):
+class UnsupportedSpaceError(RlkitError, TypeError):
     """The space has no encoding."""
 
 

@@ -1,0 +1,162 @@
+"""Every bad input is one error of rlkit's own, on one line, that names what is wrong."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+
+from rlkit import checkpoint
+from rlkit.agents import PPO, ConfigError, LoadError, StepsError, UnsupportedError
+from rlkit.agents.storage import META
+from rlkit.core import MDP
+from rlkit.envs import exact
+from rlkit.errors import RlkitError
+from rlkit.nn.encoders import UnsupportedSpaceError
+
+
+@pytest.fixture
+def mdp() -> MDP:
+    return exact("rlkit/Exam-v0")
+
+
+@pytest.mark.parametrize(
+    ("seed", "message"),
+    [
+        (-1, "seed must be at least 0, not -1"),
+        ("q", "seed must be a whole number, not 'q'"),
+        (1.5, "seed must be a whole number, not 1.5"),
+        (True, "seed must be a whole number, not True"),
+        (2**70, "seed must be at most"),
+    ],
+)
+def test_seeds(seed: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        PPO("CartPole-v1", seed=seed)
+    with pytest.raises(ConfigError, match=message):
+        PPO("CartPole-v1").evaluate(1, seed=seed)
+
+
+def test_a_seed_of_numpy_is_one(tmp_path: Path) -> None:
+    PPO("CartPole-v1", seed=np.int64(3)).save(tmp_path / "saved")
+    assert PPO.load(tmp_path / "saved").seed == 3
+
+
+@pytest.mark.parametrize("device", ["foo", "cuda", "cuda:99", "meta"])
+def test_devices(device: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ConfigError, match=f"no device '{device}' on this machine; there is cpu"):
+        PPO("CartPole-v1", device=device)
+    PPO("CartPole-v1", device="cpu").save(tmp_path / "saved")
+    with pytest.raises(ConfigError, match=f"no device '{device}'"):
+        checkpoint.load(tmp_path / "saved", device=device)
+
+
+def test_numbers_of_episodes_and_steps() -> None:
+    agent = PPO("CartPole-v1")
+    with pytest.raises(ConfigError, match="episodes must be at least 1, not 0"):
+        agent.evaluate(episodes=0)
+    with pytest.raises(ConfigError, match="max_steps must be at least 1, not 0"):
+        agent.evaluate(1, max_steps=0)
+    with pytest.raises(StepsError, match=r"steps must be a whole number, not 2\.5"):
+        agent.train(2.5)
+
+
+@pytest.mark.parametrize(
+    ("env_id", "kwargs", "reason"),
+    [
+        ("rlkit/MDP-v0", {}, "mdp"),
+        ("rlkit/Exam-v0", {"xyz": 1}, "xyz"),
+        ("rlkit/FrozenLake-v0", {"size": 1}, "size must be"),
+        ("CartPole-v1", {"xyz": 1}, "xyz"),
+        ("FrozenLake-v1", {"map_name": "9x9"}, "KeyError: '9x9'"),
+        ("Nothing-v0", {}, "doesn't exist"),
+        ("no_such_module:Nothing-v0", {}, "no_such_module"),
+        ("not an id", {}, "Malformed"),
+    ],
+)
+def test_environments_that_cannot_be_made(env_id: str, kwargs: dict[str, Any], reason: str) -> None:
+    with pytest.raises(UnsupportedError, match=rf"^{env_id} cannot be made: .*{reason}") as caught:
+        PPO(env_id, env_kwargs=kwargs)
+    assert "\n" not in str(caught.value)
+
+
+def test_env_kwargs_are_a_mapping() -> None:
+    kwargs: Any = 3
+    with pytest.raises(ConfigError, match="env_kwargs must be a mapping of names to values, not 3"):
+        PPO("CartPole-v1", env_kwargs=kwargs)
+
+
+def test_a_space_without_an_encoding() -> None:
+    class Words(gym.Env[Any, Any]):
+        observation_space = gym.spaces.Text(5)
+        action_space = gym.spaces.Discrete(2)
+
+    assert issubclass(UnsupportedSpaceError, RlkitError)
+    with pytest.raises(UnsupportedSpaceError, match="Text"):
+        PPO(gym.vector.SyncVectorEnv([Words]))
+
+
+def test_what_json_cannot_hold_is_not_saved(mdp: MDP, tmp_path: Path) -> None:
+    agent = PPO("rlkit/MDP-v0", env_kwargs={"mdp": mdp}, hidden=(8,)).train(64)
+    with pytest.raises(UnsupportedError, match="cannot be saved: its env_kwargs hold 'mdp', a MDP,"):
+        agent.save(tmp_path / "saved")
+    assert not list(tmp_path.iterdir())
+
+
+Change = Callable[[dict[str, Any]], Any]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda meta: meta.pop("config"), "it has no 'config'"),
+        (lambda meta: meta.pop("rng"), "it has no 'rng'"),
+        (lambda meta: meta.pop("agent"), "it has no 'agent'"),
+        (lambda meta: meta.pop("num_envs"), "it has no 'num_envs'"),
+        (lambda meta: meta["stepper"].pop("finished"), "it has no 'finished'"),
+        (lambda meta: meta.update(agent=["ppo"]), "agent must be text"),
+        (lambda meta: meta.update(agent="sac"), "agent 'sac'; this version has dqn, ppo"),
+        (lambda meta: meta.update(env_id="Nothing-v0"), "Nothing-v0 cannot be made"),
+        (lambda meta: meta.update(env_id=3), "env_id must be text or null, not 3"),
+        (lambda meta: meta.update(env_kwargs=3), "env_kwargs must be an object, not 3"),
+        (lambda meta: meta.update(env_kwargs={"xyz": 3}), "CartPole-v1 cannot be made"),
+        (lambda meta: meta.update(num_envs=-2), "num_envs must be a whole number of at least 0, not -2"),
+        (lambda meta: meta.update(num_envs=0), "num_envs must be from 1 to 4, not 0"),
+        (lambda meta: meta.update(num_envs=10**9), "num_envs must be from 1 to 4, not 1000000000"),
+        (lambda meta: meta.update(steps="x"), 'steps must be a whole number of at least 0, not "x"'),
+        (lambda meta: meta.update(horizon=None), "horizon must be a whole number"),
+        (lambda meta: meta.update(seed="q"), 'seed must be a whole number of at least 0, not "q"'),
+        (lambda meta: meta.update(seed=2**70), "seed must be a whole number"),
+        (lambda meta: meta.update(rng={}), "damaged"),
+        (lambda meta: meta["stepper"].update(finished=[3]), "damaged"),
+        (lambda meta: meta["config"].update(num_envs=10**9), "num_envs must be at most"),
+        (lambda meta: meta["config"].update(num_envs=-2), "num_envs must be at least 1"),
+        (lambda meta: meta["config"].update(hidden=[7]), "size mismatch"),
+        (lambda meta: meta["config"].update(hidden=[10**14]), "cannot be used"),
+        (lambda meta: meta["config"].update(gama=1), "did you mean 'gamma'"),
+        (lambda meta: meta["config"].update(gamma=10**400), "gamma must be of type float"),
+    ],
+)
+def test_a_damaged_file_is_named(change: Change, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    PPO("CartPole-v1", hidden=(8,), num_envs=4, rollout_steps=8).train(32).save(path)
+    meta = json.loads((path / META).read_text())
+    change(meta)
+    (path / META).write_text(json.dumps(meta))
+    with pytest.raises(LoadError, match=message) as caught:
+        checkpoint.load(path)
+    assert str(path / META) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe"])
+def test_a_file_that_is_no_json_object(content: bytes, tmp_path: Path) -> None:
+    PPO("CartPole-v1", hidden=(8,)).save(tmp_path / "saved")
+    (tmp_path / "saved" / META).write_bytes(content)
+    with pytest.raises(LoadError, match=f"{META} is damaged"):
+        checkpoint.load(tmp_path / "saved")
