@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 
 from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
-from rlkit.agents.evaluation import MAX_STEPS
 from rlkit.core import MDP, NoExactModel
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
@@ -66,7 +65,7 @@ def evaluate(
     episodes: int = 100,
     seed: int | None = None,
     stochastic: bool = False,
-    max_steps: int = MAX_STEPS,
+    max_steps: int | None = None,
 ) -> Evaluation:
     """Sampled returns of an agent, or of the one in a run folder; greedy unless `stochastic`.
 
@@ -152,7 +151,7 @@ def report(
     episodes: int = 100,
     seed: int | None = None,
     stochastic: bool = False,
-    max_steps: int = MAX_STEPS,
+    max_steps: int | None = None,
 ) -> dict[str, Any]:
     """Sampled and exact results as one JSON record; without a model `exact` is None with a `reason`."""
     agent = _agent(agent)

@@ -213,6 +213,8 @@ def grade(record: Record) -> RenderableType:
             f"{record['policy']} policy",
         ),
     )
+    if record["cut"]:
+        facts.add_row("", Text(f"{record['cut']:,} of them did not end and were cut", style="yellow"))
     if record["exact"] is None:
         facts.add_row("exact", Text(record["reason"], style="dim"))
         return facts

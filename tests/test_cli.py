@@ -252,3 +252,9 @@ def test_objectives_and_what_they_need(rlkit, args, message):
     status, out, err = rlkit("solve", "exam", *args)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
+    status, out, _ = rlkit("train", "CliffWalking-v1", "--steps", "64", "--out", "run")
+    assert status == 0
+    assert "did not end and were cut" in out

@@ -19,7 +19,7 @@ from . import environments, storage
 from .config import AgentConfig, whole, whole_seed, whole_steps
 from .environments import AnyVectorEnv
 from .errors import ConfigError, LoadError, NonFiniteError, UnsupportedError, one_line
-from .evaluation import MAX_ENVS, MAX_STEPS, Evaluation, evaluate_on
+from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
 from .stepper import Array, BoolArray, Stepper
 
@@ -243,11 +243,12 @@ class Agent(ABC):
         *,
         seed: int | None = None,
         stochastic: bool = False,
-        max_steps: int = MAX_STEPS,
+        max_steps: int | None = None,
     ) -> Evaluation:
         """Play `episodes` episodes on fresh environments, seeded apart from training; greedy by default.
 
-        An episode that has not ended after `max_steps` steps is cut there and counted in `cut`.
+        An episode that has not ended after `max_steps` steps is cut there and counted in `cut`; by default
+        after 1,000 where the environment has no time limit of its own.
         """
         episodes = whole("episodes", episodes, least=1)
         seed = self._stream("evaluation") if seed is None else whole_seed(seed)

@@ -1,5 +1,6 @@
 """How well an agent does: episodes on fresh environments, with seeds that training never uses."""
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from .environments import AnyVectorEnv
 
 MAX_ENVS = 128
-MAX_STEPS = 10_000  # after which an episode is cut
+UNLIMITED_STEPS = 1_000  # after which an episode is cut where the environment sets no limit
 
 
 @dataclass(frozen=True)
@@ -40,14 +41,18 @@ def evaluate_on(
     episodes: int,
     seed: int,
     stochastic: bool,
-    max_steps: int = MAX_STEPS,
+    max_steps: int | None = None,
 ) -> Evaluation:
     """Play a fixed number of episodes in every sub-environment, so that short ones do not count double.
 
-    An episode that has not ended after `max_steps` steps is cut. Its sub-environment then waits, since one
+    An episode that has not ended after `max_steps` steps is cut: by default, where the environment has no
+    time limit of its own, after 1,000. Its sub-environment then waits, since one
     alone cannot be reset in every autoreset mode: all start anew once those with episodes left all wait.
     """
     episodes = whole("episodes", episodes, least=1)
+    if max_steps is None:
+        limited = env.spec is not None and env.spec.max_episode_steps is not None
+        max_steps = sys.maxsize if limited else UNLIMITED_STEPS
     max_steps = whole("max_steps", max_steps, least=1)
     seed = whole_seed(seed)
     stepper = Stepper(env, agent.encoder, seed=seed)
