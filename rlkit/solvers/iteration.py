@@ -7,7 +7,6 @@ The model must be one in which the Bellman equation has one solution: gamma < 1,
 from __future__ import annotations
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
@@ -151,6 +150,8 @@ def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
 
     Raises `RuntimeError` with the words of the linear programming solver if it finds none.
     """
+    from scipy.optimize import linprog  # slow to import, and seldom needed
+
     alive = np.flatnonzero(~mdp.terminal)
     rows = np.arange(mdp.n_choices)
     own = csr_array((np.ones(mdp.n_choices), (rows, mdp.state_of_choice)), shape=mdp.matrix.shape)

@@ -12,7 +12,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.optimize import linprog
 from scipy.sparse import csr_array, hstack
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
@@ -165,6 +164,8 @@ def best_gain(mdp: MDP, choices: IntArray) -> float:
 
     Minimise g such that g + h(s) >= r(s,a) + E[h(s')] for every choice (Puterman 1994, section 8.8).
     """
+    from scipy.optimize import linprog  # slow to import, and seldom needed
+
     members, owner = np.unique(mdp.state_of_choice[choices], return_inverse=True)
     rows = np.arange(len(choices))
     pick = csr_array((np.ones(len(choices)), (rows, owner)), shape=(len(choices), len(members)))
