@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import importlib.metadata
+import multiprocessing
 import os
 import platform
 import statistics
@@ -38,16 +39,16 @@ FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {
     "protocol 5e5, many small cycles": (lambda: models.protocol(100_000), 0.999),
 }
 PEER_LIMIT = 5_000_000  # transitions that peers take as nested Python lists
+LIMIT = 90  # seconds in which a peer has to build its model and answer four times
+Timing = tuple[float, float, np.ndarray]  # seconds of the first call, median of the others, values
 
 
-def timed(run: Callable[[], np.ndarray], repeats: int = REPEATS) -> tuple[float, float, np.ndarray]:
+def timed(run: Callable[[], np.ndarray], repeats: int = REPEATS) -> Timing:
     """Seconds of the first call, median of the next ones, and the values."""
     return timed_after(lambda: run, repeats)
 
 
-def timed_after(
-    prepare: Callable[[], Callable[[], np.ndarray]], repeats: int = REPEATS
-) -> tuple[float, float, np.ndarray]:
+def timed_after(prepare: Callable[[], Callable[[], np.ndarray]], repeats: int = REPEATS) -> Timing:
     """The same of what `prepare` returns, which is made anew for every call and not timed."""
     seconds = []
     for _ in range(repeats + 1):
@@ -56,6 +57,20 @@ def timed_after(
         values = run()
         seconds.append(time.perf_counter() - start)
     return seconds[0], statistics.median(seconds[1:]), values
+
+
+def within_limit(run: Callable[[], Timing]) -> Timing | None:
+    """What `run` returns, from a process of its own that is given up after the time limit."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(run()))
+    process.start()
+    if receiver.poll(LIMIT):
+        answer: Timing = receiver.recv()
+        process.join()
+        return answer
+    process.kill()
+    return None
 
 
 def with_loops(mdp: MDP) -> MDP:
@@ -139,7 +154,11 @@ def family_rows() -> list[str]:
             if mdp.n_transitions > PEER_LIMIT:
                 cells.append("–")
                 continue
-            _, seconds, values = timed_after(peer(mdp, gamma), 3)
+            answer = within_limit(lambda peer=peer, mdp=mdp, gamma=gamma: timed_after(peer(mdp, gamma), 3))
+            if answer is None:
+                cells.append(f"> {LIMIT} s")
+                continue
+            _, seconds, values = answer
             best = min(best, seconds)
             cells.append(f"{seconds:.3g} s, {np.abs(values - reference.value).max():.1e}")
         first, seconds, values = timed(lambda mdp=mdp, gamma=gamma: solve(mdp, gamma=gamma).value)
