@@ -103,15 +103,15 @@ def take(state: S, index: Array) -> S:
     return type(state)(*(leaf[index] for leaf in leaves(state)))
 
 
-def where(mask: Array, new: S, old: S) -> S:
-    """State by state, `new` where the mask [B] holds and `old` elsewhere."""
-    xp = array_api_compat.array_namespace(mask)
-    return type(new)(
-        *(
-            xp.where(mask.reshape((-1,) + (1,) * (a.ndim - 1)), a, b)
-            for a, b in zip(leaves(new), leaves(old), strict=True)
-        )
-    )
+def put(state: S, index: Array, new: S) -> S:
+    """A batch with the states at `index` replaced by new ones."""
+    xp = array_api_compat.array_namespace(index)
+    replaced = []
+    for old, value in zip(leaves(state), leaves(new), strict=True):
+        leaf = xp.asarray(old, copy=True)
+        leaf[index] = value
+        replaced.append(leaf)
+    return type(state)(*replaced)
 
 
 def concatenate(first: S, second: S) -> S:

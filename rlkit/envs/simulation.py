@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.error import InvalidAction, ResetNeeded
 
-from ..core.model import Model, batch_size, leaves, take, where
+from ..core.model import Model, batch_size, leaves, put, take
 from ..core.random import episode_key, uniform
 
 
@@ -31,12 +31,13 @@ class Simulation:
         self.episode[mask] = -1
 
     def restart(self, mask: npt.NDArray[np.bool_]) -> None:
-        """Begin the next episode where the mask [B] holds."""
-        self.episode[mask] += 1
-        self.elapsed[mask] = 0
-        self.key[mask] = episode_key(self.seed[mask], self.episode[mask])
-        fresh = self.model.sample_start(uniform(self.key, np.zeros(self.size, dtype=np.int64)))
-        self.state = fresh if self.state is None else where(mask, fresh, self.state)
+        """Begin the next episode where the mask [B] holds; at first everywhere."""
+        rows = np.arange(self.size) if self.state is None else np.flatnonzero(mask)
+        self.episode[rows] += 1
+        self.elapsed[rows] = 0
+        self.key[rows] = episode_key(self.seed[rows], self.episode[rows])
+        fresh = self.model.sample_start(uniform(self.key[rows], np.zeros(len(rows), dtype=np.int64)))
+        self.state = fresh if self.state is None else put(self.state, rows, fresh)
 
     def step(
         self, action: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_] | None = None
@@ -55,11 +56,7 @@ class Simulation:
         event = self.model.sample_event(state, taken, uniform(self.key[rows], self.elapsed[rows]))
         step = self.model.transition(state, taken, event)
         reward[rows], terminated[rows] = step.reward, step.terminated
-        if isinstance(rows, slice):
-            self.state = step.state
-        else:
-            for old, new in zip(leaves(self.state), leaves(step.state), strict=True):
-                old[rows] = new
+        self.state = step.state if isinstance(rows, slice) else put(self.state, rows, step.state)
         return reward, terminated
 
     def _check(self, state: Any, action: npt.NDArray[np.int64]) -> None:

@@ -17,7 +17,7 @@ from rlkit.core import (
     enumerate_states,
     from_triplets,
 )
-from rlkit.core.model import concatenate, inverse_cdf, take, where
+from rlkit.core.model import concatenate, inverse_cdf, put, take
 from rlkit.core.random import episode_key, uniform
 
 
@@ -160,5 +160,6 @@ def test_the_ends_of_the_unit_interval_are_events_that_can_happen() -> None:
 def test_batches_of_states() -> None:
     first, second = Place(np.array([1, 2, 3])), Place(np.array([4, 5, 6]))
     assert take(first, np.array([2, 0])).x.tolist() == [3, 1]
-    assert where(np.array([True, False, True]), first, second).x.tolist() == [1, 5, 3]
+    assert put(second, np.array([0, 2]), take(first, np.array([0, 2]))).x.tolist() == [1, 5, 3]
+    assert second.x.tolist()[0] != 1
     assert concatenate(first, second).x.tolist() == [1, 2, 3, 4, 5, 6]
