@@ -30,6 +30,7 @@ ARROWS = {
     "east": "→",
     "west": "←",
 }
+NOTHING = 1e-14  # what rounding leaves of a difference that is 0
 SPARKS = "▁▂▃▄▅▆▇█"
 HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # low to high
 
@@ -40,6 +41,8 @@ def number(x: float | str | None, digits: int = 6) -> str:
         return "–"
     if isinstance(x, str):
         return x
+    if abs(x) < NOTHING:
+        return "0"
     return f"{x:,.0f}" if abs(x) >= 1e5 and x == round(x) else f"{x:.{digits}g}".replace("-", "−")
 
 

@@ -12,6 +12,7 @@ def test_numbers_for_people():
     assert number("inf") == "inf"
     assert number(-0.159) == "−0.159"
     assert number(2.9999999999999996) == "3"
+    assert number(-1.9e-16) == "0"
     assert number(1234567.0) == "1,234,567"
 
 
