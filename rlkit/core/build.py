@@ -71,7 +71,7 @@ def from_arrays(
     R(s) is paid on leaving s, so a terminal state, which is never left, must have R(s) = 0.
     Raises `ModelError` for a wrong shape, a state left without an action, and whatever `MDP` refuses.
     """
-    p, r = np.asarray(transition, dtype=np.float64), np.asarray(reward, dtype=np.float64)
+    p, r = _numbers(transition, "transition"), _numbers(reward, "reward")
     if p.ndim != 3 or p.shape[0] != p.shape[2]:
         raise ModelError(f"transition has shape {p.shape}, expected (S, A, S)")
     n_states, n_actions, _ = p.shape
@@ -187,6 +187,9 @@ def from_gymnasium(
     if not rows:
         raise ModelError("the table has no transitions")
     columns = [np.array(column) for column in zip(*rows, strict=True)]
+    for name, column in zip(("states", "actions", "successors"), columns, strict=False):
+        if not np.issubdtype(column.dtype, np.integer):
+            raise ModelError(f"the {name} of the table must be integers, not {column.dtype}")
     return from_outcomes(
         *columns, initial=_distribution(initial, n), discount=discount, action_names=action_names
     )
@@ -255,9 +258,15 @@ def _assemble(
     action_names: Sequence[str] | None = None,
     labels: Mapping[str, npt.ArrayLike] | None = None,
 ) -> MDP:
-    s, a, t = (np.asarray(x) for x in (state, action, successor))
-    p = np.asarray(probability, dtype=np.float64)
-    r = np.broadcast_to(np.asarray(reward, dtype=np.float64), p.shape)
+    p = _numbers(probability, "probability")
+    s, a, t = (
+        _indices(x, name, p.shape)
+        for name, x in (("state", state), ("action", action), ("successor", successor))
+    )
+    given = _numbers(reward, "reward")
+    if given.shape not in ((), p.shape):
+        raise ModelError(f"reward has shape {given.shape}, expected {p.shape} or one number")
+    r = np.broadcast_to(given, p.shape)
     if len(s) and (s.min() < 0 or s.max() >= n_states):
         bad = s.min() if s.min() < 0 else s.max()
         raise ModelError(f"a transition starts in state {bad}, but states are 0..{n_states - 1}")
@@ -336,12 +345,33 @@ def _mask(value: npt.ArrayLike | None, shape: tuple[int, ...], *, default: bool,
     return mask
 
 
+def _numbers(given: npt.ArrayLike, name: str) -> FloatArray:
+    """Real numbers as float64, or a `ModelError` that says what was given instead."""
+    try:
+        array = np.asarray(given)
+        if np.iscomplexobj(array):
+            raise TypeError("complex numbers")
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name} must hold real numbers in a regular array: {error}") from None
+
+
+def _indices(given: npt.ArrayLike, name: str, shape: tuple[int, ...]) -> IntArray:
+    """Integers of the shape of the probabilities."""
+    array = np.asarray(given)
+    if array.shape != shape or len(shape) != 1:
+        raise ModelError(f"{name} has shape {array.shape}, expected {shape} like probability")
+    if array.size and not np.issubdtype(array.dtype, np.integer):
+        raise ModelError(f"{name} must hold integers, not {array.dtype}")
+    return array.astype(np.int64)
+
+
 def _distribution(initial: npt.ArrayLike | int, n_states: int) -> FloatArray:
-    given = np.asarray(initial, dtype=np.float64)
+    given = _numbers(initial, "initial")
     if given.ndim == 0:
+        if given not in range(n_states):
+            raise ModelError(f"initial state {given:g} is none of 0..{n_states - 1}")
         state = int(given)
-        if not 0 <= state < n_states:
-            raise ModelError(f"initial state {state} is none of 0..{n_states - 1}", state=state)
         distribution = np.zeros(n_states)
         distribution[state] = 1.0
         return distribution

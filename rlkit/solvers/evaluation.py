@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array, eye_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
@@ -19,7 +20,7 @@ class SingularChain(ArithmeticError):
 
 def evaluate_policy(
     mdp: MDP,
-    policy: FloatArray | IntArray,
+    policy: npt.ArrayLike,
     *,
     gamma: float | None = None,
     horizon: int | None = None,
@@ -28,9 +29,14 @@ def evaluate_policy(
 
     `policy` gives action probabilities [S, A] or one action a state [S]. `gamma` is the model's discount
     unless given. At gamma = 1 a policy that never stops collecting reward has value inf or -inf, and nan
-    where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions.
+    where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions,
+    and for a gamma or horizon out of range.
     """
     gamma = mdp.discount if gamma is None else gamma
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+    if horizon is not None and horizon < 0:
+        raise ValueError(f"horizon must not be negative, not {horizon}")
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     if horizon is not None:
         v = np.zeros(mdp.n_states)
@@ -42,7 +48,7 @@ def evaluate_policy(
     return _undiscounted(transition, reward, mdp.terminal)
 
 
-def state_distribution(mdp: MDP, policy: FloatArray | IntArray, *, steps: int) -> FloatArray:
+def state_distribution(mdp: MDP, policy: npt.ArrayLike, *, steps: int) -> FloatArray:
     """Distribution over states after a number of steps, [S] (Definition 6.38); ended episodes stay."""
     transition, _ = policy_kernel(mdp, choice_weights(mdp, policy))
     stay = mdp.terminal.astype(np.float64)
@@ -76,7 +82,7 @@ def can_reach(transition: csr_array, target: BoolArray) -> BoolArray:
     return found[:-1]
 
 
-def average_reward(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
+def average_reward(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
     """Long-run reward a step of a policy from every state, [S]; 0 where its episodes end.
 
     `policy` is given as in `evaluate_policy`. Source: Puterman 1994, section 8.2.

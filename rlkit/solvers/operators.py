@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
@@ -43,20 +44,20 @@ def policy_kernel(mdp: MDP, weight: FloatArray) -> tuple[csr_array, FloatArray]:
     return mixing @ mdp.matrix, mixing @ mdp.reward
 
 
-def choice_weights(mdp: MDP, policy: FloatArray | IntArray) -> FloatArray:
+def choice_weights(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
     """Probability of each choice [C] under a policy: action probabilities [S, A], or actions [S].
 
     Rows of terminal states are not read. Raises `ValueError` naming the state where a policy gives weight
     to an action that is not offered, or where its probabilities do not sum to 1 within 1e-6.
     """
-    if policy.shape == (mdp.n_states,):
-        weight: FloatArray = (policy[mdp.state_of_choice] == mdp.action).astype(np.float64)
-    elif policy.shape == (mdp.n_states, mdp.n_actions):
-        weight = policy[mdp.state_of_choice, mdp.action].astype(np.float64)
+    given = np.asarray(policy)
+    if given.shape == (mdp.n_states,):
+        weight: FloatArray = (given[mdp.state_of_choice] == mdp.action).astype(np.float64)
+    elif given.shape == (mdp.n_states, mdp.n_actions):
+        weight = given[mdp.state_of_choice, mdp.action].astype(np.float64)
     else:
         raise ValueError(
-            f"policy has shape {policy.shape}, expected ({mdp.n_states},) "
-            f"or ({mdp.n_states}, {mdp.n_actions})"
+            f"policy has shape {given.shape}, expected ({mdp.n_states},) or ({mdp.n_states}, {mdp.n_actions})"
         )
     total = np.bincount(mdp.state_of_choice, weights=weight, minlength=mdp.n_states)
     bad = ~mdp.terminal & ~(np.abs(total - 1) <= 1e-6)

@@ -185,3 +185,26 @@ def test_bad_tables() -> None:
         from_gymnasium({0: {0: [(1.0, 4, 0.0, False)]}})
     with pytest.raises(ModelError, match="leads to state -1"):
         from_gymnasium({0: {0: [(1.0, -1, 0.0, False)]}})
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (([0.0], [0], [0], [1.0]), "state must hold integers, not float64"),
+        (([0, 0], [0], [0], [1.0]), r"state has shape \(2,\)"),
+        (([0], [0], [0], ["sure"]), "probability must hold real numbers"),
+        (([0], [0], [0], [1j]), "probability must hold real numbers"),
+    ],
+)
+def test_triplets_of_the_wrong_kind(columns: tuple[list[object], ...], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        from_triplets(*columns, n_states=1)
+
+
+def test_arrays_and_tables_of_the_wrong_kind() -> None:
+    with pytest.raises(ModelError, match="transition must hold real numbers"):
+        from_arrays([["a"]], [0.0])
+    with pytest.raises(ModelError, match=r"initial state 0\.5 is none of 0\.\.0"):
+        from_arrays([[[1.0]]], [0.0], initial=0.5)
+    with pytest.raises(ModelError, match="states of the table must be integers"):
+        from_gymnasium({"a": {0: [(1.0, 0, 0.0, True)]}})
