@@ -1,7 +1,7 @@
 """Solvers against their peers, in one run on one machine: python -m benchmarks.solvers [--out FILE].
 
 Every family is solved to a certified error of 1e-6 by rlkit, and by MDPSolver and QuantEcon with that
-tolerance; `error` is the largest distance from a solution certified to 1e-9. Times are the median of five
+tolerance; `error` is the largest distance from a solution certified to 1e-8. Times are the median of five
 calls after one that is not counted; building each peer's own form of the model is not timed. With
 `--consensus DIR` (the QComp files consensus.4-K4.tra.gz, .lab.gz, .steps.srew.gz) Storm joins in.
 Install the peers with `pip install -e .[bench]`.
@@ -146,7 +146,7 @@ def family_rows() -> list[str]:
     rows = []
     for name, (make, gamma) in FAMILIES.items():
         mdp = make()
-        reference = solve(mdp, gamma=gamma, epsilon=1e-9)
+        reference = solve(mdp, gamma=gamma, epsilon=1e-8)
         assert reference.converged
         peers = {"QuantEcon": quantecon, "MDPSolver": mdpsolver}
         cells, best = [], np.inf

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from rlkit.core import MDP, NoExactModel
+from rlkit.core import NoExactModel
 from rlkit.envs.faces import ModelEnv
 from rlkit.envs.grid import START, Grid
 from rlkit.envs.registry import ENTRIES, exact, make, resolve
@@ -45,7 +45,7 @@ def describe(name: str) -> Record:
         "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
         "optimum": solve(mdp).initial.value,
         "optimum_in_limit": None if limit is None else solve(mdp, horizon=limit).initial.value,
-        "random": _start(mdp, evaluate_policy(mdp, uniform_policy(mdp), horizon=limit)),
+        "random": mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), horizon=limit)),
     }
 
 
@@ -98,15 +98,6 @@ def _knobs(factory: Any, given: Any) -> dict[str, str]:
 
 
 def _plain(value: Any) -> str:
-    return (
-        "/".join(value)
-        if isinstance(value, tuple)
-        else f"{value:.6g}"
-        if isinstance(value, float)
-        else str(value)
-    )
-
-
-def _start(mdp: MDP, value: np.ndarray[Any, Any]) -> float:
-    start = np.flatnonzero(mdp.initial)
-    return float(mdp.initial[start] @ value[start])
+    if isinstance(value, tuple):
+        return "/".join(value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -14,6 +14,7 @@ from rlkit.errors import RlkitError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from rlkit.agents import Agent
     from rlkit.core import MDP
     from rlkit.solvers import Solution
 
@@ -170,31 +171,35 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        id, agent, seed = resolve(id), agent or "ppo", seed or 0
-        total = default_steps(agent, id) if steps is None else steps
-        folder = out or _free_folder(f"{id.split('/')[-1]}-{agent}-{seed}")
-        title = f"{agent} on {id}, seed {seed}"
+        id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
+        total = default_steps(algorithm, id) if steps is None else steps
+        folder = out or _free_folder(f"{id.split('/')[-1]}-{algorithm}-{chosen_seed}")
+        title = f"{algorithm} on {id}, seed {chosen_seed}"
+
+        def run(view: report.TrainingView) -> Agent:
+            return learn(
+                id,
+                agent=algorithm,
+                steps=total,
+                seed=chosen_seed,
+                overrides=_knobs(set),
+                env_kwargs=_knobs(env),
+                out=folder,
+                device=device,
+                on_progress=view,
+            )
     else:
         given = {"ID": id, "--set": set, "--env": env, "--seed": seed, "--agent": agent, "--out": out}
         _refuse("a run that goes on has its own", given)
         folder, total = resume, planned_steps(resume) if steps is None else steps
         title = f"going on with {resume}"
+
+        def run(view: report.TrainingView) -> Agent:
+            return go_on(folder, steps=steps, device=device, on_progress=view)
+
     try:
         with report.TrainingView(console, title=title, steps=total) as view:
-            if resume is None:
-                trained = learn(
-                    str(id),
-                    agent=str(agent),
-                    steps=total,
-                    seed=seed or 0,
-                    overrides=_knobs(set),
-                    env_kwargs=_knobs(env),
-                    out=folder,
-                    device=device,
-                    on_progress=view,
-                )
-            else:
-                trained = go_on(resume, steps=steps, device=device, on_progress=view)
+            trained = run(view)
     except Interrupted as stop:
         print(
             f"rlkit: stopped and saved at step {stop.steps}; go on with: rlkit train --resume {stop.run_dir}",
@@ -233,7 +238,7 @@ def evaluate(
     _show(json, record, lambda: report.grade(record))
     exact = record["exact"]
     reached = record["mean_return"] if exact is None else exact["percent_of_optimum"]
-    return MISSED if goal is not None and (reached is None or reached < goal) else 0
+    return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
 
 
 def _load(
@@ -303,7 +308,7 @@ def _number(x: float) -> float | str:
 def _refuse(why: str, options: dict[str, Any]) -> None:
     """Options that do not apply are an error, not ignored."""
     for name, value in options.items():
-        if value:
+        if value not in (None, [], {}):
             raise typer.BadParameter(f"{name} does not apply: {why}")
 
 

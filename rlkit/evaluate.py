@@ -104,8 +104,8 @@ def score(
     mdp: MDP, policy: NDArray[np.float64], *, objective: str, gamma: float, horizon: int | None
 ) -> Score:
     """One objective's score of a policy [S, A]."""
-    value = _start_value(mdp, evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
-    random = _start_value(mdp, evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
+    value = mdp.expectation(evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
+    random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
     solution = solve(mdp, gamma=gamma, horizon=horizon)
     optimum = solution.initial.value if solution.converged else math.nan
     percent, regret, reason = None, None, None
@@ -191,11 +191,6 @@ def _observations(agent: Agent, mdp: MDP) -> Any:
         return observations()
     finally:
         env.close()
-
-
-def _start_value(mdp: MDP, value: NDArray[np.float64]) -> float:
-    start = mdp.initial > 0
-    return float(mdp.initial[start] @ value[start])
 
 
 def _finite(x: float) -> float | None:

@@ -30,6 +30,7 @@ ARROWS = {
     "east": "→",
     "west": "←",
 }
+NOTHING_KNOWN = "–"
 NOTHING = 1e-14  # what rounding leaves of a difference that is 0
 SPARKS = "▁▂▃▄▅▆▇█"
 HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # low to high
@@ -38,7 +39,7 @@ HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37
 def number(x: float | str | None, digits: int = 6) -> str:
     """A number for people: six digits, and a dash where there is none."""
     if x is None:
-        return "–"
+        return NOTHING_KNOWN
     if isinstance(x, str):
         return x
     if abs(x) < NOTHING:
@@ -183,13 +184,15 @@ def environment(r: Record) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     for key, value in (
         ("observation", r["observation"]),
-        ("actions", f"{r['action_space']}  {', '.join(r['action_names'] or [])}"),
-        ("states", number(r["states"])),
+        ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
-        ("optimum", f"{number(r['optimum'])} without a limit, {number(r['optimum_in_limit'])} within it"),
+        ("states", number(r["states"])),
+        ("optimum", number(r["optimum"])),
+        ("optimum in the limit", number(r["optimum_in_limit"])),
         ("random policy", number(r["random"])),
     ):
-        facts.add_row(key, value)
+        if value != NOTHING_KNOWN:
+            facts.add_row(key, value)
     parts: list[RenderableType] = [Text(r["id"], style="bold"), Text(r["doc"]), Text(), facts]
     if r["knobs"]:
         knobs = _table()

@@ -128,6 +128,10 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("train", "exam", "--set", "gamma=2"), "gamma"),
         (("train", "--resume", "nowhere"), "nowhere holds no run"),
         (("eval", "nowhere"), "nowhere"),
+        (("train", "--resume", "run", "--seed", "0"), "--seed does not apply"),
+        (("train", "exam", "--resume", "run"), "ID does not apply"),
+        (("solve", "exam", "--reward-model", "x"), "--reward-model does not apply"),
+        (("solve", "m.drn", "--env", "slip=0"), "--env does not apply"),
         (("envs", "nothing-like-it"), "no environment"),
     ],
 )
@@ -166,6 +170,7 @@ def test_train_then_grade(rlkit):
     percent = record["exact"]["percent_of_optimum"]
     assert rlkit("eval", trained["run"], "--goal", str(percent - 0.1))[0] == 0
     assert rlkit("eval", trained["run"], "--goal", str(percent + 0.1))[0] == 3
+    assert rlkit("eval", trained["run"], "--goal", "nan")[0] == 3
 
 
 def test_a_stopped_run_says_how_to_go_on_and_does(rlkit, monkeypatch):

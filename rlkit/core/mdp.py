@@ -125,6 +125,11 @@ class MDP:
         table[self.state_of_choice, self.action] = per_choice
         return table
 
+    def expectation(self, value: FloatArray) -> float:
+        """Mean of a value [S] over the initial distribution; states that cannot be first do not count."""
+        start = np.flatnonzero(self.initial)
+        return float(self.initial[start] @ value[start])
+
     def state_name(self, state: int) -> str:
         """Name of a state, its number where it has none."""
         return self.state_names[state] if self.state_names is not None else str(state)

@@ -1,8 +1,8 @@
 """The one description of a decision problem, from which every face of it comes.
 
 A model says how the first state is drawn, with which probability each random event happens, and what
-each event does. Sampling draws one event; enumeration walks them all. Every method works on a batch,
-in numpy and in torch alike, so a description is written once and runs everywhere.
+each event does. Sampling draws one event; enumeration walks them all. Every method works on a batch
+of states.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from gymnasium.vector.utils import batch_space
 
 from ..core.enumerate import enumerate_model, enumerate_states
 from ..core.mdp import MDP
-from ..core.model import Model
+from ..core.model import Model, take
 from ..core.table import TableModel
 from .simulation import Simulation
 
@@ -207,7 +207,6 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         """One frame or text for each environment."""
         if self.render_mode is None:
             return None
-        from ..core.model import take
         from . import render
 
         draw = render.text if self.render_mode == "ansi" else render.picture

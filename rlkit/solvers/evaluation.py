@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import csr_array, eye_array, sparray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import splu
 
@@ -60,12 +60,16 @@ def state_distribution(mdp: MDP, policy: npt.ArrayLike, *, steps: int) -> FloatA
 
 def linear_solve(transition: csr_array, reward: FloatArray, gamma: float) -> FloatArray:
     """Solve v = reward + gamma transition v by sparse LU, [S]; raises `SingularChain` if no v does."""
-    system = (eye_array(transition.shape[0]) - gamma * transition).tocsc()
+    return factorised_solve(eye_array(transition.shape[0]) - gamma * transition, reward)
+
+
+def factorised_solve(system: sparray, right: FloatArray) -> FloatArray:
+    """Solve system x = right by sparse LU, [S]; raises `SingularChain` if the system is singular."""
     try:
-        v: FloatArray = splu(system).solve(reward)
+        x: FloatArray = np.atleast_1d(splu(system.tocsc()).solve(right))
     except RuntimeError as error:
         raise SingularChain(str(error)) from error
-    return v
+    return x
 
 
 def can_reach(transition: csr_array, target: BoolArray) -> BoolArray:
@@ -134,5 +138,5 @@ def irreducible_gain(transition: csr_array, reward: FloatArray) -> float:
     n = len(reward)
     system = (eye_array(n) - transition).T.tolil()
     system[0, :] = 1.0
-    stationary = np.atleast_1d(splu(system.tocsc()).solve(np.eye(n, 1).ravel()))
+    stationary = factorised_solve(system, np.eye(n, 1).ravel())
     return float(stationary @ reward)

@@ -6,14 +6,14 @@ makes to any v (Puterman 1994, theorem 8.5.5). Whatever v comes from, these are 
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array
-from scipy.sparse.linalg import splu
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.evaluation import closed_classes, irreducible_gain
+from rlkit.solvers.evaluation import SingularChain, closed_classes, factorised_solve, irreducible_gain
 from rlkit.solvers.graph import toward
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
 from rlkit.solvers.reduction import with_choices
@@ -41,7 +41,8 @@ def component_gains(mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: fl
     v, sweeps = _relative_values(model, label, count, epsilon)
     lower, upper = _bounds(model, v, label, count)
     for k in np.flatnonzero(~_settled(lower, upper, epsilon)):
-        v = _policy_iteration(model, v, label == k)
+        with suppress(SingularChain):  # then the bounds stay as the sweeps left them
+            v = _policy_iteration(model, v, label == k)
     lower, upper = _bounds(model, v, label, count)
     choice = greedy(model, q_values(model, v, 1.0))
     choice = np.where(choice >= 0, np.append(kept, -1)[choice], -1)
@@ -88,7 +89,7 @@ def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArr
         transition, reward = policy_kernel(model, chosen_weights(model, choice))
         inner = (eye_array(len(states)) - transition[states][:, states]).tolil()
         inner[:, np.searchsorted(states, anchor)] = 1.0  # the gain, in place of the anchor's bias, which is 0
-        solved = splu(inner.tocsc()).solve(reward[states])
+        solved = factorised_solve(inner, reward[states])
         gain, bias = solved[np.searchsorted(states, anchor)], v.copy()
         bias[states] = solved
         bias[anchor] = 0.0

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from rlkit.core.graph import state_graph
 from rlkit.core.mdp import MDP, BoolArray, IntArray
-from rlkit.solvers.kernels import attract, attract_all, kernel
+from rlkit.solvers.kernels import attract, kernel
 
 
 @dataclass(frozen=True)
@@ -97,16 +97,19 @@ def end_components(mdp: MDP, allowed: BoolArray) -> tuple[IntArray, BoolArray]:
 
 def toward(mdp: MDP, target: BoolArray, allowed: BoolArray) -> IntArray:
     """For each state the allowed choice that first leads towards the target [S], -1 where none can."""
-    into = mdp.matrix.tocsc()
-    run = kernel(attract, mdp.n_transitions)
-    return run(target, allowed, mdp.state_of_choice, into.indptr, into.indices)
+    return _attracted(mdp, target, allowed, np.ones(mdp.n_states, dtype=np.int64))
 
 
 def forced(mdp: MDP, target: BoolArray) -> BoolArray:
     """States outside the target that reach it with positive probability under every policy, [S]."""
+    every = np.ones(mdp.n_choices, dtype=np.bool_)
+    return _attracted(mdp, target, every, np.diff(mdp.state_ptr).astype(np.int64)) >= 0
+
+
+def _attracted(mdp: MDP, target: BoolArray, allowed: BoolArray, needed: IntArray) -> IntArray:
     into = mdp.matrix.tocsc()
-    run = kernel(attract_all, mdp.n_transitions)
-    return run(target, np.diff(mdp.state_ptr), mdp.state_of_choice, into.indptr, into.indices)
+    run = kernel(attract, mdp.n_transitions)
+    return run(target, allowed, needed, mdp.state_of_choice, into.indptr, into.indices)
 
 
 def inevitable(mdp: MDP, target: BoolArray) -> BoolArray:

@@ -92,60 +92,36 @@ def sweep(
 def attract(
     target: BoolArray,
     allowed: BoolArray,
+    needed: IntArray,
     owner: IntArray,
     into_ptr: IntArray,
     into_choice: IntArray,
 ) -> IntArray:
-    """For each state the allowed choice that first leads towards the target, [S]; -1 where none does.
+    """For each state the allowed choice that made it join the states drawn to the target, [S]; -1 for none.
 
+    A state joins once `needed` [S] of its choices may lead to one that has joined; the counts are used up.
     `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may lead to s. The search runs backwards
     from the target, breadth-first; target states keep -1.
     """
-    toward = np.full(len(target), -1, dtype=np.int64)
-    queue = np.flatnonzero(target)
-    found = target.copy()
+    joined_by = np.full(len(target), -1, dtype=np.int64)
+    joined, counted = target.copy(), ~allowed
     pending = np.empty(len(target), dtype=np.int64)
-    pending[: len(queue)] = queue
-    head, tail = 0, len(queue)
+    start = np.flatnonzero(target)
+    pending[: len(start)] = start
+    head, tail = 0, len(start)
     while head < tail:
         t = pending[head]
         head += 1
         for i in range(into_ptr[t], into_ptr[t + 1]):
             c = into_choice[i]
             s = owner[c]
-            if allowed[c] and not found[s]:
-                found[s] = True
-                toward[s] = c
-                pending[tail] = s
-                tail += 1
-    return toward
-
-
-def attract_all(
-    target: BoolArray, choices_left: IntArray, owner: IntArray, into_ptr: IntArray, into_choice: IntArray
-) -> BoolArray:
-    """Which states, of whatever choice they take, move towards the target with positive probability, [S].
-
-    `choices_left` [S] starts as the number of choices and is used up. Target states are not marked.
-    """
-    found = np.zeros(len(target), dtype=np.bool_)
-    seen = np.zeros(len(owner), dtype=np.bool_)
-    pending = np.empty(len(target), dtype=np.int64)
-    starts = np.flatnonzero(target)
-    pending[: len(starts)] = starts
-    head, tail = 0, len(starts)
-    while head < tail:
-        t = pending[head]
-        head += 1
-        for i in range(into_ptr[t], into_ptr[t + 1]):
-            c = into_choice[i]
-            s = owner[c]
-            if seen[c] or target[s] or found[s]:
+            if counted[c] or joined[s]:
                 continue
-            seen[c] = True
-            choices_left[s] -= 1
-            if choices_left[s] == 0:
-                found[s] = True
+            counted[c] = True
+            needed[s] -= 1
+            if needed[s] == 0:
+                joined[s] = True
+                joined_by[s] = c
                 pending[tail] = s
                 tail += 1
-    return found
+    return joined_by

@@ -130,6 +130,4 @@ class Solution:
     @property
     def initial(self) -> Interval:
         """Expectation over the initial distribution."""
-        start = np.flatnonzero(self.mdp.initial)
-        weight = self.mdp.initial[start]
-        return Interval(*(float(weight @ x[start]) for x in (self.value, self.lower, self.upper)))
+        return Interval(*(self.mdp.expectation(x) for x in (self.value, self.lower, self.upper)))

@@ -33,7 +33,7 @@ def of_discount(gamma: float) -> Evaluate:
     return lambda chain: chain_value(chain, Fraction(gamma).limit_denominator(10**6))
 
 
-def check(model: Exact, gamma: float, minimize: bool, method: str) -> None:
+def check_optimum(model: Exact, gamma: float, minimize: bool, method: str) -> None:
     exact = optimum(model, of_discount(gamma), minimize)
     assume(exact is not None)
     assert exact is not None
@@ -52,25 +52,25 @@ def check(model: Exact, gamma: float, minimize: bool, method: str) -> None:
 @settings(max_examples=50, deadline=None)
 @given(models(), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1 / 3]), st.booleans(), st.sampled_from(METHODS))
 def test_discounted(model: Exact, gamma: float, minimize: bool, method: str) -> None:
-    check(model, gamma, minimize, method)
+    check_optimum(model, gamma, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
 @given(models("positive"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_rewards(model: Exact, minimize: bool, method: str) -> None:
-    check(model, 1.0, minimize, method)
+    check_optimum(model, 1.0, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
 @given(models("negative"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_costs(model: Exact, minimize: bool, method: str) -> None:
-    check(model, 1.0, minimize, method)
+    check_optimum(model, 1.0, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
 @given(models("mixed"), st.booleans(), st.sampled_from(METHODS))
 def test_total_of_mixed_rewards(model: Exact, minimize: bool, method: str) -> None:
-    check(model, 1.0, minimize, method)
+    check_optimum(model, 1.0, minimize, method)
 
 
 @settings(max_examples=40, deadline=None)
