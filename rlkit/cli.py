@@ -223,7 +223,7 @@ def train(
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of rlkit train.")],
     episodes: Annotated[int, typer.Option(help="Episodes to sample.", min=2)] = 100,
-    seed: Annotated[int | None, typer.Option(help="Of the episodes; never one used in training.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of the episodes.  [default: apart from training]")] = None,
     stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample actions, not the best.")] = False,
     goal: Annotated[
         float | None, typer.Option(help="Exit 3 below this percent of optimum, or this return without one.")
