@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array, csr_array
 
 from rlkit.core.validation import ModelError, normalised_rows, validate
 
@@ -106,6 +106,11 @@ class MDP:
         return csr_array(
             (self.probability, self.successor, self.choice_ptr), shape=(self.n_choices, self.n_states)
         )
+
+    @cached_property
+    def incoming(self) -> csc_array:
+        """The same matrix by column: which choices may lead to a state, [C, S]."""
+        return self.matrix.tocsc()
 
     @cached_property
     def state_of_choice(self) -> IntArray:

@@ -11,11 +11,12 @@ from contextlib import suppress
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.solvers.backups import backup_of
 from rlkit.solvers.elimination import solve_by_elimination
 from rlkit.solvers.evaluation import SingularChain, can_reach
 from rlkit.solvers.graph import Components
-from rlkit.solvers.iteration import near_greedy, policy_iteration, proper_greedy, value_iteration, value_of
-from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.iteration import evaluated, near_greedy, policy_iteration, proper_greedy, value_iteration
+from rlkit.solvers.operators import bellman, chosen_weights, policy_kernel, q_values
 from rlkit.solvers.options import Options
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, gap
@@ -27,14 +28,13 @@ def certify_discounted(mdp: MDP, v: FloatArray, *, gamma: float) -> Bounded:
     Terminal states, whose change is 0, count among the extremes. What rounding can hide in the backup is
     added, times the 1 / (1 - gamma) steps over which it can add up.
     """
-    q = q_values(mdp, v, gamma)
-    value = best(mdp, q)
+    value, choice, low, high = backup_of(mdp, gamma)(v)
     scale = gamma / (1 - gamma)
     rounding = rounding_of(mdp, v) / (1 - gamma)
-    lower = value + scale * (value - v).min() - rounding
-    upper = value + scale * (value - v).max() + rounding
+    lower = value + (scale * low - rounding)
+    upper = value + (scale * high + rounding)
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    return Bounded(np.clip(value, lower, upper), lower, upper, greedy(mdp, q), 0)
+    return Bounded(np.clip(value, lower, upper), lower, upper, choice, 0)
 
 
 def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int) -> Bounded:
@@ -59,18 +59,19 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
 
 
 def _certify_by_bonus(mdp: MDP, start: Bounded, *, epsilon: float, max_rounds: int) -> Bounded:
-    value, choice, rounds = policy_iteration(mdp, start.choice, gamma=1.0, max_rounds=max_rounds)
-    steps = value_of(mdp, choice, gamma=1.0, reward=np.ones(mdp.n_choices))
-    bonus = 0.25 * epsilon / max(1.0, float(steps.max()))
+    policy = policy_iteration(mdp, evaluated(mdp, start.choice, 1.0), gamma=1.0, max_rounds=max_rounds)
+    value, choice, rounds = policy.value, policy.choice, policy.rounds
+    bonus = 0.25 * epsilon / max(1.0, float(policy.steps.max()))
     found = start._replace(value=value, choice=choice, sweeps=rounds)
     for _ in range(8):
-        low = value_of(mdp, choice, gamma=1.0, bonus=-bonus)
+        low = value - bonus * policy.steps
         try:
-            high, _, more = policy_iteration(mdp, choice, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
+            raised = policy_iteration(mdp, policy, gamma=1.0, max_rounds=max_rounds, bonus=bonus)
         except SingularChain:
             bonus *= 0.01  # it turned a cycle that loses into one that gains
             continue
-        rounds += more
+        high = raised.value + bonus * raised.steps
+        rounds += raised.rounds
         if encloses(mdp, choice, low, high):
             found = Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
             width = gap(found.value, found.lower, found.upper)
@@ -93,18 +94,19 @@ def certify_by_steps(
     c exceeds what one more backup of v changes by enough. The bounds are infinite where they do not.
     """
     choice = proper_greedy(mdp, v, fallback)
-    close = near_greedy(mdp, v)
-    counting = with_choices(mdp, close, reward=np.ones(mdp.n_choices))
+    low, high = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
+    low[mdp.terminal] = high[mdp.terminal] = 0.0
+    unknown = Bounded(v, low, high, choice, 0)
+    off = 4 * (float(np.abs(bellman(mdp, v, 1.0) - v).max(initial=0.0)) + rounding_of(mdp, v))
+    if off > options.epsilon * max(1.0, float(np.abs(v).max(initial=0.0))):
+        return unknown
+    counting = with_choices(mdp, near_greedy(mdp, v), reward=np.ones(mdp.n_choices))
+    patience = options.patience(mdp.n_states)
     steps, sweeps = value_iteration(
-        counting, gamma=1.0, tolerance=0.25, max_sweeps=options.patience, order=order
+        counting, gamma=1.0, tolerance=0.25, limits=(patience, patience), order=order
     )
-    change = float(np.abs(best(mdp, q_values(mdp, v, 1.0)) - v).max(initial=0.0))
-    margin = 4 * (change + rounding_of(mdp, v)) * steps
-    low, high = v - margin, v + margin
-    if not encloses(mdp, choice, low, high):
-        low, high = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
-        low[mdp.terminal] = high[mdp.terminal] = 0.0
-    return Bounded(v, low, high, choice, sweeps)
+    low, high = v - off * steps, v + off * steps
+    return Bounded(v, low, high, choice, sweeps) if encloses(mdp, choice, low, high) else unknown
 
 
 def encloses(mdp: MDP, choice: IntArray, low: FloatArray, high: FloatArray) -> bool:
@@ -116,7 +118,7 @@ def encloses(mdp: MDP, choice: IntArray, low: FloatArray, high: FloatArray) -> b
     alive = ~mdp.terminal
     rounding = rounding_of(mdp, high)
     rise = (q_values(mdp, low, 1.0)[choice[alive]] - low[alive]).min(initial=np.inf)
-    fall = (high - best(mdp, q_values(mdp, high, 1.0)))[alive].min(initial=np.inf)
+    fall = (high - bellman(mdp, high, 1.0))[alive].min(initial=np.inf)
     return bool(rise > rounding and fall > rounding and ends_surely(mdp, choice))
 
 

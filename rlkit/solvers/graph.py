@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.sparse import csr_array
-from scipy.sparse.csgraph import connected_components
 
-from rlkit.core.graph import state_graph
 from rlkit.core.mdp import MDP, BoolArray, IntArray
-from rlkit.solvers.kernels import attract, kernel
+from rlkit.solvers.kernels import attract, kernel, strong_components, unsigned
+
+SEARCH = 10  # what following an edge costs in a search, beside visiting a transition in a sweep
 
 
 @dataclass(frozen=True)
@@ -26,20 +25,15 @@ class Components:
         """Whether the whole model is a DAG."""
         return not self.cyclic.any()
 
+    @property
+    def largest(self) -> float:
+        """Share of the states that lie in the largest component with a cycle."""
+        return float(np.diff(self.ptr)[self.cyclic].max(initial=0) / len(self.order))
+
 
 def components(mdp: MDP) -> Components:
     """Decompose the state graph of a model."""
-    graph = state_graph(mdp)
-    count, label = connected_components(graph, directed=True, connection="strong")
-    source = np.repeat(np.arange(mdp.n_states), np.diff(graph.indptr))
-    rank = _topological_rank(count, label[source], label[mdp.successor])
-    component = rank[label]
-    order = np.argsort(component, kind="stable").astype(mdp.state_ptr.dtype)
-    sizes = np.bincount(component, minlength=count)
-    cyclic = sizes > 1
-    cyclic[component[source[source == mdp.successor]]] = True
-    pointer = np.concatenate([[0], np.cumsum(sizes)]).astype(order.dtype)
-    return Components(order, pointer, cyclic)
+    return Components(*_strong(mdp, None))
 
 
 def one_component(mdp: MDP) -> Components:
@@ -48,25 +42,9 @@ def one_component(mdp: MDP) -> Components:
     return Components(order, np.array([0, mdp.n_states], dtype=order.dtype), np.ones(1, dtype=np.bool_))
 
 
-def _topological_rank(count: int, source: IntArray, target: IntArray) -> IntArray:
-    """Position [K] of each component such that every edge leads to an earlier one."""
-    rank = np.arange(count)
-    if (source >= target).all():  # how scipy's search happens to number them
-        return rank
-    if (source <= target).all():
-        return rank[::-1].copy()
-    edge = source != target
-    graph = csr_array((np.ones(edge.sum(), np.int8), (source[edge], target[edge])), shape=(count, count))
-    missing = np.diff(graph.indptr).astype(np.int64)
-    into = graph.tocsc()
-    queue = list(np.flatnonzero(missing == 0))
-    for position, k in enumerate(queue):
-        rank[k] = position
-        for j in into.indices[into.indptr[k] : into.indptr[k + 1]]:
-            missing[j] -= 1
-            if missing[j] == 0:
-                queue.append(j)
-    return rank
+def _strong(mdp: MDP, allowed: BoolArray | None) -> tuple[IntArray, IntArray, BoolArray]:
+    run = kernel(strong_components, SEARCH * mdp.n_transitions)
+    return run(unsigned(mdp.choice_ptr[mdp.state_ptr]), unsigned(mdp.successor), allowed)
 
 
 def end_components(mdp: MDP, allowed: BoolArray) -> tuple[IntArray, BoolArray]:
@@ -74,20 +52,18 @@ def end_components(mdp: MDP, allowed: BoolArray) -> tuple[IntArray, BoolArray]:
 
     The second array [C] marks the choices that stay inside. Source: de Alfaro 1997, section 3.3.
     """
-    owner = mdp.state_of_choice
+    owner, sizes = mdp.state_of_choice, np.diff(mdp.choice_ptr)
     inside = allowed.copy()
     while True:
-        edges = np.repeat(inside, np.diff(mdp.choice_ptr))
-        source = np.repeat(owner, np.diff(mdp.choice_ptr))[edges]
-        graph = csr_array(
-            (np.ones(len(source), np.int8), (source, mdp.successor[edges])), shape=(mdp.n_states,) * 2
-        )
-        _, label = connected_components(graph, directed=True, connection="strong")
-        leaves = label[mdp.successor] != np.repeat(label[owner], np.diff(mdp.choice_ptr))
-        stays = inside & ~any_transition(mdp, leaves)
+        order, ptr, _ = _strong(mdp, np.repeat(inside, sizes))
+        label = np.empty(mdp.n_states, dtype=np.int64)
+        label[order] = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
+        stays = inside & ~any_transition(mdp, label[mdp.successor] != np.repeat(label[owner], sizes))
         if (stays == inside).all():
             break
-        inside = stays
+        left = np.bincount(owner[stays], minlength=mdp.n_states)
+        lost = (left == 0) | (_attracted(mdp, left == 0, stays, left) >= 0)
+        inside = stays & ~any_transition(mdp, lost[mdp.successor])
     member = np.zeros(mdp.n_states, dtype=np.bool_)
     member[owner[inside]] = True
     compact = np.full(mdp.n_states, -1, dtype=np.int64)
@@ -107,9 +83,8 @@ def forced(mdp: MDP, target: BoolArray) -> BoolArray:
 
 
 def _attracted(mdp: MDP, target: BoolArray, allowed: BoolArray, needed: IntArray) -> IntArray:
-    into = mdp.matrix.tocsc()
-    run = kernel(attract, mdp.n_transitions)
-    return run(target, allowed, needed, mdp.state_of_choice, into.indptr, into.indices)
+    run = kernel(attract, SEARCH * mdp.n_transitions)
+    return run(target, allowed, needed, mdp.state_of_choice, mdp.incoming.indptr, mdp.incoming.indices)
 
 
 def inevitable(mdp: MDP, target: BoolArray) -> BoolArray:

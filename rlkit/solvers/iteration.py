@@ -6,143 +6,164 @@ The model must be one in which the Bellman equation has one solution: gamma < 1,
 
 from __future__ import annotations
 
+from math import ceil, log
+from typing import Any, NamedTuple
+
 import numpy as np
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.backups import Backup, backup_of
 from rlkit.solvers.evaluation import linear_solve
-from rlkit.solvers.graph import Components, components, one_component, surely_reaching
-from rlkit.solvers.kernels import backup, kernel, sweep, unsigned
-from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
-from rlkit.solvers.options import Options
+from rlkit.solvers.graph import Components, one_component, surely_reaching
+from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, unsigned
+from rlkit.solvers.operators import best, greedy, q_values
+from rlkit.solvers.options import TRIAL, Options
 
 
 def iterate(
-    mdp: MDP, method: str, choice: IntArray, *, gamma: float, options: Options
+    mdp: MDP, method: str, choice: IntArray, *, gamma: float, order: Components, options: Options
 ) -> tuple[FloatArray, int]:
     """Values near the optimal ones by the method of that name, and the sweeps or rounds it took.
 
-    `choice` [S] is where policy iteration begins.
+    `choice` [S] is where policy iteration begins, `order` the components of the model.
     """
     tolerance = options.epsilon * (0.25 * (1 - gamma) if gamma < 1 else 1e-4)
-    patience = options.patience
+    patience = options.patience(mdp.n_states)
+    if method in ("synchronous", "modified-policy-iteration"):
+        return successive_approximation(mdp, gamma=gamma, options=options, modified=method != "synchronous")
     if method in ("value-iteration", "gauss-seidel"):
-        order = components(mdp) if method == "value-iteration" else one_component(mdp)
-        return value_iteration(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience, order=order)
-    if method == "synchronous":
-        limit = MIXING if options.method == "auto" else patience
-        return synchronous_iteration(mdp, gamma=gamma, epsilon=options.epsilon, max_sweeps=limit)
-    if method == "modified-policy-iteration":
-        return modified_policy_iteration(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience)
+        order = order if method == "value-iteration" else one_component(mdp)
+        limits = (patience, TRIAL if patience < options.max_sweeps else patience)
+        return value_iteration(mdp, gamma=gamma, tolerance=tolerance, limits=limits, order=order)
+    if method == "prioritised":
+        return prioritised_sweeping(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience)
     if method == "linear-programming":
         choice = greedy(mdp, q_values(mdp, linear_program(mdp, gamma=gamma), gamma))
-    value, _, rounds = policy_iteration(mdp, choice, gamma=gamma, max_rounds=options.max_sweeps)
-    return value, rounds
+    policy = policy_iteration(mdp, evaluated(mdp, choice, gamma), gamma=gamma, max_rounds=options.max_sweeps)
+    return policy.value, policy.rounds
 
 
 def value_iteration(
-    mdp: MDP, *, gamma: float, tolerance: float, max_sweeps: int, order: Components
+    mdp: MDP, *, gamma: float, tolerance: float, limits: tuple[int, int], order: Components
 ) -> tuple[FloatArray, int]:
     """Values by Algorithm 6.41, component after component, and the backups made per state.
 
     On a DAG every state is backed up once and the values are exact (Lemma 6.42). Elsewhere sweeping ends
     when no value of a component changes by more than `tolerance`; that does not mean a small error, so
-    certify before use.
+    certify before use. `limits` are the most sweeps of a component, and those after which it is judged
+    whether they will be enough.
     """
     v = np.zeros(mdp.n_states)
-    visits = mdp.n_transitions * (1 if order.acyclic else max_sweeps)
-    run = kernel(sweep, visits)
-    backups, _, _ = run(*backup(mdp), gamma, v, v, *listing(order), tolerance, max_sweeps)
-    alive = mdp.n_states - int(mdp.terminal.sum())
-    return v, -(-backups // max(alive, 1))
+    run = kernel(settle, mdp.n_transitions * (1 if order.acyclic else limits[0]))
+    listing = (unsigned(order.order), unsigned(order.ptr), order.cyclic)
+    backups = run(*arrays(mdp), gamma, v, *listing, tolerance, *limits)
+    return v, _per_state(mdp, backups)
 
 
-def synchronous_iteration(
-    mdp: MDP, *, gamma: float, epsilon: float, max_sweeps: int
+def prioritised_sweeping(
+    mdp: MDP, *, gamma: float, tolerance: float, max_sweeps: int
 ) -> tuple[FloatArray, int]:
-    """Values by sweeps over all states at once, and how many.
+    """Values by backing up the state next that may change most, and the backups made per state."""
+    v, into = np.zeros(mdp.n_states), mdp.incoming
+    run = kernel(prioritised, mdp.n_transitions * max_sweeps)
+    edges = (mdp.state_of_choice, into.indptr, into.indices, into.data)
+    backups = run(*arrays(mdp), gamma, v, *edges, tolerance, max_sweeps * mdp.n_states)
+    return v, _per_state(mdp, backups)
+
+
+def _per_state(mdp: MDP, backups: int) -> int:
+    return -(-backups // max(mdp.n_states - int(mdp.terminal.sum()), 1))
+
+
+PARTIAL = 20  # sweeps of one policy at most
+MIXING = 300  # sweeps in which a model that mixes is solved
+JUDGED = 20  # sweeps after which it is judged whether a model does
+
+
+def successive_approximation(
+    mdp: MDP, *, gamma: float, options: Options, modified: bool
+) -> tuple[FloatArray, int]:
+    """Values by backups of all states at once, and how many.
 
     The bounds close as fast as the changes become alike, which on a model that mixes is far sooner than
-    they vanish (Puterman 1994, section 6.6). On one that does not this is given up: where the progress of
-    the last sweeps promises more than `max_sweeps`.
+    they vanish (Puterman 1994, section 6.6). When the method was chosen automatically, one that does not
+    mix is given up. If `modified`, each backup is followed by cheaper ones of its greedy policy alone,
+    until their changes are ten times more alike than those of the backup (Puterman and Shin 1978).
     """
-    run, arrays, together = (
-        kernel(sweep, MIXING * mdp.n_transitions),
-        backup(mdp),
-        listing(one_component(mdp)),
-    )
-    v, out = np.zeros(mdp.n_states), np.zeros(mdp.n_states)
+    backup: Backup = backup_of(mdp, gamma, sweeps=MIXING)
+    if options.device != "cpu":
+        from rlkit.solvers.device import DeviceBackup
+
+        backup, modified = DeviceBackup(mdp, gamma, options.device), False
+    limit, judged = (MIXING, JUDGED) if options.gives_up else (options.max_sweeps, options.max_sweeps)
     scale = gamma / (1 - gamma) if gamma < 1 else 1e4
-    gaps: list[float] = []
-    while len(gaps) < max_sweeps:
-        _, low, high = run(*arrays, gamma, v, out, *together, 0.0, 1)
-        v, out = out, v
-        gaps.append(scale * (high - low))
-        if gaps[-1] <= 0.5 * epsilon:
+    v: Any = np.zeros(mdp.n_states)
+    sweeps, history = 0.0, []
+    while sweeps < limit:
+        v, choice, low, high = backup(v)
+        sweeps += 1
+        gap = scale * (high - low)
+        if gap <= 0.5 * options.epsilon:
             break
-        if len(gaps) % TRIAL == 0 and not _will_close(gaps, epsilon, max_sweeps):
+        history.append((sweeps, gap))
+        if sweeps >= judged and not _will_close(history, options.epsilon, limit):
             break
-    return v, len(gaps)
+        follow = backup.following(choice) if modified else None
+        for _ in range(PARTIAL if follow is not None else 0):
+            v, _, low, high = follow(v)
+            sweeps += follow.transitions / backup.transitions
+            if scale * (high - low) <= 0.1 * gap:
+                break
+    return v if isinstance(v, np.ndarray) else v.cpu().numpy(), ceil(sweeps)
 
 
-def listing(order: Components) -> tuple[IntArray, IntArray, BoolArray]:
-    """Components in the form in which `sweep` takes them."""
-    return unsigned(order.order), unsigned(order.ptr), order.cyclic
+def _will_close(history: list[tuple[float, float]], epsilon: float, limit: int) -> bool:
+    """Whether the gap, shrinking as over the last half of the sweeps so far, reaches epsilon in time."""
+    now, gap = history[-1]
+    then, before = next(entry for entry in history if entry[0] >= now / 2)
+    return before > gap and now + (now - then) * log(gap / epsilon) / log(before / gap) <= limit
 
 
-MIXING = 300  # synchronous sweeps in which a model that mixes is solved
-TRIAL = 20  # sweeps after which the progress of the bounds is judged
+class Policy(NamedTuple):
+    """A deterministic policy and what it is worth."""
+
+    choice: IntArray  # [S] -1 for none
+    value: FloatArray  # [S]
+    steps: FloatArray  # [S] expected steps to the end at gamma = 1, which is what a bonus a step adds
+    rounds: int = 0
 
 
-def _will_close(gaps: list[float], epsilon: float, max_sweeps: int) -> bool:
-    """Whether the gap, shrinking as over the last half trial, falls below epsilon within `max_sweeps`."""
-    before, now = gaps[-TRIAL // 2], gaps[-1]
-    if now >= before:
-        return max_sweeps > MIXING
-    per_sweep = np.log(before / now) / (TRIAL // 2 - 1)
-    return bool(len(gaps) + np.log(now / epsilon) / per_sweep <= max_sweeps)
+def evaluated(mdp: MDP, choice: IntArray, gamma: float) -> Policy:
+    """A policy with its value, from one factorisation; raises `SingularChain` if it never ends."""
+    alive = np.flatnonzero(choice >= 0)
+    rows = mdp.matrix[choice[alive]][:, alive]
+    right = np.ones((len(alive), 2 if gamma == 1 else 1))
+    right[:, 0] = mdp.reward[choice[alive]]
+    worth = np.zeros((mdp.n_states, 2))
+    worth[alive, : right.shape[1]] = linear_solve(rows, right, gamma)
+    return Policy(choice, worth[:, 0], worth[:, 1])
 
 
 def policy_iteration(
-    mdp: MDP, choice: IntArray, *, gamma: float, max_rounds: int, bonus: float = 0.0
-) -> tuple[FloatArray, IntArray, int]:
-    """Values and choices of Howard's policy iteration from the given choices [S], and the rounds it took.
+    mdp: MDP, policy: Policy, *, gamma: float, max_rounds: int, bonus: float = 0.0
+) -> Policy:
+    """The best policy by Howard's improvements of one that is evaluated.
 
-    `bonus` is added to every reward. At gamma = 1 the first policy must end with probability 1; all later
-    ones then do. Source: Puterman 1994, section 6.4.
+    `bonus` is added to every reward, but not to the value returned. At gamma = 1 the first policy must end
+    with probability 1; all later ones then do. Source: Puterman 1994, section 6.4.
     """
-    rounds = 0
-    while True:
-        rounds += 1
-        v = value_of(mdp, choice, gamma=gamma, bonus=bonus)
+    alive = ~mdp.terminal
+    for rounds in range(1, max_rounds + 1):
+        v = policy.value + bonus * policy.steps
         q = q_values(mdp, v, gamma) + bonus
-        gain = best(mdp, q) - v
-        better = ~mdp.terminal & (gain > 1e-12 * np.maximum(1.0, np.abs(v)))
-        if not better.any() or rounds >= max_rounds:
-            return v, choice, rounds
-        choice = np.where(better, greedy(mdp, q), choice)
-
-
-def modified_policy_iteration(
-    mdp: MDP, *, gamma: float, tolerance: float, max_sweeps: int, partial: int = 20
-) -> tuple[FloatArray, int]:
-    """Values by greedy steps, each followed by `partial` sweeps of its policy alone, and all the sweeps made.
-
-    It ends when a greedy step changes no value by more than `tolerance`. Source: Puterman and Shin 1978.
-    """
-    v, sweeps = np.zeros(mdp.n_states), 0
-    while sweeps < max_sweeps:
-        q = q_values(mdp, v, gamma)
-        improved = best(mdp, q)
-        change = np.abs(improved - v).max(initial=0.0)
-        v, sweeps = improved, sweeps + 1
-        if change <= tolerance:
+        inexact = np.abs(q[policy.choice[alive]] - v[alive]).max(initial=0.0)
+        better = alive & (best(mdp, q) - v > 1e-12 * np.maximum(1.0, np.abs(v)) + 2 * inexact)
+        policy = policy._replace(rounds=rounds)
+        if not better.any():
             break
-        transition, reward = policy_kernel(mdp, chosen_weights(mdp, greedy(mdp, q)))
-        for _ in range(partial):
-            v = reward + gamma * (transition @ v)
-        sweeps += partial
-    return v, sweeps
+        policy = evaluated(mdp, np.where(better, greedy(mdp, q), policy.choice), gamma)
+    return policy
 
 
 def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
@@ -183,14 +204,3 @@ def near_greedy(mdp: MDP, v: FloatArray) -> BoolArray:
     slack = 1e-9 * np.maximum(1.0, np.abs(v)) + 4 * np.abs(top - v)
     close: BoolArray = q >= (top - slack)[mdp.state_of_choice]
     return close
-
-
-def value_of(
-    mdp: MDP, choice: IntArray, *, gamma: float, bonus: float = 0.0, reward: FloatArray | None = None
-) -> FloatArray:
-    """Value [S] of always taking `choice`, with a bonus on every reward, or with other rewards [C]."""
-    alive = np.flatnonzero(choice >= 0)
-    rows = mdp.matrix[choice[alive]][:, alive]
-    v = np.zeros(mdp.n_states)
-    v[alive] = linear_solve(rows, (mdp.reward if reward is None else reward)[choice[alive]] + bonus, gamma)
-    return v

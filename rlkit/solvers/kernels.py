@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from heapq import heappop, heappush
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -13,18 +14,20 @@ from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 F = TypeVar("F", bound=Callable[..., Any])
 
 COMPILE_FROM = 1_000_000  # visits of transitions; below, loading the compiler takes longer than running
+FAR = 1e300  # stands for infinitely far
 
 
 def kernel(function: F, visits: int) -> F:
     """The function itself where it visits few transitions, its compiled form where it visits many."""
-    return function if visits < COMPILE_FROM else _compiled(function)
+    return function if visits < COMPILE_FROM else compiled(function)
 
 
 @cache
-def _compiled(function: F) -> F:
+def compiled(function: F) -> F:
+    """The function as machine code, kept on disk, that runs beside other threads."""
     import numba
 
-    return cast(F, numba.njit(cache=True)(function))
+    return cast(F, numba.njit(cache=True, nogil=True)(function))
 
 
 def unsigned(index: IntArray) -> IntArray:
@@ -32,7 +35,7 @@ def unsigned(index: IntArray) -> IntArray:
     return index.view(np.uint32) if index.dtype == np.int32 else index
 
 
-def backup(mdp: MDP) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]:
+def arrays(mdp: MDP) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]:
     """The arrays of a model that a backup reads, in the order in which the sweeps below take them."""
     pointers = (unsigned(mdp.state_ptr), unsigned(mdp.choice_ptr), unsigned(mdp.successor))
     return (*pointers, mdp.probability, mdp.reward)
@@ -47,46 +50,211 @@ def sweep(
     gamma: float,
     v: FloatArray,
     out: FloatArray,
+    choice: IntArray,
+    begin: int,
+    end: int,
+) -> tuple[float, float]:
+    """Back up the states begin..end-1 from v [S] into `out` [S], and their best choices into `choice` [S].
+
+    Returns the smallest and the largest change; terminal states have the value 0.
+    """
+    low, high = np.inf, -np.inf
+    c = state_ptr[begin]
+    t = choice_ptr[c]
+    for s in range(begin, end):
+        after = state_ptr[s + 1]
+        best = -np.inf if c < after else 0.0
+        while c < after:
+            expected = 0.0
+            stop = choice_ptr[c + 1]
+            while t < stop:
+                expected += probability[t] * v[successor[t]]
+                t += 1
+            value = reward[c] + gamma * expected
+            if value > best:
+                best = value
+                choice[s] = c
+            c += 1
+        change = best - v[s]
+        out[s] = best
+        low, high = min(low, change), max(high, change)
+    return low, high
+
+
+def settle(
+    state_ptr: IntArray,
+    choice_ptr: IntArray,
+    successor: IntArray,
+    probability: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
     order: IntArray,
     component_ptr: IntArray,
     cyclic: BoolArray,
     tolerance: float,
     max_sweeps: int,
-) -> tuple[int, float, float]:
-    """Back up states from v [S] into `out` [S], component after component, successors first.
+    trial: int,
+) -> int:
+    """Back up v [S] in place, component after component, successors first; returns the backups made.
 
-    `order` lists the states by component, `component_ptr` where each begins. With `out` being v each backup
-    sees those before it. A component without a cycle takes one backup (Lemma 6.42), any other is swept to
-    and fro until its largest change is at most `tolerance`, at most `max_sweeps` times. Returns the backups
-    made, and the smallest and largest change of the last sweep; terminal states change by 0.
+    `order` lists the states by component, `component_ptr` where each begins. A component without a cycle
+    takes one backup (Lemma 6.42), any other is swept to and fro until its largest change is at most
+    `tolerance`, at most `max_sweeps` times, and given up where every `trial` sweeps the progress since the
+    last time promises more than that. A choice that may stay where it is moves v as far as it would until it
+    leaves, which spares the sweeps that count how often it stays (Bertsekas 2012, section 2.1).
     """
     backups = 0
-    low, high = 0.0, 0.0
+    stretch = np.ones(len(reward))  # 1 / (1 - gamma times the probability to stay), of each choice
     for k in range(len(component_ptr) - 1):
         begin, end = component_ptr[k], component_ptr[k + 1]
+        for i in range(begin, end if cyclic[k] else begin):
+            for c in range(state_ptr[order[i]], state_ptr[order[i] + 1]):
+                staying = 0.0
+                for t in range(choice_ptr[c], choice_ptr[c + 1]):
+                    if successor[t] == order[i]:
+                        staying += gamma * probability[t]
+                stretch[c] = 1 / (1 - staying) if staying < 1 else FAR
+        before = np.inf
         for turn in range(max_sweeps if cyclic[k] else 1):
-            low, high = np.inf, -np.inf
+            largest = 0.0
             for i in range(begin, end):
                 s = order[i] if turn % 2 == 0 else order[begin + end - 1 - i]
                 first, last = state_ptr[s], state_ptr[s + 1]
-                change = 0.0
-                if first < last:
-                    backups += 1
-                    best = -np.inf
-                    t = choice_ptr[first]
-                    for c in range(first, last):
-                        expected = 0.0
-                        stop = choice_ptr[c + 1]
-                        while t < stop:
-                            expected += probability[t] * v[successor[t]]
-                            t += 1
-                        best = max(best, reward[c] + gamma * expected)
-                    change = best - v[s]
-                    out[s] = best
-                low, high = min(low, change), max(high, change)
-            if max(high, -low) <= tolerance:
+                if first == last:
+                    continue
+                backups += 1
+                old, best = v[s], -np.inf
+                t = choice_ptr[first]
+                for c in range(first, last):
+                    expected = 0.0
+                    stop = choice_ptr[c + 1]
+                    while t < stop:
+                        expected += probability[t] * v[successor[t]]
+                        t += 1
+                    best = max(best, old + (reward[c] + gamma * expected - old) * stretch[c])
+                largest = max(largest, abs(best - old))
+                v[s] = best
+            if largest <= tolerance:
                 break
-    return backups, low, high
+            if turn % trial == trial - 1:
+                ahead = trial * np.log(largest / tolerance) if tolerance > 0 else np.inf
+                if largest >= before or ahead > (max_sweeps - turn) * np.log(before / largest):
+                    break
+                before = largest
+    return backups
+
+
+def prioritised(
+    state_ptr: IntArray,
+    choice_ptr: IntArray,
+    successor: IntArray,
+    probability: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    owner: IntArray,
+    into_ptr: IntArray,
+    into_choice: IntArray,
+    into_probability: FloatArray,
+    tolerance: float,
+    max_backups: int,
+) -> int:
+    """Back up v [S] in place, always the state that may change most; returns the backups made.
+
+    What a state can change by is bounded by what its successors have changed since it was backed up, each
+    times the probability of going there. `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may
+    lead to s, `owner` [C] whose they are. Ends when no state can change by more than `tolerance`. Source:
+    Moore and Atkeson 1993.
+    """
+    n = len(v)
+    urgency = np.where(state_ptr[1:] > state_ptr[:n], np.inf, 0.0)
+    queue = [(-np.inf, s) for s in range(n) if urgency[s] > 0]
+    backups = 0
+    while len(queue) > 0 and backups < max_backups:
+        key, s = heappop(queue)
+        if -key != urgency[s]:
+            continue  # it has been backed up or became more urgent since
+        backups += 1
+        urgency[s] = 0.0
+        best = -np.inf
+        for c in range(state_ptr[s], state_ptr[s + 1]):
+            expected = 0.0
+            for t in range(choice_ptr[c], choice_ptr[c + 1]):
+                expected += probability[t] * v[successor[t]]
+            best = max(best, reward[c] + gamma * expected)
+        change = abs(best - v[s])
+        v[s] = best
+        for i in range(into_ptr[s], into_ptr[s + 1]):
+            p = owner[into_choice[i]]
+            if change > 0 and urgency[p] < np.inf:
+                urgency[p] += gamma * into_probability[i] * change
+                if urgency[p] > tolerance:
+                    heappush(queue, (-urgency[p], np.int64(p)))
+    return backups
+
+
+def strong_components(
+    node_ptr: IntArray, successor: IntArray, allowed: BoolArray | None
+) -> tuple[IntArray, IntArray, BoolArray]:
+    """Strongly connected components of the edges `successor[node_ptr[s]:node_ptr[s+1]]` that are allowed [T].
+
+    Returns the nodes by component [S], each component after those it leads to and in ascending order, where
+    each begins [K+1], and whether it holds a cycle [K]. Source: Tarjan 1972.
+    """
+    n = len(node_ptr) - 1
+    component, ends = np.empty(n, np.uint32), np.zeros(n + 1, np.uint32)
+    cyclic, loops = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    number = np.zeros(n, np.uint32)  # when a node was first seen, 0 before and n + 1 once it is placed
+    lowest = np.zeros(n, np.uint32)  # smallest number among the nodes not placed that it is known to reach
+    path, stack = np.empty(n, np.uint32), np.empty(n, np.uint32)
+    following = np.empty(n, node_ptr.dtype)  # the edge to follow next, of each node on the path
+    seen, waiting, count = 0, 0, 0
+    for root in range(n):
+        if number[root] > 0:
+            continue
+        path[0], length = root, 1
+        while length > 0:
+            s = path[length - 1]
+            if number[s] == 0:
+                seen += 1
+                number[s] = lowest[s] = seen
+                following[length - 1] = node_ptr[s]
+                stack[waiting] = s
+                waiting += 1
+            low, deeper, loop = lowest[s], False, loops[s]
+            for e in range(following[length - 1], node_ptr[s + 1]):
+                t = successor[e]
+                if allowed is not None and not allowed[e]:
+                    continue
+                if number[t] == 0:
+                    following[length - 1] = e
+                    path[length] = t
+                    deeper = True
+                    break
+                low = min(low, number[t])
+                loop |= t == s
+            lowest[s], loops[s] = low, loop
+            if deeper:
+                length += 1
+                continue
+            length -= 1
+            if length > 0:
+                lowest[path[length - 1]] = min(lowest[path[length - 1]], lowest[s])
+            if lowest[s] == number[s]:
+                begin = waiting
+                while begin == waiting or stack[waiting] != s:
+                    waiting -= 1
+                    number[stack[waiting]] = n + 1
+                    component[stack[waiting]] = count
+                cyclic[count] = begin - waiting > 1 or loops[s]
+                count += 1
+                ends[count] = ends[count - 1] + begin - waiting
+    order, place = stack, ends[:count].copy()
+    for s in range(n):
+        order[place[component[s]]] = s
+        place[component[s]] += 1
+    return order, ends[: count + 1], cyclic[:count]
 
 
 def attract(

@@ -13,9 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.backups import backup_of
 from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
 from rlkit.solvers.gain import component_gains
-from rlkit.solvers.graph import any_transition, components, end_components, inevitable, surely_reaching
+from rlkit.solvers.graph import Components, any_transition, components, end_components, inevitable, surely_reaching
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import Options
@@ -24,25 +25,26 @@ from rlkit.solvers.reduction import any_inside, core, entering, lift_choices, me
 from rlkit.solvers.solution import Bounded, Fractions, gap
 
 
-def acyclic(mdp: MDP, gamma: float, options: Options) -> Bounded:
+def acyclic(mdp: MDP, gamma: float, order: Components, options: Options) -> Bounded:
     """Reward of any discount on a DAG: one sweep, successors first, is exact (Lemma 6.42)."""
     problem = _signed(mdp, options)
-    order = components(mdp)
-    value, sweeps = value_iteration(problem, gamma=gamma, tolerance=0.0, max_sweeps=1, order=order)
-    choice = greedy(problem, q_values(problem, value, gamma))
+    value, sweeps = value_iteration(problem, gamma=gamma, tolerance=0.0, limits=(1, 1), order=order)
+    choice = backup_of(problem, gamma)(value).choice
     return _unsigned(Bounded(value, value, value, choice, sweeps, "value-iteration"), options)
 
 
-def discounted(mdp: MDP, gamma: float, options: Options) -> Bounded:
+def discounted(mdp: MDP, gamma: float, order: Components, options: Options) -> Bounded:
     """Expected sum of gamma^t r_t, for gamma < 1: one method after the other until the bounds are tight."""
     problem = _signed(mdp, options)
     found = certify_discounted(problem, np.zeros(mdp.n_states), gamma=gamma)
     sweeps = 0
-    for method in options.methods(mdp.n_states, gamma=gamma):
+    for method in options.methods(mdp.n_states, gamma=gamma, largest=order.largest):
         if method == "exact":
             found = solve_in_fractions(problem, found.choice, gamma=gamma)
         else:
-            value, more = iterate(problem, method, found.choice, gamma=gamma, options=options)
+            value, more = iterate(
+                problem, method, found.choice, gamma=gamma, order=order, options=options
+            )
             found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=more)
         sweeps += found.sweeps
         found = found._replace(sweeps=sweeps, method=method)
@@ -148,6 +150,7 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.quotient.mdp, reduced.proper, 0
+    order = components(inner)
     for method in options.methods(inner.n_states, gamma=1.0):
         if method == "exact":
             found = solve_in_fractions(inner, choice, gamma=1.0)
@@ -156,8 +159,8 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
                 choice = proper_greedy(inner, linear_program(inner, gamma=1.0), choice)
             found = certify_total(inner, choice, epsilon=options.epsilon, max_rounds=options.max_sweeps)
         else:
-            value, more = iterate(inner, method, choice, gamma=1.0, options=options)
-            found = certify_by_steps(inner, value, choice, order=components(inner), options=options)
+            value, more = iterate(inner, method, choice, gamma=1.0, order=order, options=options)
+            found = certify_by_steps(inner, value, choice, order=order, options=options)
             found = found._replace(sweeps=more + found.sweeps)
         sweeps, choice = sweeps + found.sweeps, found.choice
         found = found._replace(sweeps=sweeps, method=method)

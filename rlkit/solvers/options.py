@@ -9,6 +9,7 @@ METHODS = (
     "value-iteration",
     "synchronous",
     "gauss-seidel",
+    "prioritised",
     "policy-iteration",
     "modified-policy-iteration",
     "linear-programming",
@@ -16,7 +17,8 @@ METHODS = (
 )
 
 SMALL = 2_000  # states up to which a factorisation is always cheap
-PATIENCE = 2_000  # sweeps worth making before a factorisation
+MEDIUM = 50_000  # states up to which it costs no more than a few hundred sweeps
+TRIAL = 50  # sweeps after which it is judged whether more of them are worth making
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,17 +29,29 @@ class Options:
     epsilon: float = 1e-6  # largest gap between the bounds, relative to max(1, |value|)
     method: str = "auto"
     max_sweeps: int = 100_000
+    device: str = "cpu"
 
-    def methods(self, states: int, *, gamma: float) -> tuple[str, ...]:
-        """The methods to try in turn: sweeps suit a model that mixes, factorisations one that does not."""
+    def methods(self, states: int, *, gamma: float, largest: float = 1.0) -> tuple[str, ...]:
+        """The methods to try in turn: sweeps suit a model that mixes, factorisations one that does not.
+
+        `largest` is the share of the states in one component: a model of many is swept one after the other.
+        """
         if self.method != "auto":
             return (self.method,)
+        if self.device != "cpu":
+            return ("synchronous", "policy-iteration")
         if states <= SMALL:
             return ("policy-iteration",)
         sweeps = ("value-iteration", "policy-iteration")
-        return ("synchronous", *sweeps) if gamma < 1 else sweeps
+        return ("modified-policy-iteration", *sweeps) if gamma < 1 and largest > 0.5 else sweeps
 
     @property
-    def patience(self) -> int:
+    def gives_up(self) -> bool:
+        """Whether another method stands ready, so that one that does badly need not be carried through."""
+        return self.method == "auto" and self.device == "cpu"
+
+    def patience(self, states: int) -> int:
         """Sweeps to make before something else is tried, or before giving up."""
-        return PATIENCE if self.method == "auto" else self.max_sweeps
+        if not self.gives_up:
+            return self.max_sweeps
+        return 300 if states <= MEDIUM else 2_000

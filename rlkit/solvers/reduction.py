@@ -142,6 +142,8 @@ def entering(mdp: MDP, target: BoolArray) -> FloatArray:
 
 def _infinite_values(mdp: MDP) -> FloatArray:
     """inf for states that can reach an end component of positive gain, nan where the sign is undecided."""
+    if not (mdp.reward > 0).any():
+        return np.zeros(mdp.n_states)
     everything = np.ones(mdp.n_choices, dtype=np.bool_)
     label, inside = end_components(mdp, everything)
     positive, undecided = (np.zeros(mdp.n_states, dtype=np.bool_) for _ in range(2))

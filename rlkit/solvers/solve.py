@@ -67,9 +67,9 @@ def solve(
     elif objective == "average":
         found = objectives.average(mdp, options)
     elif order.acyclic and method != "exact":
-        found = objectives.acyclic(mdp, gamma, options)
+        found = objectives.acyclic(mdp, gamma, order, options)
     elif objective == "discounted":
-        found = objectives.discounted(mdp, gamma, options)
+        found = objectives.discounted(mdp, gamma, order, options)
     else:
         found = objectives.total(mdp, options)
     return Solution(
@@ -143,9 +143,7 @@ def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | 
 
 def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str) -> str:
     """In one line what the model is like, and why it was solved in this way."""
-    sizes = np.diff(order.ptr)
-    share = sizes[order.cyclic].max(initial=0) / mdp.n_states
-    shape = "acyclic" if order.acyclic else f"{share:.0%} of the states in one cycle"
+    shape = "acyclic" if order.acyclic else f"{order.largest:.0%} of the states in one cycle"
     if objective == "finite-horizon":
         return "a horizon is given: one exact backup a step"
     if asked != "auto":
@@ -154,7 +152,7 @@ def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str
         return f"{shape}: relative values inside each end component, then the best way into one"
     if order.acyclic:
         return "the model is acyclic: one sweep, successors first, is exact"
-    if method == "synchronous":
+    if method == "modified-policy-iteration":
         return f"{shape}, but it mixes: the bounds close long before the values settle"
     if method == "value-iteration":
         return f"{shape}: sweeps, successors first, were enough"

@@ -1,0 +1,33 @@
+"""The Bellman operator in torch, for models that lie on a GPU."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from rlkit.core.mdp import MDP
+from rlkit.solvers.backups import Backed
+
+
+class DeviceBackup:
+    """One backup of every state of a model, on any torch device, in float64."""
+
+    def __init__(self, mdp: MDP, gamma: float, device: str) -> None:
+        self.gamma, self.transitions = gamma, mdp.n_transitions
+
+        def there(array: npt.NDArray[np.generic]) -> torch.Tensor:
+            return torch.tensor(array, device=device)
+
+        self.successor, self.probability = there(mdp.successor), there(mdp.probability)
+        self.reward, self.terminal = there(mdp.reward), there(mdp.terminal)
+        self.choice_ptr, self.state_ptr = there(mdp.choice_ptr), there(mdp.state_ptr)
+
+    def __call__(self, v: torch.Tensor | npt.NDArray[np.float64]) -> Backed:
+        v = torch.as_tensor(v, device=self.reward.device)
+        weighted = self.probability * v.index_select(0, self.successor)
+        q = torch.segment_reduce(weighted, "sum", offsets=self.choice_ptr).mul_(self.gamma).add_(self.reward)
+        value = torch.segment_reduce(q, "max", offsets=self.state_ptr, initial=-torch.inf)
+        value[self.terminal] = 0.0
+        change = value - v
+        return Backed(value, None, change.min().item(), change.max().item())
