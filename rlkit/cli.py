@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -40,6 +41,7 @@ def main() -> NoReturn:
     """Run the command line; exit 0 when done, 2 for bad input, 3 when not certified or a goal is missed."""
     if len(sys.argv) == 1:
         sys.argv.append("--help")
+    warnings.showwarning = _warn
     try:
         status = app(standalone_mode=False)
     except typer.TyperException as error:
@@ -49,6 +51,10 @@ def main() -> NoReturn:
     except OSError as error:
         _fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
     sys.exit(status or 0)
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    print(f"rlkit: warning: {message}", file=sys.stderr)
 
 
 def _version(asked: bool) -> None:
@@ -105,10 +111,11 @@ def solve(
     method: Annotated[
         str,
         typer.Option(
-            help="auto, value-iteration, synchronous, gauss-seidel, policy-iteration, "
+            help="auto, value-iteration, synchronous, gauss-seidel, prioritised, policy-iteration, "
             "modified-policy-iteration, linear-programming, or exact (in fractions)."
         ),
     ] = "auto",
+    device: Annotated[str, typer.Option(help="cpu, or cuda for sweeps on a GPU.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a grid's values here.")] = None,
     env: EnvKnobs = None,
     all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
@@ -130,6 +137,7 @@ def solve(
         minimize=minimize,
         epsilon=epsilon,
         method=method,
+        device=device,
     )
     record = _solution_record(name, found, states=all_values or mdp.n_states <= MOST_STATES)
     record["grid"] = grid if "values" in record else None

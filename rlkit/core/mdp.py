@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -123,6 +124,14 @@ class MDP:
         mask = np.zeros((self.n_states, self.n_actions), dtype=np.bool_)
         mask[self.state_of_choice, self.action] = True
         return mask
+
+    def with_reward(self, reward: FloatArray) -> MDP:
+        """The same decisions with another expected reward of each choice, [C], sharing all else."""
+        other = copy(self)
+        reward.flags.writeable = False
+        object.__setattr__(other, "reward", reward)
+        object.__setattr__(other, "transition_reward", None)
+        return other
 
     def table(self, per_choice: npt.NDArray[Any], fill: float = np.nan) -> FloatArray:
         """Spread numbers given per choice, [C], over a table [S, A]; `fill` where no choice is."""

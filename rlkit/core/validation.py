@@ -85,7 +85,8 @@ def normalised_rows(mdp: MDP) -> npt.NDArray[np.float64]:
         return mdp.probability
     worst = int(np.argmax(np.abs(sums - 1)))
     warnings.warn(
-        f"{off.sum()} rows renormalised to sum to 1; the worst was {_place(mdp, worst)} at {sums[worst]:.9g}",
+        f"{off.sum()} rows renormalised to sum to 1; the worst, {_place(mdp, worst)}, was off by "
+        f"{sums[worst] - 1:.2g}",
         ModelWarning,
         stacklevel=4,
     )

@@ -50,6 +50,7 @@ class NumpyBackup:
         self.mdp, self.gamma, self.transitions = mdp, gamma, mdp.n_transitions
 
     def __call__(self, v: FloatArray) -> Backed:
+        """Back up every state."""
         q = q_values(self.mdp, v, self.gamma)
         value = best(self.mdp, q)
         change = value - v
@@ -76,6 +77,7 @@ class CompiledBackup:
         self.parts[0], self.parts[-1] = 0, len(state_ptr) - 1
 
     def __call__(self, v: FloatArray) -> Backed:
+        """Back up every state."""
         value, choice = np.empty_like(v), np.full(len(v), -1, dtype=self.matrix.indptr.dtype)
         run = compiled(sweep)
 

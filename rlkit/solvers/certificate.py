@@ -63,6 +63,7 @@ def _certify_by_bonus(mdp: MDP, start: Bounded, *, epsilon: float, max_rounds: i
     value, choice, rounds = policy.value, policy.choice, policy.rounds
     bonus = 0.25 * epsilon / max(1.0, float(policy.steps.max()))
     found = start._replace(value=value, choice=choice, sweeps=rounds)
+    narrowest = np.inf
     for _ in range(8):
         low = value - bonus * policy.steps
         try:
@@ -72,16 +73,17 @@ def _certify_by_bonus(mdp: MDP, start: Bounded, *, epsilon: float, max_rounds: i
             continue
         high = raised.value + bonus * raised.steps
         rounds += raised.rounds
-        if encloses(mdp, choice, low, high):
-            found = Bounded(value, np.minimum(low, value), np.maximum(high, value), choice, rounds)
-            width = gap(found.value, found.lower, found.upper)
-            if width <= epsilon:
-                return found
-            bonus *= 0.5 * epsilon / width  # the policies that a bonus attracts take more steps
-        elif np.isfinite(found.upper).all():
-            break
-        else:
+        if not encloses(mdp, choice, low, high):
             bonus *= 10
+            continue
+        low, high = np.minimum(low, value), np.maximum(high, value)
+        width = gap(value, low, high)
+        if width < narrowest:
+            narrowest, found = width, Bounded(value, low, high, choice, rounds)
+        smaller = max(0.5 * bonus * epsilon / max(width, epsilon), 8 * rounding_of(mdp, value))
+        if width <= epsilon or smaller >= bonus:
+            break
+        bonus = smaller  # the policies that a bonus attracts take more steps
     return found
 
 

@@ -24,6 +24,7 @@ class DeviceBackup:
         self.choice_ptr, self.state_ptr = there(mdp.choice_ptr), there(mdp.state_ptr)
 
     def __call__(self, v: torch.Tensor | npt.NDArray[np.float64]) -> Backed:
+        """Back up every state."""
         v = torch.as_tensor(v, device=self.reward.device)
         weighted = self.probability * v.index_select(0, self.successor)
         q = torch.segment_reduce(weighted, "sum", offsets=self.choice_ptr).mul_(self.gamma).add_(self.reward)

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import csr_array, eye_array, sparray
+from scipy.sparse import csr_array, diags_array, eye_array, sparray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
-from scipy.sparse.linalg import splu
+from scipy.sparse.linalg import bicgstab, splu
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.operators import choice_weights, policy_kernel
@@ -16,6 +16,11 @@ from rlkit.solvers.operators import choice_weights, policy_kernel
 
 class SingularChain(ArithmeticError):
     """A Markov chain without discount that never ends, or ends too rarely for floating point."""
+
+
+LARGE = 100_000  # states from which a factorisation may fill the memory
+KRYLOV_STEPS = 300
+REFINEMENTS = 6
 
 
 def evaluate_policy(
@@ -59,8 +64,35 @@ def state_distribution(mdp: MDP, policy: npt.ArrayLike, *, steps: int) -> FloatA
 
 
 def linear_solve(transition: csr_array, reward: FloatArray, gamma: float) -> FloatArray:
-    """Solve v = reward + gamma transition v by sparse LU, [S]; raises `SingularChain` if no v does."""
-    return factorised_solve(eye_array(transition.shape[0]) - gamma * transition, reward)
+    """Solve v = reward + gamma transition v, [S] or [S, k]; raises `SingularChain` if no v does.
+
+    By sparse LU; large systems are first given to a Krylov method, which suits chains that mix.
+    """
+    system = eye_array(transition.shape[0]) - gamma * transition
+    if len(reward) >= LARGE:
+        found = [krylov_solve(system, right) for right in reward.reshape(len(reward), -1).T]
+        columns = [x for x in found if x is not None]
+        if len(columns) == len(found):
+            return np.stack(columns, axis=1).reshape(reward.shape)
+    return factorised_solve(system, reward)
+
+
+def krylov_solve(system: csr_array, right: FloatArray) -> FloatArray | None:
+    """Solve system x = right by BiCGSTAB with refinement, [S]; None if rounding is not reached soon.
+
+    Source: van der Vorst 1992.
+    """
+    scaling = diags_array(1 / system.diagonal())
+    x = np.zeros(len(right))
+    for _ in range(REFINEMENTS):
+        residual = right - system @ x
+        if np.abs(residual).max() <= 1e-14 * (np.abs(right).max() + np.abs(x).max()):
+            return x
+        correction, failed = bicgstab(system, residual, rtol=1e-6, maxiter=KRYLOV_STEPS, M=scaling)
+        if failed:
+            return None
+        x = x + correction
+    return None
 
 
 def factorised_solve(system: sparray, right: FloatArray) -> FloatArray:

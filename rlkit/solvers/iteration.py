@@ -15,8 +15,8 @@ from scipy.sparse import csr_array
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.backups import Backup, backup_of
 from rlkit.solvers.evaluation import linear_solve
-from rlkit.solvers.graph import Components, one_component, surely_reaching
-from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, unsigned
+from rlkit.solvers.graph import SEARCH, Components, one_component, surely_reaching
+from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, stretches, unsigned
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import TRIAL, Options
 
@@ -57,7 +57,8 @@ def value_iteration(
     v = np.zeros(mdp.n_states)
     run = kernel(settle, mdp.n_transitions * (1 if order.acyclic else limits[0]))
     listing = (unsigned(order.order), unsigned(order.ptr), order.cyclic)
-    backups = run(*arrays(mdp), gamma, v, *listing, tolerance, *limits)
+    stretch = np.ones(mdp.n_choices) if order.acyclic else _stretch(mdp, gamma)
+    backups = run(*arrays(mdp), gamma, stretch, v, *listing, tolerance, *limits)
     return v, _per_state(mdp, backups)
 
 
@@ -68,8 +69,12 @@ def prioritised_sweeping(
     v, into = np.zeros(mdp.n_states), mdp.incoming
     run = kernel(prioritised, mdp.n_transitions * max_sweeps)
     edges = (mdp.state_of_choice, into.indptr, into.indices, into.data)
-    backups = run(*arrays(mdp), gamma, v, *edges, tolerance, max_sweeps * mdp.n_states)
+    backups = run(*arrays(mdp), gamma, _stretch(mdp, gamma), v, *edges, tolerance, max_sweeps * mdp.n_states)
     return v, _per_state(mdp, backups)
+
+
+def _stretch(mdp: MDP, gamma: float) -> FloatArray:
+    return kernel(stretches, SEARCH * mdp.n_transitions)(*arrays(mdp)[:4], gamma)
 
 
 def _per_state(mdp: MDP, backups: int) -> int:
@@ -91,15 +96,17 @@ def successive_approximation(
     mix is given up. If `modified`, each backup is followed by cheaper ones of its greedy policy alone,
     until their changes are ten times more alike than those of the backup (Puterman and Shin 1978).
     """
-    backup: Backup = backup_of(mdp, gamma, sweeps=MIXING)
+    backup: Backup = (on_host := backup_of(mdp, gamma, sweeps=MIXING))
+    partial = PARTIAL if modified else 0
     if options.device != "cpu":
         from rlkit.solvers.device import DeviceBackup
 
-        backup, modified = DeviceBackup(mdp, gamma, options.device), False
+        backup, partial = DeviceBackup(mdp, gamma, options.device), 0
     limit, judged = (MIXING, JUDGED) if options.gives_up else (options.max_sweeps, options.max_sweeps)
     scale = gamma / (1 - gamma) if gamma < 1 else 1e4
     v: Any = np.zeros(mdp.n_states)
-    sweeps, history = 0.0, []
+    sweeps = 0.0
+    history: list[tuple[float, float]] = []
     while sweeps < limit:
         v, choice, low, high = backup(v)
         sweeps += 1
@@ -109,8 +116,8 @@ def successive_approximation(
         history.append((sweeps, gap))
         if sweeps >= judged and not _will_close(history, options.epsilon, limit):
             break
-        follow = backup.following(choice) if modified else None
-        for _ in range(PARTIAL if follow is not None else 0):
+        follow = on_host.following(choice) if partial else on_host
+        for _ in range(partial):
             v, _, low, high = follow(v)
             sweeps += follow.transitions / backup.transitions
             if scale * (high - low) <= 0.1 * gap:
@@ -158,11 +165,13 @@ def policy_iteration(
         v = policy.value + bonus * policy.steps
         q = q_values(mdp, v, gamma) + bonus
         inexact = np.abs(q[policy.choice[alive]] - v[alive]).max(initial=0.0)
-        better = alive & (best(mdp, q) - v > 1e-12 * np.maximum(1.0, np.abs(v)) + 2 * inexact)
+        slack = np.minimum(1e-12 * np.maximum(1.0, np.abs(v)), bonus / 4 if bonus > 0 else np.inf)
+        better = alive & (best(mdp, q) - v > slack + 2 * inexact)
         policy = policy._replace(rounds=rounds)
-        if not better.any():
+        choice = np.where(better, greedy(mdp, q), policy.choice)
+        if (choice == policy.choice).all():
             break
-        policy = evaluated(mdp, np.where(better, greedy(mdp, q), policy.choice), gamma)
+        policy = evaluated(mdp, choice, gamma)
     return policy
 
 

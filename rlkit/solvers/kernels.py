@@ -63,7 +63,7 @@ def sweep(
     t = choice_ptr[c]
     for s in range(begin, end):
         after = state_ptr[s + 1]
-        best = -np.inf if c < after else 0.0
+        best, pick = (-np.inf if c < after else 0.0), choice[s]
         while c < after:
             expected = 0.0
             stop = choice_ptr[c + 1]
@@ -72,13 +72,31 @@ def sweep(
                 t += 1
             value = reward[c] + gamma * expected
             if value > best:
-                best = value
-                choice[s] = c
+                best, pick = value, c
             c += 1
         change = best - v[s]
-        out[s] = best
+        out[s], choice[s] = best, pick
         low, high = min(low, change), max(high, change)
     return low, high
+
+
+def stretches(
+    state_ptr: IntArray, choice_ptr: IntArray, successor: IntArray, probability: FloatArray, gamma: float
+) -> FloatArray:
+    """How often each choice is taken in a row, with discount, where it is taken until it leaves, [C].
+
+    That is 1 / (1 - gamma p), p being its probability to stay. To move v as many times as far as one backup
+    does spares the sweeps that count how often it stays (Puterman 1994, section 6.3.3).
+    """
+    stretch = np.ones(len(choice_ptr) - 1)
+    for s in range(len(state_ptr) - 1):
+        for c in range(state_ptr[s], state_ptr[s + 1]):
+            staying = 0.0
+            for t in range(choice_ptr[c], choice_ptr[c + 1]):
+                if successor[t] == s:
+                    staying += gamma * probability[t]
+            stretch[c] = 1 / (1 - staying) if staying < 1 else FAR
+    return stretch
 
 
 def settle(
@@ -88,6 +106,7 @@ def settle(
     probability: FloatArray,
     reward: FloatArray,
     gamma: float,
+    stretch: FloatArray,
     v: FloatArray,
     order: IntArray,
     component_ptr: IntArray,
@@ -101,20 +120,11 @@ def settle(
     `order` lists the states by component, `component_ptr` where each begins. A component without a cycle
     takes one backup (Lemma 6.42), any other is swept to and fro until its largest change is at most
     `tolerance`, at most `max_sweeps` times, and given up where every `trial` sweeps the progress since the
-    last time promises more than that. A choice that may stay where it is moves v as far as it would until it
-    leaves, which spares the sweeps that count how often it stays (Bertsekas 2012, section 2.1).
+    last time promises more than that. `stretch` [C] is what `stretches` gives.
     """
     backups = 0
-    stretch = np.ones(len(reward))  # 1 / (1 - gamma times the probability to stay), of each choice
     for k in range(len(component_ptr) - 1):
         begin, end = component_ptr[k], component_ptr[k + 1]
-        for i in range(begin, end if cyclic[k] else begin):
-            for c in range(state_ptr[order[i]], state_ptr[order[i] + 1]):
-                staying = 0.0
-                for t in range(choice_ptr[c], choice_ptr[c + 1]):
-                    if successor[t] == order[i]:
-                        staying += gamma * probability[t]
-                stretch[c] = 1 / (1 - staying) if staying < 1 else FAR
         before = np.inf
         for turn in range(max_sweeps if cyclic[k] else 1):
             largest = 0.0
@@ -152,6 +162,7 @@ def prioritised(
     probability: FloatArray,
     reward: FloatArray,
     gamma: float,
+    stretch: FloatArray,
     v: FloatArray,
     owner: IntArray,
     into_ptr: IntArray,
@@ -160,37 +171,42 @@ def prioritised(
     tolerance: float,
     max_backups: int,
 ) -> int:
-    """Back up v [S] in place, always the state that may change most; returns the backups made.
+    """Back up v [S] in place, always a state that may change most; returns the backups made.
 
     What a state can change by is bounded by what its successors have changed since it was backed up, each
-    times the probability of going there. `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may
-    lead to s, `owner` [C] whose they are. Ends when no state can change by more than `tolerance`. Source:
-    Moore and Atkeson 1993.
+    times the probability of going there; states are told apart by its power of two. `stretch` is as above.
+    `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may lead to s, `owner` [C] whose they are.
+    Ends when no state can change by more than `tolerance`. Source: Moore and Atkeson 1993.
     """
     n = len(v)
-    urgency = np.where(state_ptr[1:] > state_ptr[:n], np.inf, 0.0)
-    queue = [(-np.inf, s) for s in range(n) if urgency[s] > 0]
+    may_change = np.where(state_ptr[1:] > state_ptr[:n], np.inf, 0.0)
+    urgency = may_change.copy()  # the power of two under which a state is queued; -inf: not at all
+    queue: list[tuple[float, Any]] = [(-np.inf, s) for s in range(n) if may_change[s] > 0]
     backups = 0
     while len(queue) > 0 and backups < max_backups:
         key, s = heappop(queue)
         if -key != urgency[s]:
-            continue  # it has been backed up or became more urgent since
+            continue  # it has become more urgent, and was backed up since
         backups += 1
-        urgency[s] = 0.0
-        best = -np.inf
+        may_change[s], urgency[s] = 0.0, -np.inf
+        old, best = v[s], -np.inf
         for c in range(state_ptr[s], state_ptr[s + 1]):
             expected = 0.0
             for t in range(choice_ptr[c], choice_ptr[c + 1]):
                 expected += probability[t] * v[successor[t]]
-            best = max(best, reward[c] + gamma * expected)
-        change = abs(best - v[s])
+            best = max(best, old + (reward[c] + gamma * expected - old) * stretch[c])
         v[s] = best
         for i in range(into_ptr[s], into_ptr[s + 1]):
-            p = owner[into_choice[i]]
-            if change > 0 and urgency[p] < np.inf:
-                urgency[p] += gamma * into_probability[i] * change
-                if urgency[p] > tolerance:
-                    heappush(queue, (-urgency[p], np.int64(p)))
+            c = into_choice[i]
+            p = owner[c]
+            if p == s or stretch[c] == FAR:
+                continue
+            may_change[p] += gamma * into_probability[i] * stretch[c] * abs(best - old)
+            if tolerance < may_change[p] < np.inf:
+                power = np.floor(np.log2(may_change[p]))
+                if power > urgency[p]:
+                    urgency[p] = power
+                    heappush(queue, (-power, np.int64(p)))
     return backups
 
 

@@ -6,7 +6,6 @@ maximising the negated reward; of two bounds the roles change.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -16,7 +15,14 @@ from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.backups import backup_of
 from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
 from rlkit.solvers.gain import component_gains
-from rlkit.solvers.graph import Components, any_transition, components, end_components, inevitable, surely_reaching
+from rlkit.solvers.graph import (
+    Components,
+    any_transition,
+    components,
+    end_components,
+    inevitable,
+    surely_reaching,
+)
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import Options
@@ -42,9 +48,7 @@ def discounted(mdp: MDP, gamma: float, order: Components, options: Options) -> B
         if method == "exact":
             found = solve_in_fractions(problem, found.choice, gamma=gamma)
         else:
-            value, more = iterate(
-                problem, method, found.choice, gamma=gamma, order=order, options=options
-            )
+            value, more = iterate(problem, method, found.choice, gamma=gamma, order=order, options=options)
             found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=more)
         sweeps += found.sweeps
         found = found._replace(sweeps=sweeps, method=method)
@@ -109,21 +113,23 @@ def average(mdp: MDP, options: Options) -> Bounded:
     problem = _signed(mdp, options)
     label, inside = end_components(problem, np.ones(mdp.n_choices, dtype=np.bool_))
     gains = component_gains(problem, label, inside, epsilon=options.epsilon)
-    quotient = merge(replace(problem, reward=np.zeros(mdp.n_choices)), label, inside, gains.value)
-    model = quotient.mdp
-    _, proper = surely_reaching(model, model.terminal)
-    found = certify_total(model, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps)
-    below = (gains.value - gains.lower).max(initial=0.0)
-    above = (gains.upper - gains.value).max(initial=0.0)
-    spread = (found.value, found.lower - below, found.upper + above)
-    value, lower, upper = (x[quotient.state] for x in spread)
+    travelling = problem.with_reward(np.zeros(mdp.n_choices))
+    ends = []
+    for gain in (gains.lower, gains.upper):
+        quotient = merge(travelling, label, inside, gain)
+        _, proper = surely_reaching(quotient.mdp, quotient.mdp.terminal)
+        found = certify_total(
+            quotient.mdp, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps
+        )
+        ends.append(found._replace(choice=lift_choices(problem, quotient, found.choice, gains.choice)))
+    low, high = ends
     earned = np.append(problem.reward, 0.0)
-    lower, upper = np.maximum(lower, earned.min()), np.minimum(upper, earned.max())
+    lower = np.maximum(low.lower[quotient.state], earned.min())
+    upper = np.minimum(high.upper[quotient.state], earned.max())
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    choice = lift_choices(problem, quotient, found.choice, gains.choice)
-    value = np.clip(value, lower, upper)
-    bounded = Bounded(value, lower, upper, choice, gains.sweeps + found.sweeps, "value-iteration")
-    return _unsigned(bounded, options)
+    value = np.clip((low.value + high.value)[quotient.state] / 2, lower, upper)
+    sweeps = gains.sweeps + low.sweeps + high.sweeps
+    return _unsigned(Bounded(value, lower, upper, low.choice, sweeps, "value-iteration"), options)
 
 
 class Plan(NamedTuple):
@@ -183,7 +189,7 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
 
 
 def _signed(mdp: MDP, options: Options) -> MDP:
-    return replace(mdp, reward=-mdp.reward, transition_reward=None) if options.minimize else mdp
+    return mdp.with_reward(-mdp.reward) if options.minimize else mdp
 
 
 def _unsigned(found: Bounded, options: Options) -> Bounded:

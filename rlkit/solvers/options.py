@@ -16,6 +16,7 @@ METHODS = (
     "exact",
 )
 
+TINY = 20  # states up to which fractions are fast
 SMALL = 2_000  # states up to which a factorisation is always cheap
 MEDIUM = 50_000  # states up to which it costs no more than a few hundred sweeps
 TRIAL = 50  # sweeps after which it is judged whether more of them are worth making
@@ -40,6 +41,8 @@ class Options:
             return (self.method,)
         if self.device != "cpu":
             return ("synchronous", "policy-iteration")
+        if states <= TINY:
+            return ("policy-iteration", "exact")
         if states <= SMALL:
             return ("policy-iteration",)
         sweeps = ("value-iteration", "policy-iteration")

@@ -17,6 +17,7 @@ from rlkit.solvers.solution import Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 
+DEVICES = ("cpu", "cuda")
 LONGEST = 10**9  # steps of a horizon
 PLAN = 2 * 10**9  # choices of a plan that is kept
 
@@ -36,13 +37,15 @@ def solve(
     epsilon: float = 1e-6,
     method: str = "auto",
     max_sweeps: int = 100_000,
+    device: str = "cpu",
 ) -> Solution:
     """Solve an MDP and return value, policy and certificate.
 
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
     total. gamma is the model's discount unless given, and 1 where the objective knows no discount. `target`
-    is a label, a list of states or a mask [S]. Raises `SolveError` for arguments out of range and
-    `ModelError` for an unknown label.
+    is a label, a list of states or a mask [S]. `device` "cuda" makes the sweeps on a GPU; the graph and the
+    certificate stay on the processor. Raises `SolveError` for arguments out of range and `ModelError` for
+    an unknown label.
     """
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
@@ -53,8 +56,9 @@ def solve(
         raise SolveError(f"max_sweeps must be at least 1, not {max_sweeps}")
     if method not in METHODS:
         raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
+    _check_device(device)
     order = components(mdp)
-    options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps)
+    options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps, device=device)
 
     plan = None
     if objective == "finite-horizon":
@@ -121,6 +125,16 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     return objective, 1.0
 
 
+def _check_device(device: str) -> None:
+    if device not in DEVICES:
+        raise SolveError(f"device {device!r} is none of {', '.join(DEVICES)}")
+    if device != "cpu":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise SolveError(f"device {device!r} was asked for, but torch sees no GPU")
+
+
 def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | None) -> BoolArray:
     """The target as a mask, [S]."""
     mask = np.zeros(mdp.n_states, dtype=np.bool_)
@@ -152,6 +166,8 @@ def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str
         return f"{shape}: relative values inside each end component, then the best way into one"
     if order.acyclic:
         return "the model is acyclic: one sweep, successors first, is exact"
+    if method == "synchronous":
+        return f"{shape}: sweeps of all states at once, on the GPU"
     if method == "modified-policy-iteration":
         return f"{shape}, but it mixes: the bounds close long before the values settle"
     if method == "value-iteration":

@@ -6,8 +6,6 @@ exceed, and the upper bound is backed up once, which no choice may improve.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray
@@ -69,7 +67,7 @@ def _achieved(problem: MDP, solution: Solution) -> FloatArray:
 def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolerance: float) -> list[str]:
     """No choice improves an upper bound, and neither does staying in an end component."""
     average = solution.objective == "average"
-    followed = replace(problem, reward=np.zeros(problem.n_choices)) if average else problem
+    followed = problem.with_reward(np.zeros(problem.n_choices)) if average else problem
     with np.errstate(invalid="ignore"):
         improved = best(followed, q_values(followed, upper, solution.gamma))
     finite = np.isfinite(upper) & ~problem.terminal
@@ -89,7 +87,7 @@ def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolera
 def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
     """Follow the plan backwards: at no step is there a better choice, and it adds up to the value."""
     sign = -1.0 if solution.minimize else 1.0
-    problem = replace(mdp, reward=sign * mdp.reward, transition_reward=None)
+    problem = mdp.with_reward(sign * mdp.reward)
     value, defects = np.zeros(mdp.n_states), []
     assert solution.plan is not None
     for choice in solution.plan[::-1]:

@@ -12,6 +12,7 @@ from rlkit.solvers import (
     bellman,
     evaluate_policy,
     greedy,
+    iteration,
     objectives,
     policy_kernel,
     q_values,
@@ -329,3 +330,64 @@ def test_the_average_of_a_chain_that_hardly_mixes(exponent: int) -> None:
     solution = solve(mdp, objective="average")
     assert solution.converged
     assert solution.initial.value == pytest.approx(0.5, abs=1e-6)
+
+
+def test_policy_iteration_ends_where_rounding_always_promises_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A chain worth 10^10 beside a state worth 0: there is nothing to choose, and nothing to improve."""
+    rows = [
+        (0, 0, 0, 0.999, 100.0),
+        (0, 0, 1, 0.001, 100.0),
+        (1, 0, 0, 0.99999, 0.0),
+        (1, 0, 2, 0.00001, 0.0),
+        (2, 0, 1, 0.0001, 0.0),
+        (2, 0, 3, 0.9999, 0.0),
+        (3, 0, 3, 2 / 3, 0.0),
+        (3, 0, 4, 1 / 3, 0.0),
+        (4, 0, 4, 1.0, 0.0),
+    ]
+    evaluated, calls = iteration.evaluated, []
+    monkeypatch.setattr(iteration, "evaluated", lambda *args: calls.append(1) or evaluated(*args))
+    solution = solve(triplets(rows), objective="reach-reward", target=[4], max_sweeps=100)
+    assert len(calls) < 10
+    assert solution.converged
+    assert solution.initial.lower <= Fraction(11_111_111_100_000, 1111) <= solution.initial.upper
+
+
+def test_a_bonus_that_makes_a_policy_circle_is_lowered_until_it_does_not() -> None:
+    """Where 6 and 7 can turn around each other for 10^9 steps, the least bonus a step is worth much."""
+    rare = 1e-5
+    rows = [
+        (0, 0, 3, 1.0, 0.0),
+        (0, 1, 3, 1e-4, 0.0),
+        (0, 1, 1, 0.9998, 0.0),
+        (0, 1, 2, 1e-4, 0.0),
+        (1, 0, 0, rare, 0.0),
+        (1, 0, 2, 1 - rare, 0.0),
+        (1, 1, 2, 1.0, 0.0),
+        (2, 0, 1, 1 / 3, 0.0),
+        (2, 0, 4, 2 / 3, 0.0),
+        (2, 1, 1, rare, 0.0),
+        (2, 1, 2, 1 - rare, 0.0),
+        (4, 0, 2, 1 / 3, 0.0),
+        (4, 0, 5, 2 / 3, 0.0),
+    ]
+    rows += [(s, 0, s + 1, 1.0, 0.0) for s in range(6, 40)]  # too many states for fractions
+    mdp = triplets(rows, initial=np.full(41, 1 / 41))
+    solution = solve(mdp, objective="reach-prob", target=[3], minimize=True)
+    assert solution.converged
+    assert solution.value[0] == pytest.approx(1e-4, rel=1e-6)
+
+
+def test_the_average_of_a_poor_component_beside_a_rich_one() -> None:
+    """Each state is as certain as the components it can get to, however much another one is worth."""
+    rng = np.random.default_rng(0)
+    rows = [
+        (s, 0, t, 0.25, scale * rng.random())
+        for scale, start in ((1e6, 0), (1.0, 4))
+        for s in range(start, start + 4)
+        for t in range(start, start + 4)
+    ]
+    solution = solve(triplets(rows, initial=np.full(8, 1 / 8)), objective="average")
+    assert solution.converged
+    for states, scale in ((slice(0, 4), 1e6), (slice(4, 8), 1.0)):
+        assert (solution.upper - solution.lower)[states].max() <= 1e-6 * scale

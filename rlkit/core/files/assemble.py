@@ -165,7 +165,8 @@ def _normalised(choices: Choices) -> FloatArray:
     worst = int(np.argmax(error))
     place = f"{choices.path.name}:{choices.line(worst)}"
     warnings.warn(
-        f"{place}: {off.sum()} rows renormalised to sum to 1; the worst, here, sums to {sums[worst]:.9g}",
+        f"{place}: {off.sum()} rows renormalised to sum to 1; "
+        f"the worst, here, was off by {sums[worst] - 1:.2g}",
         ModelWarning,
         stacklevel=4,
     )
