@@ -2,21 +2,27 @@
 
 Every family is solved to a certified error of 1e-6 by rlkit, and by MDPSolver and QuantEcon with that
 tolerance; `error` is the largest distance from a solution certified to 1e-8. Times are the median of five
-calls after one that is not counted; building each peer's own form of the model is not timed. With
-`--consensus DIR` (the QComp files consensus.4-K4.tra.gz, .lab.gz, .steps.srew.gz) Storm joins in.
+calls (three of the peers) after one that is not counted; building each peer's own form of the model is not
+timed. With `--consensus DIR` (the QComp files consensus.4-K4.tra.gz, .lab.gz, .steps.srew.gz) Storm joins
+in; with `--device cuda` rlkit sweeps on the GPU; with `--large` one model of 200 million transitions is
+solved as well, which takes minutes and about 12 GB to make.
 Install the peers with `pip install -e .[bench]`.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
 import importlib.metadata
 import multiprocessing
 import os
 import platform
+import re
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +30,8 @@ import numpy as np
 
 from benchmarks import models
 from rlkit.core import MDP
-from rlkit.solvers import graph, iteration, kernels, solve
+from rlkit.solvers import solve
+from rlkit.solvers.backups import CompiledBackup
 
 REPEATS = 5
 FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {
@@ -38,7 +45,7 @@ FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {
     "chain 1e5 with back edges": (lambda: models.chain(100_000), 0.999),
     "protocol 5e5, many small cycles": (lambda: models.protocol(100_000), 0.999),
 }
-PEER_LIMIT = 5_000_000  # transitions that peers take as nested Python lists
+LISTED = 5_000_000  # transitions that MDPSolver, which takes nested Python lists, is given at most
 LIMIT = 90  # seconds in which a peer has to build its model and answer four times
 Timing = tuple[float, float, np.ndarray]  # seconds of the first call, median of the others, values
 
@@ -130,19 +137,75 @@ def mdpsolver(mdp: MDP, gamma: float) -> Callable[[], Callable[[], np.ndarray]]:
     return prepare
 
 
-def sweep_floor(mdp: MDP) -> tuple[float, float]:
-    """Nanoseconds a transition of one compiled sweep, and of reading the same bytes."""
-    v, out = np.zeros(mdp.n_states), np.empty(mdp.n_states)
-    sweep = kernels.kernel(kernels.sweep, kernels.COMPILE_FROM)
-    together = iteration.listing(graph.one_component(mdp))
-    arguments = (*kernels.backup(mdp), 0.99, v, out, *together, 0.0, 1)
-    _, seconds, _ = timed(lambda: sweep(*arguments) and out, 9)
-    words = np.ones(12 * mdp.n_transitions // 8)
-    _, reading, _ = timed(lambda: words.sum(), 9)
-    return seconds / mdp.n_transitions * 1e9, reading / mdp.n_transitions * 1e9
+@contextmanager
+def on_cores(count: int) -> Iterator[None]:
+    """Keep this process to so many cores."""
+    every = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(every)[:count])
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, every)
 
 
-def family_rows() -> list[str]:
+def sweep_rows() -> list[str]:
+    """Nanoseconds a transition of one compiled sweep, beside those of reading as many bytes."""
+    rows = []
+    for name, mdp in (("maze 1000x1000", models.maze(1000)), ("random 1e6", models.random_sparse(1_000_000))):
+        v = np.random.default_rng(0).random(mdp.n_states)
+        words = np.ones(12 * mdp.n_transitions // 8)
+        for cores in (1, 2):
+            with on_cores(cores), ThreadPoolExecutor(cores) as pool:
+                backup = CompiledBackup(mdp.state_ptr, mdp.matrix, mdp.reward, 0.99)
+                halves = np.array_split(words, cores)
+                _, sweeping, _ = timed(lambda backup=backup, v=v: backup(v).value, 9)
+                _, reading, _ = timed(lambda pool=pool, halves=halves: list(pool.map(np.sum, halves)), 9)
+            ours, floor = (x / mdp.n_transitions * 1e9 for x in (sweeping, reading))
+            rows.append(f"| {name} | {cores} | {ours:.2f} ns | {floor:.2f} ns | {sweeping / reading:.1f}x |")
+            print(rows[-1], flush=True)
+    return rows
+
+
+def resident() -> tuple[int, int]:
+    """Bytes of memory that this process holds, and the most it has held since the peak was reset."""
+    status = Path("/proc/self/status").read_text()
+    held, peak = (int(re.search(rf"{name}:\s+(\d+)", status)[1]) * 1024 for name in ("VmRSS", "VmHWM"))
+    return held, peak
+
+
+def memory_row(make: Callable[[], MDP], gamma: float) -> str:
+    """What solving adds to memory at its peak, the model included, after everything is compiled."""
+    solve(models.random_sparse(100_000), gamma=gamma)
+    before, _ = resident()
+    mdp = make()
+    ctypes.CDLL(None).malloc_trim(0)  # what making the model has freed
+    Path("/proc/self/clear_refs").write_text("5")  # reset the peak
+    started = time.perf_counter()
+    solution = solve(mdp, gamma=gamma)
+    seconds = time.perf_counter() - started
+    _, peak = resident()
+    used = peak - before
+    assert solution.converged
+    return (
+        f"{mdp.n_states:,} states, {mdp.n_transitions:,} transitions: {seconds:.3g} s by {solution.method}, "
+        f"{used / 1e9:.2f} GB at the peak, {(used - 40 * mdp.n_states) / mdp.n_transitions:.1f} bytes a "
+        "transition beside 40 bytes a state."
+    )
+
+
+def apart(run: Callable[[], str]) -> str:
+    """What `run` returns, from a process of its own."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(run()))
+    process.start()
+    text: str = receiver.recv()
+    process.join()
+    print(text, flush=True)
+    return text
+
+
+def family_rows(device: str) -> list[str]:
     rows = []
     for name, (make, gamma) in FAMILIES.items():
         mdp = make()
@@ -151,7 +214,7 @@ def family_rows() -> list[str]:
         peers = {"QuantEcon": quantecon, "MDPSolver": mdpsolver}
         cells, best = [], np.inf
         for peer in peers.values():
-            if mdp.n_transitions > PEER_LIMIT:
+            if peer is mdpsolver and mdp.n_transitions > LISTED:
                 cells.append("–")
                 continue
             answer = within_limit(lambda peer=peer, mdp=mdp, gamma=gamma: timed_after(peer(mdp, gamma), 3))
@@ -161,8 +224,10 @@ def family_rows() -> list[str]:
             _, seconds, values = answer
             best = min(best, seconds)
             cells.append(f"{seconds:.3g} s, {np.abs(values - reference.value).max():.1e}")
-        first, seconds, values = timed(lambda mdp=mdp, gamma=gamma: solve(mdp, gamma=gamma).value)
-        method = solve(mdp, gamma=gamma).method
+        first, seconds, values = timed(
+            lambda mdp=mdp, gamma=gamma: solve(mdp, gamma=gamma, device=device).value
+        )
+        method = solve(mdp, gamma=gamma, device=device).method
         ratio = f"{best / seconds:.1f}x" if best < np.inf else "–"
         own = f"{seconds:.3g} s ({first:.3g}), {np.abs(values - reference.value).max():.1e}"
         cells = [f"{name}, gamma {gamma}", f"{mdp.n_transitions:,}", own, method, *cells, ratio]
@@ -226,24 +291,27 @@ def machine() -> str:
     return f"{cpu}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}."
 
 
-def report(consensus: Path | None) -> str:
-    ours, floor = sweep_floor(models.random_sparse(1_000_000))
-    ours_grid, _ = sweep_floor(models.maze(1000))
+def report(consensus: Path | None, device: str, large: bool) -> str:
     columns = ("family", "transitions", "rlkit (first call), error", "by", "QuantEcon, error")
     columns = (*columns, "MDPSolver, error", "against the faster")
+    memory = [(lambda: models.random_sparse(1_000_000), 0.99), (lambda: models.maze(1000), 0.99)]
+    memory += [(lambda: models.random_sparse(10_000_000), 0.99)] if large else []
     lines = [
         machine(),
         "",
         f"| {' | '.join(columns)} |",
         "|---" * len(columns) + "|",
-        *family_rows(),
+        *family_rows(device),
         "",
-        f"One compiled sweep takes {ours_grid:.2f} ns a transition on the 1000x1000 maze and {ours:.2f} ns",
-        f"on the random model of 1e6 states; reading 12 bytes takes {floor:.2f} ns.",
+        "| one sweep | cores | a transition | reading 12 bytes | ratio |",
+        "|---|---|---|---|---|",
+        *sweep_rows(),
+        "",
+        *(apart(lambda make=make, gamma=gamma: memory_row(make, gamma)) + "\n" for make, gamma in memory),
     ]
     if consensus is not None:
         columns = ("model", "transitions", "rlkit (first call)", "Storm, sound", "ratio", "value")
-        lines += ["", f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *consensus_rows(consensus)]
+        lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|", *consensus_rows(consensus)]
     return "\n".join(lines) + "\n"
 
 
@@ -251,8 +319,10 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, help="write the table here as well")
     parser.add_argument("--consensus", type=Path, help="folder of the QComp consensus files")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="where rlkit sweeps")
+    parser.add_argument("--large", action="store_true", help="solve 200 million transitions as well")
     given = parser.parse_args()
-    text = report(given.consensus)
+    text = report(given.consensus, given.device, given.large)
     print(text)
     if given.out is not None:
         given.out.write_text(text)

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.backups import Backup, backup_of
+from rlkit.solvers.backups import Backup, CompiledBackup, NumpyBackup, backup_of
 from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import SEARCH, Components, one_component, surely_reaching
 from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, stretches, unsigned
@@ -116,13 +116,22 @@ def successive_approximation(
         history.append((sweeps, gap))
         if sweeps >= judged and not _will_close(history, options.epsilon, limit):
             break
-        follow = on_host.following(choice) if partial else on_host
-        for _ in range(partial):
-            v, _, low, high = follow(v)
-            sweeps += follow.transitions / backup.transitions
-            if scale * (high - low) <= 0.1 * gap:
-                break
+        if partial:
+            v, share = _follow(on_host, choice, v, partial, 0.1 * gap / scale)
+            sweeps += share
     return v if isinstance(v, np.ndarray) else v.cpu().numpy(), ceil(sweeps)
+
+
+def _follow(
+    backup: NumpyBackup | CompiledBackup, choice: IntArray, v: FloatArray, sweeps: int, spread: float
+) -> tuple[FloatArray, float]:
+    """Back up one policy until its changes are within `spread` of each other; how many sweeps that cost."""
+    policy = backup.following(choice)
+    done, low, high = 0, -np.inf, np.inf
+    while done < sweeps and high - low > spread:
+        v, _, low, high = policy(v)
+        done += 1
+    return v, done * policy.transitions / backup.transitions
 
 
 def _will_close(history: list[tuple[float, float]], epsilon: float, limit: int) -> bool:
