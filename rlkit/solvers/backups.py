@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol
 
@@ -43,6 +44,13 @@ def backup_of(mdp: MDP, gamma: float, *, sweeps: int = 1) -> NumpyBackup | Compi
     return CompiledBackup(mdp.state_ptr, mdp.matrix, mdp.reward, gamma)
 
 
+def available_cores() -> int:
+    """How many cores this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class NumpyBackup:
     """Backups by the plain operators."""
 
@@ -70,7 +78,7 @@ class CompiledBackup:
         self.matrix, self.reward, self.gamma, self.transitions = matrix, reward, gamma, matrix.nnz
         pointers = (unsigned(index) for index in (state_ptr, matrix.indptr, matrix.indices))
         self.arrays = (*pointers, matrix.data, reward)
-        cores = len(os.sched_getaffinity(0)) if matrix.nnz >= PARALLEL_FROM else 1
+        cores = available_cores() if matrix.nnz >= PARALLEL_FROM else 1
         self.map = ThreadPoolExecutor(cores).map if cores > 1 else map
         even = np.linspace(0, matrix.nnz, PARTS * cores + 1)
         self.parts = np.searchsorted(matrix.indptr[state_ptr], even)

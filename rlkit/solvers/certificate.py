@@ -103,10 +103,8 @@ def certify_by_steps(
     if off > options.epsilon * max(1.0, float(np.abs(v).max(initial=0.0))):
         return unknown
     counting = with_choices(mdp, near_greedy(mdp, v), reward=np.ones(mdp.n_choices))
-    patience = options.patience(mdp.n_states)
-    steps, sweeps = value_iteration(
-        counting, gamma=1.0, tolerance=0.25, limits=(patience, patience), order=order
-    )
+    limits = options.limits(mdp.n_states)
+    steps, sweeps = value_iteration(counting, gamma=1.0, tolerance=0.25, limits=limits, order=order)
     low, high = v - off * steps, v + off * steps
     return Bounded(v, low, high, choice, sweeps) if encloses(mdp, choice, low, high) else unknown
 

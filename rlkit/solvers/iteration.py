@@ -18,7 +18,7 @@ from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import SEARCH, Components, one_component, surely_reaching
 from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, stretches, unsigned
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import TRIAL, Options
+from rlkit.solvers.options import Options
 
 
 def iterate(
@@ -29,15 +29,14 @@ def iterate(
     `choice` [S] is where policy iteration begins, `order` the components of the model.
     """
     tolerance = options.epsilon * (0.25 * (1 - gamma) if gamma < 1 else 1e-4)
-    patience = options.patience(mdp.n_states)
+    limits = options.limits(mdp.n_states)
     if method in ("synchronous", "modified-policy-iteration"):
         return successive_approximation(mdp, gamma=gamma, options=options, modified=method != "synchronous")
     if method in ("value-iteration", "gauss-seidel"):
         order = order if method == "value-iteration" else one_component(mdp)
-        limits = (patience, TRIAL if patience < options.max_sweeps else patience)
         return value_iteration(mdp, gamma=gamma, tolerance=tolerance, limits=limits, order=order)
     if method == "prioritised":
-        return prioritised_sweeping(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=patience)
+        return prioritised_sweeping(mdp, gamma=gamma, tolerance=tolerance, max_sweeps=limits[0])
     if method == "linear-programming":
         choice = greedy(mdp, q_values(mdp, linear_program(mdp, gamma=gamma), gamma))
     policy = policy_iteration(mdp, evaluated(mdp, choice, gamma), gamma=gamma, max_rounds=options.max_sweeps)

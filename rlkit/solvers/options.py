@@ -19,7 +19,6 @@ METHODS = (
 TINY = 20  # states up to which fractions are fast
 SMALL = 2_000  # states up to which a factorisation is always cheap
 MEDIUM = 50_000  # states up to which it costs no more than a few hundred sweeps
-TRIAL = 50  # sweeps after which it is judged whether more of them are worth making
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +52,8 @@ class Options:
         """Whether another method stands ready, so that one that does badly need not be carried through."""
         return self.method == "auto" and self.device == "cpu"
 
-    def patience(self, states: int) -> int:
-        """Sweeps to make before something else is tried, or before giving up."""
+    def limits(self, states: int) -> tuple[int, int]:
+        """Sweeps to make before giving up, and those after which it is judged whether they will be enough."""
         if not self.gives_up:
-            return self.max_sweeps
-        return 300 if states <= MEDIUM else 2_000
+            return self.max_sweeps, self.max_sweeps
+        return (300, 50) if states <= MEDIUM else (2_000, 2_000)

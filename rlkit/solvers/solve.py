@@ -91,7 +91,7 @@ def solve(
         next_value=found.value if plan is None else plan.later,
         fractions=found.fractions,
         method=found.method,
-        reason=_reason(mdp, order, objective, method, found.method),
+        reason=_reason(mdp, order, objective, gamma, method, found.method),
         epsilon=epsilon,
         sweeps=found.sweeps,
         seconds=time.perf_counter() - started,
@@ -155,9 +155,12 @@ def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | 
     return mask
 
 
-def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str) -> str:
+def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: str, method: str) -> str:
     """In one line what the model is like, and why it was solved in this way."""
-    shape = "acyclic" if order.acyclic else f"{order.largest:.0%} of the states in one cycle"
+    parts = len(order.ptr) - 1
+    shape = f"{parts:,} component{'s' * (parts > 1)}, "
+    shape += "acyclic" if order.acyclic else f"{order.largest:.0%} of the states in one cycle"
+    shape += f", effective horizon {1 / (1 - gamma):.4g}" if objective == "discounted" else ""
     if objective == "finite-horizon":
         return "a horizon is given: one exact backup a step"
     if asked != "auto":
@@ -165,7 +168,7 @@ def _reason(mdp: MDP, order: Components, objective: str, asked: str, method: str
     if objective == "average":
         return f"{shape}: relative values inside each end component, then the best way into one"
     if order.acyclic:
-        return "the model is acyclic: one sweep, successors first, is exact"
+        return f"{shape}: one sweep, successors first, is exact"
     if method == "synchronous":
         return f"{shape}: sweeps of all states at once, on the GPU"
     if method == "modified-policy-iteration":

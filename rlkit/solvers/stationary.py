@@ -39,9 +39,14 @@ def best_stationary(
     """The best deterministic stationary policy for the first `horizon` steps, by branch and bound.
 
     gamma is the model's discount unless given. The search ends when the bounds are `epsilon` apart, relative
-    to max(1, |value|), or after `max_nodes`, with the bounds that it has then.
+    to max(1, |value|), or after `max_nodes`, with the bounds that it has then. Raises `ValueError` for a
+    gamma or horizon out of range.
     """
     gamma = mdp.discount if gamma is None else gamma
+    if not 0 <= gamma <= 1:
+        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
+    if horizon < 0:
+        raise ValueError(f"horizon must not be negative, not {horizon}")
     reward = -mdp.reward if minimize else mdp.reward
     search = _Search(mdp.with_reward(reward), horizon, gamma)
     order = count()  # decides between nodes of the same bound
@@ -60,7 +65,7 @@ def best_stationary(
     interval = Interval(search.value, search.value, upper)
     if minimize:
         interval = Interval(-search.value, -upper, -search.value)
-    action = np.where(search.choice >= 0, mdp.action[search.choice], -1)
+    action = np.where(search.choice >= 0, np.append(mdp.action, -1)[search.choice], -1)
     return Stationary(action, interval, nodes)
 
 

@@ -9,6 +9,7 @@ import pytest
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
+from rlkit import exact
 from rlkit.core import MDP, from_triplets
 from rlkit.solvers import SolveError, backups, best_stationary, evaluate_policy, evaluation, kernels, solve
 from rlkit.solvers.backups import CompiledBackup, NumpyBackup
@@ -40,7 +41,7 @@ def random_mdp(states: int, seed: int, *, stay: float = 0.3, ends: float = 0.1) 
 @pytest.mark.parametrize("cores", [1, 2, 3])
 def test_every_form_of_a_backup_is_the_same(monkeypatch, seed: int, cores: int) -> None:
     monkeypatch.setattr(backups, "PARALLEL_FROM", 0)
-    monkeypatch.setattr(backups.os, "sched_getaffinity", lambda _: range(cores))
+    monkeypatch.setattr(backups, "available_cores", lambda: cores)
     mdp = random_mdp(50, seed)
     v = np.random.default_rng(seed).normal(size=mdp.n_states)
     plain = NumpyBackup(mdp, 0.9)(v)
@@ -174,6 +175,21 @@ def test_the_best_stationary_policy_is_found_among_all(seed: int, minimize: bool
     assert mdp.expectation(earned) == pytest.approx(truth, abs=1e-9)
     stopped = best_stationary(mdp, horizon=horizon, gamma=gamma, minimize=minimize, max_nodes=1)
     assert stopped.value.lower - 1e-12 <= truth <= stopped.value.upper + 1e-12
+
+
+def test_the_best_stationary_policy_of_frozen_lake() -> None:
+    """Below what a policy that counts its steps can do, and certified."""
+    mdp = exact("FrozenLake-v1")
+    found = best_stationary(mdp, horizon=100)
+    assert found.value.upper - found.value.lower < 1e-8
+    assert found.value.value == pytest.approx(0.740165, abs=1e-6)
+    assert found.value.upper < solve(mdp, horizon=100).initial.lower
+
+
+@pytest.mark.parametrize(("wrong", "message"), [({"horizon": -1}, "horizon"), ({"gamma": 1.5}, "gamma")])
+def test_a_stationary_policy_of_nothing(wrong, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        best_stationary(random_mdp(3, 0), **{"horizon": 3, **wrong})
 
 
 def test_a_gpu_is_refused_where_there_is_none(monkeypatch) -> None:
