@@ -26,7 +26,6 @@ ROUNDS = 100
 class Gains:
     """The gain of each component between its bounds, and choices that earn it."""
 
-    value: FloatArray  # [K]
     lower: FloatArray  # [K]
     upper: FloatArray  # [K]
     choice: IntArray  # [S] -1 outside
@@ -46,7 +45,7 @@ def component_gains(mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: fl
     lower, upper = _bounds(model, v, label, count)
     choice = greedy(model, q_values(model, v, 1.0))
     choice = np.where(choice >= 0, np.append(kept, -1)[choice], -1)
-    return Gains((lower + upper) / 2, lower, upper, choice, sweeps)
+    return Gains(lower, upper, choice, sweeps)
 
 
 def _relative_values(model: MDP, label: IntArray, count: int, epsilon: float) -> tuple[FloatArray, int]:

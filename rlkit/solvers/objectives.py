@@ -118,18 +118,18 @@ def average(mdp: MDP, options: Options) -> Bounded:
     for gain in (gains.lower, gains.upper):
         quotient = merge(travelling, label, inside, gain)
         _, proper = surely_reaching(quotient.mdp, quotient.mdp.terminal)
-        found = certify_total(
-            quotient.mdp, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps
+        ends.append(
+            certify_total(quotient.mdp, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps)
         )
-        ends.append(found._replace(choice=lift_choices(problem, quotient, found.choice, gains.choice)))
     low, high = ends
+    choice = lift_choices(problem, quotient, low.choice, gains.choice)
     earned = np.append(problem.reward, 0.0)
     lower = np.maximum(low.lower[quotient.state], earned.min())
     upper = np.minimum(high.upper[quotient.state], earned.max())
     lower[mdp.terminal] = upper[mdp.terminal] = 0.0
     value = np.clip((low.value + high.value)[quotient.state] / 2, lower, upper)
     sweeps = gains.sweeps + low.sweeps + high.sweeps
-    return _unsigned(Bounded(value, lower, upper, low.choice, sweeps, "value-iteration"), options)
+    return _unsigned(Bounded(value, lower, upper, choice, sweeps, "value-iteration"), options)
 
 
 class Plan(NamedTuple):

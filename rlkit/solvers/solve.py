@@ -163,10 +163,10 @@ def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: st
     shape += f", effective horizon {1 / (1 - gamma):.4g}" if objective == "discounted" else ""
     if objective == "finite-horizon":
         return "a horizon is given: one exact backup a step"
-    if asked != "auto":
-        return f"asked for; {shape}"
     if objective == "average":
         return f"{shape}: relative values inside each end component, then the best way into one"
+    if asked != "auto":
+        return f"asked for; {shape}"
     if order.acyclic:
         return f"{shape}: one sweep, successors first, is exact"
     if method == "synchronous":

@@ -14,7 +14,8 @@ from itertools import count
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.evaluation import evaluate_policy
+from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.solution import Interval
 
 
@@ -43,10 +44,6 @@ def best_stationary(
     gamma or horizon out of range.
     """
     gamma = mdp.discount if gamma is None else gamma
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
-    if horizon < 0:
-        raise ValueError(f"horizon must not be negative, not {horizon}")
     reward = -mdp.reward if minimize else mdp.reward
     search = _Search(mdp.with_reward(reward), horizon, gamma)
     order = count()  # decides between nodes of the same bound
@@ -65,8 +62,7 @@ def best_stationary(
     interval = Interval(search.value, search.value, upper)
     if minimize:
         interval = Interval(-search.value, -upper, -search.value)
-    action = np.where(search.choice >= 0, np.append(mdp.action, -1)[search.choice], -1)
-    return Stationary(action, interval, nodes)
+    return Stationary(search.policy, interval, nodes)
 
 
 class _Search:
@@ -74,8 +70,8 @@ class _Search:
 
     def __init__(self, mdp: MDP, horizon: int, gamma: float) -> None:
         self.mdp, self.horizon, self.gamma = mdp, horizon, gamma
-        self.value, self.choice = -np.inf, greedy(mdp, mdp.reward)
-        self._try(self.choice)
+        self.value = -np.inf
+        self._try(greedy(mdp, mdp.reward))
 
     def enough(self, epsilon: float) -> float:
         """The bound at which the best policy so far is good enough."""
@@ -113,9 +109,7 @@ class _Search:
         return visits
 
     def _try(self, choice: IntArray) -> None:
-        transition, reward = policy_kernel(self.mdp, chosen_weights(self.mdp, choice))
-        value: FloatArray = np.zeros(self.mdp.n_states)
-        for _ in range(self.horizon):
-            value = reward + self.gamma * (transition @ value)
+        policy = np.append(self.mdp.action, -1)[choice]  # -1, for no choice, takes the last
+        value = evaluate_policy(self.mdp, policy, gamma=self.gamma, horizon=self.horizon)
         if self.mdp.expectation(value) > self.value:
-            self.value, self.choice = self.mdp.expectation(value), choice
+            self.value, self.policy = self.mdp.expectation(value), policy
