@@ -89,6 +89,19 @@ def test_a_grid_is_drawn_with_arrows(rlkit):
     assert "0.918" in out
 
 
+@pytest.mark.filterwarnings("always::rlkit.core.ModelWarning")
+def test_a_warning_is_one_line_without_the_source(rlkit, tmp_path):
+    model = tmp_path / "m.tra"
+    model.write_text("2 1 2\n0 0 0 0.333333\n0 0 1 0.666666\n")
+    status, out, err = rlkit("solve", str(model), "--gamma", "0.5", "--json")
+    assert status == 0
+    assert json.loads(out)["converged"]
+    lines = [line for line in err.splitlines() if "renormalised" in line]
+    assert lines == [
+        "rlkit: warning: m.tra:2: 1 rows renormalised to sum to 1; the worst, here, was off by -1e-06"
+    ]
+
+
 def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
     from rlkit.solvers import objectives
 

@@ -137,6 +137,28 @@ def test_value_iteration_gives_up_where_it_would_take_too_long() -> None:
     assert judged <= 100 < carried_through
 
 
+@pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
+def test_backups_of_all_states_are_for_models_that_mix() -> None:
+    rng, states, actions, successors = np.random.default_rng(0), 2500, 3, 5
+    choices = np.repeat(np.arange(states * actions), successors)
+    to, weights = rng.integers(states, size=len(choices)), rng.random(len(choices))
+    shares = weights / np.bincount(choices, weights)[choices]
+    reward = rng.random(states * actions)[choices]
+    mixing = solve(
+        from_triplets(choices // actions, choices % actions, to, shares, n_states=states, reward=reward),
+        gamma=0.99,
+    )
+    assert mixing.converged
+    assert mixing.method == "modified-policy-iteration"
+    assert mixing.sweeps < 100
+    rows = [
+        (s, 0, max(s + step, 0), 0.5, float(s + step == states)) for s in range(states) for step in (-1, 1)
+    ]
+    s, a, t, p, r = zip(*rows, strict=True)
+    line = from_triplets(s, a, t, p, n_states=states + 1, reward=r)
+    assert solve(line, gamma=0.99).method != "modified-policy-iteration"
+
+
 def test_a_policy_of_a_large_chain_is_valued_without_factorisation(monkeypatch) -> None:
     mdp = random_mdp(400, 1)
     policy = np.where(mdp.terminal, -1, 0)
@@ -184,6 +206,14 @@ def test_the_best_stationary_policy_of_frozen_lake() -> None:
     assert found.value.upper - found.value.lower < 1e-8
     assert found.value.value == pytest.approx(0.740165, abs=1e-6)
     assert found.value.upper < solve(mdp, horizon=100).initial.lower
+
+
+def test_a_search_cut_short_still_bounds_the_best_stationary_policy() -> None:
+    mdp, best = exact("FrozenLake8x8-v1"), 0.893568385974862
+    stopped = best_stationary(mdp, horizon=200, max_nodes=2)
+    assert stopped.nodes == 2
+    assert stopped.value.value < best - 1e-6
+    assert stopped.value.upper >= best
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"horizon": -1}, "horizon"), ({"gamma": 1.5}, "gamma")])
