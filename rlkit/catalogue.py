@@ -11,7 +11,8 @@ import numpy as np
 from rlkit.core import NoExactModel
 from rlkit.envs.faces import ModelEnv
 from rlkit.envs.grid import START, Grid
-from rlkit.envs.registry import ENTRIES, exact, make, resolve
+from rlkit.envs.registry import exact, make, resolve
+from rlkit.envs.suite import ENTRIES
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
 Record = dict[str, Any]
@@ -87,7 +88,7 @@ def _first_paragraph(documented: Any) -> str:
 
 def _factory(path: str) -> Any:
     module, name = path.split(":")
-    return getattr(import_module(module), name)
+    return getattr(import_module(f"rlkit.{module}"), name)
 
 
 def _knobs(factory: Any, given: Any) -> dict[str, str]:

@@ -11,10 +11,10 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
-import array_api_compat
 from gymnasium import spaces
 
-Array = Any  # numpy.ndarray or torch.Tensor
+from rlkit.core.arrays import Array, namespace
+
 S = TypeVar("S")
 
 
@@ -27,16 +27,27 @@ class Step(Generic[S]):
     terminated: Array  # [B] bool
 
 
-class Model(ABC, Generic[S]):
-    """A decision problem; S is a frozen dataclass of arrays with leading axis B."""
+class Holder:
+    """Something whose attributes are arrays, or holders in turn; a torch face moves them to its device."""
+
+
+class Model(Holder, ABC, Generic[S]):
+    """A decision problem; S is a frozen dataclass of arrays with leading axis B.
+
+    Methods run in numpy and in torch: constants are attributes, and names come from the `namespace` of the
+    state. They look at no number to decide what to do, so that a GPU never waits. What they return for an
+    action that is not legal, or after the end, means nothing, but they must not fail.
+    """
 
     n_actions: int
     n_events: int  # how many random outcomes one step can have
     n_starts: int = 1  # how many random outcomes the start can have
     observation_space: spaces.Space[Any]
+    action_space: spaces.Space[Any] | None = None  # MultiDiscrete with n_actions entries; None is Discrete
     action_names: tuple[str, ...] | None = None
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
+    hidden: bool = False  # whether states may differ that look alike: partial observability
 
     @abstractmethod
     def start_probs(self) -> Array:
@@ -55,17 +66,19 @@ class Model(ABC, Generic[S]):
         """What `event` [B] does to `state` [B] under `action` [B]."""
 
     @abstractmethod
-    def observe(self, state: S) -> Array:
-        """What the agent sees, [B, ...]."""
+    def observe(self, state: S) -> Any:
+        """What the agent sees, [B, ...], or a dict or tuple of such."""
 
     def legal(self, state: S) -> Array:
         """Which actions may be taken, [B, A]; all of them unless a model says otherwise."""
-        xp = array_api_compat.array_namespace(*leaves(state))
-        return xp.ones((batch_size(state), self.n_actions), dtype=xp.bool)
+        first = leaves(state)[0]
+        xp = namespace(first)
+        return xp.ones((batch_size(state), self.n_actions), dtype=xp.bool, device=first.device)
 
-    def sample_start(self, u: Array) -> S:
-        """First states for uniform numbers u [B]."""
-        return self.initial(inverse_cdf(self.start_probs()[None, :], u))
+    def start_event(self, u: Array) -> Array:
+        """Start events [B] for uniform numbers u [B]."""
+        xp = namespace(u)
+        return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
     def sample_event(self, state: S, action: Array, u: Array) -> Array:
         """Events [B] for uniform numbers u [B]."""
@@ -82,7 +95,7 @@ class Model(ABC, Generic[S]):
 
 def inverse_cdf(probs: Array, u: Array) -> Array:
     """Index of the interval of the cumulative probabilities [B or 1, E] that holds u [B]."""
-    xp = array_api_compat.array_namespace(probs)
+    xp = namespace(u)
     cumulative = xp.cumulative_sum(probs, axis=-1)
     passed = (cumulative <= u[:, None]) & (cumulative < cumulative[..., -1:])
     return xp.sum(xp.astype(passed, xp.int64), axis=-1)
@@ -105,7 +118,7 @@ def take(state: S, index: Array) -> S:
 
 def put(state: S, index: Array, new: S) -> S:
     """A batch with the states at `index` replaced by new ones."""
-    xp = array_api_compat.array_namespace(index)
+    xp = namespace(index)
     replaced = []
     for old, value in zip(leaves(state), leaves(new), strict=True):
         leaf = xp.asarray(old, copy=True)
@@ -116,5 +129,5 @@ def put(state: S, index: Array, new: S) -> S:
 
 def concatenate(first: S, second: S) -> S:
     """Two batches of states as one."""
-    xp = array_api_compat.array_namespace(*leaves(first))
+    xp = namespace(leaves(first)[0])
     return type(first)(*(xp.concat([a, b]) for a, b in zip(leaves(first), leaves(second), strict=True)))

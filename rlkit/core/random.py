@@ -8,11 +8,9 @@ libraries define it.
 
 from __future__ import annotations
 
-from typing import Any
+import numpy as np
 
-import array_api_compat
-
-Array = Any  # numpy.ndarray or torch.Tensor
+from rlkit.core.arrays import Array, namespace
 
 _GOLDEN = 0x9E3779B97F4A7C15 - 2**64
 _MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
@@ -20,7 +18,9 @@ _MIX_2 = 0x94D049BB133111EB - 2**64
 
 
 def _shift_right(z: Array, bits: int) -> Array:
-    """Logical shift: the sign bit that `>>` copies in is masked off."""
+    """Logical shift: numpy has words without a sign, elsewhere the sign bit that `>>` copies in is masked off."""
+    if isinstance(z, np.ndarray):
+        return (z.view(np.uint64) >> np.uint64(bits)).view(np.int64)
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 
@@ -38,6 +38,6 @@ def episode_key(seed: Array, episode: Array) -> Array:
 
 def uniform(key: Array, draw: Array) -> Array:
     """Draw number `draw` [B] of each key [B]: float64 in [0, 1), on a grid of 2^-53."""
-    xp = array_api_compat.array_namespace(key)
+    xp = namespace(key)
     bits = _shift_right(mix(key + (draw + 1) * _GOLDEN), 11)
     return xp.astype(bits, xp.float64) * 2.0**-53

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import array_api_compat
 import numpy as np
 from gymnasium import spaces
 
+from rlkit.core.arrays import Array, namespace
 from rlkit.core.mdp import MDP
-from rlkit.core.model import Array, Model, Step
+from rlkit.core.model import Model, Step
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,6 @@ class TableState:
     index: Array  # [B] int64
 
 
-@dataclass(frozen=True)
 class TableModel(Model[TableState]):
     """Sample from an MDP; the observation is the state's number.
 
@@ -27,75 +26,63 @@ class TableModel(Model[TableState]):
     probabilities, so that memory stays that of the MDP however uneven its rows are.
     """
 
-    mdp: MDP
-    choice: Array = field(init=False, repr=False)  # [S, A] choice of each state and action, -1 for none
-    cumulative: Array = field(init=False, repr=False)  # [T] probability up to here within the choice
-    outcome_reward: Array = field(init=False, repr=False)  # [T]
-    starts: Array = field(init=False, repr=False)  # [n_starts] states with an initial probability
-
-    def __post_init__(self) -> None:
-        mdp = self.mdp
-        choice = np.full((mdp.n_states, mdp.n_actions), -1, dtype=np.int64)
-        choice[mdp.state_of_choice, mdp.action] = np.arange(mdp.n_choices)
+    def __init__(self, mdp: MDP) -> None:
         sizes = np.diff(mdp.choice_ptr)
         reward = mdp.transition_reward
-        derived = {
-            "choice": choice,
-            "cumulative": _cumulative(mdp.probability, mdp.choice_ptr),
-            "outcome_reward": np.repeat(mdp.reward, sizes) if reward is None else reward,
-            "starts": np.flatnonzero(mdp.initial),
-            "n_actions": mdp.n_actions,
-            "n_events": int(sizes.max(initial=1)),
-            "n_starts": int(np.count_nonzero(mdp.initial)),
-            "observation_space": spaces.Discrete(mdp.n_states),
-            "action_names": mdp.action_names,
-            "discount": mdp.discount,
-            "masked": not mdp.legal[~mdp.terminal].all(),
-        }
-        for name, value in derived.items():
-            object.__setattr__(self, name, value)
+        self.mdp = mdp
+        self.n_actions = mdp.n_actions
+        self.n_events = int(sizes.max(initial=1))
+        self.observation_space = spaces.Discrete(mdp.n_states)
+        self.action_names = mdp.action_names
+        self.discount = mdp.discount
+        self.masked = not mdp.legal[~mdp.terminal].all()
+        self.choice = np.zeros(mdp.n_states * mdp.n_actions, dtype=np.int64)  # [S * A]
+        self.choice[mdp.state_of_choice * mdp.n_actions + mdp.action] = np.arange(mdp.n_choices)
+        self.first = mdp.choice_ptr[:-1].astype(np.int64)  # [C] first transition of each choice
+        self.last = mdp.choice_ptr[1:].astype(np.int64) - 1  # [C] and its last
+        self.probability = mdp.probability  # [T]
+        self.cumulative = _cumulative(mdp.probability, mdp.choice_ptr)  # [T] up to here within the choice
+        self.successor = mdp.successor.astype(np.int64)  # [T]
+        self.reward = np.repeat(mdp.reward, sizes) if reward is None else reward  # [T]
+        self.ends = mdp.terminal  # [S]
+        self.offered = mdp.legal  # [S, A]
+        self.starts = np.flatnonzero(mdp.initial)  # [n_starts] states with an initial probability
+        self.start_chance = mdp.initial[self.starts]  # [n_starts]
+        self.n_starts = len(self.starts)
 
     def start_probs(self) -> Array:
         """Initial probabilities of the states that have one, [n_starts]."""
-        return self.mdp.initial[self.starts]
+        return self.start_chance
 
     def initial(self, event: Array) -> TableState:
         """The start state of that number, [B]."""
         return TableState(self.starts[event])
 
-    def sample_start(self, u: Array) -> TableState:
-        """Start states for uniform numbers u [B], by bisection."""
-        xp = array_api_compat.array_namespace(u)
-        event = xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
-        return self.initial(event)
-
     def event_probs(self, state: TableState, action: Array) -> Array:
         """Probability of each transition of the choice, [B, n_events]; 0 behind its last one."""
-        choice = self.choice[state.index, action]
-        first, last = self.mdp.choice_ptr[choice], self.mdp.choice_ptr[choice + 1]
-        place = first[:, None] + np.arange(self.n_events)
-        inside = place < last[:, None]
-        return np.where(inside, self.mdp.probability[np.where(inside, place, 0)], 0.0)
+        xp = namespace(action)
+        choice = self._choice(state, action)
+        place = self.first[choice][:, None] + xp.arange(self.n_events, device=action.device)
+        inside = place <= self.last[choice][:, None]
+        return xp.where(inside, self.probability[place * inside], 0.0)
 
     def sample_event(self, state: TableState, action: Array, u: Array) -> Array:
         """First transition whose cumulative probability exceeds u [B]."""
-        xp = array_api_compat.array_namespace(u)
-        choice = self.choice[state.index, action]
-        first = self.mdp.choice_ptr[choice]
-        low, high = first, self.mdp.choice_ptr[choice + 1] - 1
+        xp = namespace(u)
+        choice = self._choice(state, action)
+        first, high = self.first[choice], self.last[choice]
+        low = first
         for _ in range((self.n_events - 1).bit_length()):
-            middle = (low + high) // 2
+            middle = (low + high) >> 1
             beyond = (self.cumulative[middle] <= u) & (low < high)
             low, high = xp.where(beyond, middle + 1, low), xp.where(beyond, high, middle)
         return low - first
 
     def transition(self, state: TableState, action: Array, event: Array) -> Step[TableState]:
         """Follow the transition of that place."""
-        place = self.mdp.choice_ptr[self.choice[state.index, action]] + event
-        successor = self.mdp.successor[place]
-        return Step(
-            TableState(successor.astype(np.int64)), self.outcome_reward[place], self.mdp.terminal[successor]
-        )
+        place = self.first[self._choice(state, action)] + event
+        successor = self.successor[place]
+        return Step(TableState(successor), self.reward[place], self.ends[successor])
 
     def observe(self, state: TableState) -> Array:
         """The number of the state, [B]."""
@@ -103,16 +90,19 @@ class TableModel(Model[TableState]):
 
     def legal(self, state: TableState) -> Array:
         """Actions for which the state has a choice, [B, A]."""
-        return self.mdp.legal[state.index]
+        return self.offered[state.index]
 
     def all_states(self) -> TableState:
         """States in the order of the MDP."""
-        return TableState(np.arange(self.mdp.n_states))
+        return TableState(np.arange(len(self.ends)))
 
     def state_names(self, state: TableState) -> tuple[str, ...] | None:
         """Names from the MDP."""
         names = self.mdp.state_names
         return None if names is None else tuple(names[i] for i in state.index)
+
+    def _choice(self, state: TableState, action: Array) -> Array:
+        return self.choice[state.index * self.n_actions + action]
 
 
 def _cumulative(probability: Array, choice_ptr: Array) -> Array:

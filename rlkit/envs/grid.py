@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from ..core.model import Array, Model, Step
+from ..core.arrays import Array
+from ..core.model import Model, Step
 from ..errors import RlkitError
 
 MOVES = ((0, -1), (1, 0), (0, 1), (-1, 0))  # row and column step of left, down, right, up

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RlkitError
+from .suite import ENTRIES
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -18,31 +18,8 @@ if TYPE_CHECKING:
     from .faces import ModelEnv
 
 
-@dataclass(frozen=True)
-class Entry:
-    """One environment id: where its description is made, with which knobs, and the time limit."""
-
-    id: str
-    factory: str  # "module:function" that returns a Model
-    summary: str
-    max_episode_steps: int | None = None
-    kwargs: Mapping[str, Any] = field(default_factory=dict)
-    needs: str = ""  # a knob without which it cannot be made
-
-
 class RegistryError(RlkitError, ValueError):
     """No such environment, or it cannot be made with these knobs."""
-
-
-ENTRIES = (
-    Entry("rlkit/Exam-v0", "rlkit.envs.exam:exam", "study or party before an exam"),
-    Entry("rlkit/FrozenLake-v0", "rlkit.envs.grid:frozen_lake", "cross slippery ice around holes", 100),
-    Entry(
-        "rlkit/FrozenLake8x8-v0", "rlkit.envs.grid:frozen_lake", "the same on a larger lake", 200, {"size": 8}
-    ),
-    Entry("rlkit/GridWorld-v0", "rlkit.envs.grid:grid_world", "walls, pits, goals, wind and slip", 100),
-    Entry("rlkit/MDP-v0", "rlkit.core.table:TableModel", "any MDP, given as mdp=", needs="mdp"),
-)
 
 
 def register() -> None:
@@ -107,7 +84,7 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     import inspect
 
     module, name = factory.split(":")
-    function = getattr(import_module(module), name)
+    function = getattr(import_module(f"rlkit.{module}"), name)
     known = list(inspect.signature(function).parameters)
     needed = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
     for knob in needed:

@@ -36,7 +36,8 @@ class Simulation:
         self.episode[rows] += 1
         self.elapsed[rows] = 0
         self.key[rows] = episode_key(self.seed[rows], self.episode[rows])
-        fresh = self.model.sample_start(uniform(self.key[rows], np.zeros(len(rows), dtype=np.int64)))
+        u = uniform(self.key[rows], np.zeros(len(rows), dtype=np.int64))
+        fresh = self.model.initial(self.model.start_event(u))
         self.state = fresh if self.state is None else put(self.state, rows, fresh)
 
     def step(

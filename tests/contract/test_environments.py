@@ -11,7 +11,7 @@ from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import rlkit
 from rlkit.core import TableModel
-from rlkit.envs.registry import ENTRIES
+from rlkit.envs.suite import ENTRIES
 from rlkit.solvers import solve
 
 IDS = [entry.id for entry in ENTRIES if not entry.needs]
@@ -67,7 +67,7 @@ def test_gymnasiums_own_vectors(id, mode):
 
 def test_every_sampled_step_is_in_the_model(id):
     mdp = rlkit.exact(id)
-    choice = TableModel(mdp).choice
+    choice = TableModel(mdp).choice.reshape(mdp.n_states, -1)
     env = gym.make(id)
     seen = {(int(c), int(t)): set() for c in range(mdp.n_choices) for t in mdp.matrix[[c]].indices}
     for p in range(mdp.n_transitions):

@@ -144,7 +144,7 @@ def test_samples_of_a_table_have_its_frequencies() -> None:
     assert mdp.transition_reward is not None
     assert np.array_equal(step.reward, mdp.transition_reward[place])
     assert np.array_equal(step.terminated, mdp.terminal[mdp.successor[place]])
-    starts = model.sample_start(u).index
+    starts = model.initial(model.start_event(u)).index
     assert np.abs(np.bincount(starts, minlength=7) / n - 1 / 7).max() < 0.01
 
 

@@ -91,7 +91,7 @@ def frequencies_p(env: ModelVectorEnv, mdp, *, steps: int) -> float:
     """Smallest chi-square p-value of the observed successors over all well-visited choices."""
     rng = np.random.default_rng(0)
     counts = np.zeros((mdp.n_choices, mdp.n_states))
-    index = TableModel(mdp).choice
+    index = TableModel(mdp).choice.reshape(mdp.n_states, -1)
     before, _ = env.reset(seed=1)
     for _ in range(steps):
         action = rng.integers(mdp.n_actions, size=env.num_envs)
