@@ -68,7 +68,7 @@ class _Walk:
         """Numbers of a batch of states; unknown ones are given the next free number."""
         index, fresh = self.index, []
         numbers = np.empty(batch_size(states), dtype=np.int64)
-        for i, key in enumerate(_keys(states)):
+        for i, key in enumerate(keys(states)):
             if key not in index:
                 if len(index) >= self.max_states:
                     raise NoExactModel(f"more than {self.max_states} states: {len(index)} found so far")
@@ -109,7 +109,7 @@ class _Walk:
         return np.concatenate(entered)
 
 
-def _keys(states: Any) -> list[bytes]:
+def keys(states: Any) -> list[bytes]:
     """One byte string a state, equal exactly where all fields are equal."""
     columns = [
         np.ascontiguousarray(leaf).reshape(len(leaf), -1).view(np.uint8).reshape(len(leaf), -1)

@@ -8,7 +8,8 @@ of states.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, fields
+from collections.abc import Callable
+from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, TypeVar
 
 from gymnasium import spaces
@@ -48,6 +49,8 @@ class Model(Holder, ABC, Generic[S]):
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
     hidden: bool = False  # whether states may differ that look alike: partial observability
+    decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
+    limit: int | None = None
 
     @abstractmethod
     def start_probs(self) -> Array:
@@ -80,6 +83,10 @@ class Model(Holder, ABC, Generic[S]):
         xp = namespace(u)
         return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
+    def decayed(self, reward: Array, elapsed: Array) -> Array:
+        """A reward as it is paid at step `elapsed` = 1, 2, ... of an episode."""
+        return reward * (1 - self.decay * (elapsed / self.limit)) if self.limit else reward
+
     def sample_event(self, state: S, action: Array, u: Array) -> Array:
         """Events [B] for uniform numbers u [B]."""
         return inverse_cdf(self.event_probs(state, action), u)
@@ -102,8 +109,19 @@ def inverse_cdf(probs: Array, u: Array) -> Array:
 
 
 def leaves(state: Any) -> list[Array]:
-    """The arrays of a batch of states."""
-    return [getattr(state, f.name) for f in fields(state)]
+    """The arrays of a batch of states, in order; a state may hold states."""
+    arrays = []
+    for part in vars(state).values():
+        arrays += leaves(part) if is_dataclass(part) else [part]
+    return arrays
+
+
+def each(function: Callable[..., Array], state: S, *others: S) -> S:
+    """A batch of states made by applying a function to every array of one or more."""
+    parts = zip(*(vars(s).values() for s in (state, *others)), strict=True)
+    return type(state)(
+        *(each(function, *part) if is_dataclass(part[0]) else function(*part) for part in parts)
+    )
 
 
 def batch_size(state: Any) -> int:
@@ -111,23 +129,29 @@ def batch_size(state: Any) -> int:
     return int(leaves(state)[0].shape[0])
 
 
-def take(state: S, index: Array) -> S:
-    """The states at `index` (integers or a mask) of a batch."""
-    return type(state)(*(leaf[index] for leaf in leaves(state)))
+def take(state: S, index: Array | slice) -> S:
+    """The states at `index` (integers, a mask or a slice) of a batch."""
+    return each(lambda x: x[index], state)
 
 
 def put(state: S, index: Array, new: S) -> S:
     """A batch with the states at `index` replaced by new ones."""
-    xp = namespace(index)
-    replaced = []
-    for old, value in zip(leaves(state), leaves(new), strict=True):
-        leaf = xp.asarray(old, copy=True)
-        leaf[index] = value
-        replaced.append(leaf)
-    return type(state)(*replaced)
+
+    def replaced(old: Array, value: Array) -> Array:
+        array = namespace(old).asarray(old, copy=True)
+        array[index] = value
+        return array
+
+    return each(replaced, state, new)
+
+
+def where(mask: Array, new: S, old: S) -> S:
+    """The new states where the mask [B] holds, the old ones elsewhere."""
+    xp = namespace(mask)
+    return each(lambda x, y: xp.where(xp.reshape(mask, (-1, *(1,) * (x.ndim - 1))), x, y), new, old)
 
 
 def concatenate(first: S, second: S) -> S:
     """Two batches of states as one."""
     xp = namespace(leaves(first)[0])
-    return type(first)(*(xp.concat([a, b]) for a, b in zip(leaves(first), leaves(second), strict=True)))
+    return each(lambda x, y: xp.concat([x, y]), first, second)

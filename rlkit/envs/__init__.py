@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .faces import MDPEnv, ModelEnv, ModelVectorEnv
     from .grid import Grid, MapError, frozen_lake, grid_world
-    from .registry import exact, register, resolve
+    from .registry import exact, make_torch, register, resolve
 
 __all__ = [
     "Grid",
@@ -17,6 +17,7 @@ __all__ = [
     "exact",
     "frozen_lake",
     "grid_world",
+    "make_torch",
     "register",
     "resolve",
 ]
@@ -30,6 +31,7 @@ _HOME = {
     "exact": "registry",
     "frozen_lake": "grid",
     "grid_world": "grid",
+    "make_torch": "registry",
     "register": "registry",
     "resolve": "registry",
 }

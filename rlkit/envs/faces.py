@@ -1,4 +1,4 @@
-"""The two Gymnasium faces of a model: one environment, and a batch of them."""
+"""The Gymnasium faces of a model: one environment, and a batch of them."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from ..core.arrays import Array
 from ..core.enumerate import enumerate_model, enumerate_states
 from ..core.mdp import MDP
 from ..core.model import Model, take
 from ..core.table import TableModel
 from .simulation import Simulation
+from .single import episode_of, first
 
 Info = dict[str, Any]
 
@@ -41,10 +43,10 @@ class ModelEnv(gym.Env[Any, Any]):
         self.model = model
         self.render_mode = render_mode
         self.observation_space = model.observation_space
-        self.action_space = spaces.Discrete(model.n_actions)
+        self.action_space = action_space(model)
         self.last_action: int | None = None
-        self._simulation = Simulation(model, 1)
-        self._over = False
+        self._episode = episode_of(model)
+        self._begun = self._over = False
         self._window: Any = None
 
     def mdp(self) -> MDP:
@@ -55,40 +57,42 @@ class ModelEnv(gym.Env[Any, Any]):
         """What the agent sees in each state of `mdp()`, [S, ...]."""
         return np.array(self.model.observe(enumerate_states(self.model)))
 
+    def action_masks(self) -> npt.NDArray[np.bool_]:
+        """Which actions are legal now, [A]."""
+        return self._episode.mask().astype(np.bool_)
+
     def reset(self, *, seed: int | None = None, options: Info | None = None) -> tuple[Any, Info]:
         """Begin an episode; with a seed, the first of that seed, else the next one."""
         super().reset(seed=seed)
-        everyone = np.ones(1, dtype=np.bool_)
-        if seed is not None or self._simulation.state is None:
-            chosen = int(self.np_random.integers(2**62)) if seed is None else seed
-            self._simulation.reseed([chosen], everyone)
-        self._simulation.restart(everyone)
-        self._over, self.last_action = False, None
-        self._show()
-        return self._observation(), self._info()
+        if seed is not None or not self._begun:
+            self._episode.reseed(int(self.np_random.integers(2**62)) if seed is None else seed)
+        self._episode.restart()
+        self._begun, self._over, self.last_action = True, False, None
+        if self.render_mode == "human":
+            self.render()
+        return self._episode.observation(), self._info()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
         """Take one action; time limits are a wrapper's business, so truncated is always False."""
-        if self._over:
-            raise ResetNeeded("the episode is over: call reset")
-        taken = np.asarray(action).reshape(1)
-        if not np.issubdtype(taken.dtype, np.integer):
-            raise InvalidAction(f"action {action!r} is no integer")
-        reward, terminated = self._simulation.step(taken.astype(np.int64))
-        self._over, self.last_action = bool(terminated[0]), int(taken[0])
-        self._show()
-        return self._observation(), float(reward[0]), self._over, False, self._info()
+        if self._over or not self._begun:
+            raise ResetNeeded("the episode is over: call reset" if self._over else "call reset before step")
+        taken = action if type(action) is int else flat_action(self.action_space, action)
+        reward, self._over = self._episode.step(taken)
+        self.last_action = taken
+        if self.render_mode == "human":
+            self.render()
+        return self._episode.observation(), reward, self._over, False, self._info()
 
     def render(self) -> Any:
         """The present state as an image [H, W, 3] uint8, as text, or in a window."""
         if self.render_mode is None:
             gym.logger.warn("render was called on an environment made without a render_mode")
             return None
-        if self._simulation.state is None:
+        if not self._begun:
             raise ResetNeeded("call reset before render")
         from . import render
 
-        state, action = self._simulation.state, self.last_action
+        state, action = self._episode.state, self.last_action
         if self.render_mode == "ansi":
             return render.text(self.model, state, action)
         frame = render.picture(self.model, state, action)
@@ -109,20 +113,27 @@ class ModelEnv(gym.Env[Any, Any]):
     def _mdp(self) -> MDP:
         return self.model.mdp if isinstance(self.model, TableModel) else enumerate_model(self.model)
 
-    def _show(self) -> None:
-        if self.render_mode == "human":
-            self.render()
-
-    def _observation(self) -> Any:
-        observation = self.model.observe(self._simulation.state)[0]
-        return observation.copy() if isinstance(observation, np.ndarray) else observation
-
     def _info(self) -> Info:
-        return {"action_mask": self._mask()[0]} if self.model.masked else {}
+        return {"action_mask": self._episode.mask()} if self.model.masked else {}
 
-    def _mask(self) -> npt.NDArray[np.int8]:
-        mask: npt.NDArray[np.int8] = self.model.legal(self._simulation.state).astype(np.int8)
-        return mask
+
+def action_space(model: Model[Any]) -> spaces.Space[Any]:
+    """The space of a model's actions: its own, else `Discrete`."""
+    return spaces.Discrete(model.n_actions) if model.action_space is None else model.action_space
+
+
+def flat_action(space: spaces.Space[Any], action: Any) -> int:
+    """The number of one action; raises `InvalidAction` for what is no action of the space."""
+    taken = np.asarray(action)
+    if not np.issubdtype(taken.dtype, np.integer):
+        raise InvalidAction(f"action {action!r} is no integer")
+    if isinstance(space, spaces.MultiDiscrete):
+        if not space.contains(taken.astype(space.dtype)):
+            raise InvalidAction(f"action {action!r} is not in {space}")
+        return int(np.ravel_multi_index(tuple(taken), tuple(space.nvec)))
+    if taken.size != 1:
+        raise InvalidAction(f"action {action!r} is not one integer")
+    return int(taken.reshape(()))
 
 
 class MDPEnv(ModelEnv):
@@ -162,46 +173,54 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.single_observation_space = model.observation_space
-        self.single_action_space = spaces.Discrete(model.n_actions)
+        self.single_action_space = action_space(model)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._simulation = Simulation(model, num_envs)
-        self._done = np.zeros(num_envs, dtype=np.bool_)
+        self._simulation = self._simulate(model)
+        self._nobody = self._simulation.array(np.zeros(num_envs, dtype=np.bool_))
+        self._everybody = ~self._nobody
+        self._done = self._nobody
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Info | None = None
     ) -> tuple[Any, Info]:
         """Begin episodes everywhere, or where `options["reset_mask"]` holds; environment i gets seed + i."""
-        mask = np.ones(self.num_envs, dtype=np.bool_)
+        mask = self._everybody
         if options is not None and "reset_mask" in options:
-            mask = np.asarray(options["reset_mask"], dtype=np.bool_)
-            if mask.shape != (self.num_envs,):
-                raise ValueError(f"reset_mask has shape {mask.shape}, expected ({self.num_envs},)")
+            mask = self._simulation.array(options["reset_mask"])
+            if tuple(mask.shape) != (self.num_envs,):
+                raise ValueError(f"reset_mask has shape {tuple(mask.shape)}, expected ({self.num_envs},)")
         self._reseed(seed, mask)
         self._simulation.restart(mask)
-        self._done[mask] = False
+        self._done = self._done & ~mask
         return self._observations(), self._infos()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
-        """Take one action in each environment; rewards float64, terminations and truncations bool, [B]."""
-        taken = np.asarray(actions)
-        if taken.shape != (self.num_envs,) or not np.issubdtype(taken.dtype, np.integer):
-            raise InvalidAction(f"actions must be {self.num_envs} integers, not {taken.dtype} {taken.shape}")
-        resetting = self._done.copy()
-        if resetting.any() and self.autoreset_mode is AutoresetMode.DISABLED:
-            raise ResetNeeded(f"environment {np.argmax(resetting)} is over: reset it with a reset_mask")
-        reward, terminated = self._simulation.step(taken.astype(np.int64, copy=False), ~resetting)
-        limit = self.max_episode_steps
-        truncated = ~resetting & (self._simulation.elapsed >= limit) if limit else np.zeros_like(terminated)
+        """Take one action in each environment; rewards, terminations and truncations [B]."""
+        simulation, mode, over = self._simulation, self.autoreset_mode, self._done
+        taken = self._flat(actions)
+        someone_over = over is not self._nobody and self._may(over)
+        if someone_over and mode is AutoresetMode.DISABLED:
+            i = int(simulation.xp.argmax(simulation.xp.astype(over, simulation.xp.int8)))
+            raise ResetNeeded(f"environment {i} is over: reset it with a reset_mask")
+        reward, terminated = simulation.step(taken, ~over if someone_over else None)
+        truncated = self._nobody
+        if self.max_episode_steps is not None:
+            truncated = simulation.elapsed >= self.max_episode_steps
+            truncated = truncated & ~over if someone_over else truncated
         self._done = terminated | truncated
         info: Info = {}
-        if self.autoreset_mode is AutoresetMode.NEXT_STEP and resetting.any():
-            self._simulation.restart(resetting)
-        elif self.autoreset_mode is AutoresetMode.SAME_STEP and self._done.any():
+        if someone_over and mode is AutoresetMode.NEXT_STEP:
+            simulation.restart(over)
+        elif mode is AutoresetMode.SAME_STEP and self._may(self._done):
             info = self._final()
-            self._simulation.restart(self._done)
-            self._done = np.zeros_like(self._done)
+            simulation.restart(self._done)
+            self._done = self._nobody
         return self._observations(), reward, terminated, truncated, info | self._infos()
+
+    def action_masks(self) -> Array:
+        """Which actions are legal now, [B, A] bool."""
+        return self.model.legal(self._simulation.state)
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame or text for each environment."""
@@ -215,15 +234,35 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a continued run needs, as arrays."""
-        return {**self._simulation.get_state(), "done": self._done.copy()}
+        return {**self._simulation.get_state(), "done": np.array(self._done)}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
         """Continue from what `get_state` returned; returns what `reset` would."""
         self._simulation.set_state(saved)
-        self._done = np.array(saved["done"])
+        self._done = self._simulation.array(np.array(saved["done"]))
         return self._observations(), self._infos()
 
-    def _reseed(self, seed: int | Sequence[int | None] | None, mask: npt.NDArray[np.bool_]) -> None:
+    def _simulate(self, model: Model[Any]) -> Simulation:
+        return Simulation(model, self.num_envs)
+
+    def _may(self, mask: Array) -> bool:
+        """Whether the mask may hold somewhere; on a GPU that is not looked at."""
+        return not self._simulation.waits or bool(mask.any())
+
+    def _flat(self, actions: Any) -> Array:
+        """Actions as numbers, [B]; raises `InvalidAction` for a wrong shape or type."""
+        taken = np.asarray(actions)
+        space = self.single_action_space
+        shape = (self.num_envs, *(space.shape or ()))
+        if taken.shape != shape or not np.issubdtype(taken.dtype, np.integer):
+            raise InvalidAction(f"actions must be integers {shape}, not {taken.dtype} {taken.shape}")
+        if isinstance(space, spaces.MultiDiscrete):
+            if ((taken < 0) | (taken >= space.nvec)).any():
+                raise InvalidAction(f"actions must lie in {space}")
+            taken = np.ravel_multi_index(tuple(taken.T), tuple(space.nvec))
+        return taken.astype(np.int64, copy=False)
+
+    def _reseed(self, seed: int | Sequence[int | None] | None, mask: Array) -> None:
         if seed is None:
             if self._simulation.state is not None:
                 return
@@ -231,23 +270,22 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
-        given = np.array([s is not None for s in seeds])
+        given = self._simulation.array(np.array([s is not None for s in seeds]))
         self._simulation.reseed([0 if s is None else int(s) for s in seeds], mask & given)
 
     def _observations(self) -> Any:
-        return np.array(self.model.observe(self._simulation.state))
+        return _copied(self.model.observe(self._simulation.state))
 
     def _infos(self) -> Info:
         if not self.model.masked:
             return {}
-        mask = self.model.legal(self._simulation.state).astype(np.int8)
-        return {"action_mask": mask, "_action_mask": np.ones(self.num_envs, dtype=np.bool_)}
+        return {"action_mask": self.action_masks().astype(np.int8), "_action_mask": self._everybody.copy()}
 
     def _final(self) -> Info:
         last, ended = self._observations(), self._done.copy()
         final_obs = np.full(self.num_envs, None, dtype=object)
-        for i in np.flatnonzero(ended):
-            final_obs[i] = last[i]
+        for i in np.flatnonzero(ended).tolist():
+            final_obs[i] = first(last, i)
         final_info = {k: v & ended if k.startswith("_") else v for k, v in self._infos().items()}
         return {
             "final_obs": final_obs,
@@ -255,3 +293,12 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             "final_info": final_info,
             "_final_info": ended.copy(),
         }
+
+
+def _copied(observation: Any) -> Any:
+    """A batch of observations that no state shares."""
+    if isinstance(observation, dict):
+        return {name: _copied(part) for name, part in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(_copied(part) for part in observation)
+    return np.array(observation)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
 
     from ..core import MDP, Model
+    from .device import TorchVectorEnv
     from .faces import ModelEnv
 
 
@@ -66,6 +67,41 @@ def make_vector(
     )
 
 
+def make_torch(
+    env_id: str,
+    num_envs: int,
+    device: str = "cuda",
+    *,
+    max_episode_steps: int | None = None,
+    autoreset_mode: Any = "NextStep",
+    **knobs: Any,
+) -> TorchVectorEnv:
+    """The torch face of one of rlkit's ids: a batch whose tensors never leave the device.
+
+    The time limit is the id's own where none is given. Raises `RegistryError` for an id or a device that
+    is not there.
+    """
+    import torch
+
+    from .device import TorchVectorEnv
+
+    id = resolve(env_id)
+    entry = next((e for e in ENTRIES if e.id == id), None)
+    if entry is None:
+        raise RegistryError(f"{id} is not one of rlkit's environments; only they run in torch")
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise RegistryError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    return TorchVectorEnv(
+        build(entry.factory, {**entry.kwargs, **knobs}),
+        num_envs=num_envs,
+        device=device,
+        max_episode_steps=max_episode_steps or entry.max_episode_steps,
+        autoreset_mode=autoreset_mode,
+    )
+
+
 def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
     """`gymnasium.make`, with one `RegistryError` for whatever is wrong with the id or the knobs."""
     import gymnasium as gym
@@ -80,20 +116,30 @@ def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
 
 
 def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
-    """Call a factory given as "module:function"; raises `RegistryError` for a knob it does not have."""
+    """Call a factory given as "module:function", and wrap what it makes as the knobs ask.
+
+    Raises `RegistryError` for a knob that neither the factory nor a wrapper has.
+    """
     import inspect
+
+    from .wrappers import WRAPPERS
 
     module, name = factory.split(":")
     function = getattr(import_module(f"rlkit.{module}"), name)
-    known = list(inspect.signature(function).parameters)
-    needed = [p.name for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    for knob in needed:
-        if knob not in knobs:
+    parameters = inspect.signature(function).parameters
+    for knob, parameter in parameters.items():
+        if parameter.default is parameter.empty and knob not in knobs:
             raise RegistryError(f"{name} cannot be made without its knob {knob!r}")
     for knob in knobs:
-        if knob not in known:
-            raise RegistryError(f"{name} has no knob {knob!r}; it has {', '.join(known) or 'none'}")
-    model: Model[Any] = function(**knobs)
+        if knob not in parameters and knob not in WRAPPERS:
+            own = ", ".join(parameters) or "none"
+            raise RegistryError(
+                f"{name} has no knob {knob!r}; it has {own}, and like all {', '.join(WRAPPERS)}"
+            )
+    model: Model[Any] = function(**{knob: value for knob, value in knobs.items() if knob in parameters})
+    for knob, wrap in WRAPPERS.items():
+        if knob in knobs:
+            model = wrap(model, knobs[knob])
     return model
 
 

@@ -12,6 +12,7 @@ from ..core.graph import layers
 from ..core.model import Model
 from ..core.table import TableModel, TableState
 from .grid import ARROWS, GOAL, PIT, START, WALL, Grid, GridState
+from .wrappers import Wrapper
 
 Image = npt.NDArray[np.uint8]
 
@@ -27,15 +28,49 @@ FREE_COLOUR, LINE, AGENT, AGENT_RIM = (242, 245, 249), (203, 212, 222), (226, 11
 
 @singledispatch
 def picture(model: Model[Any], state: Any, action: int | None) -> Image:
-    """An image [H, W, 3] of the one state in the batch."""
-    raise TypeError(f"{type(model).__name__} has no picture")
+    """An image [H, W, 3] of the one state in the batch: the model's own, else its text."""
+    drawn: Image = model.picture(state) if hasattr(model, "picture") else written(text(model, state, action))
+    return drawn
 
 
 @singledispatch
 def text(model: Model[Any], state: Any, action: int | None) -> str:
-    """The one state in the batch as text."""
+    """The one state in the batch as text: the model's own, else what is seen."""
     last = "" if action is None else f"({_action_name(model, action)})\n"
-    return f"{last}{model.observe(state)[0]}\n"
+    return f"{last}{model.text(state) if hasattr(model, 'text') else _seen(model.observe(state))}\n"
+
+
+@picture.register
+def _(model: Wrapper, state: Any, action: int | None) -> Image:
+    return picture(model.inner, model.inside(state), action)
+
+
+@text.register
+def _(model: Wrapper, state: Any, action: int | None) -> str:
+    return text(model.inner, model.inside(state), action)
+
+
+def written(words: str) -> Image:
+    """Text as an image [H, W, 3]."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=20)
+    left, top, right, bottom = ImageDraw.Draw(Pillow.new("RGB", (1, 1))).multiline_textbbox(
+        (0, 0), words.rstrip(), font=font
+    )
+    size = max(320, int(right - left) + 48), max(120, int(bottom - top) + 48)
+    image = Pillow.new("RGB", size, FREE_COLOUR)
+    ImageDraw.Draw(image).multiline_text((24, 24), words.rstrip(), font=font, fill=COLOURS[WALL])
+    return np.asarray(image)
+
+
+def _seen(observation: Any) -> str:
+    if isinstance(observation, dict):
+        return "\n".join(f"{name}: {_seen(part)}" for name, part in observation.items())
+    if isinstance(observation, tuple):
+        return ", ".join(_seen(part) for part in observation)
+    return str(observation[0])
 
 
 @text.register

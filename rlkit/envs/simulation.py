@@ -3,88 +3,126 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium.error import InvalidAction, ResetNeeded
 
-from ..core.model import Model, batch_size, leaves, put, take
+from ..core.arrays import Array, namespace
+from ..core.model import Model, each, leaves, put, where
 from ..core.random import episode_key, uniform
+
+COUNTERS = ("seed", "episode", "elapsed", "key")
 
 
 class Simulation:
-    """B episodes side by side; episode e of seed s is the same whatever B is and whoever is beside it."""
+    """B episodes side by side; episode e of seed s is the same whatever B is and whoever is beside it.
 
-    def __init__(self, model: Model[Any], size: int) -> None:
+    Arrays are of the library, and on the device, of `like`. In numpy only what begins anew is computed
+    anew; in torch everything is, and then chosen from, because a GPU that is asked how many must wait.
+    """
+
+    def __init__(self, model: Model[Any], size: int, *, like: Array | None = None) -> None:
         self.model, self.size = model, size
-        self.seed = np.zeros(size, dtype=np.int64)
-        self.episode = np.full(size, -1, dtype=np.int64)
-        self.elapsed = np.zeros(size, dtype=np.int64)
-        self.key = np.zeros(size, dtype=np.int64)
+        self.xp = np if like is None else namespace(like)
+        self.device = "cpu" if like is None else like.device
+        self.waits = str(self.device) == "cpu"  # whether looking at numbers costs nothing
+        self.seed, self.episode, self.elapsed, self.key = (self._zeros() for _ in COUNTERS)
+        self.episode -= 1
         self.state: Any = None
 
-    def reseed(self, seeds: Sequence[int], mask: npt.NDArray[np.bool_]) -> None:
+    def reseed(self, seeds: Sequence[int], mask: Array) -> None:
         """Give the masked episodes a seed each; their next episode is number 0."""
         wrapped = np.array([s % 2**64 for s in seeds], dtype=np.uint64).astype(np.int64)
-        self.seed[mask] = wrapped[mask]
+        self.seed[mask] = self.array(wrapped)[mask]
         self.episode[mask] = -1
 
-    def restart(self, mask: npt.NDArray[np.bool_]) -> None:
+    def restart(self, mask: Array) -> None:
         """Begin the next episode where the mask [B] holds; at first everywhere."""
-        rows = np.arange(self.size) if self.state is None else np.flatnonzero(mask)
-        self.episode[rows] += 1
-        self.elapsed[rows] = 0
-        self.key[rows] = episode_key(self.seed[rows], self.episode[rows])
-        u = uniform(self.key[rows], np.zeros(len(rows), dtype=np.int64))
-        fresh = self.model.initial(self.model.start_event(u))
-        self.state = fresh if self.state is None else put(self.state, rows, fresh)
+        if self.state is None:
+            mask = self.xp.ones_like(mask)
+        self.episode = self.episode + mask
+        self.elapsed = self.elapsed * ~mask
+        if self.xp is np:
+            rows = np.flatnonzero(mask)
+            self.key[rows] = episode_key(self.seed[rows], self.episode[rows])
+            fresh = self._first(self.key[rows])
+            self.state = fresh if self.state is None else put(self.state, rows, fresh)
+        else:
+            self.key = self.xp.where(mask, episode_key(self.seed, self.episode), self.key)
+            fresh = self._first(self.key)
+            self.state = fresh if self.state is None else where(mask, fresh, self.state)
 
-    def step(
-        self, action: npt.NDArray[np.int64], mask: npt.NDArray[np.bool_] | None = None
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """Advance the masked episodes (all without a mask): reward [B] and terminated [B], 0 elsewhere.
+    def step(self, action: Array, playing: Array | None = None) -> tuple[Array, Array]:
+        """Advance every episode: reward [B] float64 and terminated [B].
 
-        Raises `InvalidAction` naming the action and, in a batch, the environment.
+        With a mask `playing` [B] the others earn nothing and must be begun anew. Raises `InvalidAction`
+        naming the action, except on a GPU, which would have to wait for the answer.
         """
         if self.state is None:
             raise ResetNeeded("call reset before step")
-        reward, terminated = np.zeros(self.size), np.zeros(self.size, dtype=np.bool_)
-        rows = slice(None) if mask is None or mask.all() else np.flatnonzero(mask)
-        state, taken = take(self.state, rows), action[rows]
-        self._check(state, taken)
-        self.elapsed[rows] += 1
-        event = self.model.sample_event(state, taken, uniform(self.key[rows], self.elapsed[rows]))
-        step = self.model.transition(state, taken, event)
-        reward[rows], terminated[rows] = step.reward, step.terminated
-        self.state = step.state if isinstance(rows, slice) else put(self.state, rows, step.state)
-        return reward, terminated
+        model = self.model
+        if playing is not None:
+            action = action * playing
+        if self.waits:
+            self._check(action, playing)
+        self.elapsed = self.elapsed + 1
+        if model.n_events > 1:
+            event = model.sample_event(self.state, action, uniform(self.key, self.elapsed))
+        else:
+            event = self._zeros()
+        step = model.transition(self.state, action, event)
+        self.state = step.state
+        reward = model.decayed(step.reward, self.elapsed)
+        if playing is None:
+            return reward, step.terminated
+        return reward * playing, step.terminated & playing
 
-    def _check(self, state: Any, action: npt.NDArray[np.int64]) -> None:
-        n = self.model.n_actions
-        outside = (action < 0) | (action >= n)
-        if outside.any():
-            raise InvalidAction(f"action {action[np.argmax(outside)]} is none of 0..{n - 1}")
-        if self.model.masked:
-            allowed = self.model.legal(state)
-            refused = ~allowed[np.arange(batch_size(state)), action]
-            if refused.any():
-                i = int(np.argmax(refused))
-                raise InvalidAction(
-                    f"action {action[i]} is not legal here; legal are {np.flatnonzero(allowed[i]).tolist()}"
-                )
+    def array(self, values: npt.NDArray[Any]) -> Array:
+        """The same numbers in the library and on the device of this simulation."""
+        return values if self.xp is np else self.xp.asarray(values, device=self.device)
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that a continued run needs, as arrays."""
-        own = {name: getattr(self, name) for name in ("seed", "episode", "elapsed", "key")}
+        """Everything that a continued run needs, as numpy arrays."""
+        own = {name: getattr(self, name) for name in COUNTERS}
         fields = {} if self.state is None else {f"state_{i}": x for i, x in enumerate(leaves(self.state))}
-        return {name: np.array(value) for name, value in (own | fields).items()}
+        return {name: np.array(x if self.xp is np else x.cpu()) for name, x in (own | fields).items()}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from what `get_state` returned."""
-        for name in ("seed", "episode", "elapsed", "key"):
-            setattr(self, name, np.array(saved[name]))
-        kind = type(self.model.initial(np.zeros(1, dtype=np.int64)))
-        fields = [name for name in saved if name.startswith("state_")]
-        if fields:
-            self.state = kind(*(np.array(saved[f"state_{i}"]) for i in range(len(fields))))
+        for name in COUNTERS:
+            setattr(self, name, self.array(np.array(saved[name])))
+        if "state_0" in saved:
+            place = count()
+            self.state = each(
+                lambda _: self.array(np.array(saved[f"state_{next(place)}"])), self._first(self.key)
+            )
+
+    def _zeros(self) -> Array:
+        return self.xp.zeros(self.size, dtype=self.xp.int64, device=self.device)
+
+    def _first(self, key: Array) -> Any:
+        draw = self.xp.zeros_like(key)
+        event = draw if self.model.n_starts == 1 else self.model.start_event(uniform(key, draw))
+        return self.model.initial(event)
+
+    def _check(self, action: Array, playing: Array | None) -> None:
+        outside = (action < 0) | (action >= self.model.n_actions)
+        if outside.any():
+            i = int(self.xp.argmax(self.xp.astype(outside, self.xp.int8)))
+            raise InvalidAction(f"action {int(action[i])} is none of 0..{self.model.n_actions - 1}")
+        if self.model.masked:
+            allowed = self.model.legal(self.state)
+            refused = ~self.xp.take_along_axis(allowed, action[:, None], axis=1)[:, 0]
+            if playing is not None:
+                refused = refused & playing
+            if refused.any():
+                i = int(self.xp.argmax(self.xp.astype(refused, self.xp.int8)))
+                raise illegal(int(action[i]), np.asarray(allowed[i]))
+
+
+def illegal(action: int, allowed: npt.NDArray[np.bool_]) -> InvalidAction:
+    """The error for an action that the mask [A] forbids."""
+    return InvalidAction(f"action {action} is not legal here; legal are {np.flatnonzero(allowed).tolist()}")

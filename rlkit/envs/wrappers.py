@@ -1,0 +1,304 @@
+"""Models made of models: each wrapper changes one thing about a problem and keeps it exact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from gymnasium import spaces
+
+from ..core.arrays import Array, namespace
+from ..core.model import Model, Step
+from ..errors import RlkitError
+
+
+class WrapperError(RlkitError, ValueError):
+    """A wrapper's knob that makes no sense for this model; the message names it and what is allowed."""
+
+
+@dataclass(frozen=True)
+class Wrapped:
+    """The state of the model within, and what a wrapper remembers besides."""
+
+    inner: Any
+    memory: Array  # [B, ...]
+
+
+@dataclass(frozen=True)
+class Owed:
+    """The state of the model within, and the rewards it has not paid."""
+
+    inner: Any
+    sum: Array  # [B] float64
+    wait: Array  # [B] int64 steps since the last pay-day
+
+
+KEPT = (
+    *("n_actions", "n_events", "n_starts", "observation_space", "action_space", "action_names"),
+    *("discount", "masked", "hidden", "decay", "limit"),
+)
+
+
+class Wrapper(Model[Any]):
+    """The model within, unchanged; a subclass says what differs."""
+
+    def __init__(self, model: Model[Any]) -> None:
+        self.inner = model
+        for name in KEPT:
+            setattr(self, name, getattr(model, name))
+
+    def inside(self, state: Any) -> Any:
+        """The state of the model within."""
+        return state.inner
+
+    def start_probs(self) -> Array:
+        """Those of the model within."""
+        return self.inner.start_probs()
+
+    def start_event(self, u: Array) -> Array:
+        """That of the model within, if it has the same events."""
+        same = self.n_starts == self.inner.n_starts
+        return self.inner.start_event(u) if same else super().start_event(u)
+
+    def event_probs(self, state: Any, action: Array) -> Array:
+        """Those of the model within, [B, E]."""
+        return self.inner.event_probs(self.inside(state), action)
+
+    def sample_event(self, state: Any, action: Array, u: Array) -> Array:
+        """That of the model within, if it has the same events."""
+        if self.n_events == self.inner.n_events:
+            return self.inner.sample_event(self.inside(state), action, u)
+        return super().sample_event(state, action, u)
+
+    def observe(self, state: Any) -> Any:
+        """What is seen of the model within."""
+        return self.inner.observe(self.inside(state))
+
+    def legal(self, state: Any) -> Array:
+        """What is legal in the model within, [B, A]."""
+        return self.inner.legal(self.inside(state))
+
+
+class StickyActions(Wrapper):
+    """With probability `chance` the last action is taken again instead of the one chosen.
+
+    Nothing sticks in the first step, nor where the last action is not legal any more. Source: Machado et
+    al., Revisiting the Arcade Learning Environment, 2018, section 5.
+    """
+
+    def __init__(self, model: Model[Any], chance: float) -> None:
+        super().__init__(model)
+        self.chance = _chance("sticky", chance)
+        self.n_events = 2 * model.n_events  # as chosen, then as before
+        self.hidden = True  # what was done is not seen
+
+    def initial(self, event: Array) -> Wrapped:
+        """Nothing was done so far."""
+        return Wrapped(self.inner.initial(event), event * 0 - 1)
+
+    def event_probs(self, state: Wrapped, action: Array) -> Array:
+        """The events of the action chosen, then those of the last one, [B, 2 E]."""
+        xp = namespace(action)
+        last = xp.where(state.memory < 0, action, state.memory)
+        sticks = state.memory >= 0
+        if self.masked:
+            sticks = sticks & xp.take_along_axis(self.inner.legal(state.inner), last[:, None], axis=1)[:, 0]
+        weight = (self.chance * sticks)[:, None]
+        chosen = self.inner.event_probs(state.inner, action)
+        return xp.concat([(1 - weight) * chosen, weight * self.inner.event_probs(state.inner, last)], axis=1)
+
+    def transition(self, state: Wrapped, action: Array, event: Array) -> Step[Wrapped]:
+        """Take the action that the event says."""
+        xp = namespace(action)
+        again = event >= self.inner.n_events
+        taken = xp.where(again, state.memory, action)
+        step = self.inner.transition(state.inner, taken, event - self.inner.n_events * again)
+        return Step(Wrapped(step.state, taken), step.reward, step.terminated)
+
+
+class RewardNoise(Wrapper):
+    """Every reward comes `scale` too high or too low, each half the time; the optimum stays what it was."""
+
+    def __init__(self, model: Model[Any], scale: float) -> None:
+        super().__init__(model)
+        self.scale = _positive("reward_noise", scale)
+        self.n_events = 2 * model.n_events  # too low, then too high
+
+    def inside(self, state: Any) -> Any:
+        """There is nothing to remember."""
+        return state
+
+    def initial(self, event: Array) -> Any:
+        """That of the model within."""
+        return self.inner.initial(event)
+
+    def event_probs(self, state: Any, action: Array) -> Array:
+        """Each event twice, half as likely, [B, 2 E]."""
+        half = self.inner.event_probs(state, action) / 2
+        return namespace(action).concat([half, half], axis=1)
+
+    def transition(self, state: Any, action: Array, event: Array) -> Step[Any]:
+        """As within, but for the reward."""
+        high = event >= self.inner.n_events
+        step = self.inner.transition(state, action, event - self.inner.n_events * high)
+        return Step(step.state, step.reward + self.scale * (2.0 * high - 1.0), step.terminated)
+
+
+class RewardDelay(Wrapper):
+    """Rewards are held back and paid together every `steps` steps, and at the episode's end.
+
+    What is owed when a time limit cuts the episode is lost.
+    """
+
+    def __init__(self, model: Model[Any], steps: int) -> None:
+        super().__init__(model)
+        self.steps = _whole("reward_delay", steps)
+        self.hidden = True  # what is owed is not seen
+
+    def initial(self, event: Array) -> Owed:
+        """Nothing is owed."""
+        return Owed(self.inner.initial(event), event * 0.0, event * 0)
+
+    def transition(self, state: Owed, action: Array, event: Array) -> Step[Owed]:
+        """Add to what is owed, and pay it when it is time."""
+        xp = namespace(action)
+        step = self.inner.transition(state.inner, action, event)
+        owed, wait = state.sum + step.reward, state.wait + 1
+        pays = step.terminated | (wait >= self.steps)
+        kept = Owed(step.state, xp.where(pays, 0.0, owed), xp.where(pays, 0, wait))
+        return Step(kept, xp.where(pays, owed, 0.0), step.terminated)
+
+
+class FrameStack(Wrapper):
+    """The last `frames` observations are seen together, oldest first; the first one fills the stack."""
+
+    def __init__(self, model: Model[Any], frames: int) -> None:
+        super().__init__(model)
+        self.frames = _whole("frame_stack", frames)
+        space = model.observation_space
+        if isinstance(space, spaces.Discrete):
+            self.observation_space = spaces.MultiDiscrete([int(space.n)] * frames)
+        elif isinstance(space, spaces.Box):
+            low, high = (np.repeat(bound[None], frames, axis=0) for bound in (space.low, space.high))
+            self.observation_space = spaces.Box(low, high, dtype=space.dtype.type)
+        else:
+            raise WrapperError(f"frame_stack needs a Discrete or Box observation, not {space}")
+
+    def initial(self, event: Array) -> Wrapped:
+        """The first observation, `frames` times."""
+        inner = self.inner.initial(event)
+        frame = self.inner.observe(inner)[:, None]
+        return Wrapped(inner, namespace(event).concat([frame] * self.frames, axis=1))
+
+    def transition(self, state: Wrapped, action: Array, event: Array) -> Step[Wrapped]:
+        """As within; the oldest observation makes room."""
+        step = self.inner.transition(state.inner, action, event)
+        frame = self.inner.observe(step.state)[:, None]
+        frames = namespace(action).concat([state.memory[:, 1:], frame], axis=1)
+        return Step(Wrapped(step.state, frames), step.reward, step.terminated)
+
+    def observe(self, state: Wrapped) -> Array:
+        """The stack, [B, frames, ...]."""
+        return state.memory
+
+
+class ObservationNoise(Wrapper):
+    """With probability `chance` a number drawn uniformly is seen instead of the true one."""
+
+    def __init__(self, model: Model[Any], chance: float) -> None:
+        super().__init__(model)
+        self.chance = _chance("observation_noise", chance)
+        space = model.observation_space
+        if not isinstance(space, spaces.Discrete) or space.start != 0:
+            raise WrapperError(f"observation_noise needs a Discrete observation from 0 on, not {space}")
+        self.n_seen = int(space.n)
+        self.n_events = (self.n_seen + 1) * model.n_events  # the truth, then each number
+        self.n_starts = (self.n_seen + 1) * model.n_starts
+        self.hidden = True
+        self.noise = np.array([1 - chance] + [chance / self.n_seen] * self.n_seen)
+        self.starts = (np.asarray(model.start_probs())[:, None] * self.noise).ravel()
+
+    def start_probs(self) -> Array:
+        """Each start with each noise, [n_starts]."""
+        return self.starts
+
+    def initial(self, event: Array) -> Wrapped:
+        """A start, and what is seen of it."""
+        inner = self.inner.initial(event // (self.n_seen + 1))
+        return Wrapped(inner, self._seen(inner, event % (self.n_seen + 1)))
+
+    def event_probs(self, state: Wrapped, action: Array) -> Array:
+        """Each event with each noise, [B, E (n + 1)]."""
+        probs = self.inner.event_probs(state.inner, action)
+        return namespace(action).reshape(probs[:, :, None] * self.noise, (probs.shape[0], -1))
+
+    def transition(self, state: Wrapped, action: Array, event: Array) -> Step[Wrapped]:
+        """As within, and what is seen of it."""
+        step = self.inner.transition(state.inner, action, event // (self.n_seen + 1))
+        return Step(
+            Wrapped(step.state, self._seen(step.state, event % (self.n_seen + 1))),
+            step.reward,
+            step.terminated,
+        )
+
+    def observe(self, state: Wrapped) -> Array:
+        """What is seen, [B]."""
+        return state.memory
+
+    def _seen(self, inner: Any, noise: Array) -> Array:
+        return namespace(noise).where(noise == 0, self.inner.observe(inner), noise - 1)
+
+
+class TimeAware(Wrapper):
+    """The episode ends after `steps` steps, and is seen to: the time limit is part of the problem."""
+
+    def __init__(self, model: Model[Any], steps: int) -> None:
+        super().__init__(model)
+        self.steps = _whole("time_aware", steps)
+        self.observation_space = spaces.Dict(
+            {"obs": model.observation_space, "time": spaces.Discrete(steps + 1)}
+        )
+
+    def initial(self, event: Array) -> Wrapped:
+        """Time 0."""
+        return Wrapped(self.inner.initial(event), event * 0)
+
+    def transition(self, state: Wrapped, action: Array, event: Array) -> Step[Wrapped]:
+        """As within, until the time is over."""
+        step = self.inner.transition(state.inner, action, event)
+        time = state.memory + 1
+        return Step(Wrapped(step.state, time), step.reward, step.terminated | (time >= self.steps))
+
+    def observe(self, state: Wrapped) -> dict[str, Any]:
+        """The observation within, and the time."""
+        return {"obs": self.inner.observe(state.inner), "time": state.memory}
+
+
+WRAPPERS: dict[str, Callable[[Model[Any], Any], Wrapper]] = {  # knob -> wrapper, innermost first
+    "sticky": StickyActions,
+    "reward_noise": RewardNoise,
+    "reward_delay": RewardDelay,
+    "observation_noise": ObservationNoise,
+    "frame_stack": FrameStack,
+    "time_aware": TimeAware,
+}
+
+
+def _chance(knob: str, value: float) -> float:
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise WrapperError(f"{knob} must be a probability from 0 to 1, not {value!r}")
+    return float(value)
+
+
+def _positive(knob: str, value: float) -> float:
+    if not isinstance(value, int | float) or not 0 < value < np.inf:
+        raise WrapperError(f"{knob} must be a positive number, not {value!r}")
+    return float(value)
+
+
+def _whole(knob: str, value: int) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise WrapperError(f"{knob} must be a whole number of at least 1, not {value!r}")
+    return value
