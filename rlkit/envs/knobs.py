@@ -1,0 +1,76 @@
+"""Checks of the knobs that a factory is given; every message names the knob and the allowed values."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from numbers import Real
+from typing import Any
+
+from ..errors import RlkitError
+
+
+class KnobError(RlkitError, ValueError):
+    """A knob has a value that makes no environment."""
+
+
+def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
+    """An integer from low to high; raises `KnobError` otherwise."""
+    if not _is_whole(value) or value < low or (high is not None and value > high):
+        allowed = f">= {low}" if high is None else f"from {low} to {high}"
+        raise KnobError(f"{name} must be a whole number {allowed}, not {value!r}")
+    return int(value)
+
+
+def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
+    """A finite number from low to high; raises `KnobError` otherwise."""
+    if not _is_number(value) or not low <= value <= high:
+        allowed = {
+            (-math.inf, math.inf): "",
+            (low, math.inf): f" >= {low:g}",
+            (low, high): f" from {low:g} to {high:g}",
+        }[low, high]
+        raise KnobError(f"{name} must be a finite number{allowed}, not {value!r}")
+    return float(value)
+
+
+def chances(name: str, value: Any) -> tuple[float, ...]:
+    """Probabilities that sum to 1; raises `KnobError` otherwise."""
+    given = _sequence(value)
+    if not given or not all(_is_number(p) and p >= 0 for p in given) or abs(sum(given) - 1) > 1e-9:
+        raise KnobError(f"{name} must be probabilities >= 0 that sum to 1, not {value!r}")
+    return tuple(float(p) for p in given)
+
+
+def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
+    """One of some words; raises `KnobError` otherwise."""
+    words = list(allowed)
+    if value not in words:
+        raise KnobError(f"{name} must be one of {', '.join(words)}, not {value!r}")
+    return str(value)
+
+
+def flag(name: str, value: Any) -> bool:
+    """True or False; raises `KnobError` otherwise."""
+    if not isinstance(value, bool):
+        raise KnobError(f"{name} must be True or False, not {value!r}")
+    return value
+
+
+def at_most_one(**knobs: Any) -> None:
+    """Of these knobs only one may be given (be other than None); raises `KnobError` naming those that are."""
+    given = [name for name, value in knobs.items() if value is not None]
+    if len(given) > 1:
+        raise KnobError(f"give only one of {' and '.join(given)}: each of them fixes the map")
+
+
+def _is_whole(value: Any) -> bool:
+    return hasattr(value, "__index__") and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _sequence(value: Any) -> Sequence[Any]:
+    return value if isinstance(value, list | tuple) else ()
