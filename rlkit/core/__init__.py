@@ -4,11 +4,13 @@ from rlkit.core.build import from_arrays, from_gymnasium, from_outcomes, from_su
 from rlkit.core.enumerate import enumerate_model, enumerate_states
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
+from rlkit.core.pomdp import POMDP, enumerate_pomdp
 from rlkit.core.table import TableModel
 from rlkit.core.validation import ModelError, ModelWarning, NoExactModel
 
 __all__ = [
     "MDP",
+    "POMDP",
     "Model",
     "ModelError",
     "ModelWarning",
@@ -16,6 +18,7 @@ __all__ = [
     "Step",
     "TableModel",
     "enumerate_model",
+    "enumerate_pomdp",
     "enumerate_states",
     "from_arrays",
     "from_gymnasium",

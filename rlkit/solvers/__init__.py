@@ -1,6 +1,15 @@
 """Operators, exact solvers with certificates, and exact evaluation of policies."""
 
+from rlkit.solvers.belief import Beliefs, belief_mdp
 from rlkit.solvers.evaluation import average_reward, evaluate_policy, state_distribution
+from rlkit.solvers.memoryless import (
+    MemoryGain,
+    Memoryless,
+    Stochastic,
+    best_memoryless,
+    memory_gain,
+    stochastic_memoryless,
+)
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
 from rlkit.solvers.solution import Interval, Solution
 from rlkit.solvers.solve import SolveError, solve
@@ -8,20 +17,28 @@ from rlkit.solvers.stationary import Stationary, best_stationary
 from rlkit.solvers.verify import verify
 
 __all__ = [
+    "Beliefs",
     "Interval",
+    "MemoryGain",
+    "Memoryless",
     "Solution",
     "SolveError",
     "Stationary",
+    "Stochastic",
     "average_reward",
+    "belief_mdp",
     "bellman",
     "best",
+    "best_memoryless",
     "best_stationary",
     "evaluate_policy",
     "greedy",
+    "memory_gain",
     "policy_kernel",
     "q_values",
     "solve",
     "state_distribution",
+    "stochastic_memoryless",
     "uniform_policy",
     "verify",
 ]

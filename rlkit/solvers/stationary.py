@@ -1,8 +1,9 @@
-"""The best policy that does not look at the clock, where the number of steps is limited.
+"""The best policy that takes the same action whenever it sees the same, by branch and bound.
 
-Under a limit the optimal policy depends on the steps that are left. Most agents are not told them, and the
-best they can do is the best stationary policy. No dynamic program finds it: this is branch and bound. A
-node fixes the choices of some states; leaving the others free at every step bounds it from above.
+Under a time limit the optimal policy depends on the steps that are left. Most agents are not told them, and
+the best they can do is the best stationary policy; and where states look alike, the best that has one action
+for all of them. No dynamic program finds it. A node of the search fixes the actions of some classes of
+states; leaving the others free, in every state and at every step, bounds it from above.
 """
 
 from __future__ import annotations
@@ -14,16 +15,18 @@ from itertools import count
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.evaluation import evaluate_policy
-from rlkit.solvers.operators import best, greedy, q_values
+from rlkit.solvers.evaluation import evaluate_policy, linear_solve
+from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Interval
+from rlkit.solvers.solve import solve
 
 
 @dataclass(frozen=True, eq=False)
 class Stationary:
-    """A deterministic stationary policy, and bounds on the best one's value under the limit."""
+    """A deterministic stationary policy, and bounds on the best one's value."""
 
-    policy: IntArray  # [S] action, -1 at terminal states
+    policy: IntArray  # [S] action, -1 at terminal states; or [O], of each class of states that look alike
     value: Interval  # of the start: what the policy earns is `value` and, when maximising, `lower`
     nodes: int  # looked at
 
@@ -44,72 +47,109 @@ def best_stationary(
     gamma or horizon out of range.
     """
     gamma = mdp.discount if gamma is None else gamma
-    reward = -mdp.reward if minimize else mdp.reward
-    search = _Search(mdp.with_reward(reward), horizon, gamma)
+    problem = mdp.with_reward(-mdp.reward) if minimize else mdp
+    label = np.where(mdp.terminal, -1, np.arange(mdp.n_states))
+    found = branch_and_bound(problem, label, horizon, gamma, epsilon=epsilon, max_nodes=max_nodes)
+    policy, value = np.append(found.policy, -1)[label], found.value
+    if minimize:
+        value = Interval(-value.value, -value.upper, -value.lower)
+    return Stationary(policy, value, found.nodes)
+
+
+def branch_and_bound(
+    mdp: MDP, label: IntArray, horizon: int | None, gamma: float, *, epsilon: float, max_nodes: int
+) -> Stationary:
+    """The best action for each class of states; `label` [S] is the class, -1 at terminal states.
+
+    Over `horizon` steps, or all of them for gamma < 1 without one. The policy is given by class.
+    """
+    search = _Search(mdp, label, horizon, gamma, 0.1 * epsilon)
     order = count()  # decides between nodes of the same bound
-    nodes, waiting = 0, [(-np.inf, next(order), np.ones(mdp.n_choices, dtype=np.bool_))]
+    nodes, settled, waiting = 0, -np.inf, [(-np.inf, next(order), search.legal)]
     while waiting and nodes < max_nodes and -waiting[0][0] > search.enough(epsilon):
         _, _, free = heappop(waiting)
-        bound, s = search.relax(free)
+        bound, o = search.relax(free)
         nodes += 1
-        if s is not None and bound > search.enough(epsilon):
-            own = np.arange(mdp.state_ptr[s], mdp.state_ptr[s + 1])
-            for c in own[free[own]]:
+        if o is None:
+            settled = max(settled, bound)
+        elif bound > search.enough(epsilon):
+            for a in np.flatnonzero(free[o]):
                 child = free.copy()
-                child[own] = own == c
+                child[o] = np.arange(mdp.n_actions) == a
                 heappush(waiting, (-bound, next(order), child))
-    upper = max(search.enough(epsilon), -waiting[0][0]) if waiting else search.enough(epsilon)
-    interval = Interval(search.value, search.value, upper)
-    if minimize:
-        interval = Interval(-search.value, -upper, -search.value)
-    return Stationary(search.policy, interval, nodes)
+    upper = max(search.enough(epsilon), settled, *(-node[0] for node in waiting[:1]))
+    return Stationary(search.policy, Interval(search.value, search.value, upper), nodes)
 
 
 class _Search:
-    """The best stationary policy seen so far, and what it earns."""
+    """The best policy seen so far, and what it earns."""
 
-    def __init__(self, mdp: MDP, horizon: int, gamma: float) -> None:
-        self.mdp, self.horizon, self.gamma = mdp, horizon, gamma
+    def __init__(self, mdp: MDP, label: IntArray, horizon: int | None, gamma: float, epsilon: float) -> None:
+        self.mdp, self.label, self.horizon, self.gamma, self.epsilon = mdp, label, horizon, gamma, epsilon
+        self.pair = label[mdp.state_of_choice] * mdp.n_actions + mdp.action  # [C] into [O, A]
+        self.legal = np.zeros((int(label.max(initial=-1)) + 1, mdp.n_actions), dtype=np.bool_)  # [O, A]
+        self.legal.ravel()[self.pair] = True
         self.value = -np.inf
-        self._try(greedy(mdp, mdp.reward))
+        self._try(np.where(self.legal, self._by_class(mdp.reward), -np.inf))
 
     def enough(self, epsilon: float) -> float:
         """The bound at which the best policy so far is good enough."""
         return self.value + epsilon * max(1.0, abs(self.value))
 
     def relax(self, free: BoolArray) -> tuple[float, int | None]:
-        """Plan with the free choices [C] at every step, and try the stationary policy nearest to the plan.
+        """Plan with the free actions [O, A] of each state and step, and try the policy nearest to the plan.
 
-        Returns what the plan earns, which no stationary policy exceeds, and the state in which it is least
-        stationary, if in any.
+        Returns a bound on what the plan earns, which no policy of one action a class exceeds, and the class
+        in which the plan differs most from such a one, if in any.
         """
+        kept = free.ravel()[self.pair]
+        bound, visits = self._discounted(kept) if self.horizon is None else self._limited(kept)
+        table = np.where(free, self._by_class(visits), -1.0)
+        most = self._try(table)
+        table[np.arange(len(most)), most] = 0.0
+        other = np.maximum(table, 0.0).max(axis=1, initial=0.0)
+        return bound, int(np.argmax(other)) if other.any() else None
+
+    def _limited(self, kept: BoolArray) -> tuple[float, FloatArray]:
+        """Best value of the start in `horizon` steps, and discounted visits of each choice, [C]."""
         mdp = self.mdp
         value, plan = np.zeros(mdp.n_states), []
-        for _ in range(self.horizon):
-            q = np.where(free, q_values(mdp, value, self.gamma), -np.inf)
+        for _ in range(self.horizon or 0):
+            q = np.where(kept, q_values(mdp, value, self.gamma), -np.inf)
             value = best(mdp, q)
             plan.append(greedy(mdp, q))
-        visits = np.where(free, self._visits(plan[::-1]), -1.0)
-        most = greedy(mdp, visits)
-        self._try(most)
-        visits[most[most >= 0]] = 0.0
-        other = best(mdp, np.maximum(visits, 0.0))
-        return mdp.expectation(value), int(np.argmax(other)) if other.any() else None
-
-    def _visits(self, plan: list[IntArray]) -> FloatArray:
-        """Discounted number of times that a plan is expected to take each choice, [C]."""
-        mdp, visits = self.mdp, np.zeros(self.mdp.n_choices)
-        here, weight = mdp.initial, 1.0
-        for choice in plan:
+        visits, here, weight = np.zeros(mdp.n_choices), mdp.initial, 1.0
+        for choice in reversed(plan):
             taken = np.zeros(mdp.n_choices)
             alive = choice >= 0
             taken[choice[alive]] = here[alive]
             visits += weight * taken
             here, weight = mdp.matrix.T @ taken, weight * self.gamma
-        return visits
+        return mdp.expectation(value), visits
 
-    def _try(self, choice: IntArray) -> None:
-        policy = np.append(self.mdp.action, -1)[choice]  # -1, for no choice, takes the last
-        value = evaluate_policy(self.mdp, policy, gamma=self.gamma, horizon=self.horizon)
+    def _discounted(self, kept: BoolArray) -> tuple[float, FloatArray]:
+        """Upper bound of the start without a limit, and discounted visits of each choice, [C]."""
+        problem = with_choices(self.mdp, kept)
+        found = solve(problem, objective="discounted", gamma=self.gamma, epsilon=self.epsilon)
+        weight = chosen_weights(problem, found.choice)
+        transition, _ = policy_kernel(problem, weight)
+        here = linear_solve(transition.T.tocsr(), problem.initial, self.gamma)
+        visits = np.zeros(len(kept))
+        visits[kept] = weight * here[problem.state_of_choice]
+        return found.initial.upper, visits
+
+    def _by_class(self, per_choice: FloatArray) -> FloatArray:
+        """Sums over the states of each class, [O, A]."""
+        sums = np.zeros(self.legal.shape)
+        np.add.at(sums.ravel(), self.pair, per_choice)
+        return sums
+
+    def _try(self, preference: FloatArray) -> IntArray:
+        """Evaluate the policy that takes the preferred action [O, A] of each class; returns it, [O]."""
+        policy: IntArray = preference.argmax(axis=1) if preference.size else np.zeros(0, dtype=np.int64)
+        chosen = np.append(policy, -1)[self.label]
+        value = evaluate_policy(self.mdp, chosen, gamma=self.gamma, horizon=self.horizon)
         if self.mdp.expectation(value) > self.value:
-            self.value, self.policy = self.mdp.expectation(value), policy
+            self.value = self.mdp.expectation(value)
+            self.policy = np.where(self.legal.any(axis=1), policy, -1)
+        return policy

@@ -1,0 +1,175 @@
+"""The optimum with memory: the beliefs that a POMDP can lead to are the states of an MDP.
+
+All that past observations and actions say of the future is the distribution of the present state given
+them, the belief, and beliefs follow each other as the states of an MDP do (Åström 1965; Smallwood and Sondik
+1973; Kaelbling, Littman and Cassandra 1998, section 3.3). Where finitely many can be reached, or only some
+steps are looked at, that MDP is finite.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_array
+
+from rlkit.core.build import expected_reward, from_triplets
+from rlkit.core.mdp import FloatArray, IntArray
+from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import NoExactModel
+
+GRID = 2.0**40  # cells a unit of probability is cut into when beliefs are compared
+OVER = -1  # stands for the end until its number is known
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Beliefs(POMDP):
+    """A POMDP whose states are beliefs. Whoever sees them all has no more than memory.
+
+    Its policies over observations are those of the original, and earn the same.
+    """
+
+    belief: csr_array  # [S', S] distribution over the original's states; empty where the episode is over
+
+
+def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = 100_000) -> Beliefs:
+    """All beliefs that can be reached, within `horizon` steps if it is given, as an MDP for `solve`.
+
+    Its optimum from the start is the best that memory can do. Beliefs that are first reached after `horizon`
+    steps are terminal, so with a horizon only the value of the start, and only for so many steps, is that of
+    the POMDP. Raises `NoExactModel` with the count so far when there are more than `max_beliefs`.
+
+    Beliefs are one state if they agree on a grid of 2^-40, and that state keeps the exact weights of the
+    first of them. Paths that meet in one belief but for rounding are thus joined; beliefs that truly differ,
+    but by less than 1e-12, are too, which moves the value by at most 1e-12 a step for each state that is
+    possible, in units of the range of values. Two that rounding puts into neighbouring cells are kept apart,
+    which costs room alone.
+    """
+    return _Walk(pomdp, max_beliefs).run(horizon)
+
+
+class _Split(NamedTuple):
+    """Distributions cut into G parts, of states that look alike."""
+
+    origin: IntArray  # [G] which of the distributions the part is from
+    target: IntArray  # [G] number of its belief, or OVER
+    probability: FloatArray  # [G]
+
+
+class _Walk:
+    """The beliefs found so far, and the transitions between them."""
+
+    def __init__(self, pomdp: POMDP, max_beliefs: int) -> None:
+        mdp = pomdp.mdp
+        self.pomdp, self.max_beliefs = pomdp, max_beliefs
+        self.index: dict[bytes, int] = {}
+        self.found: list[tuple[IntArray, FloatArray]] = []  # states and weights of each belief
+        self.observation: list[int] = []
+        self.kernel: list[csr_array] = []  # [A] transitions under each action, [S, S]
+        self.reward: list[FloatArray] = []  # [A] of [S]
+        for a in range(mdp.n_actions):
+            choice = np.flatnonzero(mdp.action == a)
+            state = mdp.state_of_choice[choice]
+            take = csr_array((np.ones(len(choice)), (state, choice)), shape=(mdp.n_states, mdp.n_choices))
+            self.kernel.append(take @ mdp.matrix)
+            self.reward.append(take @ mdp.reward)
+
+    def run(self, horizon: int | None) -> Beliefs:
+        """Explore step by step until nothing is new or the horizon is reached."""
+        mdp = self.pomdp.mdp
+        rows: list[tuple[npt.NDArray[Any], ...]] = [
+            tuple(np.zeros(0, dtype=t) for t in (int, int, int, float, float))
+        ]
+        start = self.split(csr_array(mdp.initial[None, :]))
+        first, depth = 0, 0
+        while first < len(self.found) and (horizon is None or depth < horizon):
+            frontier = np.arange(first, len(self.found))
+            first, depth = len(self.found), depth + 1
+            rows += self.expand(frontier)
+        source, action, target, probability, reward = (np.concatenate(x) for x in zip(*rows, strict=True))
+        beliefs = len(self.found)
+        ended = bool((target == OVER).any() or (start.target == OVER).any())
+        initial = np.zeros(beliefs + ended)
+        initial[start.target] = start.probability  # OVER is the last
+        return Beliefs(
+            mdp=from_triplets(
+                source,
+                action,
+                np.where(target == OVER, beliefs, target),
+                probability,
+                n_states=beliefs + ended,
+                reward=reward,
+                initial=initial,
+                discount=mdp.discount,
+                action_names=[mdp.action_name(a) for a in range(mdp.n_actions)],
+            ),
+            observation=np.array([*self.observation, *[OVER] * ended], dtype=np.int64),
+            belief=self.stack(range(beliefs), more=ended),
+        )
+
+    def expand(self, frontier: IntArray) -> list[tuple[npt.NDArray[Any], ...]]:
+        """Every transition out of these beliefs, a table for each action."""
+        legal = self.pomdp.legal[np.array([self.observation[i] for i in frontier])]
+        rows: list[tuple[npt.NDArray[Any], ...]] = []
+        for a in np.flatnonzero(legal.any(axis=0)):
+            source = frontier[legal[:, a]]
+            belief = self.stack(source)
+            reward = expected_reward(belief.data, self.reward[a][belief.indices], belief.indptr[:-1])
+            parts = self.split(belief @ self.kernel[a])
+            rows.append(
+                (
+                    source[parts.origin],
+                    np.full(len(parts.origin), a),
+                    parts.target,
+                    parts.probability,
+                    reward[parts.origin],
+                )
+            )
+        return rows
+
+    def split(self, distribution: csr_array) -> _Split:
+        """Cut distributions [R, S] by what is seen: Bayes' rule, all observations at once."""
+        coordinates = distribution.tocoo()
+        row, state = (x.astype(np.int64) for x in coordinates.coords)
+        seen = self.pomdp.observation[state]
+        order = np.lexsort((state, seen, row))
+        row, state, seen, weight = row[order], state[order], seen[order], coordinates.data[order]
+        starts = np.flatnonzero(np.append(True, (np.diff(row) != 0) | (np.diff(seen) != 0)))
+        probability = np.add.reduceat(weight, starts)
+        sizes = np.diff(starts, append=len(row))
+        target = self.number(state, weight / np.repeat(probability, sizes), seen, starts, sizes)
+        return _Split(row[starts], target, probability)
+
+    def number(
+        self, state: IntArray, weight: FloatArray, seen: IntArray, starts: IntArray, sizes: IntArray
+    ) -> IntArray:
+        """Numbers [G] of beliefs given one behind the other, [K]; unknown ones are given the next."""
+        cell = np.rint(weight * GRID).astype(np.int64)
+        numbers = np.full(len(starts), OVER)
+        for i, (start, size) in enumerate(zip(starts.tolist(), sizes.tolist(), strict=True)):
+            if seen[start] == OVER:
+                continue
+            own = slice(start, start + size)
+            key = state[own].tobytes() + cell[own].tobytes()
+            if key not in self.index:
+                if len(self.found) >= self.max_beliefs:
+                    raise NoExactModel(
+                        f"more than {self.max_beliefs} beliefs: {len(self.found)} found so far"
+                    )
+                self.index[key] = len(self.found)
+                self.found.append((state[own].copy(), weight[own].copy()))
+                self.observation.append(int(seen[start]))
+            numbers[i] = self.index[key]
+        return numbers
+
+    def stack(self, numbers: IntArray | range, *, more: int = 0) -> csr_array:
+        """Beliefs as rows, [N, S], and `more` empty ones behind them."""
+        chosen = [self.found[i] for i in numbers]
+        sizes = [len(state) for state, _ in chosen]
+        pointers = np.cumsum([0, *sizes, *[0] * more])
+        empty = (np.zeros(0, dtype=np.int64), np.zeros(0))
+        states, weights = zip(*chosen, empty, strict=True)
+        shape = (len(sizes) + more, self.pomdp.mdp.n_states)
+        return csr_array((np.concatenate(weights), np.concatenate(states), pointers), shape=shape)

@@ -1,0 +1,137 @@
+"""The optimum with memory against policy trees in fractions, and against published values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from pomdps import pomdp_of, random_pomdp, tree_value
+
+import rlkit
+from rlkit.core import POMDP, NoExactModel
+from rlkit.solvers import belief, belief_mdp, solve
+
+
+def tiger() -> POMDP:
+    """State 3 side + heard: listening costs 1 and is right with 0.85 (Kaelbling et al. 1998, section 5.1)."""
+    rows = []
+    for side in range(2):
+        for s in (3 * side, 3 * side + 1, 3 * side + 2):
+            rows += [(s, 0, 3 * side + 1 + heard, 0.85 if heard == side else 0.15, -1.0) for heard in (0, 1)]
+            for door in range(2):
+                rows += [(s, 1 + door, 3 * t, 0.5, -100.0 if door == side else 10.0) for t in (0, 1)]
+    return pomdp_of(rows, [0, 1, 2, 0, 1, 2], [0.5, 0, 0, 0.5, 0, 0])
+
+
+def value_with_memory(pomdp: POMDP, horizon: int) -> float:
+    return solve(belief_mdp(pomdp, horizon=horizon).mdp, horizon=horizon).initial.value
+
+
+@pytest.mark.parametrize(
+    ("horizon", "value"),
+    [
+        (1, -1.0),
+        (2, -2.0),
+        # listen twice; open if both times the same was heard: -2 + 0.745 (10 * 289 - 100 * 9) / 298 - 0.255
+        (3, -2 + (0.7225 * 10 - 0.0225 * 100) - 0.255),
+    ],
+)
+def test_tiger_by_hand(horizon, value):
+    assert value_with_memory(tiger(), horizon) == pytest.approx(value, abs=1e-12)
+    assert float(tree_value(tiger(), horizon)) == pytest.approx(value, abs=1e-12)
+
+
+def test_tiger_without_end_has_the_published_value():
+    """19.37 from the uniform belief at gamma 0.95; beliefs that differ by less than 1e-12 make it finite."""
+    beliefs = belief_mdp(tiger())
+    assert beliefs.mdp.n_states < 100
+    found = solve(beliefs.mdp, gamma=0.95, epsilon=1e-9)
+    assert found.converged
+    assert found.initial.value == pytest.approx(19.3714, abs=1e-4)
+    cut = belief_mdp(tiger(), horizon=14)
+    assert solve(cut.mdp, gamma=0.95, horizon=14).initial.value <= found.initial.upper
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_random_pomdps_against_policy_trees(seed):
+    pomdp = random_pomdp(seed)
+    for horizon in (0, 1, 2, 4):
+        truth = float(tree_value(pomdp, horizon))
+        assert value_with_memory(pomdp, horizon) == pytest.approx(truth, abs=1e-9)
+
+
+def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch):
+    """Bayes' rule without the probability of what was seen: every observation equally likely."""
+    original = belief._Walk.split
+
+    def forgetful(self, distribution):
+        parts = original(self, distribution)
+        number = np.bincount(parts.origin)[parts.origin]
+        return parts._replace(probability=1.0 / number)
+
+    monkeypatch.setattr(belief._Walk, "split", forgetful)
+    wrong = [
+        abs(value_with_memory(random_pomdp(s), 4) - float(tree_value(random_pomdp(s), 4))) for s in range(25)
+    ]
+    assert max(wrong) > 0.01
+
+
+def test_policy_trees_notice_an_observation_ignored():
+    """An agent that is not shown what it sees earns less."""
+    blind = [POMDP(mdp=p.mdp, observation=0 * p.observation) for p in map(random_pomdp, range(25))]
+    lost = [float(tree_value(random_pomdp(s), 4)) - value_with_memory(p, 4) for s, p in enumerate(blind)]
+    assert min(lost) > -1e-9
+    assert max(lost) > 0.01
+
+
+def test_beliefs_are_distributions_over_states_that_look_as_they_do():
+    for seed in range(10):
+        pomdp = random_pomdp(seed)
+        beliefs = belief_mdp(pomdp, horizon=5)
+        table = beliefs.belief.toarray()
+        assert ((table > 0).sum(axis=1) > 0).sum() >= beliefs.mdp.n_states - 1
+        for row, seen in zip(table, beliefs.observation, strict=True):
+            if seen >= 0:
+                assert row.sum() == pytest.approx(1.0, abs=1e-12)
+                assert set(pomdp.observation[row > 0].tolist()) == {int(seen)}
+
+
+@pytest.mark.parametrize("id", ["rlkit/GridWorld-v0", "rlkit/Exam-v0", "rlkit/FrozenLake-v0"])
+def test_where_states_are_seen_beliefs_are_states(id):
+    mdp = rlkit.exact(id)
+    beliefs = belief_mdp(POMDP(mdp=mdp, observation=np.arange(mdp.n_states)))
+    assert beliefs.mdp.n_states <= mdp.n_states
+    for how in ({"gamma": 0.9}, {"horizon": 20}, {"gamma": 1.0}):
+        ours, theirs = solve(beliefs.mdp, **how).initial, solve(mdp, **how).initial
+        assert ours.lower - 1e-9 <= theirs.upper
+        assert theirs.lower <= ours.upper + 1e-9
+
+
+def test_rewards_that_cancel_in_a_belief_are_worth_nothing():
+    """Thirds of 0.1 and -0.2: what rounding leaves of them must not be collected without end."""
+    thirds = [1 / 3, 1 / 3, 1 / 3]
+    rows = [(s, 0, t, 1 / 3, (0.1, 0.1, -0.2)[s]) for s in range(3) for t in range(3)]
+    beliefs = belief_mdp(pomdp_of(rows, [0, 0, 0], thirds))
+    assert solve(beliefs.mdp).initial.value == 0
+
+
+def test_paths_that_meet_but_for_rounding_meet():
+    """Two coins of weight 0.1 and 0.3 come to the same belief in any order of what was seen."""
+    rows = []
+    for coin, heads in ((0, 0.1), (1, 0.3)):
+        for s in (2 * coin, 2 * coin + 1):
+            rows += [(s, 0, 2 * coin, heads, 0.0), (s, 0, 2 * coin + 1, 1 - heads, 0.0)]
+    pomdp = pomdp_of(rows, [0, 1, 0, 1], [0.5, 0, 0.5, 0])
+    # after n steps the number of heads and what was seen last: not 2^n histories
+    assert belief_mdp(pomdp, horizon=12).mdp.n_states <= 1 + sum(2 * n for n in range(1, 13))
+
+
+def test_too_many_beliefs():
+    with pytest.raises(NoExactModel, match="more than 20 beliefs: 20 found so far"):
+        belief_mdp(tiger(), max_beliefs=20)
+
+
+def test_an_episode_that_is_over_at_once():
+    pomdp = pomdp_of([(0, 0, 1, 1.0, 2.0)], [0, 0], [0.25, 0.75])
+    beliefs = belief_mdp(pomdp)
+    assert beliefs.observation.tolist() == [0, -1]
+    assert solve(beliefs.mdp).initial.value == pytest.approx(0.5)
