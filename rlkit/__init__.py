@@ -15,15 +15,19 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from rlkit.check import check_env, check_model, check_vector_env
     from rlkit.core import MDP
     from rlkit.envs.registry import exact
     from rlkit.solvers import solve
 
 __version__ = "0.1.0"
-__all__ = ["MDP", "__version__", "exact", "solve"]
+__all__ = ["MDP", "__version__", "check_env", "check_model", "check_vector_env", "exact", "solve"]
 
 _HOME = {
     "MDP": "rlkit.core",
+    "check_env": "rlkit.check",
+    "check_model": "rlkit.check",
+    "check_vector_env": "rlkit.check",
     "exact": "rlkit.envs.registry",
     "solve": "rlkit.solvers",
 }

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
-ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "plot"}
+ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "plot"}
 INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "errors": set(),
     "core": {"errors"},
@@ -20,7 +20,7 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     **{part: {"agents", "core", "solvers", "envs", "errors", "__init__", *ABOVE} for part in ABOVE},
     "report": set(),
     "cli": {"agents", "core", "solvers", "envs", "nn", "errors", "report", "__init__", *ABOVE},
-    "__init__": {"core", "envs", "solvers"},
+    "__init__": {"check", "core", "envs", "solvers"},
 }
 HEAVY = {"torch", "numba", "matplotlib", "gymnasium", "numpy", "scipy"}
 FORBIDDEN = {  # libraries that a part must not use
@@ -104,5 +104,7 @@ def test_ids_are_registered_in_either_order(order):
 def test_public_names():
     import rlkit
 
-    assert rlkit.__all__ == ["MDP", "__version__", "exact", "solve"]
+    assert rlkit.__all__ == [
+        *("MDP", "__version__", "check_env", "check_model", "check_vector_env", "exact", "solve")
+    ]
     assert all(getattr(rlkit, name) is not None for name in rlkit.__all__)

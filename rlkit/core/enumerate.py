@@ -56,13 +56,14 @@ class _Walk:
                 frontier = self.newly_alive(self.expand(frontier))
         n = len(self.index)
         columns = [np.concatenate(column) for column in zip(*self.rows, strict=True)]
-        return from_outcomes(
+        mdp = from_outcomes(
             *columns,
             initial=np.concatenate([initial, np.zeros(n - len(initial))]),
             discount=model.discount,
             action_names=model.action_names or [str(a) for a in range(model.n_actions)],
             state_names=model.state_names(self.states),
         )
+        return mdp.with_fade(model.decay / model.limit) if model.decay and model.limit else mdp
 
     def number(self, states: Any) -> IntArray:
         """Numbers of a batch of states; unknown ones are given the next free number."""

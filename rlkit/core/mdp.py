@@ -40,6 +40,7 @@ class MDP:
     initial: FloatArray  # [S] distribution of the first state
     transition_reward: FloatArray | None = None  # [T] R(s,a,s'), where the successor matters
     discount: float = 1.0
+    fade: float = 0.0  # a reward earned at step t = 1, 2, ... counts 1 - fade t; that needs a horizon
     labels: Mapping[str, IntArray] = field(default_factory=dict)  # name -> sorted states
     state_names: tuple[str, ...] | None = None
     action_names: tuple[str, ...] | None = None
@@ -124,6 +125,16 @@ class MDP:
         mask = np.zeros((self.n_states, self.n_actions), dtype=np.bool_)
         mask[self.state_of_choice, self.action] = True
         return mask
+
+    def share(self, step: int) -> float:
+        """What is left of a reward that is earned at step 1, 2, ... of an episode."""
+        return 1.0 - self.fade * step
+
+    def with_fade(self, fade: float) -> MDP:
+        """The same model, whose rewards shrink with time, sharing all else."""
+        other = copy(self)
+        object.__setattr__(other, "fade", float(fade))
+        return other
 
     def with_reward(self, reward: FloatArray) -> MDP:
         """The same decisions with another expected reward of each choice, [C], sharing all else."""

@@ -85,7 +85,7 @@ class Model(Holder, ABC, Generic[S]):
 
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """A reward as it is paid at step `elapsed` = 1, 2, ... of an episode."""
-        return reward * (1 - self.decay * (elapsed / self.limit)) if self.limit else reward
+        return reward * (1 - self.decay * (elapsed / self.limit)) if self.decay and self.limit else reward
 
     def sample_event(self, state: S, action: Array, u: Array) -> Array:
         """Events [B] for uniform numbers u [B]."""

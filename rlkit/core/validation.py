@@ -127,6 +127,8 @@ def _pointers(mdp: MDP) -> None:
             raise ModelError(f"{name} has shape {array.shape}, expected ({size},)")
     if not 0 <= mdp.discount <= 1:
         raise ModelError(f"discount must lie in [0, 1], not {mdp.discount}")
+    if not 0 <= mdp.fade < np.inf:
+        raise ModelError(f"fade must be a finite number of at least 0, not {mdp.fade}")
 
 
 def _names(mdp: MDP) -> None:

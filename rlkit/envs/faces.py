@@ -57,6 +57,11 @@ class ModelEnv(gym.Env[Any, Any]):
         """What the agent sees in each state of `mdp()`, [S, ...]."""
         return np.array(self.model.observe(enumerate_states(self.model)))
 
+    @property
+    def state(self) -> Any:
+        """The present state, a batch of one; None before the first reset."""
+        return self._episode.state
+
     def action_masks(self) -> npt.NDArray[np.bool_]:
         """Which actions are legal now, [A]."""
         return self._episode.mask().astype(np.bool_)

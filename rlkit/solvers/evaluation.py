@@ -45,9 +45,13 @@ def evaluate_policy(
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     if horizon is not None:
         v = np.zeros(mdp.n_states)
-        for _ in range(horizon):
-            v = reward + gamma * (transition @ v)
+        for step in range(horizon, 0, -1):
+            v = mdp.share(step) * reward + gamma * (transition @ v)
         return v
+    if mdp.fade:
+        raise ValueError(
+            "the rewards of this model fade with time: a policy has a value under a horizon only"
+        )
     if gamma < 1:
         return linear_solve(transition, reward, gamma)
     return _undiscounted(transition, reward, mdp.terminal)

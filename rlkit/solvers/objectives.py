@@ -145,7 +145,7 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
     value = later = np.zeros(mdp.n_states)
     plan = np.empty((horizon, mdp.n_states), dtype=np.int32)
     for step in reversed(range(horizon)):
-        q = q_values(problem, value, gamma)
+        q = q_values(problem, value, gamma, share=mdp.share(step + 1))
         value, later = best(problem, q), value
         plan[step] = greedy(problem, q)
     choice = plan[0] if horizon else np.where(mdp.terminal, -1, mdp.state_ptr[:-1])

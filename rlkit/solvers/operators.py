@@ -9,9 +9,9 @@ from scipy.sparse import csr_array
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 
 
-def q_values(mdp: MDP, v: FloatArray, gamma: float) -> FloatArray:
-    """Value of each choice, [C]: r(s,a) + gamma E[v(s')] (Definition 6.40)."""
-    q: FloatArray = mdp.reward + gamma * (mdp.matrix @ v)
+def q_values(mdp: MDP, v: FloatArray, gamma: float, *, share: float = 1.0) -> FloatArray:
+    """Value of each choice, [C]: r(s,a) + gamma E[v(s')] (Definition 6.40); only a share of r may count."""
+    q: FloatArray = share * mdp.reward + gamma * (mdp.matrix @ v)
     return q
 
 

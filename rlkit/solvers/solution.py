@@ -97,7 +97,9 @@ class Solution:
         A probability and an average are not collected on the way, so of them it is the expectation of what
         follows.
         """
-        collected = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.reward
+        collected = (
+            0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(1) * self.mdp.reward
+        )
         with np.errstate(invalid="ignore"):
             q: FloatArray = collected + self.gamma * (self.mdp.matrix @ self.next_value)
         if self.objective == "reach-reward":

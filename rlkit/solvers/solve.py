@@ -118,6 +118,10 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
         raise SolveError(f"objective {objective} {needs}")
     if objective == "discounted" and discount == 1:
         raise SolveError("objective discounted needs a gamma below 1; with gamma 1 it is the total")
+    if mdp.fade and objective not in ("finite-horizon", "reach-prob"):
+        raise SolveError(
+            f"the rewards of this model fade with time: give a horizon, not objective {objective}"
+        )
     if objective in ("discounted", "finite-horizon"):
         return objective, discount
     if gamma is not None and gamma < 1:

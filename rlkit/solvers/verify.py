@@ -90,8 +90,8 @@ def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
     problem = mdp.with_reward(sign * mdp.reward)
     value, defects = np.zeros(mdp.n_states), []
     assert solution.plan is not None
-    for choice in solution.plan[::-1]:
-        q = q_values(problem, value, solution.gamma)
+    for step, choice in reversed(list(enumerate(solution.plan, start=1))):
+        q = q_values(problem, value, solution.gamma, share=mdp.share(step))
         value = np.where(choice >= 0, q[choice] if len(q) else 0.0, 0.0)
         defects += _report(mdp, ~_at_most(best(problem, q), value, tolerance), "the plan can be improved")
     wrong = ~_at_most(np.abs(sign * value - solution.value), np.zeros(mdp.n_states), tolerance)
