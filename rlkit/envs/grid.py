@@ -227,7 +227,7 @@ class Grid(Model[GridState]):
         row, column = self.position[int(state.cell[0])]
         lines = [list(line) for line in self.rows]
         lines[row][column] = "@"
-        return "\n".join("".join(line) for line in lines) + "\n"
+        return "\n".join("".join(line) for line in lines)
 
     def picture(self, state: GridState) -> npt.NDArray[np.uint8]:
         """The map with the agent as a disc, [H, W, 3]."""
