@@ -1,0 +1,116 @@
+"""The card game Concentration: find pairs by turning over two cards at a time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from gymnasium import spaces
+
+from ..core.arrays import Array, namespace
+from ..core.model import Step
+from .knobs import number, whole
+from .memory import Hidden
+
+DOWN = "▒"
+
+
+@dataclass(frozen=True)
+class Table:
+    """How the cards lie, which pairs are found, and which cards were turned over last."""
+
+    deal: Array  # [B] int64
+    found: Array  # [B] int64, bit r for the pair of rank r
+    first: Array  # [B] int64 place of the first card of a turn, `cards` for none
+    second: Array  # [B] int64 place of the second one where it did not match, `cards` for none
+
+
+class Concentration(Hidden[Table]):
+    """Cards lie face down, each rank twice; two alike that are turned over one after the other stay up.
+
+    Two that differ are turned down again with the next card. To choose a card that lies open already only
+    costs the step.
+    """
+
+    n_events = 1
+
+    def __init__(self, pairs: int, cost: float) -> None:
+        self.pairs, self.cost = whole("pairs", pairs, 2, 5), number("cost", cost, 0, 1)
+        self.n_actions = self.cards = 2 * pairs
+        self.deals = _deals(pairs)  # [n_starts, cards] rank of each place
+        self.n_starts = len(self.deals)
+        self.place = np.arange(self.cards)
+        self.all_found = (1 << pairs) - 1
+        self.observation_space = spaces.MultiDiscrete(np.full(self.cards, pairs + 1), dtype=np.uint8)
+
+    def initial(self, event: Array) -> Table:
+        """All cards face down."""
+        nothing = event * 0
+        return Table(event, nothing, nothing + self.cards, nothing + self.cards)
+
+    def transition(self, state: Table, action: Array, event: Array) -> Step[Table]:
+        """Turn one card over."""
+        xp = namespace(action)
+        cards = self.cards
+        rank = self.deals[state.deal, action]
+        opens = state.second < cards  # a new turn; the two cards of the last one are turned down
+        first = xp.where(opens, cards, state.first)
+        idle = ((state.found >> rank) & 1 == 1) | (action == first)
+        begins = first == cards
+        match = ~idle & ~begins & (rank == self.deals[state.deal, first % cards])
+        found = state.found | (xp.astype(match, xp.int64) << rank)
+        next_first = xp.where(match, cards, xp.where(begins & ~idle, action, first))
+        next_second = xp.where(idle | begins | match, cards, action)
+        reward = xp.astype(match, xp.float64) - self.cost
+        return Step(Table(state.deal, found, next_first, next_second), reward, found == self.all_found)
+
+    def observe(self, state: Table) -> Array:
+        """The cards as they lie: 0 face down, else the rank + 1, uint8 [B, cards]."""
+        xp = namespace(state.deal)
+        rank = self.deals[state.deal]
+        up = (state.found[:, None] >> rank) & 1 == 1
+        up = up | (self.place == state.first[:, None]) | (self.place == state.second[:, None])
+        return xp.astype((rank + 1) * up, xp.uint8)
+
+    def text(self, state: Table) -> str:
+        """The cards as they lie, as letters."""
+        return " ".join(DOWN if card == 0 else chr(64 + card) for card in self.observe(state)[0])
+
+    def picture(self, state: Table) -> npt.NDArray[np.uint8]:
+        """The cards in two rows; those found are green, [H, W, 3]."""
+        from .drawing import AGENT, FILL, INK, PAPER, Board
+
+        board = Board((" " * self.pairs,) * 2)
+        ranks, seen = self.deals[int(state.deal[0])], self.observe(state)[0]
+        for i, (rank, card) in enumerate(zip(ranks, seen, strict=True)):
+            at = divmod(i, self.pairs)
+            found = int(state.found[0]) >> int(rank) & 1
+            fill = FILL["H"] if card == 0 else FILL["G"] if found else AGENT
+            board.box(at, 0.40, fill=fill, radius=0.10)
+            if card:
+                board.text(at, chr(64 + card), size=0.5, fill=INK if found else PAPER)
+        return board.pixels()
+
+
+def concentration(*, pairs: int = 3, cost: float = 0.1) -> Concentration:
+    """Turn over two cards at a time; two alike stay up and pay 1, and every card turned costs `cost`.
+
+    `pairs` is from 2 to 5. Source: the card game; as a test of memory Morad et al. 2023 (POPGym).
+    """
+    return Concentration(pairs, cost)
+
+
+def _deals(pairs: int) -> npt.NDArray[np.int64]:
+    """Every way in which the cards can lie, [(2 pairs)! / 2^pairs, 2 pairs]."""
+    rows = np.zeros((1, 0), dtype=np.int64)
+    for rank in range(pairs):  # put two cards of a new rank into every deal of the ranks before
+        n = rows.shape[1] + 2
+        longer = []
+        for i in range(n):
+            for j in range(i + 1, n):
+                new = np.full((len(rows), n), rank)
+                new[:, np.setdiff1d(np.arange(n), (i, j))] = rows
+                longer.append(new)
+        rows = np.concatenate(longer)
+    return rows
