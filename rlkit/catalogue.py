@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from rlkit.core import NoExactModel
+from rlkit.envs.cells import START
 from rlkit.envs.faces import ModelEnv
-from rlkit.envs.grid import START, Grid
+from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.envs.suite import ENTRIES
 from rlkit.solvers import evaluate_policy, solve, uniform_policy

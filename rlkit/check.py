@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
-from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
 from gymnasium.vector import AutoresetMode, VectorEnv
 from scipy.stats import chisquare
@@ -23,7 +22,7 @@ from rlkit.core.enumerate import keys
 from rlkit.core.model import batch_size, inverse_cdf, leaves, take, where
 from rlkit.core.random import uniform
 from rlkit.core.validation import NoExactModel
-from rlkit.envs.faces import ModelEnv, flat_action
+from rlkit.envs.faces import ModelEnv, action_mask, flat_action
 from rlkit.envs.single import first
 from rlkit.errors import RlkitError
 from rlkit.solvers import solve
@@ -84,6 +83,38 @@ def check_model(model: Model[Any] | MDP, *, steps: int = 200, seed: int = 0) -> 
     _report(type(model).__name__, _model_findings(described, steps, seed))
 
 
+def check_id(name: str, **knobs: Any) -> dict[str, Any]:
+    """Every check that an environment id allows, as a plain record: its parts, and what each found."""
+    from rlkit.envs.registry import make, resolve
+
+    id = resolve(name)
+    env = make(id, **knobs)
+    spec = gym.spec(id)
+    subjects: dict[str, tuple[Callable[..., None], Any]] = {"environment": (check_env, env)}
+    if isinstance(env.unwrapped, ModelEnv):
+        subjects["model"] = check_model, env.unwrapped.model
+        for mode in AutoresetMode:
+            batch = gym.make_vec(
+                id, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **knobs
+            )
+            subjects[f"batch, {mode.value}"] = check_vector_env, batch
+    else:
+        native = spec.vector_entry_point is not None
+        batch = gym.make_vec(
+            id, num_envs=4, vectorization_mode="vector_entry_point" if native else "sync", **knobs
+        )
+        subjects["batch"] = check_vector_env, batch
+    checks = []
+    for part, (check, subject) in subjects.items():
+        try:
+            check(subject)
+            findings: tuple[str, ...] = ()
+        except CheckError as error:
+            findings = error.findings
+        checks.append({"part": part, "findings": findings})
+    return {"id": id, "checks": checks}
+
+
 def _report(subject: str, found: Iterator[str]) -> None:
     findings = list(dict.fromkeys(found))
     if findings:
@@ -96,7 +127,7 @@ def _name(env: gym.Env[Any, Any]) -> str:
 
 def _env_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     try:
-        gymnasium_check_env(env.unwrapped, warn=False, skip_render_check=True, skip_close_check=True)
+        gymnasium_check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
     except Exception as error:
         yield f"gymnasium's check_env: {' '.join(str(error).split()) or type(error).__name__}"
         return
@@ -122,9 +153,7 @@ def _play(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, 
     observation, info = env.reset(seed=seed)
     yield None, None, (observation, info)
     for _ in range(steps):
-        mask = info.get("action_mask")
-        usable = isinstance(env.action_space, spaces.Discrete) and mask is not None
-        action = env.action_space.sample(np.asarray(mask, dtype=np.int8) if usable else None)
+        action = env.action_space.sample(action_mask(env, info))
         before, (observation, reward, terminated, truncated, info) = observation, env.step(action)
         yield before, action, (observation, reward, terminated, truncated, info)
         if terminated or truncated:
@@ -194,7 +223,7 @@ def _from_table(base: Any) -> Tabled:
 
         return from_gymnasium(base.P, base.initial_state_distrib)
 
-    starts = {s: float(p) for s, p in enumerate(base.initial_state_distrib) if p > 0}
+    starts: dict[Hashable, float] = {s: float(p) for s, p in enumerate(base.initial_state_distrib) if p > 0}
     return Tabled(lambda observation: int(getattr(base, "s", observation)), starts, outcomes, exact)
 
 
@@ -249,7 +278,7 @@ def _frequency_findings(
     if tests:
         p, choice = min(tests, key=lambda test: test[0])
         if p < DOUBT / len(tests):
-            where = choice if isinstance(choice, str) else f"action {choice[1]} of some state"
+            where = f"action {choice[1]} of some state" if isinstance(choice, tuple) else choice
             yield f"the frequencies after {where} differ from the model's probabilities (p = {p:.1e})"
 
 
@@ -290,7 +319,7 @@ def _vector_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> It
     if once != again:
         yield f"seed {seed} gives other episodes the second time"
     over = np.zeros(n, dtype=np.bool_)
-    for before, obs, reward, terminated, truncated, info in _vector_play(env, steps, seed):
+    for obs, reward, terminated, truncated, info in _vector_play(env, steps, seed):
         if reward is None:
             over[:] = False
             yield from _batch_findings(env, obs, "reset")
@@ -320,15 +349,15 @@ def _vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterat
     rng = np.random.default_rng(seed)
     env.action_space.seed(seed)
     obs, info = env.reset(seed=seed)
-    yield None, obs, None, None, None, info
+    yield obs, None, None, None, info
     for _ in range(steps):
         mask = info.get("action_mask")
         action = env.action_space.sample()
         if mask is not None:
             scores = rng.random(np.shape(mask)) * (np.asarray(mask) > 0)
             action = scores.argmax(axis=1)
-        before, (obs, reward, terminated, truncated, info) = obs, env.step(action)
-        yield before, obs, reward, terminated, truncated, info
+        obs, reward, terminated, truncated, info = env.step(action)
+        yield obs, reward, terminated, truncated, info
         if env.metadata.get("autoreset_mode") is AutoresetMode.DISABLED:
             done = np.logical_or(terminated, truncated)
             if done.any():

@@ -204,6 +204,19 @@ def environment(r: Record) -> RenderableType:
     return Group(*parts)
 
 
+def findings(record: Record) -> RenderableType:
+    """What `rlkit check` found, part by part."""
+    table = _table()
+    for column in (record["id"], ""):
+        table.add_column(column)
+    for check in record["checks"]:
+        found = check["findings"]
+        table.add_row(
+            check["part"], Text("\n".join(found), "red") if found else Text("nothing wrong", "green")
+        )
+    return table
+
+
 def grade(record: Record) -> RenderableType:
     """Sampled returns, and the exact score under each objective."""
     low, high = record["ci95"]

@@ -132,7 +132,7 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("solve", "exam", "--colour"), "No such option: --colour"),
         (("solve", "gridworld", "--env", "slip"), "'slip' is not NAME=VALUE"),
         (("solve", "gridworld", "--env", "slp=1"), "no knob 'slp'"),
-        (("solve", "gridworld", "--env", "slip=2"), "slip must lie in [0, 1], not 2"),
+        (("solve", "gridworld", "--env", "slip=2"), "slip must be a finite number from 0 to 1, not 2"),
         (("solve", "missing.json"), "missing.json"),
         (("train",), "give an environment ID"),
         (("train", "exam", "--agent", "sarsa"), "no agent 'sarsa'; the agents are dqn, ppo"),

@@ -9,7 +9,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
-ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "plot"}
+ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "play", "plot", "record"}
 INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "errors": set(),
     "core": {"errors"},

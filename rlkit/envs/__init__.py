@@ -4,8 +4,9 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .cells import MapError
     from .faces import MDPEnv, ModelEnv, ModelVectorEnv
-    from .grid import Grid, MapError, frozen_lake, grid_world
+    from .grid import Grid, frozen_lake, grid_world
     from .registry import exact, make_torch, register, resolve
 
 __all__ = [
@@ -25,7 +26,7 @@ __all__ = [
 _HOME = {
     "Grid": "grid",
     "MDPEnv": "faces",
-    "MapError": "grid",
+    "MapError": "cells",
     "ModelEnv": "faces",
     "ModelVectorEnv": "faces",
     "exact": "registry",

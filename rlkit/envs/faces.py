@@ -19,6 +19,7 @@ from ..core.enumerate import enumerate_model, enumerate_states
 from ..core.mdp import MDP
 from ..core.model import Model, take
 from ..core.table import TableModel
+from .legal import LegalDiscrete, LegalMultiDiscrete
 from .simulation import Simulation
 from .single import episode_of, first
 
@@ -75,7 +76,7 @@ class ModelEnv(gym.Env[Any, Any]):
         self._begun, self._over, self.last_action = True, False, None
         if self.render_mode == "human":
             self.render()
-        return self._episode.observation(), self._info()
+        return self._shown()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
         """Take one action; time limits are a wrapper's business, so truncated is always False."""
@@ -86,7 +87,8 @@ class ModelEnv(gym.Env[Any, Any]):
         self.last_action = taken
         if self.render_mode == "human":
             self.render()
-        return self._episode.observation(), reward, self._over, False, self._info()
+        observation, info = self._shown()
+        return observation, reward, self._over, False, info
 
     def render(self) -> Any:
         """The present state as an image [H, W, 3] uint8, as text, or in a window."""
@@ -118,13 +120,19 @@ class ModelEnv(gym.Env[Any, Any]):
     def _mdp(self) -> MDP:
         return self.model.mdp if isinstance(self.model, TableModel) else enumerate_model(self.model)
 
-    def _info(self) -> Info:
-        return {"action_mask": self._episode.mask()} if self.model.masked else {}
+    def _shown(self) -> tuple[Any, Info]:
+        if not self.model.masked:
+            return self._episode.observation(), {}
+        mask = self._episode.mask()
+        self.action_space.legal = mask.copy()  # type: ignore[attr-defined]
+        return self._episode.observation(), {"action_mask": mask}
 
 
 def action_space(model: Model[Any]) -> spaces.Space[Any]:
     """The space of a model's actions: its own, else `Discrete`."""
-    return spaces.Discrete(model.n_actions) if model.action_space is None else model.action_space
+    if model.action_space is not None:
+        return model.action_space
+    return LegalDiscrete(model.n_actions) if model.masked else spaces.Discrete(model.n_actions)
 
 
 def flat_action(space: spaces.Space[Any], action: Any) -> int:
@@ -139,6 +147,13 @@ def flat_action(space: spaces.Space[Any], action: Any) -> int:
     if taken.size != 1:
         raise InvalidAction(f"action {action!r} is not one integer")
     return int(taken.reshape(()))
+
+
+def action_mask(env: gym.Env[Any, Any], info: Info) -> npt.NDArray[np.int8] | None:
+    """Which actions an info says are legal, [A]; None where it does not say or actions have no numbers."""
+    mask = info.get("action_mask")
+    discrete = isinstance(env.action_space, spaces.Discrete)
+    return None if mask is None or not discrete else np.asarray(mask, dtype=np.int8)
 
 
 class MDPEnv(ModelEnv):
@@ -181,6 +196,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         self.single_action_space = action_space(model)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
+        if model.masked:
+            self.action_space = LegalMultiDiscrete([model.n_actions] * num_envs)
         self._simulation = self._simulate(model)
         self._nobody = self._simulation.array(np.zeros(num_envs, dtype=np.bool_))
         self._everybody = ~self._nobody
@@ -284,7 +301,9 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
     def _infos(self) -> Info:
         if not self.model.masked:
             return {}
-        return {"action_mask": self.action_masks().astype(np.int8), "_action_mask": self._everybody.copy()}
+        mask = self.action_masks().astype(np.int8)
+        self.action_space.legal = mask  # type: ignore[attr-defined]
+        return {"action_mask": mask, "_action_mask": self._everybody.copy()}
 
     def _final(self) -> Info:
         last, ended = self._observations(), self._done.copy()

@@ -26,12 +26,17 @@ class Simulation:
 
     def __init__(self, model: Model[Any], size: int, *, like: Array | None = None) -> None:
         self.model, self.size = model, size
-        self.xp = np if like is None else namespace(like)
-        self.device = "cpu" if like is None else like.device
+        self.like = np.empty(0) if like is None else like
+        self.device = self.like.device
         self.waits = str(self.device) == "cpu"  # whether looking at numbers costs nothing
         self.seed, self.episode, self.elapsed, self.key = (self._zeros() for _ in COUNTERS)
         self.episode -= 1
         self.state: Any = None
+
+    @property
+    def xp(self) -> Any:
+        """The library of the arrays."""
+        return namespace(self.like)
 
     def reseed(self, seeds: Sequence[int], mask: Array) -> None:
         """Give the masked episodes a seed each; their next episode is number 0."""

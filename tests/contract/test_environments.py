@@ -6,15 +6,17 @@ import pickle
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import rlkit
-from rlkit.core import TableModel
+from rlkit.envs import make_torch
 from rlkit.envs.suite import ENTRIES
-from rlkit.solvers import solve
 
 IDS = [entry.id for entry in ENTRIES if not entry.needs]
+MODES = ("NextStep", "SameStep", "Disabled")
+SIZE, STEPS, LIMIT = 5, 60, 12
 
 
 @pytest.fixture(params=IDS)
@@ -27,6 +29,36 @@ def no_display(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
 
 
+def leaves(value):
+    """The arrays of an observation, whatever holds them and whichever library they are of."""
+    if isinstance(value, dict):
+        return [leaf for name in sorted(value) for leaf in leaves(value[name])]
+    if isinstance(value, tuple):
+        return [leaf for part in value for leaf in leaves(part)]
+    return [np.asarray(value)]
+
+
+def at(value, i):
+    """Row i of a batch of observations."""
+    return [leaf[i] for leaf in leaves(value)]
+
+
+def alike(a, b):
+    return all(np.array_equal(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
+
+
+def act(space, info, rng):
+    """A random legal action, the same for the same mask and generator."""
+    mask = info.get("action_mask")
+    if mask is None:
+        return (
+            np.asarray(space.sample())
+            if not isinstance(space, gym.spaces.Discrete)
+            else rng.integers(space.n)
+        )
+    return int((rng.random(len(mask)) * (np.asarray(mask) > 0)).argmax())
+
+
 def test_gymnasiums_checker(id):
     check_env(gym.make(id, render_mode="rgb_array").unwrapped)
 
@@ -35,21 +67,34 @@ def test_stable_baselines3s_checker(id):
     sb3_check_env(gym.make(id), warn=True)
 
 
+def test_rlkits_checkers(id):
+    env = gym.make(id)
+    rlkit.check_env(env, steps=1000)
+    rlkit.check_model(env.unwrapped.model, steps=60)
+    for mode in MODES:
+        batch = gym.make_vec(id, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode)
+        rlkit.check_vector_env(batch, steps=80)
+
+
 def test_pickles_and_copies_go_on_alike(id):
     env = gym.make(id)
     env.reset(seed=3)
-    env.step(0)
+    env.step(env.action_space.sample())
     twins = [env, copy.deepcopy(env), pickle.loads(pickle.dumps(env))]
     traces = []
     for twin in twins:
         rng = np.random.default_rng(0)
-        trace = []
+        twin.action_space.seed(0)
+        trace, info = [], twin.reset()[1]
         for _ in range(40):
-            if trace and (trace[-1][2] or trace[-1][3]):
-                twin.reset()
-            trace.append(twin.step(int(rng.integers(twin.action_space.n)))[:4])
+            step = twin.step(act(twin.action_space, info, rng))
+            info = step[-1]
+            trace.append((*leaves(step[0]), *step[1:4]))
+            if step[2] or step[3]:
+                info = twin.reset()[1]
         traces.append(trace)
-    assert traces[0] == traces[1] == traces[2]
+    for other in traces[1:]:
+        assert all(alike(a, b) for a, b in zip(traces[0], other, strict=True))
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
@@ -57,34 +102,72 @@ def test_gymnasiums_own_vectors(id, mode):
     envs = gym.make_vec(id, num_envs=3, vectorization_mode=mode)
     own = gym.make_vec(id, num_envs=3, vectorization_mode="vector_entry_point")
     try:
-        assert (envs.reset(seed=5)[0] == own.reset(seed=5)[0]).all()
-        for action in np.random.default_rng(0).integers(envs.single_action_space.n, size=(60, 3)):
+        assert alike(envs.reset(seed=5)[0], own.reset(seed=5)[0])
+        own.action_space.seed(0)
+        for _ in range(40):
+            action = own.action_space.sample()
             theirs, ours = envs.step(action), own.step(action)
-            assert all((a == b).all() for a, b in zip(theirs[:4], ours[:4], strict=True))
+            assert all(alike(a, b) for a, b in zip(theirs[:4], ours[:4], strict=True))
     finally:
         envs.close()
 
 
-def test_every_sampled_step_is_in_the_model(id):
-    mdp = rlkit.exact(id)
-    choice = TableModel(mdp).choice.reshape(mdp.n_states, -1)
-    env = gym.make(id)
-    seen = {(int(c), int(t)): set() for c in range(mdp.n_choices) for t in mdp.matrix[[c]].indices}
-    for p in range(mdp.n_transitions):
-        c = int(np.searchsorted(mdp.choice_ptr, p, side="right")) - 1
-        reward = mdp.reward[c] if mdp.transition_reward is None else mdp.transition_reward[p]
-        seen[c, int(mdp.successor[p])].add(float(reward))
-    rng = np.random.default_rng(1)
-    state, _ = env.reset(seed=1)
-    assert mdp.initial[state] > 0
-    for _ in range(300):
-        action = int(rng.integers(mdp.n_actions))
-        after, reward, terminated, truncated, _ = env.step(action)
-        assert reward in seen[int(choice[state, action]), int(after)]
-        assert terminated == mdp.terminal[after]
-        state = env.reset()[0] if terminated or truncated else after
+def scalar_episodes(id, seed, steps):
+    """(observation, action taken there, reward, terminated, truncated) of one environment, step by step."""
+    env = gym.make(id, max_episode_steps=LIMIT)
+    rng = np.random.default_rng(seed)
+    env.action_space.seed(seed)
+    observation, info = env.reset(seed=seed)
+    trace = []
+    while len(trace) < steps:
+        action = act(env.action_space, info, rng)
+        after, reward, terminated, truncated, info = env.step(action)
+        trace.append((observation, action, reward, terminated, truncated, after))
+        observation = after
+        if terminated or truncated:
+            observation, info = env.reset()
+    return trace
 
 
-def test_reward_threshold_can_be_reached(id):
-    threshold = gym.spec(id).reward_threshold
-    assert threshold is None or threshold <= solve(rlkit.exact(id)).initial.value
+def replay(env, traces, mode):
+    """Take the actions of the traces in a batch and compare everything it says."""
+    first = np.array([0] * SIZE)
+    obs, _ = env.reset(seed=11)
+    over = np.zeros(SIZE, dtype=bool)
+    zero = np.zeros_like(np.asarray(traces[0][0][1]))
+    while (first < STEPS).all():
+        for i in range(SIZE):
+            if not over[i]:
+                assert alike(tuple(at(obs, i)), tuple(leaves(traces[i][first[i]][0])))
+        actions = [zero if over[i] else traces[i][first[i]][1] for i in range(SIZE)]
+        obs, reward, terminated, truncated, info = env.step(np.array(actions))
+        done = np.asarray(terminated) | np.asarray(truncated)
+        for i in np.flatnonzero(~over):
+            _, _, expected, ended, cut, after = traces[i][first[i]]
+            assert float(reward[i]) == np.asarray(expected, dtype=np.asarray(reward).dtype)
+            assert (bool(terminated[i]), bool(truncated[i])) == (ended, cut)
+            if mode == "SameStep" and done[i]:
+                final = info["final_obs"]
+                last = leaves(final[i]) if getattr(final, "dtype", None) == object else at(final, i)
+                assert alike(tuple(last), tuple(leaves(after)))
+            first[i] += 1
+        if mode == "NextStep":
+            over = done
+        elif mode == "Disabled" and done.any():
+            obs, _ = env.reset(
+                options={"reset_mask": torch.as_tensor(done) if torch.is_tensor(reward) else done}
+            )
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_scalar_vector_and_torch_faces_live_the_same_episodes(id, mode):
+    traces = [scalar_episodes(id, 11 + i, STEPS) for i in range(SIZE)]
+    batch = gym.make_vec(
+        id,
+        num_envs=SIZE,
+        vectorization_mode="vector_entry_point",
+        autoreset_mode=mode,
+        max_episode_steps=LIMIT,
+    )
+    replay(batch, traces, mode)
+    replay(make_torch(id, SIZE, "cpu", autoreset_mode=mode, max_episode_steps=LIMIT), traces, mode)

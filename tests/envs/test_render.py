@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 import rlkit
-from rlkit.envs.render import AGENT, CELL
+from rlkit.envs.drawing import AGENT
+from rlkit.envs.drawing import LARGEST_CELL as CELL
 
 gym.register_envs(rlkit)
 

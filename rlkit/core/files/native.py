@@ -138,8 +138,8 @@ def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], label
         raise fail(path, 1, f'expected "format": "{FORMAT}", found {str(head.get("format"))[:40]!r}')
     if head.get("version") != VERSION:
         raise fail(path, 1, f"version {str(head.get('version'))[:40]} is unknown; this rlkit reads {VERSION}")
-    discount, fade = head.get("discount"), head.get("fade", 0.0)
-    for name, number in (("discount", discount), ("fade", fade)):
+    numbers: dict[str, Any] = {"discount": head.get("discount"), "fade": head.get("fade", 0.0)}
+    for name, number in numbers.items():
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise fail(path, None, f"{name} must be a number, not {str(number)[:40]!r}")
     if not isinstance(labels, dict):
@@ -155,7 +155,7 @@ def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], label
         raise fail(path, None, f"the states of label {unsorted[0]!r} must ascend")
     names: dict[str, Any] = {key: _names(path, key, head.get(key)) for key in ("state_names", "action_names")}
     try:
-        return MDP(**given, **names, labels=named, discount=discount, fade=fade)
+        return MDP(**given, **names, labels=named, **numbers)
     except ModelError as error:
         raise fail(path, None, str(error)) from error
 

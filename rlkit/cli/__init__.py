@@ -1,0 +1,55 @@
+"""The command line: look at environments, solve them exactly, play and film them, train agents, grade them.
+
+Each command imports what it needs when it is called, so that help and errors come at once.
+"""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Annotated, NoReturn
+
+import typer
+
+from rlkit.cli import learning, looking, solving
+from rlkit.cli.common import app, fail
+from rlkit.errors import RlkitError
+
+__all__ = ["app", "learning", "looking", "main", "solving"]
+
+
+def main() -> NoReturn:
+    """Run the command line; exit 0 when done, 2 for bad input, 3 when not certified or a goal is missed."""
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
+    warnings.showwarning = _warn
+    try:
+        status = app(standalone_mode=False)
+    except typer.TyperException as error:
+        fail(error.format_message())
+    except RlkitError as error:
+        fail(str(error))
+    except OSError as error:
+        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+    sys.exit(status or 0)
+
+
+def _warn(message: Warning | str, *where: object, **more: object) -> None:
+    print(f"rlkit: warning: {message}", file=sys.stderr)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from rlkit import __version__
+
+        print(f"rlkit {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Reinforcement learning with ground truth."""

@@ -1,0 +1,69 @@
+"""What every command needs: the application, its exit codes, options they share, and ways to answer."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+BAD_INPUT, MISSED, INTERRUPTED = 2, 3, 130
+
+app = typer.Typer(
+    name="rlkit",
+    help="Reinforcement learning with ground truth.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+EnvKnobs = Annotated[
+    list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A knob of the environment.")
+]
+
+
+def refuse(why: str, options: dict[str, Any]) -> None:
+    """Options that do not apply are an error, not ignored."""
+    for name, value in options.items():
+        if value not in (None, [], {}):
+            raise typer.BadParameter(f"{name} does not apply: {why}")
+
+
+def knobs(pairs: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs as a mapping; a value is JSON where it parses as JSON, else text."""
+    knobs = {}
+    for pair in pairs or []:
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{pair!r} is not NAME=VALUE")
+        try:
+            knobs[name] = json.loads(value)
+        except json.JSONDecodeError:
+            knobs[name] = value
+    return knobs
+
+
+def terminal(*, stderr: bool = False) -> Console:
+    """Where tables go."""
+    from rich.console import Console
+
+    return Console(stderr=stderr)
+
+
+def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
+    """Print a record as JSON, or what `render` makes of it."""
+    if as_json:
+        print(json.dumps(record))
+    else:
+        terminal().print(render())
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one line what is wrong with the input, and exit."""
+    print(f"rlkit: {' '.join(message.split())}", file=sys.stderr)
+    sys.exit(BAD_INPUT)

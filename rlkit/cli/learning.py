@@ -1,0 +1,120 @@
+"""`rlkit train` and `rlkit eval`: agents, and how close to the optimum they come."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from rlkit.cli.common import INTERRUPTED, MISSED, EnvKnobs, Json, app, knobs, refuse, show, terminal
+
+if TYPE_CHECKING:
+    from rlkit.agents import Agent
+
+
+@app.command()
+def train(
+    id: Annotated[str | None, typer.Argument(metavar="ID", help="An environment id.")] = None,
+    agent: Annotated[str | None, typer.Option(help="ppo or dqn.  [default: ppo]")] = None,
+    steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: by task]")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
+    ] = None,
+    env: EnvKnobs = None,
+    out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/ID-AGENT-SEED]")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a stopped run.")] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
+    json: Json = False,
+) -> int:
+    """Train an agent and grade it."""
+    from rlkit import report
+    from rlkit.agents import default_steps
+    from rlkit.envs.registry import resolve
+    from rlkit.evaluate import report as grade
+    from rlkit.train import Interrupted, planned_steps
+    from rlkit.train import resume as go_on
+    from rlkit.train import train as learn
+
+    console = terminal(stderr=json)
+    if resume is None:
+        if id is None:
+            raise typer.BadParameter("give an environment ID, or --resume RUN")
+        id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
+        total = default_steps(algorithm, id) if steps is None else steps
+        folder = out or _free_folder(f"{id.split('/')[-1]}-{algorithm}-{chosen_seed}")
+        title = f"{algorithm} on {id}, seed {chosen_seed}"
+
+        def run(view: report.TrainingView) -> Agent:
+            return learn(
+                id,
+                agent=algorithm,
+                steps=total,
+                seed=chosen_seed,
+                overrides=knobs(set),
+                env_kwargs=knobs(env),
+                out=folder,
+                device=device,
+                on_progress=view,
+            )
+    else:
+        given = {"ID": id, "--set": set, "--env": env, "--seed": seed, "--agent": agent, "--out": out}
+        refuse("a run that goes on has its own", given)
+        folder, total = resume, planned_steps(resume) if steps is None else steps
+        title = f"going on with {resume}"
+
+        def run(view: report.TrainingView) -> Agent:
+            return go_on(folder, steps=steps, device=device, on_progress=view)
+
+    try:
+        with report.TrainingView(console, title=title, steps=total) as view:
+            trained = run(view)
+    except Interrupted as stop:
+        print(
+            f"rlkit: stopped and saved at step {stop.steps}; go on with: rlkit train --resume {stop.run_dir}",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    try:
+        record = {"run": str(folder), **grade(trained)}
+    except KeyboardInterrupt:
+        print(f"rlkit: trained and saved in {folder}; grade it with: rlkit eval {folder}", file=sys.stderr)
+        return INTERRUPTED
+    show(json, record, lambda: report.grade(record))
+    if not json:
+        console.print(
+            f"saved in {folder}; grade it again with: rlkit eval {folder}", highlight=False, soft_wrap=True
+        )
+    return 0
+
+
+@app.command("eval")
+def evaluate(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of rlkit train.")],
+    episodes: Annotated[int, typer.Option(help="Episodes to sample.", min=2)] = 100,
+    seed: Annotated[int | None, typer.Option(help="Of the episodes.  [default: apart from training]")] = None,
+    stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample actions, not the best.")] = False,
+    goal: Annotated[
+        float | None, typer.Option(help="Exit 3 below this percent of optimum, or this return without one.")
+    ] = None,
+    json: Json = False,
+) -> int:
+    """Grade a trained agent: sampled return, and percent of optimum where there is an exact model."""
+    from rlkit import report
+    from rlkit.evaluate import report as grade
+
+    record = {"run": str(run), **grade(run, episodes=episodes, seed=seed, stochastic=stochastic)}
+    show(json, record, lambda: report.grade(record))
+    exact = record["exact"]
+    reached = record["mean_return"] if exact is None else exact["percent_of_optimum"]
+    return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
+
+
+def _free_folder(name: str) -> Path:
+    """`runs/name`, or the first of `runs/name-2`, `-3`, ... that does not exist."""
+    folder, n = Path("runs") / name, 2
+    while folder.exists():
+        folder, n = Path("runs") / f"{name}-{n}", n + 1
+    return folder

@@ -1,0 +1,70 @@
+"""`rlkit envs`, `play`, `record` and `check`: what environments are, look like, and do right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlkit.cli.common import MISSED, EnvKnobs, Json, app, knobs, show, terminal
+
+
+@app.command()
+def envs(
+    id: Annotated[str | None, typer.Argument(help="One environment, in full.")] = None, json: Json = False
+) -> None:
+    """List the environments with their optimum, or show one of them."""
+    from rlkit import report
+    from rlkit.catalogue import describe, listed
+
+    if id is not None:
+        record = describe(id)
+        show(json, record, lambda: report.environment(record))
+        return
+    records = [describe(name) for name in listed()]
+    show(json, {"environments": records}, lambda: report.environments(records))
+
+
+@app.command()
+def play(
+    id: Annotated[str, typer.Argument(metavar="ID", help="One of rlkit's environments.")],
+    seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
+    env: EnvKnobs = None,
+) -> None:
+    """Play an environment by keyboard."""
+    from rlkit.play import play as play_in_terminal
+
+    play_in_terminal(id, seed=seed, **knobs(env))
+
+
+@app.command()
+def record(
+    what: Annotated[str, typer.Argument(metavar="RUN|ID", help="A run folder, or an environment id.")],
+    out: Annotated[Path, typer.Option(help="A .gif or .mp4 file.")] = Path("episode.gif"),
+    policy: Annotated[str, typer.Option(help="Of an ID: optimal, or random.")] = "optimal",
+    episodes: Annotated[int, typer.Option(help="Episodes to film.", min=1)] = 1,
+    seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
+    fps: Annotated[int, typer.Option(help="Pictures a second.", min=1, max=100)] = 4,
+    env: EnvKnobs = None,
+) -> None:
+    """Film a trained agent, the optimal policy, or a random one."""
+    from rlkit.record import record as film
+
+    pictures = film(what, out, policy=policy, episodes=episodes, seed=seed, fps=fps, env_kwargs=knobs(env))
+    terminal().print(f"{pictures} pictures in {out}", highlight=False)
+
+
+@app.command()
+def check(
+    id: Annotated[str, typer.Argument(metavar="ID", help="Any Gymnasium environment.")],
+    env: EnvKnobs = None,
+    json: Json = False,
+) -> int:
+    """Check an environment: spaces, seeding, autoreset, masks, and its exact model where it has one."""
+    from rlkit import report
+    from rlkit.check import check_id
+
+    record = check_id(id, **knobs(env))
+    show(json, record, lambda: report.findings(record))
+    return MISSED if any(part["findings"] for part in record["checks"]) else 0

@@ -1,0 +1,169 @@
+"""Films of episodes: by a trained agent, by the optimal policy, or at random."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from rlkit import checkpoint
+from rlkit.agents import Agent
+from rlkit.core.enumerate import enumerate_states, keys
+from rlkit.envs.faces import ModelEnv, action_mask
+from rlkit.envs.registry import exact, make, resolve
+from rlkit.errors import RlkitError
+from rlkit.solvers import solve
+
+Image = npt.NDArray[np.uint8]
+Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whether an episode begins -> action
+
+PLANNED = 20_000_000  # states times steps of a plan that is still made
+CAPTION, INK, PAPER = 28, (31, 41, 55), (242, 245, 249)
+LONGEST = 1000  # steps of an episode that are shown
+HOLD = 4  # how often the last picture of an episode is shown
+
+
+class RecordError(RlkitError, ValueError):
+    """A film that cannot be made; the message says why."""
+
+
+def record(
+    what: str,
+    out: Path,
+    *,
+    policy: str = "optimal",
+    episodes: int = 1,
+    seed: int = 0,
+    fps: int = 4,
+    env_kwargs: Mapping[str, Any] | None = None,
+) -> int:
+    """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
+
+    Raises `RecordError` for an unknown policy or suffix, and `NoExactModel` where no optimum is known.
+    """
+    knobs = dict(env_kwargs or {})
+    if Path(what).is_dir():
+        agent = checkpoint.load(Path(what))
+        env = make(str(agent.env_id), render_mode="rgb_array", **{**agent.env_kwargs, **knobs})
+        act = agent_policy(agent, env)
+    else:
+        env = make(resolve(what), render_mode="rgb_array", **knobs)
+        if policy not in ("optimal", "random"):
+            raise RecordError(f"policy {policy!r} is none of optimal, random")
+        act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
+    pictures = film(env, act, episodes=episodes, seed=seed)
+    env.close()
+    write(pictures, out, fps=fps)
+    return len(pictures)
+
+
+def random_policy(env: gym.Env[Any, Any], seed: int) -> Act:
+    """Choose uniformly among the legal actions."""
+    env.action_space.seed(seed)
+    return lambda observation, info, begins: env.action_space.sample(action_mask(env, info))
+
+
+def optimal_policy(env: gym.Env[Any, Any]) -> Act:
+    """Follow the exact solution, which sees the state; raises `NoExactModel` where there is none."""
+    base: Any = env.unwrapped
+    limit = None if env.spec is None else env.spec.max_episode_steps
+    mdp = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
+    planned = limit is not None and (bool(mdp.fade) or limit * mdp.n_states <= PLANNED)
+    solution = solve(mdp, horizon=limit if planned else None)
+    plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan
+    marks = keys(enumerate_states(base.model)) if isinstance(base, ModelEnv) else range(mdp.n_states)
+    number = {mark: i for i, mark in enumerate(marks)}
+    steps: Iterator[Any] = iter(())
+
+    def act(observation: Any, info: dict[str, Any], begins: bool) -> int:
+        nonlocal steps
+        steps = iter(plan) if begins else steps
+        mark = keys(base.state)[0] if isinstance(base, ModelEnv) else int(base.s)
+        return int(mdp.action[next(steps)[number[mark]]])
+
+    return act
+
+
+def agent_policy(agent: Agent, env: gym.Env[Any, Any]) -> Act:
+    """The agent's greedy choice, with its memory."""
+    state: Any = None
+
+    def act(observation: Any, info: dict[str, Any], begins: bool) -> Any:
+        nonlocal state
+        action, state = agent.act(observation, None if begins else state, mask=action_mask(env, info))
+        return action
+
+    return act
+
+
+def film(env: gym.Env[Any, Any], act: Act, *, episodes: int = 1, seed: int = 0) -> list[Image]:
+    """Pictures of whole episodes, each with a line that says what was done and earned."""
+    pictures: list[Image] = []
+    for episode in range(episodes):
+        observation, info = env.reset(seed=seed if episode == 0 else None)
+        pictures.append(_captioned(env.render(), "start"))
+        over, begins, earned = False, True, 0.0
+        for step in range(1, LONGEST + 1):
+            action = act(observation, info, begins)
+            observation, reward, terminated, truncated, info = env.step(action)
+            begins, over, earned = False, terminated or truncated, earned + float(reward)
+            end = "  end" if terminated else "  time is over" if truncated else ""
+            words = f"{step}  {_name(env, action)}  return {earned:.4g}{end}"
+            pictures += [_captioned(env.render(), words)] * (HOLD if over else 1)
+            if over:
+                break
+    return _same_size(pictures)
+
+
+def write(pictures: Sequence[Image], path: Path, *, fps: int = 4) -> None:
+    """Write pictures as .gif or .mp4. Raises `RecordError` for another suffix or a missing encoder."""
+    if path.suffix == ".gif":
+        from PIL import Image as Pillow
+
+        first, *rest = (
+            Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE) for p in pictures
+        )
+        first.save(path, save_all=True, append_images=rest, duration=1000 // fps, loop=0, optimize=True)
+    elif path.suffix == ".mp4":
+        try:
+            import imageio_ffmpeg
+        except ImportError:
+            raise RecordError(".mp4 needs an encoder: pip install 'rlkit-suite[video]'") from None
+        height, width = (size - size % 2 for size in pictures[0].shape[:2])
+        writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
+        writer.send(None)
+        for picture in pictures:
+            writer.send(np.ascontiguousarray(picture[:height, :width]))
+        writer.close()
+    else:
+        raise RecordError(f"{path} must end in .gif or .mp4")
+
+
+def _captioned(picture: Any, words: str) -> Image:
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    strip = Pillow.new("RGB", (picture.shape[1], CAPTION), PAPER)
+    ImageDraw.Draw(strip).text((8, 5), words, fill=INK, font=ImageFont.load_default(size=14))
+    return np.concatenate([picture, np.asarray(strip)])
+
+
+def _same_size(pictures: list[Image]) -> list[Image]:
+    height, width = (max(p.shape[axis] for p in pictures) for axis in (0, 1))
+    padded = []
+    for p in pictures:
+        canvas = np.full((height, width, 3), PAPER, dtype=np.uint8)
+        canvas[: p.shape[0], : p.shape[1]] = p
+        padded.append(canvas)
+    return padded
+
+
+def _name(env: gym.Env[Any, Any], action: Any) -> str:
+    base: Any = env.unwrapped
+    names = base.model.action_names if isinstance(base, ModelEnv) else None
+    return str(action) if names is None else names[base.last_action]
