@@ -11,6 +11,7 @@ below 0 worse. Every value is an expectation over the initial states, and belong
 """
 
 import math
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,10 @@ from numpy.typing import NDArray
 
 from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
-from rlkit.core import MDP, NoExactModel
-from rlkit.solvers import evaluate_policy, solve, uniform_policy
+from rlkit.core import MDP, POMDP, NoExactModel
+from rlkit.solvers import belief_mdp, evaluate_policy, solve, uniform_policy
+
+MOST_BELIEFS = 20_000  # up to which the optimum with memory is computed
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,7 @@ class Score:
     percent_of_optimum: float | None
     regret: float | None
     reason: str | None = None
+    sees: str = "states"  # what the agent of the optimum sees: states, or the past of "observations"
 
 
 @dataclass(frozen=True)
@@ -82,31 +86,47 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
     agent = _agent(agent)
     if agent.env_id is None:
         raise NoExactModel("an environment without an id has no exact model")
-    mdp = exact(agent.env_id, **agent.env_kwargs)
+    model = exact(agent.env_id, **agent.env_kwargs)
+    mdp = model.mdp if isinstance(model, POMDP) else model
     policy = exact_policy(agent, mdp, stochastic=stochastic)
     env = gymnasium.make(agent.env_id, **agent.env_kwargs)
     limit = env.spec.max_episode_steps if env.spec is not None else None
     env.close()
     objectives: dict[str, tuple[float, int | None]] = {}
-    if agent.config.gamma < 1:
+    if agent.config.gamma < 1 and not mdp.fade:
         objectives["discounted"] = (agent.config.gamma, None)
-    objectives["unlimited"] = (1.0, None)
+    if not mdp.fade:
+        objectives["unlimited"] = (1.0, None)
     if limit is not None:
         objectives["time-limited"] = (1.0, limit)
     scores = {
-        name: score(mdp, policy, objective=name, gamma=gamma, horizon=horizon)
+        name: score(model, policy, objective=name, gamma=gamma, horizon=horizon)
         for name, (gamma, horizon) in objectives.items()
     }
     return Grade(headline="unlimited" if limit is None else "time-limited", objectives=scores)
 
 
 def score(
-    mdp: MDP, policy: NDArray[np.float64], *, objective: str, gamma: float, horizon: int | None
+    model: MDP | POMDP,
+    policy: NDArray[np.float64],
+    *,
+    objective: str,
+    gamma: float,
+    horizon: int | None,
 ) -> Score:
-    """One objective's score of a policy [S, A]."""
+    """One objective's score of a policy [S, A].
+
+    Where states look alike the optimum is that of an agent with memory, if its beliefs can be counted, else
+    that of one who sees the states; `sees` says which.
+    """
+    mdp = model.mdp if isinstance(model, POMDP) else model
     value = mdp.expectation(evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
-    solution = solve(mdp, gamma=gamma, horizon=horizon)
+    solved, sees = mdp, "states"
+    if isinstance(model, POMDP):
+        with suppress(NoExactModel):
+            solved, sees = belief_mdp(model, horizon=horizon, max_beliefs=MOST_BELIEFS).mdp, "observations"
+    solution = solve(solved, gamma=gamma, horizon=horizon)
     optimum = solution.initial.value if solution.converged else math.nan
     percent, regret, reason = None, None, None
     if not solution.converged:
@@ -124,7 +144,7 @@ def score(
             reason = "the random policy is optimal"
         else:
             percent = 100 * (value - random) / gap
-    return Score(objective, _finite(value), _finite(optimum), _finite(random), percent, regret, reason)
+    return Score(objective, _finite(value), _finite(optimum), _finite(random), percent, regret, reason, sees)
 
 
 def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.float64]:

@@ -13,7 +13,8 @@ import numpy.typing as npt
 
 from rlkit import checkpoint
 from rlkit.agents import Agent
-from rlkit.core.enumerate import enumerate_states, keys
+from rlkit.core import POMDP
+from rlkit.core.enumerate import keys
 from rlkit.envs.faces import ModelEnv, action_mask
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.errors import RlkitError
@@ -72,11 +73,12 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     """Follow the exact solution, which sees the state; raises `NoExactModel` where there is none."""
     base: Any = env.unwrapped
     limit = None if env.spec is None else env.spec.max_episode_steps
-    mdp = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
+    found = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
+    mdp = found.mdp if isinstance(found, POMDP) else found
     planned = limit is not None and (bool(mdp.fade) or limit * mdp.n_states <= PLANNED)
     solution = solve(mdp, horizon=limit if planned else None)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan
-    marks = keys(enumerate_states(base.model)) if isinstance(base, ModelEnv) else range(mdp.n_states)
+    marks = keys(base.states()) if isinstance(base, ModelEnv) else range(mdp.n_states)
     number = {mark: i for i, mark in enumerate(marks)}
     steps: Iterator[Any] = iter(())
 

@@ -47,6 +47,12 @@ def number(x: float | str | None, digits: int = 6) -> str:
     return f"{x:,.0f}" if abs(x) >= 1e5 and x == round(x) else f"{x:.{digits}g}".replace("-", "−")
 
 
+SEES = {
+    "beliefs": "observations, and remembers them: each state here is a belief",
+    "states": "the states, which the environment hides",
+}
+
+
 def solution(record: Record) -> RenderableType:
     """The answer of a solver: value with its bounds, then Q and policy by state, or a heat map for a grid."""
     model = record["model"]
@@ -163,6 +169,8 @@ def _certificate(record: Record) -> RenderableType:
         facts.add_row("exactly", record["fraction"].replace("-", "−"))
     facts.add_row("method", f"{record['method']}, {sweeps}, {1000 * record['seconds']:.3g} ms")
     facts.add_row("because", record["reason"])
+    if record.get("sees"):
+        facts.add_row("sees", SEES[record["sees"]])
     return facts
 
 

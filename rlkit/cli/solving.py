@@ -10,7 +10,7 @@ import typer
 from rlkit.cli.common import MISSED, EnvKnobs, Json, app, knobs, refuse, show
 
 if TYPE_CHECKING:
-    from rlkit.core import MDP
+    from rlkit.core import MDP, POMDP
     from rlkit.solvers import Solution
 
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
@@ -44,16 +44,29 @@ def solve(
     device: Annotated[str, typer.Option(help="cpu, or cuda for sweeps on a GPU.")] = "cpu",
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a grid's values here.")] = None,
     env: EnvKnobs = None,
+    full_information: Annotated[
+        bool,
+        typer.Option("--full-information", help="As if the agent saw the states, where they look alike."),
+    ] = False,
     all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
     json: Json = False,
 ) -> int:
     """Solve a model exactly, with a certificate."""
     from rlkit import report
+    from rlkit.core import POMDP
+    from rlkit.solvers import belief_mdp
     from rlkit.solvers import solve as solve_mdp
 
     if target is not None and target_states is not None:
         raise typer.BadParameter("give --target or --target-states, not both")
-    name, mdp, grid = _load(model, knobs(env), labels, rewards or [], reward_model)
+    name, exact, grid = _load(model, knobs(env), labels, rewards or [], reward_model)
+    if not isinstance(exact, POMDP):
+        refuse(f"the states of {name} are seen", {"--full-information": full_information or None})
+        mdp, sees = exact, None
+    elif full_information:
+        mdp, sees = exact.mdp, "states"
+    else:
+        mdp, sees = belief_mdp(exact, horizon=horizon).mdp, "beliefs"
     found = solve_mdp(
         mdp,
         objective=objective,
@@ -66,6 +79,8 @@ def solve(
         device=device,
     )
     record = _solution_record(name, found, states=all_values or mdp.n_states <= MOST_STATES)
+    record["sees"] = sees
+    grid = grid if sees is None else None
     record["grid"] = grid if "values" in record else None
     if plot is not None:
         from rlkit.plot import heat_map
@@ -79,7 +94,7 @@ def solve(
 
 def _load(
     model: str, knobs: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
-) -> tuple[str, MDP, dict[str, Any] | None]:
+) -> tuple[str, MDP | POMDP, dict[str, Any] | None]:
     path = Path(model)
     if path.suffix or path.is_file():
         refuse("a file has no knobs", {"--env": knobs})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -12,20 +12,34 @@ from rlkit.core.model import Model, batch_size, concatenate, leaves, take
 from rlkit.core.validation import NoExactModel
 
 
-def enumerate_model(model: Model[Any], *, max_states: int = 1_000_000) -> MDP:
-    """Walk a numpy model breadth-first and return its exact MDP.
+CHUNK = 2_000_000  # events looked at in one batch
+
+
+class Enumerated(NamedTuple):
+    """The exact MDP of a model, and its states in the same order."""
+
+    mdp: MDP
+    states: Any  # a batch; a state that is entered both ways has a terminal twin in the MDP, behind these
+
+
+def enumerated(model: Model[Any], *, max_states: int = 1_000_000) -> Enumerated:
+    """Walk a numpy model breadth-first and return its exact MDP and its states.
 
     States are numbered as `all_states` lists them, else in the order they are found. Raises
     `NoExactModel` with the count so far when there are more than `max_states`.
     """
-    return _Walk(model, max_states).run()
+    walk = _Walk(model, max_states)
+    return Enumerated(walk.run(), walk.states)
+
+
+def enumerate_model(model: Model[Any], *, max_states: int = 1_000_000) -> MDP:
+    """The exact MDP of a numpy model; see `enumerated`."""
+    return enumerated(model, max_states=max_states).mdp
 
 
 def enumerate_states(model: Model[Any], *, max_states: int = 1_000_000) -> Any:
     """The states of a model in the order in which `enumerate_model` numbers them."""
-    walk = _Walk(model, max_states)
-    walk.run()
-    return walk.states
+    return enumerated(model, max_states=max_states).states
 
 
 class _Walk:
@@ -89,24 +103,22 @@ class _Walk:
 
     def expand(self, numbers: IntArray) -> IntArray:
         """Record every transition out of these states; returns the states entered without ending."""
+        model = self.model
+        at_once = max(1, CHUNK // (model.n_actions * model.n_events))
         entered = [np.empty(0, dtype=np.int64)]
-        states = take(self.states, numbers)
-        legal = self.model.legal(states)
-        for a in range(self.model.n_actions):
-            rows = np.flatnonzero(legal[:, a])
-            here = take(states, rows)
-            action = np.full(len(rows), a)
-            probs = self.model.event_probs(here, action)
-            for e in range(self.model.n_events):
-                hit = np.flatnonzero(probs[:, e] > 0)
-                if not len(hit):
-                    continue
-                step = self.model.transition(take(here, hit), action[hit], np.full(len(hit), e))
-                target = self.number(step.state)
-                self.rows.append(
-                    (numbers[rows[hit]], action[hit], target, probs[hit, e], step.reward, step.terminated)
-                )
-                entered.append(target[~step.terminated])
+        for begin in range(0, len(numbers), at_once):
+            chunk = numbers[begin : begin + at_once]
+            states = take(self.states, chunk)
+            place, action = np.nonzero(model.legal(states))
+            probs = model.event_probs(take(states, place), action)
+            choice, event = np.nonzero(probs > 0)
+            place, action = place[choice], action[choice]
+            step = model.transition(take(states, place), action, event)
+            target = self.number(step.state)
+            self.rows.append(
+                (chunk[place], action, target, probs[choice, event], step.reward, step.terminated)
+            )
+            entered.append(target[~step.terminated])
         return np.concatenate(entered)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.core.enumerate import enumerate_model, enumerate_states
+from rlkit.core.enumerate import enumerated
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.model import Model
 from rlkit.core.validation import ModelError
@@ -79,8 +79,12 @@ def enumerate_pomdp(model: Model[Any], *, max_states: int = 1_000_000) -> POMDP:
     States whose observations agree in every array look alike. Raises `ModelError` where such states offer
     different actions, and `NoExactModel` beyond `max_states`.
     """
-    mdp = enumerate_model(model, max_states=max_states)
-    seen = model.observe(enumerate_states(model, max_states=max_states))
+    mdp, states = enumerated(model, max_states=max_states)
+    return pomdp_of(mdp, model.observe(states))
+
+
+def pomdp_of(mdp: MDP, seen: Any) -> POMDP:
+    """An MDP and what is seen in its first states (the others are terminal), arrays [S, ...], as a POMDP."""
     columns = np.stack([_numbered(array) for array in _arrays(seen)], axis=1)
     observation = np.full(mdp.n_states, -1, dtype=np.int64)  # states added behind them are terminal
     observation[: len(columns)] = _numbered(columns)

@@ -15,9 +15,10 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ..core.arrays import Array
-from ..core.enumerate import enumerate_model, enumerate_states
+from ..core.enumerate import Enumerated, enumerated
 from ..core.mdp import MDP
 from ..core.model import Model, take
+from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
 from .legal import LegalDiscrete, LegalMultiDiscrete
 from .simulation import Simulation
@@ -52,11 +53,19 @@ class ModelEnv(gym.Env[Any, Any]):
 
     def mdp(self) -> MDP:
         """The exact model behind this environment, enumerated once. Raises `NoExactModel` when too large."""
-        return self._mdp
+        return self._exact.mdp
 
-    def observations(self) -> npt.NDArray[Any]:
-        """What the agent sees in each state of `mdp()`, [S, ...]."""
-        return np.array(self.model.observe(enumerate_states(self.model)))
+    def pomdp(self) -> POMDP:
+        """The same with what is seen in each state. Raises `ModelError` where actions tell states apart."""
+        return pomdp_of(self._exact.mdp, self.model.observe(self._exact.states))
+
+    def states(self) -> Any:
+        """The states of `mdp()`, a batch in the same order."""
+        return self._exact.states
+
+    def observations(self) -> Any:
+        """What the agent sees in each of `states()`, [S, ...], or a dict or tuple of such."""
+        return _copied(self.model.observe(self._exact.states))
 
     @property
     def state(self) -> Any:
@@ -117,8 +126,10 @@ class ModelEnv(gym.Env[Any, Any]):
             self._window = None
 
     @cached_property
-    def _mdp(self) -> MDP:
-        return self.model.mdp if isinstance(self.model, TableModel) else enumerate_model(self.model)
+    def _exact(self) -> Enumerated:
+        if isinstance(self.model, TableModel):
+            return Enumerated(self.model.mdp, self.model.all_states())
+        return enumerated(self.model)
 
     def _shown(self) -> tuple[Any, Info]:
         if not self.model.masked:

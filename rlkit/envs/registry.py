@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gymnasium import Env
     from gymnasium.vector import VectorEnv
 
-    from ..core import MDP, Model
+    from ..core import MDP, POMDP, Model
     from .device import TorchVectorEnv
     from .faces import ModelEnv
 
@@ -178,19 +178,20 @@ ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
 }
 
 
-def exact(env_id: str, **kwargs: Any) -> MDP:
-    """The exact MDP behind an environment id: rlkit's own, or one of Gymnasium's with a table `P`.
+def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
+    """The exact model behind an environment id: rlkit's own, or one of Gymnasium's with a table `P`.
 
-    Raises `NoExactModel` for an environment without one.
+    It is a `POMDP` where states may look alike. Raises `NoExactModel` for an environment without one, and
+    for one that is too large, with the count so far.
     """
     from gymnasium.envs.registration import parse_env_id
 
     from ..core import NoExactModel, from_gymnasium
+    from .faces import ModelEnv
 
     env: Any = make(env_id, **kwargs).unwrapped
-    if hasattr(env, "mdp"):
-        mdp: MDP = env.mdp()
-        return mdp
+    if isinstance(env, ModelEnv):
+        return env.pomdp() if env.model.hidden else env.mdp()
     if getattr(env, "fickle_passenger", False):
         raise NoExactModel(f"{env_id} with a fickle passenger leaves its own table P")
     if not hasattr(env, "P") or not hasattr(env, "initial_state_distrib"):

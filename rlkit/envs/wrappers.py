@@ -11,11 +11,7 @@ from gymnasium import spaces
 
 from ..core.arrays import Array, namespace
 from ..core.model import Model, Step
-from ..errors import RlkitError
-
-
-class WrapperError(RlkitError, ValueError):
-    """A wrapper's knob that makes no sense for this model; the message names it and what is allowed."""
+from .knobs import KnobError, number, whole
 
 
 @dataclass(frozen=True)
@@ -90,7 +86,7 @@ class StickyActions(Wrapper):
 
     def __init__(self, model: Model[Any], chance: float) -> None:
         super().__init__(model)
-        self.chance = _chance("sticky", chance)
+        self.chance = number("sticky", chance, 0, 1)
         self.n_events = 2 * model.n_events  # as chosen, then as before
         self.hidden = True  # what was done is not seen
 
@@ -123,7 +119,7 @@ class RewardNoise(Wrapper):
 
     def __init__(self, model: Model[Any], scale: float) -> None:
         super().__init__(model)
-        self.scale = _positive("reward_noise", scale)
+        self.scale = number("reward_noise", scale, 0)
         self.n_events = 2 * model.n_events  # too low, then too high
 
     def inside(self, state: Any) -> Any:
@@ -154,7 +150,7 @@ class RewardDelay(Wrapper):
 
     def __init__(self, model: Model[Any], steps: int) -> None:
         super().__init__(model)
-        self.steps = _whole("reward_delay", steps)
+        self.steps = whole("reward_delay", steps, 1)
         self.hidden = True  # what is owed is not seen
 
     def initial(self, event: Array) -> Owed:
@@ -176,7 +172,7 @@ class FrameStack(Wrapper):
 
     def __init__(self, model: Model[Any], frames: int) -> None:
         super().__init__(model)
-        self.frames = _whole("frame_stack", frames)
+        self.frames = whole("frame_stack", frames, 1)
         space = model.observation_space
         if isinstance(space, spaces.Discrete):
             self.observation_space = spaces.MultiDiscrete([int(space.n)] * frames)
@@ -184,7 +180,7 @@ class FrameStack(Wrapper):
             low, high = (np.repeat(bound[None], frames, axis=0) for bound in (space.low, space.high))
             self.observation_space = spaces.Box(low, high, dtype=space.dtype.type)
         else:
-            raise WrapperError(f"frame_stack needs a Discrete or Box observation, not {space}")
+            raise KnobError(f"frame_stack needs a Discrete or Box observation, not {space}")
 
     def initial(self, event: Array) -> Wrapped:
         """The first observation, `frames` times."""
@@ -209,10 +205,10 @@ class ObservationNoise(Wrapper):
 
     def __init__(self, model: Model[Any], chance: float) -> None:
         super().__init__(model)
-        self.chance = _chance("observation_noise", chance)
+        self.chance = number("observation_noise", chance, 0, 1)
         space = model.observation_space
         if not isinstance(space, spaces.Discrete) or space.start != 0:
-            raise WrapperError(f"observation_noise needs a Discrete observation from 0 on, not {space}")
+            raise KnobError(f"observation_noise needs a Discrete observation from 0 on, not {space}")
         self.n_seen = int(space.n)
         self.n_events = (self.n_seen + 1) * model.n_events  # the truth, then each number
         self.n_starts = (self.n_seen + 1) * model.n_starts
@@ -256,7 +252,7 @@ class TimeAware(Wrapper):
 
     def __init__(self, model: Model[Any], steps: int) -> None:
         super().__init__(model)
-        self.steps = _whole("time_aware", steps)
+        self.steps = whole("time_aware", steps, 1)
         self.observation_space = spaces.Dict(
             {"obs": model.observation_space, "time": spaces.Discrete(steps + 1)}
         )
@@ -284,21 +280,3 @@ WRAPPERS: dict[str, Callable[[Model[Any], Any], Wrapper]] = {  # knob -> wrapper
     "frame_stack": FrameStack,
     "time_aware": TimeAware,
 }
-
-
-def _chance(knob: str, value: float) -> float:
-    if not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise WrapperError(f"{knob} must be a probability from 0 to 1, not {value!r}")
-    return float(value)
-
-
-def _positive(knob: str, value: float) -> float:
-    if not isinstance(value, int | float) or not 0 < value < np.inf:
-        raise WrapperError(f"{knob} must be a positive number, not {value!r}")
-    return float(value)
-
-
-def _whole(knob: str, value: int) -> int:
-    if not isinstance(value, int) or value < 1:
-        raise WrapperError(f"{knob} must be a whole number of at least 1, not {value!r}")
-    return value

@@ -9,6 +9,7 @@ from numbers import Integral, Real
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray
+from rlkit.core.pomdp import POMDP
 from rlkit.errors import RlkitError
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
@@ -47,6 +48,11 @@ def solve(
     certificate stay on the processor. Raises `SolveError` for arguments out of range and `ModelError` for
     an unknown label.
     """
+    if isinstance(mdp, POMDP):
+        raise SolveError(
+            "states of this model look alike: solve belief_mdp(pomdp).mdp for the optimum with memory, "
+            "or pomdp.mdp for that of an agent who sees the states"
+        )
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
     goal = _target(mdp, objective, target)
