@@ -18,19 +18,19 @@ DOWN = "▒"
 
 @dataclass(frozen=True)
 class Table:
-    """How the cards lie, which pairs are found, and which cards were turned over last."""
+    """How the cards lie, which pairs are found, and which card was turned over last."""
 
     deal: Array  # [B] int64
     found: Array  # [B] int64, bit r for the pair of rank r
-    first: Array  # [B] int64 place of the first card of a turn, `cards` for none
-    second: Array  # [B] int64 place of the second one where it did not match, `cards` for none
+    card: Array  # [B] int64 its place, `cards` for none that lies open
+    waits: Array  # [B] bool whether it is the first of its turn
 
 
 class Concentration(Hidden[Table]):
-    """Cards lie face down, each rank twice; two alike that are turned over one after the other stay up.
+    """Cards lie face down, each rank twice; two alike that are turned over in one turn stay up.
 
-    Two that differ are turned down again with the next card. To choose a card that lies open already only
-    costs the step.
+    Of two that differ the first is turned down at once, and the second with the next card: no two of them are
+    seen together. To choose a card that lies open already changes nothing, but costs the step.
     """
 
     n_events = 1
@@ -46,31 +46,24 @@ class Concentration(Hidden[Table]):
 
     def initial(self, event: Array) -> Table:
         """All cards face down."""
-        nothing = event * 0
-        return Table(event, nothing, nothing + self.cards, nothing + self.cards)
+        return Table(event, event * 0, event * 0 + self.cards, event < 0)
 
     def transition(self, state: Table, action: Array, event: Array) -> Step[Table]:
         """Turn one card over."""
         xp = namespace(action)
-        cards = self.cards
         rank = self.deals[state.deal, action]
-        opens = state.second < cards  # a new turn; the two cards of the last one are turned down
-        first = xp.where(opens, cards, state.first)
-        idle = ((state.found >> rank) & 1 == 1) | (action == first)
-        begins = first == cards
-        match = ~idle & ~begins & (rank == self.deals[state.deal, first % cards])
+        idle = ((state.found >> rank) & 1 == 1) | (state.waits & (action == state.card))
+        match = state.waits & ~idle & (rank == self.deals[state.deal, state.card % self.cards])
         found = state.found | (xp.astype(match, xp.int64) << rank)
-        next_first = xp.where(match, cards, xp.where(begins & ~idle, action, first))
-        next_second = xp.where(idle | begins | match, cards, action)
+        card = xp.where(match, self.cards, xp.where(idle, state.card, action))
         reward = xp.astype(match, xp.float64) - self.cost
-        return Step(Table(state.deal, found, next_first, next_second), reward, found == self.all_found)
+        return Step(Table(state.deal, found, card, state.waits ^ ~idle), reward, found == self.all_found)
 
     def observe(self, state: Table) -> Array:
         """The cards as they lie: 0 face down, else the rank + 1, uint8 [B, cards]."""
         xp = namespace(state.deal)
         rank = self.deals[state.deal]
-        up = (state.found[:, None] >> rank) & 1 == 1
-        up = up | (self.place == state.first[:, None]) | (self.place == state.second[:, None])
+        up = ((state.found[:, None] >> rank) & 1 == 1) | (self.place == state.card[:, None])
         return xp.astype((rank + 1) * up, xp.uint8)
 
     def text(self, state: Table) -> str:

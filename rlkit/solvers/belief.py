@@ -93,18 +93,19 @@ class _Walk:
         ended = bool((target == OVER).any() or (start.target == OVER).any())
         initial = np.zeros(beliefs + ended)
         initial[start.target] = start.probability  # OVER is the last
+        model = from_triplets(
+            source,
+            action,
+            np.where(target == OVER, beliefs, target),
+            probability,
+            n_states=beliefs + ended,
+            reward=reward,
+            initial=initial,
+            discount=mdp.discount,
+            action_names=[mdp.action_name(a) for a in range(mdp.n_actions)],
+        )
         return Beliefs(
-            mdp=from_triplets(
-                source,
-                action,
-                np.where(target == OVER, beliefs, target),
-                probability,
-                n_states=beliefs + ended,
-                reward=reward,
-                initial=initial,
-                discount=mdp.discount,
-                action_names=[mdp.action_name(a) for a in range(mdp.n_actions)],
-            ),
+            mdp=model.with_fade(mdp.fade),
             observation=np.array([*self.observation, *[OVER] * ended], dtype=np.int64),
             belief=self.stack(range(beliefs), more=ended),
         )

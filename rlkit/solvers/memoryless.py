@@ -24,6 +24,8 @@ from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
 from rlkit.solvers.stationary import branch_and_bound
 
+LONGEST_STEP, LARGEST_LOGIT, TINY = 0.5, 12.0, 1e-12
+
 
 @dataclass(frozen=True, eq=False)
 class Memoryless:
@@ -86,13 +88,14 @@ def stochastic_memoryless(
     starts: int = 8,
     seed: int = 0,
     near: npt.ArrayLike | None = None,
-    max_steps: int = 200,
+    max_steps: int = 150,
 ) -> Stochastic:
     """A good stochastic policy from observations to actions, by ascent along the exact policy gradient.
 
     From the uniform policy, one close to the deterministic policy `near` [O] if given, and random ones, in
-    all `starts`, each of at most `max_steps` steps of L-BFGS over the logits of a softmax. Raises
-    `ValueError` for a gamma or horizon out of range.
+    all `starts`. Each takes `max_steps` long steps, of the same length in every class, which cross plateaus,
+    and then at most as many of L-BFGS over the logits of a softmax. Raises `ValueError` for a gamma or
+    horizon out of range.
     """
     problem = _Gradient(pomdp, _discount(pomdp, gamma, horizon), horizon)
     shape = pomdp.legal.shape
@@ -103,7 +106,10 @@ def stochastic_memoryless(
     logits += [rng.normal(scale=2.0, size=shape) for _ in range(starts - len(logits))]
     best = Stochastic(problem.policy(logits[0]), problem.value(problem.policy(logits[0])))
     for start in logits:
-        found = minimize(problem, start.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": max_steps})
+        climbed = problem.climb(start, max_steps)
+        found = minimize(
+            problem, climbed.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": max_steps}
+        )
         policy = problem.policy(found.x)
         value = problem.value(policy)
         if value > best.value:
@@ -166,6 +172,16 @@ class _Gradient:
         value = evaluate_policy(mdp, self.pomdp.over_states(policy), gamma=self.gamma, horizon=self.horizon)
         return mdp.expectation(value)
 
+    def climb(self, logits: FloatArray, steps: int) -> FloatArray:
+        """Logits [O, A] after natural gradient steps (Kakade 2001), scaled to the largest of each class."""
+        for step in range(steps):
+            policy = self.policy(logits)
+            advantage = -self(logits.ravel())[1].reshape(policy.shape) / np.maximum(policy, TINY)
+            scale = np.maximum(np.abs(advantage).max(axis=1, keepdims=True), TINY)
+            logits = logits + LONGEST_STEP * (1 - step / steps) * advantage / scale
+            logits = np.maximum(logits - logits.max(axis=1, keepdims=True), -LARGEST_LOGIT)
+        return logits
+
     def __call__(self, logits: FloatArray) -> tuple[float, FloatArray]:
         """Sutton et al. 2000, theorem 1: visits of a state times the advantage of its actions."""
         mdp = self.pomdp.mdp
@@ -178,12 +194,13 @@ class _Gradient:
             slope = visits[mdp.state_of_choice] * q_values(mdp, value, self.gamma)
         else:
             values = [np.zeros(mdp.n_states)]
-            for _ in range(self.horizon):
-                values.append(reward + self.gamma * (transition @ values[-1]))
+            for step in range(self.horizon, 0, -1):
+                values.append(mdp.share(step) * reward + self.gamma * (transition @ values[-1]))
             value = values.pop()
             slope, visits = np.zeros(mdp.n_choices), mdp.initial
-            for later in reversed(values):
-                slope += visits[mdp.state_of_choice] * q_values(mdp, later, self.gamma)
+            for step, later in enumerate(reversed(values), start=1):
+                q = q_values(mdp, later, self.gamma, share=mdp.share(step))
+                slope += visits[mdp.state_of_choice] * q
                 visits = self.gamma * (backward @ visits)
         by_class = np.bincount(self.pair, weights=slope, minlength=policy.size).reshape(policy.shape)
         gradient = policy * (by_class - (policy * by_class).sum(axis=1, keepdims=True))

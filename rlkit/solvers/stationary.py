@@ -114,8 +114,8 @@ class _Search:
         """Best value of the start in `horizon` steps, and discounted visits of each choice, [C]."""
         mdp = self.mdp
         value, plan = np.zeros(mdp.n_states), []
-        for _ in range(self.horizon or 0):
-            q = np.where(kept, q_values(mdp, value, self.gamma), -np.inf)
+        for step in range(self.horizon or 0, 0, -1):
+            q = np.where(kept, q_values(mdp, value, self.gamma, share=mdp.share(step)), -np.inf)
             value = best(mdp, q)
             plan.append(greedy(mdp, q))
         visits, here, weight = np.zeros(mdp.n_choices), mdp.initial, 1.0

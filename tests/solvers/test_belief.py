@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from pomdps import pomdp_of, random_pomdp, tree_value
 
 import rlkit
 from rlkit.core import POMDP, NoExactModel
-from rlkit.solvers import belief, belief_mdp, solve
+from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, solve
 
 
 def tiger() -> POMDP:
@@ -57,6 +59,19 @@ def test_random_pomdps_against_policy_trees(seed):
     for horizon in (0, 1, 2, 4):
         truth = float(tree_value(pomdp, horizon))
         assert value_with_memory(pomdp, horizon) == pytest.approx(truth, abs=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rewards_that_fade(seed):
+    """In the optimum with memory, and in what the best map earns."""
+    plain = random_pomdp(seed)
+    pomdp = POMDP(mdp=plain.mdp.with_fade(0.25), observation=plain.observation)
+    assert value_with_memory(pomdp, 4) == pytest.approx(float(tree_value(pomdp, 4)), abs=1e-9)
+    maps = itertools.product(range(2), repeat=pomdp.n_observations)
+    earned = [evaluate_policy(pomdp.mdp, pomdp.over_states(m), horizon=4) for m in maps]
+    best = best_memoryless(pomdp, horizon=4).value
+    assert best.value == pytest.approx(max(pomdp.mdp.expectation(v) for v in earned), abs=1e-9)
+    assert best.upper - best.lower < 1e-8
 
 
 def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch):

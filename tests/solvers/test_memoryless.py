@@ -59,7 +59,10 @@ def test_beliefs_have_the_same_policies_without_memory(seed):
 
 @pytest.mark.parametrize("how", HOW)
 def test_the_gradient_is_that_of_the_value(how):
-    problem = memoryless._Gradient(random_pomdp(3), how.get("gamma", 1.0), how.get("horizon"))
+    pomdp = random_pomdp(3)
+    if "horizon" in how:
+        pomdp = POMDP(mdp=pomdp.mdp.with_fade(0.1), observation=pomdp.observation)
+    problem = memoryless._Gradient(pomdp, how.get("gamma", 1.0), how.get("horizon"))
     logits = np.random.default_rng(0).normal(size=problem.pomdp.legal.size)
     value, gradient = problem(logits)
     assert -value == pytest.approx(problem.value(problem.policy(logits)), abs=1e-12)
