@@ -72,17 +72,16 @@ class Concentration(Hidden[Table]):
 
     def picture(self, state: Table) -> npt.NDArray[np.uint8]:
         """The cards in two rows; those found are green, [H, W, 3]."""
-        from .drawing import AGENT, FILL, INK, PAPER, Board
+        from .drawing import AGENT, CARD, FELT, FILL, INK, Sheet
 
-        board = Board((" " * self.pairs,) * 2)
+        board = Sheet(2, self.pairs, fill=FELT)
         ranks, seen = self.deals[int(state.deal[0])], self.observe(state)[0]
         for i, (rank, card) in enumerate(zip(ranks, seen, strict=True)):
             at = divmod(i, self.pairs)
             found = int(state.found[0]) >> int(rank) & 1
-            fill = FILL["H"] if card == 0 else FILL["G"] if found else AGENT
-            board.box(at, 0.40, fill=fill, radius=0.10)
+            board.box(at, 0.34, tall=0.44, radius=0.08, fill=FILL["G"] if found else AGENT if card else CARD)
             if card:
-                board.text(at, chr(64 + card), size=0.5, fill=INK if found else PAPER)
+                board.text(at, chr(64 + card), size=0.5, fill=INK)
         return board.pixels()
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 from gymnasium import spaces
 
 from ..core.arrays import Array, namespace
@@ -14,6 +15,7 @@ from ..core.model import Model, Step
 from .knobs import KnobError, number, whole
 
 S = TypeVar("S")
+Image = npt.NDArray[np.uint8]
 
 LARGEST_CODE = 2**62  # of a window of symbols kept as one number
 
@@ -88,6 +90,19 @@ class RepeatPrevious(Hidden[Window]):
         shown = " ".join("." if d == 0 else str(d - 1) for d in digits)
         return f"{shown}   say {'anything' if digits[0] == 0 else digits[0] - 1}"
 
+    def picture(self, state: Window) -> Image:
+        """The symbols of the last steps, the present one orange, the one to say green, [H, W, 3]."""
+        from .drawing import AGENT, CARD, FILL, Sheet
+
+        sheet = Sheet(1, self.delay + 1)
+        for column in range(self.delay + 1):
+            digit = int(state.code[0]) // self.base ** (self.delay - column) % self.base
+            fill = FILL["G"] if column == 0 else AGENT if column == self.delay else CARD
+            if digit:
+                sheet.box((0, column), 0.42, radius=0.1, fill=fill)
+                sheet.text((0, column), str(digit - 1), size=0.5)
+        return sheet.pixels()
+
 
 def repeat_previous(*, symbols: int = 4, delay: int = 4) -> RepeatPrevious:
     """Say at every step which symbol was shown `delay` steps before; each right answer pays 1.
@@ -115,8 +130,8 @@ class SignalFilter(Hidden[Window]):
         if self.top > LARGEST_CODE:
             raise KnobError(f"levels^(longest delay + 1) must be at most 2^62, not {self.top}")
         self.n_actions = self.n_events = self.n_starts = self.levels
-        loudest = (self.levels - 1) * (1000 + sum(self.strength.values())) / 1000
-        self.observation_space = spaces.Box(0, np.float32(loudest), (1,), np.float32)
+        self.loudest = (self.levels - 1) * (1000 + sum(self.strength.values())) / 1000
+        self.observation_space = spaces.Box(0, np.float32(self.loudest), (1,), np.float32)
 
     def initial(self, event: Array) -> Window:
         """The first level, after silence."""
@@ -140,6 +155,19 @@ class SignalFilter(Hidden[Window]):
     def text(self, state: Window) -> str:
         """What is received, and the level behind it."""
         return f"received {float(self.observe(state)[0, 0]):g}   level {int(state.code[0]) % self.levels}"
+
+    def picture(self, state: Window) -> Image:
+        """The levels of the last steps as bars, and on the right what is received, [H, W, 3]."""
+        from .drawing import AGENT, CARD, FILL, Sheet
+
+        past = max(self.strength)
+        sheet, height = Sheet(3, past + 2), 2.8 / self.loudest
+        bars = [(int(state.code[0]) // self.levels**d % self.levels, CARD) for d in range(past, 0, -1)]
+        bars += [(int(state.code[0]) % self.levels, FILL["G"]), (float(self.observe(state)[0, 0]), AGENT)]
+        for column, (level, fill) in enumerate(bars):
+            tall = max(0.03, level * height / 2)
+            sheet.box((2.4 - tall, column), 0.36, tall=tall, fill=fill)
+        return sheet.pixels()
 
 
 def signal_filter(*, levels: int = 5, echoes: Mapping[int, float] | None = None) -> SignalFilter:
@@ -166,7 +194,7 @@ class FindTheThree(Hidden[SequenceState]):
     sought = 3
 
     def __init__(self, length: int, largest: int) -> None:
-        self.length = whole("length", length, 2, 10_000)
+        self.length = whole("length", length, 2, 1_000)
         largest = whole("largest", largest, self.sought, 1_000)
         self.others = np.array([x for x in range(-largest, largest + 1) if x != self.sought])
         self.n_actions, self.n_events = self.length, len(self.others)
@@ -198,6 +226,17 @@ class FindTheThree(Hidden[SequenceState]):
         if int(state.time[0]) == self.length:
             return f"where was the {self.sought}?   at {int(state.where[0])}"
         return f"{int(state.time[0])}: {int(state.number[0])}"
+
+    def picture(self, state: SequenceState) -> Image:
+        """A tile for each number, the one that is shown open; question marks in the end, [H, W, 3]."""
+        from .drawing import AGENT, CARD, Sheet
+
+        sheet, time = Sheet(1, self.length), int(state.time[0])
+        for column in range(self.length):
+            sheet.box((0, column), 0.42, radius=0.1, fill=AGENT if column == time else CARD)
+            mark = "?" if time == self.length else str(int(state.number[0])) if column == time else ""
+            sheet.text((0, column), mark, size=0.45)
+        return sheet.pixels()
 
     def _number(self, time: Array, where: Array, event: Array) -> Array:
         shown = namespace(time).where(time == where, self.sought, self.others[event])
@@ -263,6 +302,19 @@ class Tiger(Hidden[TigerState]):
         """Where the tiger is, and what was heard."""
         where = ("left", "right")[int(state.side[0])]
         return f"tiger {where}   heard {('nothing', 'left', 'right')[int(state.heard[0])]}"
+
+    def picture(self, state: TigerState) -> Image:
+        """Two doors, the tiger's red, and a mark before the one where it was heard, [H, W, 3]."""
+        from .drawing import PADS, Sheet
+
+        sheet, side, heard = Sheet(3, 4), int(state.side[0]), int(state.heard[0])
+        for door in range(2):
+            at = (0.75, 2 * door + 0.5)
+            sheet.box(at, 0.7, tall=1.05, radius=0.1, fill=PADS[0 if door == side else 1])
+            sheet.text(at, "tiger" if door == side else "", size=0.4)
+        if heard:
+            sheet.agent((2.2, 2 * heard - 1.5))
+        return sheet.pixels()
 
 
 def tiger(*, accuracy: float = 0.85) -> Tiger:

@@ -89,7 +89,7 @@ class NoisyMaze(Model[MazeState]):
         board = Board(self.grid.rows)
         at = tuple(self.grid.position[int(state.cell[0])])
         blind = int(state.seen[0]) == NOTHING
-        board.disc(at, 0.30, fill=PAPER if blind else AGENT, outline=RIM, width=5)
+        board.disc(at, 0.30, fill=PAPER if blind else AGENT, outline=RIM, width=0.04)
         return board.pixels()
 
     def _words(self, seen: int) -> str:
