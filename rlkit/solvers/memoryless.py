@@ -88,23 +88,22 @@ def stochastic_memoryless(
     starts: int = 8,
     seed: int = 0,
     near: npt.ArrayLike | None = None,
-    max_steps: int = 150,
+    max_steps: int = 60,
 ) -> Stochastic:
     """A good stochastic policy from observations to actions, by ascent along the exact policy gradient.
 
-    From the uniform policy, one close to the deterministic policy `near` [O] if given, and random ones, in
-    all `starts`. Each takes `max_steps` long steps, of the same length in every class, which cross plateaus,
-    and then at most as many of L-BFGS over the logits of a softmax. Raises `ValueError` for a gamma or
-    horizon out of range.
+    From a policy close to the deterministic one `near` [O] if given, and from random ones close to the
+    uniform policy (which itself may be a saddle), in all `starts`. Each takes `max_steps` long steps, of the
+    same length in every class, which cross plateaus, and then at most as many of L-BFGS over the logits of a
+    softmax. Raises `ValueError` for a gamma or horizon out of range.
     """
     problem = _Gradient(pomdp, _discount(pomdp, gamma, horizon), horizon)
     shape = pomdp.legal.shape
     rng = np.random.default_rng(seed)
-    logits = [np.zeros(shape)]
-    if near is not None:
-        logits.append(3.0 * (np.arange(shape[1]) == np.asarray(near)[:, None]))
-    logits += [rng.normal(scale=2.0, size=shape) for _ in range(starts - len(logits))]
-    best = Stochastic(problem.policy(logits[0]), problem.value(problem.policy(logits[0])))
+    logits = [] if near is None else [3.0 * (np.arange(shape[1]) == np.asarray(near)[:, None])]
+    logits += [rng.normal(scale=0.5, size=shape) for _ in range(starts - len(logits))]
+    uniform = problem.policy(np.zeros(shape))
+    best = Stochastic(uniform, problem.value(uniform))
     for start in logits:
         climbed = problem.climb(start, max_steps)
         found = minimize(
