@@ -3,20 +3,37 @@
 from __future__ import annotations
 
 import inspect
+import json
+import math
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rlkit.core import NoExactModel
+from rlkit.core import MDP, POMDP, NoExactModel
 from rlkit.envs.cells import START
 from rlkit.envs.faces import ModelEnv
 from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
-from rlkit.envs.suite import ENTRIES
-from rlkit.solvers import evaluate_policy, solve, uniform_policy
+from rlkit.envs.suite import ENTRIES, FAMILIES
+from rlkit.solvers import (
+    belief_mdp,
+    best_memoryless,
+    evaluate_policy,
+    solve,
+    stochastic_memoryless,
+    uniform_policy,
+)
 
 Record = dict[str, Any]
+
+MOST_BELIEFS = 50_000  # up to which the optimum with memory is computed
+MOST_NODES = 100  # of the search for the best policy without memory
+FIGURES = Path(__file__).with_name("figures.json")  # what `describe` said of every id, for the table
+FIGURE_NAMES = (
+    *("states", "observations", "optimum", "optimum_in_limit", "full_information", "memoryless", "random"),
+)
 
 
 def describe(name: str) -> Record:
@@ -26,32 +43,82 @@ def describe(name: str) -> Record:
     factory = None if entry is None else _factory(entry.factory)
     env = make(id)
     limit = None if env.spec is None else env.spec.max_episode_steps
+    model = getattr(env.unwrapped, "model", None)
+    space: Any = env.action_space
     record: Record = {
         "id": id,
         "summary": "" if entry is None else entry.summary,
         "doc": _first_paragraph(factory or env.unwrapped),
         "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
         "observation": str(env.observation_space),
-        "action_space": str(env.action_space),
+        "action_space": str(space),
+        "actions": int(space.n) if hasattr(space, "n") else getattr(model, "n_actions", None),
+        "action_names": None if model is None else model.action_names,
         "max_episode_steps": limit,
+        "exact_knobs": {} if entry is None or entry.exact is None else dict(entry.exact),
     }
     env.close()
+    record |= dict.fromkeys(FIGURE_NAMES)
+    if entry is not None and entry.exact is None:
+        return record
     try:
-        mdp = exact(id)
+        return record | figures(exact(id, **record["exact_knobs"]), limit)
     except NoExactModel:
-        unknown = ("states", "actions", "action_names", "optimum", "optimum_in_limit", "random")
-        return record | dict.fromkeys(unknown)
-    return record | {
+        return record
+
+
+def figures(model: MDP | POMDP, limit: int | None) -> Record:
+    """What an exact model is worth, all computed by the solvers.
+
+    `optimum` is without a time limit, at the model's discount; `optimum_in_limit` within it. The others are
+    within the limit, where there is one. Where states look alike, both optima are those of an agent with
+    memory, `full_information` is that of one who sees the states, and `memoryless` the best that was found
+    for one who goes by the present observation. None is what has no value or is too large.
+    """
+    mdp = model.mdp if isinstance(model, POMDP) else model
+    record: Record = {
         "states": mdp.n_states,
         "actions": mdp.n_actions,
         "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
-        "optimum": solve(mdp).initial.value,
-        "optimum_in_limit": None if limit is None else solve(mdp, horizon=limit).initial.value,
-        "random": mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), horizon=limit)),
+        "observations": model.n_observations if isinstance(model, POMDP) else None,
+        "optimum": None if mdp.fade else _optimum(model, None),
+        "optimum_in_limit": None if limit is None else _optimum(model, limit),
+        "full_information": None,
+        "memoryless": None,
+        "random": _finite(mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), horizon=limit))),
     }
+    if isinstance(model, POMDP):
+        record["full_information"] = _finite(solve(mdp, horizon=limit).initial.value)
+        if limit is not None or mdp.discount < 1:
+            fixed = best_memoryless(model, horizon=limit, max_nodes=MOST_NODES)
+            drawn = stochastic_memoryless(model, horizon=limit, near=fixed.policy, starts=2)
+            record["memoryless"] = max(fixed.value.value, drawn.value)
+    return record
 
 
-def listed() -> list[str]:
+def _optimum(model: MDP | POMDP, limit: int | None) -> float | None:
+    solved = model
+    if isinstance(model, POMDP):
+        try:
+            solved = belief_mdp(model, horizon=limit, max_beliefs=MOST_BELIEFS).mdp
+        except NoExactModel:
+            return None
+    solution = solve(solved, horizon=limit)  # type: ignore[arg-type]
+    return _finite(solution.initial.value) if solution.converged else None
+
+
+def listed() -> list[Record]:
+    """What was computed of each id that needs nothing to be made, with its family, as it was kept."""
+    kept = json.loads(FIGURES.read_text())
+    return [
+        {"family": family, "summary": entry.summary, **kept[entry.id]}
+        for family, entries in FAMILIES.items()
+        for entry in entries
+        if entry.id in kept
+    ]
+
+
+def ids() -> list[str]:
     """Ids that can be made without being given anything."""
     return [entry.id for entry in ENTRIES if not entry.needs]
 
@@ -99,7 +166,11 @@ def _knobs(factory: Any, given: Any) -> dict[str, str]:
     }
 
 
+def _finite(x: float) -> float | None:
+    return x if math.isfinite(x) else None
+
+
 def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
+    if isinstance(value, tuple) and all(isinstance(part, str) for part in value):
         return "/".join(value)
     return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -103,12 +103,14 @@ def agent_policy(agent: Agent, env: gym.Env[Any, Any]) -> Act:
     return act
 
 
-def film(env: gym.Env[Any, Any], act: Act, *, episodes: int = 1, seed: int = 0) -> list[Image]:
-    """Pictures of whole episodes, each with a line that says what was done and earned."""
+def film(
+    env: gym.Env[Any, Any], act: Act, *, episodes: int = 1, seed: int = 0, width: int | None = None
+) -> list[Image]:
+    """Pictures of whole episodes, `width` wide, each with a line that says what was done and earned."""
     pictures: list[Image] = []
     for episode in range(episodes):
         observation, info = env.reset(seed=seed if episode == 0 else None)
-        pictures.append(_captioned(env.render(), "start"))
+        pictures.append(_captioned(env.render(), "start", width))
         over, begins, earned = False, True, 0.0
         for step in range(1, LONGEST + 1):
             action = act(observation, info, begins)
@@ -116,7 +118,7 @@ def film(env: gym.Env[Any, Any], act: Act, *, episodes: int = 1, seed: int = 0) 
             begins, over, earned = False, terminated or truncated, earned + float(reward)
             end = "  end" if terminated else "  time is over" if truncated else ""
             words = f"{step}  {_name(env, action)}  return {earned:.4g}{end}"
-            pictures += [_captioned(env.render(), words)] * (HOLD if over else 1)
+            pictures += [_captioned(env.render(), words, width)] * (HOLD if over else 1)
             if over:
                 break
     return _same_size(pictures)
@@ -146,13 +148,17 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = 4) -> None:
         raise RecordError(f"{path} must end in .gif or .mp4")
 
 
-def _captioned(picture: Any, words: str) -> Image:
+def _captioned(picture: Any, words: str, width: int | None) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
-    strip = Pillow.new("RGB", (picture.shape[1], CAPTION), PAPER)
+    drawn = Pillow.fromarray(picture)
+    if width is not None:
+        height = round(drawn.height * width / drawn.width)
+        drawn = drawn.resize((width, height), Pillow.Resampling.LANCZOS)
+    strip = Pillow.new("RGB", (drawn.width, CAPTION), PAPER)
     ImageDraw.Draw(strip).text((8, 5), words, fill=INK, font=ImageFont.load_default(size=14))
-    return np.concatenate([picture, np.asarray(strip)])
+    return np.concatenate([np.asarray(drawn), np.asarray(strip)])
 
 
 def _same_size(pictures: list[Image]) -> list[Image]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
 from rich.columns import Columns
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
 from rich.progress_bar import ProgressBar
@@ -44,7 +46,8 @@ def number(x: float | str | None, digits: int = 6) -> str:
         return x
     if abs(x) < NOTHING:
         return "0"
-    return f"{x:,.0f}" if abs(x) >= 1e5 and x == round(x) else f"{x:.{digits}g}".replace("-", "−")
+    large = 10.0**digits <= abs(x) < 1e9
+    return (f"{x:,.0f}" if large else f"{x:.{digits}g}").replace("-", "−")
 
 
 SEES = {
@@ -174,17 +177,59 @@ def _certificate(record: Record) -> RenderableType:
     return facts
 
 
-def environments(records: Sequence[Record]) -> RenderableType:
-    """One row an environment id, optimum and random policy computed by the solver."""
-    table = _table()
-    keys = ("states", "actions", "max_episode_steps", "optimum", "optimum_in_limit", "random")
-    table.add_column("id", style="bold", no_wrap=True)
-    for name in ("states", "actions", "limit", "optimum", "in limit", "random"):
-        table.add_column(name, justify="right")
-    for r in records:
-        table.add_row(r["id"], *(number(r[key], 4) for key in keys))
-    note = "optimum: best expected return; in limit: within the step limit; random: of the uniform policy"
-    return Group(table, Text(note, style="dim"))
+@dataclass(frozen=True)
+class Environments:
+    """One row an environment id, family by family; every figure was computed by the solvers."""
+
+    records: Sequence[Record]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        wide = options.max_width >= WIDE
+        table = _table()
+        table.add_column("id", style="bold", no_wrap=True)
+        if wide:
+            table.add_column("sees", no_wrap=True)
+        columns = COLUMNS if wide else {k: v for k, v in COLUMNS.items() if k != "max_episode_steps"}
+        for name in columns.values():
+            table.add_column(name, justify="right", no_wrap=True)
+        family = None
+        for r in self.records:
+            if r["family"] != family:
+                family = r["family"]
+                table.add_row(Text(family, "bold magenta"))
+            seen = [sees(r["observation"])] if wide else []
+            id = r["id"].removeprefix("rlkit/").removesuffix("-v0")
+            table.add_row(f" {id}", *seen, *(number(r[key], 4) for key in columns))
+        yield table
+        yield Text(NOTE, style="dim")
+
+
+WIDE = 110  # characters from which there is room for every column
+COLUMNS = {
+    "actions": "acts",
+    "states": "states",
+    "optimum": "optimum",
+    "optimum_in_limit": "in limit",
+    "max_episode_steps": "limit",
+    "memoryless": "memoryless",
+    "random": "random",
+}
+NOTE = (
+    "optimum: best expected return, at the problem's own discount; in limit: within its limit of steps; "
+    "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
+    "uniform policy. `rlkit envs ID` says more."
+)
+
+
+def sees(space: str) -> str:
+    """An observation space in a few characters."""
+    kind = space.partition("(")[0]
+    if kind == "Box":
+        shape = space.rpartition("(")[2].partition(")")[0].strip(", ")
+        return f"{shape.replace(', ', '×')} numbers"
+    if kind == "Dict":
+        return "Dict(" + ", ".join(re.findall(r"'(\w+)':", space)) + ")"
+    return space if len(space) <= 24 else f"{kind}(…)"
 
 
 def environment(r: Record) -> RenderableType:
@@ -194,9 +239,13 @@ def environment(r: Record) -> RenderableType:
         ("observation", r["observation"]),
         ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
+        ("exactly, for", ", ".join(f"{k}={v}" for k, v in r["exact_knobs"].items()) or NOTHING_KNOWN),
         ("states", number(r["states"])),
+        ("observations", number(r["observations"])),
         ("optimum", number(r["optimum"])),
         ("optimum in the limit", number(r["optimum_in_limit"])),
+        ("if the state were seen", number(r["full_information"])),
+        ("without memory", number(r["memoryless"])),
         ("random policy", number(r["random"])),
     ):
         if value != NOTHING_KNOWN:

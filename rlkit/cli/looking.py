@@ -22,8 +22,8 @@ def envs(
         record = describe(id)
         show(json, record, lambda: report.environment(record))
         return
-    records = [describe(name) for name in listed()]
-    show(json, {"environments": records}, lambda: report.environments(records))
+    records = listed()
+    show(json, {"environments": records}, lambda: report.Environments(records))
 
 
 @app.command()

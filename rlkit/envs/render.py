@@ -16,6 +16,7 @@ from .wrappers import Wrapper
 Image = npt.NDArray[np.uint8]
 
 MOST_NODES = 60  # states of an MDP that a graph can still show
+TALLEST = 6  # column of nodes; larger graphs are drawn in a circle
 ARROWS = {"left": "←", "down": "↓", "right": "→", "up": "↑"}
 
 
@@ -88,12 +89,16 @@ def _graph(model: TableModel, here: int, action: int | None) -> Image:
 
 
 def _draw_graph(axes: Any, model: TableModel, here: int) -> None:
-    """Nodes in columns by their distance from the start, the present one filled."""
-    mdp = model.mdp
-    place: dict[int, tuple[float, float]] = {}
-    for depth, column in enumerate(layers(mdp)):
-        for i, s in enumerate(column):
-            place[int(s)] = (float(depth), (len(column) - 1) / 2 - i)
+    """Nodes in columns by their distance from the start, or in a circle; the present one is filled."""
+    mdp, columns = model.mdp, layers(model.mdp)
+    place = {
+        int(s): (float(depth), (len(column) - 1) / 2 - i)
+        for depth, column in enumerate(columns)
+        for i, s in enumerate(column)
+    }
+    if max(len(column) for column in columns) > TALLEST:
+        turn = 2 * np.pi / len(place)
+        place = {s: (2 * np.cos(i * turn), np.sin(i * turn)) for i, s in enumerate(place)}
     owner = np.repeat(mdp.state_of_choice, np.diff(mdp.choice_ptr))
     for s, t in {(int(s), int(t)) for s, t in zip(owner, mdp.successor, strict=True)}:
         if s in place and t in place and s != t:

@@ -17,6 +17,7 @@ class Entry:
     max_episode_steps: int | None = None
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""  # a knob without which it cannot be made
+    exact: Mapping[str, Any] | None = field(default_factory=dict)  # knobs of what is solved; None: too large
 
 
 CHAINS = (
@@ -49,7 +50,45 @@ GRIDS = (
     Entry("rlkit/TaxiRainy-v0", "envs.taxi:taxi", "the same in the rain", 200, {"is_rainy": True}),
 )
 
-ROOMS: tuple[Entry, ...] = ()
+ROOMS = (
+    Entry("rlkit/Empty8x8-v0", "envs.rooms.tasks:empty", "cross an empty room, seeing what is ahead", 256),
+    Entry("rlkit/FourRooms-v0", "envs.rooms.tasks:four_rooms", "find the goal in one of four rooms", 100),
+    Entry("rlkit/DoorKey5x5-v0", "envs.rooms.tasks:door_key", "fetch a key, open a door", 250, {"size": 5}),
+    Entry("rlkit/DoorKey8x8-v0", "envs.rooms.tasks:door_key", "the same in a larger room", 640),
+    Entry(
+        "rlkit/MultiRoomN2S4-v0",
+        "envs.rooms.tasks:multi_room",
+        "two small rooms and a door",
+        40,
+        {"rooms": 2, "size": 4},
+    ),
+    Entry(
+        "rlkit/MultiRoomN4S5-v0",
+        "envs.rooms.tasks:multi_room",
+        "a chain of four rooms",
+        80,
+        {"rooms": 4, "size": 5},
+    ),
+    Entry("rlkit/MultiRoomN6-v0", "envs.rooms.tasks:multi_room", "a chain of six rooms", 120),
+    Entry("rlkit/LavaCrossing-v0", "envs.rooms.tasks:crossing", "cross rivers of lava", 324),
+    Entry("rlkit/LavaGap-v0", "envs.rooms.tasks:lava_gap", "pass a gap in a strip of lava", 196),
+    Entry("rlkit/MemoryS7-v0", "envs.rooms.tasks:memory", "turn to the like of a thing seen before", 245),
+    Entry("rlkit/MemoryS9-v0", "envs.rooms.tasks:memory", "the same, further on", 405, {"size": 9}),
+    Entry("rlkit/MemoryS11-v0", "envs.rooms.tasks:memory", "the same, still further", 605, {"size": 11}),
+    Entry(
+        "rlkit/MemoryS13-v0",
+        "envs.rooms.tasks:memory",
+        "the same, far off, at a random distance",
+        845,
+        {"size": 13, "random_length": True},
+    ),
+    Entry("rlkit/Unlock-v0", "envs.rooms.tasks:unlock", "fetch a key and open the door with it", 288),
+    Entry("rlkit/KeyCorridor-v0", "envs.rooms.tasks:key_corridor", "find the key, take the ball", 270),
+    Entry("rlkit/LockedRoom-v0", "envs.rooms.tasks:locked_room", "the goal is in a locked room", 190),
+    Entry("rlkit/RedBlueDoors-v0", "envs.rooms.tasks:red_blue_doors", "open the red door first", 1280),
+    Entry("rlkit/DynamicObstacles-v0", "envs.rooms.tasks:dynamic_obstacles", "mind the moving balls", 256),
+    Entry("rlkit/PushBox-v0", "envs.rooms.tasks:push_box", "push every box onto a target", 120),
+)
 
 MEMORY = (
     Entry("rlkit/TMaze-v0", "envs.corridors:t_maze", "a sign at the start says which way to turn", 50),

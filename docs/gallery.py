@@ -1,0 +1,150 @@
+"""Make `rlkit/figures.json` and docs/environments: figures by the solvers, films of episodes, knobs.
+
+    python docs/gallery.py [--films] [ID ...]
+
+Figures of the ids given (all without) are computed anew; with `--films`, films too. The pages are always
+written for all.
+"""
+
+import json
+import sys
+from contextlib import suppress
+from pathlib import Path
+
+from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids
+from rlkit.core import NoExactModel
+from rlkit.envs.registry import make
+from rlkit.envs.suite import ENTRIES, FAMILIES
+from rlkit.record import film, optimal_policy, random_policy, write
+
+PAGES = Path(__file__).parent / "environments"
+KEPT = ("id", "observation", "action_space", "actions", "max_episode_steps", "exact_knobs", *FIGURE_NAMES)
+WIDTH, LONGEST = 280, 50  # of a film: pixels, pictures
+INTRODUCTIONS = {
+    "chains": "Chains, stocks and cards: textbook problems whose states have numbers.",
+    "grids": "Grid worlds whose state is the cell: maps, slip, wind, and one lookup a step.",
+    "rooms": "Grid worlds with things in them, seen from within: doors, keys, lava, boxes and corridors.",
+    "memory": "Partially observable problems, each with its optimum with memory and without.",
+    "games": "Board games against a given opponent, or against oneself.",
+}
+TITLES = {
+    "states": "states",
+    "observations": "different observations",
+    "optimum": "optimum",
+    "optimum_in_limit": "optimum within the limit",
+    "full_information": "if the state were seen",
+    "memoryless": "best known without memory",
+    "random": "uniformly random policy",
+}
+
+
+def shot(id: str, path: Path) -> None:
+    """A film of one episode, under the optimal policy where that can be known."""
+    entry = next(e for e in ENTRIES if e.id == id)
+    env = make(id, render_mode="rgb_array", **(entry.exact or {}))
+    act = random_policy(env, 0)
+    if entry.exact is not None and not env.unwrapped.model.hidden:
+        with suppress(NoExactModel):
+            act = optimal_policy(env)
+    write(film(env, act, seed=0, width=WIDTH)[:LONGEST], path, fps=3)
+
+
+def page(family: str, figures: dict) -> str:
+    lines = [f"# {family.capitalize()}", "", INTRODUCTIONS[family], ""]
+    for entry in FAMILIES[family]:
+        if entry.needs:
+            continue
+        record = describe_cheaply(entry.id) | figures[entry.id]
+        film_of = f"films/{entry.id.removeprefix('rlkit/')}.gif"
+        lines += [f"## `{entry.id}`", "", f"![{entry.summary}]({film_of})", "", record["doc"], ""]
+        lines += ["| | |", "|---|---|"]
+        lines += [f"| observation | `{record['observation']}` |", f"| actions | {actions(record)} |"]
+        if record["max_episode_steps"]:
+            lines += [f"| time limit | {record['max_episode_steps']} steps |"]
+        if record["exact_knobs"]:
+            given = ", ".join(f"`{k}={v}`" for k, v in record["exact_knobs"].items())
+            lines += [f"| figures below are for | {given} |"]
+        lines += [
+            f"| {title} | {shown(record[name])} |"
+            for name, title in TITLES.items()
+            if record[name] is not None
+        ]
+        if record["states"] is None:
+            lines += ["| states | too many to be listed |"]
+        if record["knobs"]:
+            knobs = ", ".join(f"`{name}={value}`" for name, value in record["knobs"].items())
+            lines += [f"| knobs | {knobs} |"]
+        lines += [""]
+    return "\n".join(lines)
+
+
+def describe_cheaply(id: str) -> dict:
+    from rlkit import catalogue
+
+    entry = next(e for e in ENTRIES if e.id == id)
+    factory = catalogue._factory(entry.factory)
+    return {
+        "doc": catalogue._first_paragraph(factory),
+        "knobs": catalogue._knobs(factory, entry.kwargs),
+        "action_names": make(id).unwrapped.model.action_names,
+    }
+
+
+def actions(record: dict) -> str:
+    names = record["action_names"]
+    listed = f": {', '.join(names)}" if names and len(names) <= 8 else ""
+    return f"{record['actions']}{listed}"
+
+
+def shown(x: float) -> str:
+    return f"{x:,}" if isinstance(x, int) else f"{x:.6g}".replace("-", "−")
+
+
+def index(figures: dict) -> str:
+    lines = [
+        "# Environments",
+        "",
+        "Every figure was computed by the solvers from the same description that is stepped:",
+        "`python docs/gallery.py` makes this page, and the tests compare it with the solvers.",
+        "",
+        "| id | what it is | states | optimum | within its limit | without memory | random |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for family, entries in FAMILIES.items():
+        for entry in entries:
+            if entry.needs:
+                continue
+            r = figures[entry.id]
+            bare = entry.id.removeprefix("rlkit/")
+            anchor = entry.id.lower().replace("/", "")
+            limit = f" ({r['max_episode_steps']})" if r["max_episode_steps"] else ""
+            cells = [
+                "—" if r[name] is None else shown(r[name])
+                for name in ("states", "optimum", "optimum_in_limit", "memoryless", "random")
+            ]
+            cells[2] += limit if r["optimum_in_limit"] is not None else ""
+            lines.append(f"| [`{bare}`]({family}.md#{anchor}) | {entry.summary} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    films = "--films" in sys.argv
+    chosen = [name for name in sys.argv[1:] if name != "--films"] or ids()
+    figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
+    for id in chosen:
+        record = describe(id)
+        figures[record["id"]] = {name: record[name] for name in KEPT}
+        print(id, flush=True)
+    figures = {id: figures[id] for id in ids() if id in figures}
+    FIGURES.write_text(json.dumps(figures, indent=1) + "\n")
+    (PAGES / "films").mkdir(parents=True, exist_ok=True)
+    for id in chosen if films else []:
+        shot(id, PAGES / "films" / f"{id.removeprefix('rlkit/')}.gif")
+    for family in FAMILIES:
+        if FAMILIES[family]:
+            (PAGES / f"{family}.md").write_text(page(family, figures))
+    (PAGES / "README.md").write_text(index(figures))
+
+
+if __name__ == "__main__":
+    main()
