@@ -91,7 +91,7 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
         record["full_information"] = _finite(solve(mdp, horizon=limit).initial.value)
         if limit is not None or mdp.discount < 1:
             fixed = best_memoryless(model, horizon=limit, max_nodes=MOST_NODES)
-            drawn = stochastic_memoryless(model, horizon=limit, near=fixed.policy, starts=2)
+            drawn = stochastic_memoryless(model, horizon=limit, near=fixed.policy, starts=4)
             record["memoryless"] = max(fixed.value.value, drawn.value)
     return record
 

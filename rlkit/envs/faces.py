@@ -148,6 +148,8 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
 
 def flat_action(space: spaces.Space[Any], action: Any) -> int:
     """The number of one action; raises `InvalidAction` for what is no action of the space."""
+    if isinstance(action, np.integer):
+        return int(action)
     taken = np.asarray(action)
     if not np.issubdtype(taken.dtype, np.integer):
         raise InvalidAction(f"action {action!r} is no integer")

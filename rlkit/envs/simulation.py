@@ -12,7 +12,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 
 from ..core.arrays import Array, namespace
 from ..core.model import Model, each, leaves, put, where
-from ..core.random import episode_key, uniform
+from ..core.random import episode_key, seed_key, uniform
 
 COUNTERS = ("seed", "episode", "elapsed", "key")
 
@@ -41,7 +41,7 @@ class Simulation:
     def reseed(self, seeds: Sequence[int], mask: Array) -> None:
         """Give the masked episodes a seed each; their next episode is number 0."""
         wrapped = np.array([s % 2**64 for s in seeds], dtype=np.uint64).astype(np.int64)
-        self.seed[mask] = self.array(wrapped)[mask]
+        self.seed[mask] = self.array(seed_key(wrapped))[mask]
         self.episode[mask] = -1
 
     def restart(self, mask: Array) -> None:

@@ -11,12 +11,12 @@ from gymnasium.error import InvalidAction, ResetNeeded
 
 from ..core.enumerate import keys
 from ..core.model import Model, take
-from ..core.random import episode_key, uniform
+from ..core.random import episode_key, seed_key, uniform
 from .simulation import Simulation, illegal
 
-MOST_OUTCOMES = 64  # of one state, for them all to be computed when it is met
+MOST_OUTCOMES = 128  # of one state, for them all to be computed when it is met
 MOST_STATES = 20_000  # to be remembered
-BLOCK = 32  # random numbers drawn at once
+BLOCK = 16  # episodes, and numbers of each, drawn at once
 
 Outcome = tuple[int, float, bool]  # number of the next state, reward, terminated
 
@@ -98,7 +98,8 @@ class Remembered:
         self.model = model
         self._seed = 0
         self._episode = -1
-        self._episode_keys = np.empty(0, dtype=np.int64)
+        self._keys = np.empty(0, dtype=np.int64)  # of a block of episodes
+        self._first_draws: list[list[float]] = []
         self._state: int | None = None
         self._forget()
 
@@ -129,11 +130,9 @@ class Remembered:
         self._episode += 1
         place = self._episode % BLOCK
         if place == 0:
-            seed = np.full(BLOCK, self._seed % 2**64, dtype=np.uint64).astype(np.int64)
-            first_of_block = self._episode - place
-            self._episode_keys = episode_key(seed, first_of_block + np.arange(BLOCK))
-        self._key = self._episode_keys[place : place + 1]
-        self._draws: list[float] = []
+            self._draw_block()
+        self._key = self._keys[place : place + 1]
+        self._draws = self._first_draws[place]
         self._elapsed = 0
         event = 0
         if self.model.n_starts > 1:
@@ -166,6 +165,11 @@ class Remembered:
         """Which actions are legal, [A]."""
         assert self._state is not None
         return self._legal[self._state].astype(np.int8)
+
+    def _draw_block(self) -> None:
+        seed = np.full(BLOCK, self._seed % 2**64, dtype=np.uint64).astype(np.int64)
+        self._keys = episode_key(seed_key(seed), self._episode + np.arange(BLOCK))
+        self._first_draws = uniform(self._keys[:, None], np.arange(BLOCK)).tolist()
 
     def _draw(self, t: int) -> float:
         while t >= len(self._draws):

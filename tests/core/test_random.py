@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy.stats import chi2
 
-from rlkit.core.random import episode_key, mix, uniform
+from rlkit.core.random import episode_key, mix, seed_key, uniform
 
 WORD = 2**64
 
@@ -48,14 +48,14 @@ def test_numpy_and_torch_agree_bit_for_bit() -> None:
     seeds = rng.integers(-(2**63), 2**63 - 1, size=5000)
     episodes = rng.integers(0, 2**40, size=5000)
     draws = rng.integers(0, 2**40, size=5000)
-    key = episode_key(seeds, episodes)
-    key_t = episode_key(torch.from_numpy(seeds), torch.from_numpy(episodes))
+    key = episode_key(seed_key(seeds), episodes)
+    key_t = episode_key(seed_key(torch.from_numpy(seeds)), torch.from_numpy(episodes))
     assert np.array_equal(key, key_t.numpy())
     assert np.array_equal(uniform(key, draws), uniform(key_t, torch.from_numpy(draws)).numpy())
 
 
 def test_any_order_and_any_batch_give_the_same_numbers() -> None:
-    key = episode_key(np.array([7]), np.array([3]))
+    key = episode_key(seed_key(np.array([7])), np.array([3]))
     together = uniform(np.repeat(key, 100), np.arange(100))
     apart = [float(uniform(key, np.array([t]))[0]) for t in reversed(range(100))]
     assert together.tolist() == apart[::-1]
@@ -88,4 +88,4 @@ def test_the_chi_square_can_fail() -> None:
 
 def test_different_seeds_and_episodes_have_different_keys() -> None:
     seeds, episodes = (a.ravel() for a in np.meshgrid(np.arange(300), np.arange(300)))
-    assert len(np.unique(episode_key(seeds, episodes))) == 300 * 300
+    assert len(np.unique(episode_key(seed_key(seeds), episodes))) == 300 * 300
