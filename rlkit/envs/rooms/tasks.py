@@ -1,0 +1,215 @@
+"""The tasks of the rooms, as functions from knobs to models, with MiniGrid's rules and time limits.
+
+Besides its own knobs each takes those of `Settings`: levels, first_level, move, observation, view_size,
+see_through, slip, step_reward and decay. All raise `RoomError`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from . import layouts
+from .codes import BALL, COLOURS, LAVA_CODE, LOCKED, PRIZE, TRAP, WALL_CODE, code
+from .dynamics import BLUE_DOOR, Obstacles, PushBox, RedBlueDoors
+from .engine import Level, Rooms
+from .rules import HANDS
+from .settings import Settings, one_of, task, whole
+
+LARGEST = 64  # cells a side
+THINGS = {"lava": LAVA_CODE, "wall": WALL_CODE}
+PUSHES = 120  # steps to bring the boxes home
+
+
+def _rooms(
+    generate: Callable[[np.random.Generator], Level],
+    settings: Settings,
+    *,
+    limit: int,
+    handled: bool = False,
+    kind: type[Rooms] = Rooms,
+    **rules: Any,
+) -> Rooms:
+    """A model of the levels of the settings, with MiniGrid's seven actions for an agent that turns.
+
+    One that moves by the compass has hands only where there is something to be handled.
+    """
+    turning = settings.move == "turn"
+    others = (*HANDS, "done") if turning else HANDS if handled else ()
+    return kind(settings.pool(generate), settings, limit=limit, others=others, **rules)
+
+
+@task
+def empty(*, size: int = 8, random_start: bool = False, see_through: bool = True, **knobs: Any) -> Rooms:
+    """Cross an empty room to the goal in its far corner (MiniGrid's Empty)."""
+    settings = Settings(see_through=see_through, **knobs)
+    whole("size", size, 4, LARGEST)
+    one_of("random_start", random_start, (False, True))
+    return _rooms(lambda rng: layouts.empty(rng, size, random_start), settings, limit=4 * size**2)
+
+
+@task
+def four_rooms(*, size: int = 19, **knobs: Any) -> Rooms:
+    """Find the goal in four rooms joined by gaps (MiniGrid's FourRooms; Sutton, Precup and Singh 1999)."""
+    settings = Settings(**knobs)
+    whole("size", size, 7, LARGEST - 1, odd=True)
+    return _rooms(lambda rng: layouts.four_rooms(rng, size), settings, limit=100)
+
+
+@task
+def door_key(*, size: int = 8, **knobs: Any) -> Rooms:
+    """Pick up a key, unlock a door with it, and reach the goal behind (MiniGrid's DoorKey)."""
+    settings = Settings(**knobs)
+    whole("size", size, 5, LARGEST)
+    return _rooms(lambda rng: layouts.door_key(rng, size), settings, limit=10 * size**2, handled=True)
+
+
+@task
+def multi_room(*, rooms: int = 6, size: int = 10, **knobs: Any) -> Rooms:
+    """Open door after door of a chain of rooms of up to `size` cells a side (MiniGrid's MultiRoom)."""
+    settings = Settings(**knobs)
+    whole("rooms", rooms, 1, layouts.SIDE)
+    whole("size", size, layouts.SMALLEST, layouts.SIDE)
+    return _rooms(lambda rng: layouts.multi_room(rng, rooms, size), settings, limit=20 * rooms, handled=True)
+
+
+@task
+def crossing(*, size: int = 9, crossings: int = 1, obstacle: str = "lava", **knobs: Any) -> Rooms:
+    """Cross rivers of lava, which ends the episode, or walls, each with one opening (MiniGrid's Crossing)."""
+    settings = Settings(**knobs)
+    whole("size", size, 5, LARGEST - 1, odd=True)
+    whole("crossings", crossings, 1, size - 3)
+    one_of("obstacle", obstacle, tuple(THINGS))
+    return _rooms(
+        lambda rng: layouts.crossing(rng, size, crossings, THINGS[obstacle]), settings, limit=4 * size**2
+    )
+
+
+@task
+def lava_gap(*, size: int = 7, obstacle: str = "lava", **knobs: Any) -> Rooms:
+    """Pass the one gap in a strip of lava, which ends the episode, or in a wall (MiniGrid's LavaGap)."""
+    settings = Settings(**knobs)
+    whole("size", size, 5, LARGEST)
+    one_of("obstacle", obstacle, tuple(THINGS))
+    return _rooms(lambda rng: layouts.lava_gap(rng, size, THINGS[obstacle]), settings, limit=4 * size**2)
+
+
+@task
+def memory(*, size: int = 7, random_length: bool = False, **knobs: Any) -> Rooms:
+    """Look at a thing, walk a corridor, and turn to the like of it at its end (MiniGrid's Memory)."""
+    settings = Settings(**knobs)
+    whole("size", size, 7, LARGEST - 1, odd=True)
+    one_of("random_length", random_length, (False, True))
+    return _rooms(
+        lambda rng: layouts.memory(rng, size, random_length),
+        settings,
+        limit=5 * size**2,
+        idle=("pickup",),
+        pays={("forward", code(PRIZE))},
+        ends={("forward", code(PRIZE)), ("forward", code(TRAP))},
+    )
+
+
+@task
+def unlock(*, size: int = 6, **knobs: Any) -> Rooms:
+    """Unlock the door of a room of `size` cells a side with the key that lies in it (MiniGrid's Unlock)."""
+    settings = Settings(**knobs)
+    whole("size", size, 4, LARGEST // 2)
+    opening = {("toggle", code(LOCKED, colour)) for colour in COLOURS}
+    return _rooms(
+        lambda rng: layouts.unlock(rng, size),
+        settings,
+        limit=8 * size**2,
+        handled=True,
+        pays=opening,
+        ends=opening,
+    )
+
+
+@task
+def key_corridor(*, size: int = 3, rows: int = 3, **knobs: Any) -> Rooms:
+    """Find the key to a locked room and take the ball in it (MiniGrid's KeyCorridor).
+
+    There are `rows` rows of three rooms of `size` cells a side, walls included.
+    """
+    settings = Settings(**knobs)
+    whole("size", size, 3, 16)
+    whole("rows", rows, 1, 4)
+    taking = {("pickup", code(BALL, colour)) for colour in COLOURS}
+    return _rooms(
+        lambda rng: layouts.key_corridor(rng, size, rows),
+        settings,
+        limit=30 * size**2,
+        handled=True,
+        pays=taking,
+        ends=taking,
+    )
+
+
+@task
+def locked_room(**knobs: Any) -> Rooms:
+    """Fetch a key from one of six rooms and reach the goal in the one it opens (MiniGrid's LockedRoom)."""
+    return _rooms(layouts.locked_room, Settings(**knobs), limit=190, handled=True)
+
+
+@task
+def red_blue_doors(*, size: int = 8, **knobs: Any) -> Rooms:
+    """Open the red door, then the blue one; not the other way round (MiniGrid's RedBlueDoors)."""
+    settings = Settings(**knobs)
+    whole("size", size, 4, LARGEST // 2)
+    return _rooms(
+        lambda rng: layouts.red_blue_doors(rng, size),
+        settings,
+        limit=20 * size**2,
+        handled=True,
+        kind=RedBlueDoors,
+        pays=(),
+        ends={("toggle", BLUE_DOOR)},
+    )
+
+
+@task
+def dynamic_obstacles(
+    *,
+    size: int = 8,
+    balls: int = 4,
+    random_start: bool = False,
+    see_through: bool = True,
+    **knobs: Any,
+) -> Rooms:
+    """Cross a room of moving balls; a crash costs 1 and ends the episode (MiniGrid's Dynamic-Obstacles).
+
+    There are no actions but moves, and no slip.
+    """
+    settings = Settings(see_through=see_through, **knobs)
+    whole("size", size, 5, LARGEST)
+    whole("balls", balls, 1, size // 2 + 1)
+    one_of("random_start", random_start, (False, True))
+    one_of("slip", settings.slip, (0.0,))
+    pool = settings.pool(lambda rng: layouts.obstacles(rng, size, balls, random_start))
+    return Obstacles(pool, settings, limit=4 * size**2)
+
+
+@task
+def push_box(
+    *,
+    size: int = 7,
+    boxes: int = 2,
+    pillars: int = 2,
+    move: str = "compass",
+    observation: str = "grid",
+    **knobs: Any,
+) -> Rooms:
+    """Push every box onto a target, never pull (Sokoban, Imabayashi 1982), among a few pillars.
+
+    Levels are made by pulling from the solved position, so that each can be solved. There are no actions
+    but moves. What is seen is the whole map unless `observation` says otherwise.
+    """
+    settings = Settings(move=move, observation=observation, **knobs)
+    whole("size", size, 5, LARGEST)
+    whole("boxes", boxes, 1, (size - 2) ** 2 // 4)
+    whole("pillars", pillars, 0, (size - 2) ** 2 // 4)
+    pool = settings.pool(lambda rng: layouts.push_box(rng, size, boxes, pillars))
+    return PushBox(pool, settings, limit=PUSHES)
