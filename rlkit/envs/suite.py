@@ -118,7 +118,25 @@ MEMORY = (
     Entry("rlkit/NoisyMaze-v0", "envs.noisy_maze:noisy_maze", "a maze seen through a sensor that fails", 50),
 )
 
-GAMES: tuple[Entry, ...] = ()
+GAMES = (
+    Entry("rlkit/TicTacToe-v0", "envs.games:tic_tac_toe", "three in a row on nine cells"),
+    Entry(
+        "rlkit/ConnectFour-v0",
+        "envs.games:connect_four",
+        "drop stones into columns, four in a row wins",
+        exact={"width": 4, "height": 4},
+    ),
+    Entry("rlkit/Othello6x6-v0", "envs.games:othello", "outflank discs to turn them over", exact={"size": 4}),
+    Entry(
+        "rlkit/Go5x5-v0",
+        "envs.games:go",
+        "surround points and stones",
+        100,
+        {"size": 5, "komi": 0.5},
+        exact=None,
+    ),
+    Entry("rlkit/Go9x9-v0", "envs.games:go", "the same on a larger board", 300, exact=None),
+)
 
 FAMILIES = {"chains": CHAINS, "grids": GRIDS, "rooms": ROOMS, "memory": MEMORY, "games": GAMES}
 ENTRIES = tuple(entry for family in FAMILIES.values() for entry in family)
