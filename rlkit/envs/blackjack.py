@@ -96,7 +96,8 @@ def blackjack(*, natural: bool = False, sab: bool = True) -> Blackjack:
     `natural`, it pays 1.5 if it wins. Gymnasium's `natural` is without effect beside `sab`; here it is an
     error. Raises `KnobError`. Source: Sutton and Barto (2018), example 5.1.
     """
-    if flag("natural", natural) and flag("sab", sab):
+    flag("sab", sab)
+    if flag("natural", natural) and sab:
         raise KnobError("natural=True needs sab=False: the book's rules pay a natural 1")
     return Blackjack(natural=natural, sab=sab)
 

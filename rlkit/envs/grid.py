@@ -19,20 +19,19 @@ from .knobs import KnobError, at_most_one, flag, number, one_of, whole
 
 IntTable = npt.NDArray[np.int64]
 
-STEPS = {  # row and column step of a move, and its arrow
-    "left": (0, -1, "←"),
-    "down-left": (1, -1, "↙"),
-    "down": (1, 0, "↓"),
-    "down-right": (1, 1, "↘"),
-    "right": (0, 1, "→"),
-    "up-right": (-1, 1, "↗"),
-    "up": (-1, 0, "↑"),
-    "up-left": (-1, -1, "↖"),
-    "stay": (0, 0, "·"),
+STEPS = {  # rows and columns by which a move goes on
+    "left": (0, -1),
+    "down-left": (1, -1),
+    "down": (1, 0),
+    "down-right": (1, 1),
+    "right": (0, 1),
+    "up-right": (-1, 1),
+    "up": (-1, 0),
+    "up-left": (-1, -1),
+    "stay": (0, 0),
 }
 COMPASS = ("left", "down", "right", "up")
 KINGS = tuple(move for move in STEPS if move != "stay")
-ARROWS = "".join(STEPS[move][2] for move in COMPASS)
 OBSERVATIONS = ("index", "one-hot", "grid")
 CODES = {kind: code for code, kind in enumerate(CHARACTERS)}  # of the symbolic observation
 AGENT_CODE = len(CODES)
@@ -111,11 +110,12 @@ class Grid(Model[GridState]):
         kind = kinds[kinds != WALL]
         self.starts = np.flatnonzero(kind == START)
         self.n_starts = len(self.starts)
+        self.start_chance = np.full(self.n_starts, 1 / self.n_starts)
         self.ends = (kind == GOAL) | (kind == PIT)
-        blows = _checked_wind(wind, kinds.shape[1])
+        self.wind = _checked_wind(wind, kinds.shape[1])  # [columns]
 
         turns = _turns(number("slip", slip, 0, 1), one_of("slip_to", slip_to, ("sides", "others")), moves)
-        gusts = _gusts(number("gust", gust, 0, 1), bool(blows.any()))
+        gusts = _gusts(number("gust", gust, 0, 1), bool(self.wind.any()))
         events = [(t, g, p * q) for (t, p), (g, q) in product(turns, gusts) if p * q > 0]
         self.n_events = len(events)
         self.chance = np.array([p for _, _, p in events])  # [E]
@@ -131,7 +131,7 @@ class Grid(Model[GridState]):
                 for turn, gust, _ in events
             ]
         )  # [A * E]
-        entered = _neighbours(kinds, moves, blows, force)  # [cells, columns]
+        entered = _neighbours(kinds, moves, self.wind, force)  # [cells, columns]
         entry = number("step_reward", step_reward) + (
             number("goal_reward", goal_reward) * (kind == GOAL)
             + number("pit_reward", pit_reward) * (kind == PIT)
@@ -173,7 +173,7 @@ class Grid(Model[GridState]):
 
     def start_probs(self) -> Array:
         """Every start cell is equally likely, [n_starts]."""
-        return np.full(self.n_starts, 1 / self.n_starts)
+        return self.start_chance
 
     def start_event(self, u: Array) -> Array:
         """The equal part of [0, 1) that holds u [B]."""
@@ -230,10 +230,12 @@ class Grid(Model[GridState]):
         return "\n".join("".join(line) for line in lines)
 
     def picture(self, state: GridState) -> npt.NDArray[np.uint8]:
-        """The map with the agent as a disc, [H, W, 3]."""
-        from .drawing import Board
+        """The map with the agent as a disc, and the strength of the wind at the foot, [H, W, 3]."""
+        from .drawing import LINE, Board
 
         board = Board(self.rows)
+        for column in np.flatnonzero(self.wind):
+            board.text((len(self.rows) - 1, int(column)), str(self.wind[column]), size=0.4, fill=LINE)
         row, column = self.position[int(state.cell[0])]
         board.agent((row, column))
         return board.pixels()
@@ -284,10 +286,10 @@ def _neighbours(
     everywhere = np.arange(len(row))
     table = []
     for move, delta in product(moves, force):
-        cell = beside(everywhere, STEPS[move][:2])
+        cell = beside(everywhere, STEPS[move])
         strength = np.where(wind > 0, wind + delta, 0)[column]
         for k in range(int(strength.max())):
-            cell = np.where(strength > k, beside(cell, STEPS["up"][:2]), cell)
+            cell = np.where(strength > k, beside(cell, STEPS["up"]), cell)
         table.append(cell)
     return np.stack(table, axis=1)
 

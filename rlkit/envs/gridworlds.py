@@ -100,7 +100,6 @@ def four_rooms(
                 line[c] = START
     return Grid(
         ["".join(line) for line in cells],
-        moves=("left", "down", "right", "up"),
         slip=slip,
         slip_to="others",
         discount=discount,

@@ -25,11 +25,9 @@ def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
 def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf) -> float:
     """A finite number from low to high; raises `KnobError` otherwise."""
     if not _is_number(value) or not low <= value <= high:
-        allowed = {
-            (-math.inf, math.inf): "",
-            (low, math.inf): f" >= {low:g}",
-            (low, high): f" from {low:g} to {high:g}",
-        }[low, high]
+        allowed = (
+            f" from {low:g} to {high:g}" if high < math.inf else f" >= {low:g}" if low > -math.inf else ""
+        )
         raise KnobError(f"{name} must be a finite number{allowed}, not {value!r}")
     return float(value)
 

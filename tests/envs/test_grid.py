@@ -3,10 +3,14 @@
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 
 import rlkit
 from rlkit.core import enumerate_model
-from rlkit.envs import frozen_lake, grid_world
+from rlkit.core.model import inverse_cdf
+from rlkit.envs import Grid, frozen_lake, grid_world
+from rlkit.envs.device import on_device
+from rlkit.envs.grid import KINGS
 from rlkit.envs.knobs import KnobError
 from rlkit.solvers import solve
 
@@ -84,6 +88,108 @@ def test_wind_pushes_up_from_the_column_left():
     assert where(model, (0, 0), UP) == [((0, 0), 1.0)]
 
 
+def test_gusts_vary_the_wind_where_it_blows_and_nowhere_else():
+    model = Grid("...G/..../..../S...", wind=(0, 1, 2, 0), gust=2 / 3)
+    blown = dict(where(model, (3, 1), RIGHT))
+    assert blown == {(3, 2): pytest.approx(1 / 3), (2, 2): pytest.approx(1 / 3), (1, 2): pytest.approx(1 / 3)}
+    assert dict(where(model, (3, 2), LEFT)).keys() == {(2, 1), (1, 1), (0, 1)}
+    assert dict(where(model, (3, 0), UP)) == {(2, 0): pytest.approx(1)}
+    assert Grid("..G/S..", gust=0.5).n_events == 1
+
+
+def test_a_slip_turns_to_the_sides_or_to_any_other_move():
+    open_field = "G..../...../..S../...../....."
+    sides = dict(where(Grid(open_field, slip=0.4), (2, 2), UP))
+    assert sides == {(1, 2): pytest.approx(0.6), (2, 1): pytest.approx(0.2), (2, 3): pytest.approx(0.2)}
+    others = dict(where(Grid(open_field, slip=0.3, slip_to="others"), (2, 2), UP))
+    assert others == {(1, 2): pytest.approx(0.7)} | dict.fromkeys(
+        [(2, 1), (2, 3), (3, 2)], pytest.approx(0.1)
+    )
+    kings = Grid(open_field, moves=(*KINGS, "stay"), slip=0.4)
+    turned = dict(where(kings, (2, 2), kings.action_names.index("up-left")))
+    assert turned == {(1, 1): pytest.approx(0.6), (1, 2): pytest.approx(0.2), (2, 1): pytest.approx(0.2)}
+    assert dict(where(kings, (2, 2), kings.action_names.index("stay"))) == {(2, 2): pytest.approx(1)}
+
+
+def test_a_cliff_sends_back_and_a_pit_ends():
+    model = Grid("SCG/.H./...", step_reward=-1, goal_reward=5, pit_reward=-7, cliff_reward=-100)
+    start, below = 0, model.position.tolist().index([1, 0])
+    assert model_row(model, start, RIGHT) == [(1.0, start, -100.0, False)]
+    assert model_row(model, below, RIGHT) == [(1.0, model.position.tolist().index([1, 1]), -8.0, True)]
+    assert model_row(model, start, LEFT) == [(1.0, start, -1.0, False)]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        frozen_lake(),
+        frozen_lake(slip=1.0),
+        frozen_lake(slip=0.0),
+        Grid("S..G", slip=1 / 3, slip_to="others"),
+        Grid("S..G/....", moves=KINGS, slip=0.1, wind=(0, 1, 1, 0), gust=0.7),
+    ],
+)
+def test_events_are_those_of_the_inverse_distribution(model):
+    cumulative = np.cumsum(model.chance)
+    edges = np.concatenate([cumulative, np.nextafter(cumulative, 0), np.nextafter(cumulative, 2)])
+    u = np.concatenate([np.random.default_rng(0).random(500), edges[edges < 1], [0.0, 1 - 2**-53]])
+    states, actions = model.initial(np.zeros(len(u), dtype=np.int64)), np.zeros(len(u), dtype=np.int64)
+    expected = inverse_cdf(model.event_probs(states, actions), u)
+    assert (model.sample_event(states, actions, u) == expected).all()
+    starts = model.start_event(u)
+    assert starts.min() >= 0
+    assert starts.max() < model.n_starts
+
+
+def test_observations_show_the_same_cell_three_ways():
+    index, hot, whole = (
+        frozen_lake(map="SFH/#CG", observation=kind, allow_unreachable=True)
+        for kind in ("index", "one-hot", "grid")
+    )
+    states = index.all_states()
+    assert index.observe(states).tolist() == [0, 1, 2, 3, 4]
+    assert (hot.observe(states) == np.eye(5, dtype=np.float32)).all()
+    seen = whole.observe(states)
+    assert seen[0].tolist() == [[6, 1, 4], [0, 5, 3]]
+    assert seen[3].tolist() == [[2, 1, 4], [0, 6, 3]]
+    for model in (index, hot, whole):
+        batch = model.observe(states)
+        assert batch.dtype == model.observation_space.dtype
+        assert all(row in model.observation_space for row in batch)
+
+
+@pytest.mark.parametrize("observation", ["index", "one-hot", "grid"])
+def test_torch_walks_the_same_way(observation):
+    model = Grid("S.H./.SC./...G".replace(".S", ".."), slip=0.5, observation=observation)
+    moved = on_device(model, torch.device("cpu"))
+    rng = np.random.default_rng(0)
+    u, actions = rng.random(64), rng.integers(4, size=64)
+    ours, theirs = model.initial(model.start_event(u)), moved.initial(moved.start_event(torch.tensor(u)))
+    for _ in range(10):
+        event = model.sample_event(ours, actions, u)
+        torch_event = moved.sample_event(theirs, torch.tensor(actions), torch.tensor(u))
+        here = model.transition(ours, actions, event)
+        there = moved.transition(theirs, torch.tensor(actions), torch_event)
+        ours, theirs = here.state, there.state
+        assert here.reward.tolist() == there.reward.tolist()
+        assert here.terminated.tolist() == there.terminated.tolist()
+        seen = moved.observe(theirs).numpy()
+        assert (model.observe(ours) == seen).all()
+        assert model.observe(ours).dtype == seen.dtype
+        u = rng.random(64)
+
+
+def test_a_goal_out_of_reach_may_be_allowed():
+    assert solve(enumerate_model(grid_world(map="S#G", allow_unreachable=True))).initial.value == -np.inf
+    assert frozen_lake(map="SHG", allow_unreachable=True).n_actions == 4
+
+
+def test_named_maps_and_text():
+    lava = grid_world(map="lava", slip=0.0, step_reward=0.0)
+    assert lava.text(lava.initial(np.array([0]))).splitlines()[0] == "@...H..."
+    assert solve(enumerate_model(lava)).initial.value == pytest.approx(1)
+
+
 def test_walls_stop_and_starts_share():
     model = grid_world(map="S#G/S..", slip=0.0)
     assert model.start_probs().tolist() == [0.5, 0.5]
@@ -110,6 +216,14 @@ def test_random_lakes_are_repeatable_and_passable():
         ({"map": "S#G"}, "no goal .* reached"),
         ({"map": "SHG"}, "no goal .* reached"),
         ({"slip": 1.5}, "slip must be a finite number from 0 to 1, not 1.5"),
+        ({"map": ["S.", 3]}, "row 1 of the map must be text"),
+        ({"map": "SSCG"}, r"cliffs \(C\) needs one start \(S\) .* not 2"),
+        ({"slip": "much"}, "slip must be a finite number from 0 to 1"),
+        ({"discount": 1.1}, "discount must be a finite number from 0 to 1, not 1.1"),
+        ({"step_reward": float("nan")}, "step_reward must be a finite number, not nan"),
+        ({"observation": "smell"}, "observation must be one of index, one-hot, grid, not 'smell'"),
+        ({"allow_unreachable": 1}, "allow_unreachable must be True or False"),
+        ({"wind": (0, 0.5, 0, 0)}, "wind needs one whole number >= 0"),
         ({"wind": (1, 2)}, "wind needs one whole number >= 0 for each of the 4 columns"),
     ],
 )
@@ -118,6 +232,17 @@ def test_bad_maps_and_knobs(knobs, message):
         grid_world(**knobs)
 
 
-def test_lake_too_small():
-    with pytest.raises(KnobError, match="size must be a whole number from 2 to 2000"):
-        frozen_lake(size=1)
+@pytest.mark.parametrize(
+    ("knobs", "message"),
+    [
+        ({"size": 1}, "size must be a whole number from 2 to 2000, not 1"),
+        ({"size": 0}, "size must be a whole number from 2 to 2000, not 0"),
+        ({"size": 4.0}, "size must be a whole number"),
+        ({"map_seed": -1}, "map_seed must be a whole number >= 0"),
+        ({"map": "SG", "size": 4}, "only one of map and size"),
+        ({"map": "SG", "map_seed": 1}, "only one of map and map_seed"),
+    ],
+)
+def test_bad_lakes(knobs, message):
+    with pytest.raises(KnobError, match=message):
+        frozen_lake(**knobs)
