@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
+import rlkit
 from rlkit.core import MDP, from_gymnasium, from_successors
 from rlkit.solvers import evaluate_policy, solve
 
@@ -81,6 +82,32 @@ def test_frozen_lake_under_its_time_limit() -> None:
     assert stationary < limited.initial.value - 0.003
     eight = table_of("FrozenLake8x8-v1")
     assert solve(eight, gamma=1.0, horizon=200).initial.value == pytest.approx(0.91322, abs=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("own", "twin", "options", "horizon", "optimum"),
+    [
+        ("rlkit/FrozenLake-v0", "FrozenLake-v1", {}, None, 14 / 17),
+        ("rlkit/FrozenLake-v0", "FrozenLake-v1", {}, 100, 0.74419029),
+        ("rlkit/FrozenLake8x8-v0", "FrozenLake8x8-v1", {}, 200, 0.91322),
+        ("rlkit/CliffWalking-v0", "CliffWalking-v1", {}, None, -13.0),
+        ("rlkit/CliffWalkingSlippery-v0", "CliffWalkingSlippery-v1", {}, None, -64.7091759),
+        ("rlkit/Taxi-v0", "Taxi-v4", {}, 200, 7.93),
+        ("rlkit/TaxiRainy-v0", "Taxi-v4", {"is_rainy": True}, 200, 3.9545745),
+    ],
+)
+def test_twins_of_gymnasiums_tasks(
+    own: str, twin: str, options: dict[str, bool], horizon: int | None, optimum: float
+) -> None:
+    """Each is solved from its own description, and again from Gymnasium's table."""
+    ours, theirs = (
+        solve(mdp, gamma=1.0, horizon=horizon).initial.value
+        for mdp in (rlkit.exact(own), table_of(twin, **options))
+    )
+    assert ours == pytest.approx(theirs, abs=1e-6)
+    assert ours == pytest.approx(optimum, abs=5e-6)
+    limit = {"FrozenLake-v1": 100, "FrozenLake8x8-v1": 200, "Taxi-v4": 200}.get(twin)
+    assert gym.spec(own).max_episode_steps == gym.spec(twin).max_episode_steps == limit
 
 
 def test_a_policy_that_cannot_end_the_cliff() -> None:
