@@ -7,6 +7,7 @@ with everything it found.
 from __future__ import annotations
 
 import math
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple
@@ -127,7 +128,9 @@ def _name(env: gym.Env[Any, Any]) -> str:
 
 def _env_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     try:
-        gymnasium_check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            gymnasium_check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
     except Exception as error:
         yield f"gymnasium's check_env: {' '.join(str(error).split()) or type(error).__name__}"
         return

@@ -6,13 +6,13 @@ import os
 import string
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
 
 from gymnasium.error import InvalidAction
 
-from rlkit.envs.faces import ModelEnv
 from rlkit.envs.registry import make, resolve
+from rlkit.envs.suite import ENTRIES
 from rlkit.errors import RlkitError
 
 ARROWS = {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "forward": "\x1b[A"}
@@ -30,11 +30,16 @@ def play(name: str, *, seed: int = 0, stdin: TextIO = sys.stdin, **knobs: Any) -
     if not stdin.isatty():
         raise PlayError("play needs a terminal to read keys from")
     id = resolve(name)
-    env: Any = make(id, render_mode="ansi", **knobs)
-    if not isinstance(env.unwrapped, ModelEnv):
+    if id not in {entry.id for entry in ENTRIES}:
         raise PlayError(f"{id} is not one of rlkit's environments; only they can be played")
+    env: Any = make(id, render_mode="ansi", **knobs)
     names = env.unwrapped.model.action_names or [str(a) for a in range(env.unwrapped.model.n_actions)]
     keys = bindings(names)
+    with _one_key_at_a_time(stdin) if keys else nullcontext():
+        _loop(id, env, names, keys, seed, stdin)
+
+
+def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: int, stdin: TextIO) -> None:
     env.reset(seed=seed)
     earned, over, note = 0.0, False, ""
     while True:
@@ -81,21 +86,20 @@ def _word(stdin: TextIO, names: Sequence[str]) -> str:
 
 def _key(stdin: TextIO) -> str:
     """One key, an arrow as its escape sequence; Ctrl-C and the end of input are q."""
-    with _raw(stdin):
-        key = os.read(stdin.fileno(), 1).decode(errors="ignore")
-        if key == "\x1b":
-            key += os.read(stdin.fileno(), 2).decode(errors="ignore")
+    key = os.read(stdin.fileno(), 1).decode(errors="ignore")
+    if key == "\x1b":
+        key += os.read(stdin.fileno(), 2).decode(errors="ignore")
     return "q" if key in ("", "\x03", "\x04") else key
 
 
 @contextmanager
-def _raw(stdin: TextIO) -> Iterator[None]:
+def _one_key_at_a_time(stdin: TextIO) -> Iterator[None]:
     import termios
     import tty
 
     before = termios.tcgetattr(stdin)
     try:
-        tty.setcbreak(stdin)
+        tty.setcbreak(stdin, termios.TCSADRAIN)
         yield
     finally:
         termios.tcsetattr(stdin, termios.TCSADRAIN, before)

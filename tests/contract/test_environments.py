@@ -148,7 +148,8 @@ def replay(env, traces, mode):
             assert (bool(terminated[i]), bool(truncated[i])) == (ended, cut)
             if mode == "SameStep" and done[i]:
                 final = info["final_obs"]
-                last = leaves(final[i]) if getattr(final, "dtype", None) == object else at(final, i)
+                listed = isinstance(final, np.ndarray) and final.dtype == np.dtype(object)
+                last = leaves(final[i]) if listed else at(final, i)
                 assert alike(tuple(last), tuple(leaves(after)))
             first[i] += 1
         if mode == "NextStep":

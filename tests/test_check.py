@@ -1,0 +1,175 @@
+"""The checkers find what is wrong, in rlkit's environments and in others', and nothing where nothing is."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+from gymnasium.vector import AutoresetMode
+
+import rlkit
+from rlkit.check import CheckError
+from rlkit.core import Step, TableModel
+from rlkit.envs import ModelEnv, ModelVectorEnv
+from rlkit.envs.grid import Grid, frozen_lake
+
+
+def findings(check, subject, **options):
+    with pytest.raises(CheckError) as caught:
+        check(subject, **options)
+    return " / ".join(caught.value.findings)
+
+
+@pytest.mark.parametrize("id", ["FrozenLake-v1", "CliffWalking-v1", "CartPole-v1", "Blackjack-v1"])
+def test_sound_environments_of_gymnasium_pass(id):
+    rlkit.check_env(gym.make(id))
+
+
+def test_the_two_defects_of_taxi_are_found():
+    assert "reward_threshold 8 lies above the optimum 7.93" in findings(rlkit.check_env, gym.make("Taxi-v4"))
+    fickle = findings(rlkit.check_env, gym.make("Taxi-v4", fickle_passenger=True))
+    assert "which the model says cannot be" in fickle
+
+
+class Liar(FrozenLakeEnv):
+    """A lake that moves by one table and shows another."""
+
+    def step(self, action):
+        shown = self.P
+        self.P = self.true
+        try:
+            return super().step(action)
+        finally:
+            self.P = shown
+
+
+def test_wrong_frequencies_are_found():
+    env = Liar()
+    env.true = env.P
+    env.P = {
+        s: {
+            a: [(p, *rest) for p, (_, *rest) in zip((0.4, 0.3, 0.3), outcomes, strict=True)]
+            if len(outcomes) == 3
+            else outcomes
+            for a, outcomes in by_action.items()
+        }
+        for s, by_action in env.P.items()
+    }
+    assert "frequencies after" in findings(rlkit.check_env, env, steps=20_000)
+
+
+class Forgetful(ModelEnv):
+    """Ignores the seed of a reset."""
+
+    def reset(self, *, seed=None, options=None):
+        self._count = getattr(self, "_count", 0) + 1
+        return super().reset(seed=None if seed is None else seed + self._count, options=options)
+
+
+def test_a_seed_that_is_ignored_is_found():
+    assert "seed" in findings(rlkit.check_env, Forgetful(frozen_lake()))
+
+
+def table_lake():
+    return TableModel(rlkit.exact("rlkit/FrozenLake-v0"))
+
+
+def broken(**methods):
+    """A lake with some methods replaced."""
+    return type("Broken", (TableModel,), methods)(rlkit.exact("rlkit/FrozenLake-v0"))
+
+
+def half(self, state, action):
+    return TableModel.event_probs(self, state, action) / 2
+
+
+def first(self, state, action, u):
+    return np.zeros(len(u), dtype=np.int64)
+
+
+def nothing(self, state):
+    return np.zeros((len(state.index), 4), dtype=np.bool_)
+
+
+def outside(self, state):
+    return state.index + 100
+
+
+def mixing(self, state, action, event):
+    step = TableModel.transition(self, state, action, event)
+    return Step(step.state, step.reward + len(action), step.terminated)
+
+
+def changing(self, state, action, event):
+    step = TableModel.transition(self, state, action, event)
+    state.index[:] = step.state.index
+    return step
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({"event_probs": half}, "event_probs has a row that sums to 0.5"),
+        ({"sample_event": first}, "sample_event does not choose"),
+        ({"legal": nothing}, "offers no action"),
+        ({"observe": outside}, "an observation is not in Discrete"),
+        ({"transition": mixing}, "otherwise alone than in a batch"),
+        ({"transition": changing}, "transition changes the state it was given"),
+        ({"start_probs": lambda self: np.array([0.5])}, "start_probs sums to 0.5"),
+    ],
+)
+def test_broken_models_are_found(methods, message):
+    assert message in findings(rlkit.check_model, broken(**methods))
+
+
+def test_models_and_mdps_pass():
+    rlkit.check_model(table_lake())
+    rlkit.check_model(rlkit.exact("FrozenLake-v1"))
+    rlkit.check_model(Grid(("S.", ".G")))
+
+
+class Paying(ModelVectorEnv):
+    """Pays for the step that begins an episode."""
+
+    def step(self, actions):
+        resetting = np.array(self._done)
+        obs, reward, terminated, truncated, info = super().step(actions)
+        return obs, reward + resetting, terminated, truncated, info
+
+
+class Hiding(ModelVectorEnv):
+    """Leaves the final observations out."""
+
+    def _final(self):
+        return {}
+
+
+class Careless(ModelVectorEnv):
+    """Begins anew everywhere, whatever the mask says."""
+
+    def reset(self, *, seed=None, options=None):
+        return super().reset(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("kind", "mode", "message"),
+    [
+        (Paying, AutoresetMode.NEXT_STEP, "pays a reward"),
+        (Hiding, AutoresetMode.SAME_STEP, "lacks 'final_obs'"),
+        (Careless, AutoresetMode.DISABLED, "a reset touches an environment"),
+    ],
+)
+def test_broken_batches_are_found(kind, mode, message):
+    env = kind(frozen_lake(), num_envs=6, max_episode_steps=30, autoreset_mode=mode)
+    assert message in findings(rlkit.check_vector_env, env)
+
+
+def test_batches_of_others_pass():
+    rlkit.check_vector_env(gym.make_vec("CartPole-v1", 3, vectorization_mode="vector_entry_point"))
+    rlkit.check_vector_env(gym.make_vec("CartPole-v1", 3, vectorization_mode="sync"))
+
+
+def test_an_unreachable_threshold_of_ours_would_be_found():
+    env = gym.make("rlkit/FrozenLake-v0")
+    env.unwrapped.spec.reward_threshold = 0.75
+    env.spec.reward_threshold = 0.75
+    assert "above the optimum 0.74419" in findings(rlkit.check_env, env)
