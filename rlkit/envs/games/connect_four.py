@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -12,7 +14,8 @@ from ..knobs import KnobError, whole
 from .bits import any_of, boards
 from .drawing import BLUE, ORANGE_AND_GOLD, Image, put_stones
 from .game import Game, GameModel, Position, model_of
-from .opponents import Greedy, Random
+from .opponents import Greedy, Opponent, Random
+from .oracle import AlphaBeta
 
 FEW = 20  # cells of a board whose positions are few enough to list
 
@@ -123,8 +126,6 @@ def connect_four(
     `width` and `height` up to width * (height + 1) = 63, `connect` from 2 to the longer side. Raises
     `KnobError`.
     """
-    from .oracle import AlphaBeta
-
     whole("width", width, 2, 20)
     whole("height", height, 2, 20)
     if width * (height + 1) > 63:
@@ -132,5 +133,9 @@ def connect_four(
     whole("connect", connect, 2, max(width, height))
     whole("depth", depth, 1, 42)
     game = ConnectFour(width, height, connect)
-    opponents = {"random": Random(), "greedy": Greedy(), "alpha-beta": AlphaBeta(depth)}
+    opponents: dict[str, Callable[[], Opponent]] = {
+        "random": Random,
+        "greedy": Greedy,
+        "alpha-beta": partial(AlphaBeta, depth),
+    }
     return model_of(game, opponents, opponent, first)

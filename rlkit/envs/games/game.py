@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +14,7 @@ from gymnasium import spaces
 from ...core.arrays import Array, namespace
 from ...core.model import Holder, Model, Step, where
 from ...core.validation import NoExactModel
-from ..knobs import KnobError, one_of
+from ..knobs import KnobError
 from .opponents import Opponent, only
 
 
@@ -176,7 +177,8 @@ class Versus(GameModel[P]):
             return opening
         if self.agent == "second":
             return game.play(opening, event)
-        return where(event == 0, opening, game.play(opening, event - (event > 0)))
+        reply = namespace(event).where(event > 0, event - 1, 0)
+        return where(event == 0, opening, game.play(opening, reply))
 
     def event_probs(self, state: P, action: Array) -> Array:
         """Probability of each reply, [B, A]; the first for certain where there is none to make."""
@@ -204,7 +206,7 @@ def _reward(outcome: Array) -> Array:
 
 
 def model_of(
-    game: Game[Any], opponents: dict[str, Opponent], opponent: str | None, first: bool | str
+    game: Game[Any], opponents: Mapping[str, Callable[[], Opponent]], opponent: str | None, first: bool | str
 ) -> GameModel[Any]:
     """The model that the knobs `opponent` and `first` ask for; raises `KnobError`."""
     if not (first is True or first is False or first == "random"):
@@ -213,7 +215,7 @@ def model_of(
         if first is not True:
             raise KnobError("first needs an opponent; without one the agent makes every move")
         return SelfPlay(game)
-    if opponent not in opponents:
+    if opponent not in list(opponents):
         raise KnobError(f"opponent must be None or one of {', '.join(opponents)}, not {opponent!r}")
     agent = {True: "first", False: "second", "random": "either"}[first]
-    return Versus(game, opponents[one_of("opponent", opponent, opponents)], agent)
+    return Versus(game, opponents[opponent](), agent)

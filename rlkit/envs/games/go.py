@@ -244,4 +244,4 @@ def go(
     """
     whole("size", size, SMALLEST, LARGEST)
     number("komi", komi, -LARGEST * LARGEST, LARGEST * LARGEST)
-    return model_of(Go(size, komi), {"random": Random()}, opponent, first)
+    return model_of(Go(size, komi), {"random": Random}, opponent, first)

@@ -144,4 +144,4 @@ def othello(
     """
     if whole("size", size, 4, 8) % 2:
         raise KnobError(f"size must be 4, 6 or 8, not {size}")
-    return model_of(Othello(size), {"random": Random()}, opponent, first)
+    return model_of(Othello(size), {"random": Random}, opponent, first)

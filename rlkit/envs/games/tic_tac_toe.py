@@ -140,5 +140,5 @@ def tic_tac_toe(*, opponent: str | None = "random", first: bool | str = True) ->
     (any move of best outcome) or None: the agent makes the moves of both, each step rewarded for its player.
     `first` says whether the agent begins: True, False or "random". Raises `KnobError`.
     """
-    opponents = {"random": Random(), "greedy": Greedy(), "perfect": Perfect()}
+    opponents: dict[str, type[Opponent]] = {"random": Random, "greedy": Greedy, "perfect": Perfect}
     return model_of(TicTacToe(), opponents, opponent, first)
