@@ -12,7 +12,13 @@ from ..core import TableModel, from_successors
 from .knobs import KnobError, chances, flag, number, whole
 
 MOST_CHOICES = 200_000
-Stock = tuple[int, ...]  # units of each product
+
+
+class Units(tuple[int, ...]):
+    """So many of each product."""
+
+    def __str__(self) -> str:
+        return " + ".join(map(str, self))
 
 
 def inventory(
@@ -29,8 +35,9 @@ def inventory(
     """Order goods before the demand is known; what is not in stock is not sold (inventory control).
 
     A state is the stock of each product, at most `capacity` of each; an action is how many of each to order,
-    at once delivered (several products: MultiDiscrete). Any order costs `fixed_cost` and `unit_cost` a unit,
-    stock after delivery `holding_cost` a unit, and a unit sold brings `price`. `demand` is the probability of
+    at once delivered. One product can only be ordered as far as there is room; of several (MultiDiscrete)
+    what finds no room is neither delivered nor paid. Any delivery costs `fixed_cost` and `unit_cost` a unit,
+    stock after it `holding_cost` a unit, and a unit sold brings `price`. `demand` is the probability of
     0, 1, 2, ... units, for each product by itself. The stock is empty at first. Raises `KnobError`. Source:
     Puterman (1994), section 3.2, whose numeric example the defaults are.
     """
@@ -45,23 +52,24 @@ def inventory(
             f"capacity {capacity} of {products} products gives more than {MOST_CHOICES} choices: "
             "lower capacity or products"
         )
-    stocks = list(product(range(capacity + 1), repeat=products))
+    stocks = [Units(units) for units in product(range(capacity + 1), repeat=products)]
     demands = [
         (prod(each[unit] for unit in units), units) for units in product(range(len(each)), repeat=products)
     ]
 
-    def outcomes(stock: Stock) -> Mapping[str, list[tuple[float, Stock, float]]]:
+    def outcomes(stock: Units) -> Mapping[str, list[tuple[float, Units, float]]]:
         found = {}
         for order in stocks:
-            filled = tuple(s + o for s, o in zip(stock, order, strict=True))
-            if max(filled) > capacity:
+            filled = [min(s + o, capacity) for s, o in zip(stock, order, strict=True)]
+            delivered = sum(filled) - sum(stock)
+            if products == 1 and delivered < sum(order):
                 continue
-            spent = fixed * any(order) + per_unit * sum(order) + holding * sum(filled)
+            spent = fixed * (delivered > 0) + per_unit * delivered + holding * sum(filled)
             rows = []
             for chance, units in demands:
-                left = tuple(max(f - u, 0) for f, u in zip(filled, units, strict=True))
+                left = Units(max(f - u, 0) for f, u in zip(filled, units, strict=True))
                 rows.append((chance, left, price * (sum(filled) - sum(left)) - spent))
-            found[_listed("order", order)] = rows
+            found[f"order {order}"] = rows
         return found
 
     initial = {stock: float(not any(stock)) for stock in stocks}
@@ -70,16 +78,12 @@ def inventory(
             outcomes,
             initial,
             discount=number("discount", discount, 0, 1),
-            action_names=[_listed("order", order) for order in stocks],
+            action_names=[f"order {order}" for order in stocks],
         )
     )
     if products > 1:
         model.action_space = spaces.MultiDiscrete([capacity + 1] * products)
     return model
-
-
-def _listed(what: str, units: Stock) -> str:
-    return f"{what} {' + '.join(map(str, units))}"
 
 
 def queue(

@@ -37,14 +37,21 @@ def test_products_that_share_no_cost_are_worth_their_sum():
 def test_several_products_are_ordered_at_once():
     env = gym.make("rlkit/Inventory-v0", products=2, capacity=2)
     assert env.action_space == spaces.MultiDiscrete([3, 3])
-    _, info = env.reset(seed=0)
-    assert info["action_mask"].shape == (9,)
-    stock, reward, *_ = env.step(np.array([2, 1]))
-    names = env.unwrapped.model.mdp.state_names
-    left = [int(units) for units in names[stock].strip("()").split(",")]
+    env.reset(seed=0)
+    stock, reward, *_, info = env.step(np.array([2, 1]))
+    left = [int(units) for units in env.unwrapped.model.mdp.state_names[stock].split(" + ")]
     assert left[0] <= 2
     assert left[1] <= 1
     assert reward == 8 * (3 - sum(left)) - 4 - 2 * 3 - 3
+    assert "action_mask" not in info
+
+
+def test_of_several_products_what_finds_no_room_is_not_paid():
+    mdp = inventory(products=2, capacity=2, demand=(1.0,)).mdp
+    row = mdp.table(mdp.reward)[mdp.state_names.index("2 + 1")]
+    paid = dict(zip(mdp.action_names, row.tolist(), strict=True))
+    assert paid["order 2 + 0"] == paid["order 0 + 0"] == -3
+    assert paid["order 2 + 2"] == paid["order 0 + 1"] == -4 - 2 - 4
 
 
 def test_a_queue_without_choice_is_a_birth_and_death_process():
