@@ -12,7 +12,6 @@ from ...core.arrays import Array, namespace
 from ...core.model import Step
 from ...core.validation import NoExactModel
 from .codes import (
-    AGENT,
     BALL,
     BLUE,
     BOX,
@@ -24,6 +23,7 @@ from .codes import (
     OPEN,
     RED,
     YELLOW,
+    RoomError,
     code,
     gather,
     kind_of,
@@ -35,9 +35,10 @@ BALL_CODE = code(BALL, BLUE)
 BLUE_DOOR, OPEN_RED_DOOR = code(CLOSED, BLUE), code(OPEN, RED)
 TARGET, BOX_AWAY, BOX_HOME = code(FLOOR, GREEN), code(BOX, YELLOW), code(BOX, GREEN)
 
-WAYS = 8  # a ball can go, at most
 MOST_LISTED, MOST_ENUMERATED = 4, 2  # balls whose ways, and whose places, are still listed
-AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))
+AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1), (0, 0))
+WAYS = len(AROUND)  # that a ball can go; the last is to stay
+BITS = 2 ** np.arange(WAYS - 1)  # of the cells around
 
 
 @dataclass(frozen=True)
@@ -51,21 +52,30 @@ class Obstacles(Rooms):
     """Balls that move one after the other, before the agent does, to any empty cell of the eight around.
 
     Walking into what was a ball or a wall before they moved costs 1 and ends the episode. An event is a
-    number with one digit to base 8 for each ball: which of the cells around it takes, in reading order.
+    number with one digit to base 9 for each ball: which of the cells around it takes, in reading order, or
+    8 if it must stay. Levels may differ in nothing but the places of balls and agent.
     """
 
     def _lay(self, levels: Sequence[Level]) -> None:
         super()._lay(levels)
+        boards = np.where(self.layouts == BALL_CODE, EMPTY, self.layouts)
+        counts = (self.layouts == BALL_CODE).sum(axis=1)
+        if (boards != boards[0]).any() or (counts != counts[0]).any():
+            raise RoomError("levels with moving balls must have the same walls and as many balls each")
         self.first_balls = np.array([np.flatnonzero(row == BALL_CODE) for row in self.layouts])
         self.n_balls = self.first_balls.shape[1]
         self.n_events = WAYS**self.n_balls
-        self.around = np.array([r * self.width + c for r, c in AROUND])  # [8]
-        self.bits = (2 ** np.arange(WAYS)).astype(np.float32)  # [8]
-        free = (np.arange(2**WAYS)[:, None] >> np.arange(WAYS) & 1).astype(np.bool_)
-        free[0, 0] = True  # where no way is free the ball stays, which is called way 0
-        self.count = free.sum(axis=1)  # [256] ways of each set
-        self.chances = free / self.count[:, None]  # [256, 8]
-        self.ranked = np.argsort(~free, axis=1, kind="stable")  # [256, 8] the free ways first
+        self.around = np.array([r * self.width + c for r, c in AROUND])  # [9]
+        self.bit = np.zeros(2 * self.outside, dtype=np.int64)  # of a cell around, by its distance + H * W
+        self.bit[self.around[:-1] + self.outside] = BITS
+        cells = np.arange(self.outside)[:, None] + self.around[:-1]
+        self.open = (boards[0].take(cells, mode="clip") == EMPTY) @ BITS  # [H * W] bits of empty cells around
+        free = (np.arange(2 * BITS[-1])[:, None] & BITS) > 0
+        free = np.concatenate([free, ~free.any(axis=1, keepdims=True)], axis=1)
+        self.count = free.sum(axis=1)  # [256] ways to go with these bits
+        self.chances = free / self.count[:, None]  # [256, 9]
+        self.ranked = np.argsort(~free, axis=1, kind="stable")  # [256, 9] ways to go first
+        self.place_value = WAYS ** np.arange(self.n_balls)[::-1, None]  # [n, 1] of the digits of an event
         self.solid = np.array([kind_of(c) not in WALKABLE for c in range(N_CODES)])
         self.hidden = True  # which ball is which cannot be seen
 
@@ -81,76 +91,56 @@ class Obstacles(Rooms):
             raise NoExactModel(f"{self.n_balls} balls lie in too many ways: take at most {MOST_ENUMERATED}")
 
     def event_probs(self, state: Any, action: Array) -> Array:
-        """Chance of each combination of ways, [B, 8 ** n]; raises `NoExactModel` for more than four balls."""
+        """Chance of each combination of ways, [B, 9 ** n]; raises `NoExactModel` for more than four balls."""
         if self.n_balls > MOST_LISTED:
-            raise NoExactModel(
-                f"{self.n_balls} balls move in {self.n_events} ways: take at most {MOST_LISTED}"
-            )
+            raise NoExactModel(f"{self.n_balls} balls go too many ways at once: take at most {MOST_LISTED}")
         xp = namespace(action)
-        grid, chance = self._with_agent(state), xp.ones((action.shape[0], 1), dtype=xp.float64)
-        way = xp.arange(WAYS, device=action.device)
+        things, chance = self._things(state), xp.ones(action.shape, dtype=xp.float64, device=action.device)
         for ball in range(self.n_balls):
-            cell = xp.repeat(state.balls[:, ball], WAYS**ball)
-            chance = xp.reshape(chance, (-1, 1)) * self.chances[self._free(grid, cell)]
-            if ball + 1 < self.n_balls:
-                row = xp.arange(grid.shape[0] * WAYS, device=action.device) // WAYS
-                grid = grid[row]
-                self._roll(grid, cell[row], xp.tile(way, (row.shape[0] // WAYS,)))
+            chance = xp.reshape(chance[:, None] * self.chances[self._ways(things, ball)], (-1,))
+            things = xp.repeat(things, WAYS, axis=1)
+            things[ball] = xp.reshape(xp.reshape(things[ball], (-1, WAYS)) + self.around, (-1,))
         return xp.reshape(chance, (action.shape[0], -1))
 
     def sample_event(self, state: Any, action: Array, u: Array) -> Array:
         """The event at u [B] of the cumulative probabilities: each ball divides what the one before left."""
         xp = namespace(u)
-        grid, event = self._with_agent(state), xp.zeros_like(action)
+        things, event = self._things(state), xp.zeros_like(action)
         for ball in range(self.n_balls):
-            cell = state.balls[:, ball]
-            free = self._free(grid, cell)
-            share = u * self.count[free]
+            ways = self._ways(things, ball)
+            share = u * self.count[ways]
             rank = xp.astype(share, xp.int64)
-            way = self.ranked[free, rank]
+            way = self.ranked[ways, rank]
             u, event = share - rank, event * WAYS + way
-            self._roll(grid, cell, way)
+            things[ball] += self.around[way]
         return event
 
     def transition(self, state: Any, action: Array, event: Array) -> Step[RoomState]:
         """The balls move, then the agent does, unless it walked into something."""
+        xp = namespace(action)
         *_, thing = self.facing(state, action)
         crash = gather(self.solid, thing) & self.rules.walks[action]
-        grid, balls = self._with_agent(state), []
-        for ball in range(self.n_balls):
-            way = (event >> 3 * (self.n_balls - 1 - ball)) % WAYS
-            balls.append(self._roll(grid, state.balls[:, ball], way))
-        xp = namespace(action)
-        here = self.places(state.cell)
-        xp.reshape(grid, (-1,))[here] = xp.reshape(state.grid, (-1,))[here]
+        old = xp.permute_dims(state.balls, (1, 0))
+        new = old + self.around[event // self.place_value % WAYS]
+        grid = self.written(state.grid, self.places(old), EMPTY)
+        xp.reshape(grid, (-1,))[self.places(new)] = BALL_CODE
         step = self.act(RoomState(grid, state.cell, state.heading, state.carrying), action)
         reward = xp.where(crash, -1.0, step.reward)
-        return Step(_with_balls(step.state, xp.stack(balls, axis=1)), reward, step.terminated | crash)
+        return Step(_with_balls(step.state, xp.permute_dims(new, (1, 0))), reward, step.terminated | crash)
 
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """Success pays less with time, a crash always costs 1."""
         return namespace(reward).where(reward > 0, super().decayed(reward, elapsed), reward)
 
-    def _with_agent(self, state: RoomState) -> Array:
-        """The grids with the agent as a thing that is in the way."""
-        agent = namespace(state.grid).full_like(state.carrying, AGENT)
-        return self.written(state.grid, self.places(state.cell), agent)
+    def _things(self, state: Any) -> Array:
+        """Cells of the balls and, last, of the agent, [n + 1, B]."""
+        xp = namespace(state.cell)
+        return xp.concat([xp.permute_dims(state.balls, (1, 0)), state.cell[None]])
 
-    def _free(self, grid: Array, cell: Array) -> Array:
-        """Bits of the empty cells around cells [B]."""
-        xp = namespace(grid)
-        around = self.places(cell)[:, None] + self.around
-        free = xp.astype(gather(xp.reshape(grid, (-1,)), around) == EMPTY, xp.float32)
-        return xp.astype(xp.matmul(free, self.bits), xp.int64)
-
-    def _roll(self, grid: Array, cell: Array, way: Array) -> Array:
-        """Move the balls at cells [B] within the grids, where their way is free; returns the new cells."""
-        flat = namespace(grid).reshape(grid, (-1,))
-        here, go = self.places(cell), self.around[way]
-        go = go * (flat[here + go] == EMPTY)
-        flat[here] = EMPTY
-        flat[here + go] = BALL_CODE
-        return cell + go
+    def _ways(self, things: Array, ball: int) -> Array:
+        """Bits of the cells around a ball that are free, [B]."""
+        taken = gather(self.bit, things - things[ball] + self.outside)
+        return self.open[things[ball]] & ~namespace(things).sum(taken, axis=0)
 
 
 def _with_balls(state: RoomState, balls: Array) -> ObstacleState:

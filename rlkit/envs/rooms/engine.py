@@ -145,9 +145,9 @@ class Rooms(Model[RoomState]):
         return heading, front, place, xp.take(xp.reshape(state.grid, (-1,)), place)
 
     def places(self, cell: Array) -> Array:
-        """Where the cells [B] are in the flattened grids of a batch."""
+        """Where the cells [..., B] are in the flattened grids of a batch."""
         xp = namespace(cell)
-        return xp.arange(cell.shape[0], device=cell.device) * (self.outside + 1) + cell
+        return xp.arange(cell.shape[-1], device=cell.device) * (self.outside + 1) + cell
 
     def written(self, grid: Array, place: Array, codes: Array) -> Array:
         """Grids with other codes at these places."""

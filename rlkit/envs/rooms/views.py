@@ -55,7 +55,9 @@ class Sight(Holder):
         xp, n = namespace(state.cell), self.size
         place = self.places(state)
         batch = place.shape[0]
-        place = place + (xp.arange(batch, device=place.device) * (self.outside + 1))[:, None]
+        place += (xp.arange(batch, device=place.device) * (self.outside + 1))[
+            :, None
+        ]  # in place: it is large
         codes = xp.reshape(gather(xp.reshape(state.grid, (-1,)), place), (batch, n, n))
         if not self.see_through:
             codes = codes & self._lit(codes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from functools import cache
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,10 @@ from minigrid.wrappers import FullyObsWrapper, OneHotPartialObsWrapper
 from minigrid_worlds import PAIRS, Record, level_of, play
 from shortest import plan
 
+from rlkit.core.model import concatenate
 from rlkit.envs.rooms import Rooms, RoomState, codes
 
-SEEDS, STEPS = 20, 120
+SEEDS, STEPS = 20, 80
 
 
 @cache
@@ -26,7 +27,7 @@ def played(name: str) -> list[Record]:
 def differences(model: Rooms, records: list[Record]) -> list[str]:
     """What differs when our model, on their levels, takes their actions."""
     states = [model.with_levels([r.level]).initial(np.zeros(1, dtype=np.int64)) for r in records]
-    state: Any = type(states[0])(*(np.concatenate(part) for part in zip(*(vars(s).values() for s in states))))
+    state: Any = reduce(concatenate, states)
     if hasattr(state, "balls"):
         state = dataclasses.replace(state, balls=np.array([r.balls[0] for r in records]))
     model = model.with_levels([records[0].level])
@@ -34,7 +35,9 @@ def differences(model: Rooms, records: list[Record]) -> list[str]:
     for t in range(max(len(r.taken) for r in records)):
         open_ = np.array([t < len(r.taken) for r in records])
         action = np.array([r.taken[t] if on else 0 for r, on in zip(records, open_, strict=True)])
-        event = [event_of(model, r, t) if on else 0 for r, on in zip(records, open_, strict=True)]
+        event = [
+            event_of(model, r, t) if on else model.n_events - 1 for r, on in zip(records, open_, strict=True)
+        ]
         step = model.transition(state, action, np.array(event))
         state = step.state
         found += unlike(model, state, records, t + 1)
@@ -63,7 +66,7 @@ def event_of(model: Any, record: Record, t: int) -> int:
     """The event in which every ball goes where theirs went."""
     event = 0
     for old, new in zip(record.balls[t], record.balls[t + 1], strict=True):
-        event = event * 8 + (0 if old == new else model.around.tolist().index(new - old))
+        event = event * 9 + model.around.tolist().index(new - old)
     return event
 
 
@@ -72,11 +75,14 @@ def test_same_episodes(name):
     assert differences(PAIRS[name][0](levels=1), played(name)) == []
 
 
-@pytest.mark.parametrize("name", [name for name in PAIRS if "Dynamic" not in name])
+SLOW = ("KeyCorridor-S6R3", "LockedRoom", "Dynamic-Obstacles-6x6", "Dynamic-Obstacles-16x16")  # to search
+
+
+@pytest.mark.parametrize("name", [name for name in PAIRS if name not in SLOW])
 def test_success_is_success_there(name):
     ours, theirs = PAIRS[name]
     env, model, records = theirs(), ours(levels=1), []
-    for seed in range(3):
+    for seed in range(2):
         env.reset(seed=seed)
         actions = plan(model.with_levels([level_of(env)]))
         records.append(play(env, seed=seed, steps=len(actions), plan=actions))
@@ -149,7 +155,7 @@ def later(model):
         ("RedBlueDoors-6x6", doors_stay_open, "image"),
         ("DoorKey-5x5", any_key, "image"),
         ("Empty-Random-6x6", undecayed, "reward"),
-        ("FourRooms", later, "end"),
+        ("MultiRoom-N2-S4", later, "end"),
         ("LavaGap-S7", safe_lava, "end"),
         ("Memory-S7", takeable, "image"),
         ("Dynamic-Obstacles-6x6", harmless_crash, "reward"),
