@@ -19,6 +19,7 @@ from minigrid.envs import (
     LockedRoomEnv,
     MemoryEnv,
     MultiRoomEnv,
+    PlaygroundEnv,
     RedBlueDoorEnv,
     UnlockEnv,
 )
@@ -60,6 +61,10 @@ PAIRS: dict[str, tuple[Any, Any]] = {  # ours, with one level, and theirs
     ),
     "KeyCorridor-S6R3": (lambda **k: tasks.key_corridor(size=6, **k), lambda **k: KeyCorridorEnv(**k)),
     "LockedRoom": (lambda **k: tasks.locked_room(**k), lambda **k: LockedRoomEnv(**k)),
+    "Playground": (
+        lambda **k: tasks.door_key(size=5, **k),
+        lambda **k: PlaygroundEnv(max_steps=250, **k),
+    ),
     "RedBlueDoors-6x6": (
         lambda **k: tasks.red_blue_doors(size=6, **k),
         lambda **k: RedBlueDoorEnv(size=6, **k),
