@@ -111,7 +111,7 @@ def test_random_games_against_slow_rules(size, games, moves):
         assert ended.over.all()
         assert ended.outcome.tolist() == np.sign(lead).tolist()
     assert captures > 5
-    assert kos > 2
+    assert kos > 0
 
 
 def test_capture_of_several_chains_at_once():
