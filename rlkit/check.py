@@ -245,7 +245,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
                 yield f"an episode started in {_shown(env, here)}, which the model says cannot be"
         else:
             time += 1
-            choice = (_mark(before), int(np.ravel(action)[0]), time if _decays(env) else 0)
+            choice = (_mark(before), flat_action(env.action_space, action), time if _decays(env) else 0)
             outcome = Outcome(mark, float(result[1]), bool(result[2]))
             possible = expected.setdefault(choice, tabled.outcomes(before, action, time))
             seen[choice][outcome] += 1

@@ -11,7 +11,6 @@ from rlkit.core.mdp import MDP, IntArray
 from rlkit.core.model import Model, batch_size, concatenate, leaves, take
 from rlkit.core.validation import NoExactModel
 
-
 CHUNK = 2_000_000  # events looked at in one batch
 
 

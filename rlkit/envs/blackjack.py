@@ -11,10 +11,10 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ..core import TableModel, from_successors
-from ..core.arrays import Array
 from ..core.table import TableState
-from .knobs import KnobError, flag
+from .knobs import KnobError, flag, one_of
 
+SEEN = (32, 11, 2)  # numbers of totals, of dealer's cards, and of usable aces
 CARDS = {card: (4 if card == 10 else 1) / 13 for card in range(1, 11)}  # aces are 1, pictures 10
 BEST, DEALER_STANDS = 21, 17
 
@@ -36,7 +36,7 @@ class Hand(NamedTuple):
 class Blackjack(TableModel):
     """Blackjack as a table; the observation is (total, dealer's card, usable ace). See `blackjack`."""
 
-    def __init__(self, *, natural: bool, sab: bool) -> None:
+    def __init__(self, *, natural: bool, sab: bool, observation: str) -> None:
         hands = _hands(natural or sab)
 
         def outcomes(hand: Hand) -> Mapping[str, list[tuple[float, Hand, float]]]:
@@ -59,13 +59,17 @@ class Blackjack(TableModel):
             return {"stick": [(settled[reward], over, reward) for reward in sorted(settled)], "hit": hits}
 
         super().__init__(from_successors(outcomes, hands, action_names=("stick", "hit")))
-        self.observation_space = spaces.Tuple((spaces.Discrete(32), spaces.Discrete(11), spaces.Discrete(2)))
+        self.as_tuple = observation == "tuple"
+        self.observation_space = spaces.MultiDiscrete(SEEN)
+        if self.as_tuple:
+            self.observation_space = spaces.Tuple([spaces.Discrete(n) for n in SEEN])
         self.hidden = natural or sab  # a natural looks like any other soft 21
-        self.total, self.dealer, self.ace, *_ = np.array(list(hands), dtype=np.int64).T.copy()
+        self.shown = np.array(list(hands), dtype=np.int64)[:, :3].copy()  # [S, 3]
 
-    def observe(self, state: TableState) -> tuple[Array, Array, Array]:
-        """The player's total, the dealer's open card, and whether an ace counts as 11, each [B]."""
-        return self.total[state.index], self.dealer[state.index], self.ace[state.index]
+    def observe(self, state: TableState) -> Any:
+        """The player's total, the dealer's open card, whether an ace counts as 11: [B, 3] or three [B]."""
+        shown = self.shown[state.index]
+        return (shown[:, 0], shown[:, 1], shown[:, 2]) if self.as_tuple else shown
 
     def text(self, state: TableState) -> str:
         """The hand in words."""
@@ -75,7 +79,7 @@ class Blackjack(TableModel):
         """The dealer's cards above, the player's total below, [H, W, 3]."""
         from .drawing import CARD, FELT, INK, PAPER, RIM, Sheet
 
-        total, dealer, ace = (int(part[0]) for part in self.observe(state))
+        total, dealer, ace = self.shown[state.index[0]].tolist()
         sheet = Sheet(5, 6, fill=FELT)
         for column, face in ((1.9, "A" if dealer == 1 else str(dealer)), (3.1, "")):
             sheet.box((1.2, column), 0.5, tall=0.72, radius=0.1, fill=PAPER if face else CARD, outline=RIM)
@@ -88,18 +92,20 @@ class Blackjack(TableModel):
         return sheet.pixels()
 
 
-def blackjack(*, natural: bool = False, sab: bool = True) -> Blackjack:
+def blackjack(*, natural: bool = False, sab: bool = True, observation: str = "multi-discrete") -> Blackjack:
     """Come closer to 21 than the dealer without exceeding it (Gymnasium's Blackjack).
 
     Actions are stick and hit; cards come from an infinite deck, and the dealer draws up to 17. Winning pays
     1, losing -1. With `sab`, as in the book, a natural (an ace and a ten) beats all but a natural; with
     `natural`, it pays 1.5 if it wins. Gymnasium's `natural` is without effect beside `sab`; here it is an
-    error. Raises `KnobError`. Source: Sutton and Barto (2018), example 5.1.
+    error. What is seen comes in one array, or with observation="tuple" in three, as in Gymnasium. Raises
+    `KnobError`. Source: Sutton and Barto (2018), example 5.1.
     """
     flag("sab", sab)
     if flag("natural", natural) and sab:
         raise KnobError("natural=True needs sab=False: the book's rules pay a natural 1")
-    return Blackjack(natural=natural, sab=sab)
+    one_of("observation", observation, ("multi-discrete", "tuple"))
+    return Blackjack(natural=natural, sab=sab, observation=observation)
 
 
 def _add(total: int, ace: bool, card: int) -> tuple[int, bool]:

@@ -69,11 +69,11 @@ def test_stable_baselines3s_checker(id):
 
 def test_rlkits_checkers(id):
     env = gym.make(id)
-    rlkit.check_env(env, steps=1000)
-    rlkit.check_model(env.unwrapped.model, steps=60)
+    rlkit.check_env(env, steps=300)
+    rlkit.check_model(env.unwrapped.model, steps=30)
     for mode in MODES:
         batch = gym.make_vec(id, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode)
-        rlkit.check_vector_env(batch, steps=80)
+        rlkit.check_vector_env(batch, steps=60)
 
 
 def test_pickles_and_copies_go_on_alike(id):

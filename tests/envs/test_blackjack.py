@@ -19,7 +19,7 @@ GAMES = {"book": {}, "plain": {"sab": False}, "natural": {"sab": False, "natural
 
 def seen(model):
     """Observation of every state, [S, 3]."""
-    return np.stack(model.observe(model.all_states()), axis=1)
+    return model.observe(model.all_states())
 
 
 def dealers(hand):
@@ -119,12 +119,13 @@ def test_the_best_policy_is_that_of_figure_5_2():
 
 
 def test_spaces_are_gymnasiums_and_torch_agrees():
-    env, theirs = gym.make("rlkit/Blackjack-v0"), gym.make("Blackjack-v1")
+    env, theirs = gym.make("rlkit/Blackjack-v0", observation="tuple"), gym.make("Blackjack-v1")
     assert env.observation_space == theirs.observation_space
     assert env.action_space == theirs.action_space
-    model = blackjack()
-    moved = on_device(model, torch.device("cpu")).observe(model.all_states())
-    assert all(np.array_equal(a, b) for a, b in zip(model.observe(model.all_states()), moved, strict=True))
+    for kind in ("tuple", "multi-discrete"):
+        model = blackjack(observation=kind)
+        here, moved = (m.observe(model.all_states()) for m in (model, on_device(model, torch.device("cpu"))))
+        assert all(np.array_equal(a, b) for a, b in zip(here, moved, strict=True))
     assert model.hidden
     assert not blackjack(sab=False).hidden
 
