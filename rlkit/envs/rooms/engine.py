@@ -171,7 +171,7 @@ class Rooms(Model[RoomState]):
         return pictures.text(self, state)
 
     def picture(self, state: RoomState) -> npt.NDArray[np.uint8]:
-        """The map from above, what the agent sees lit up, what it carries below; [H, W, 3]."""
+        """The map from above, what the agent sees lit up, what it carries on a badge; [H, W, 3]."""
         from . import pictures
 
         return pictures.picture(self, state)

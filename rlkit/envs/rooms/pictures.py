@@ -67,7 +67,7 @@ def text(model: Rooms, state: RoomState) -> str:
 
 
 def picture(model: Rooms, state: RoomState) -> Image:
-    """The map from above; what the agent does not see is shaded, what it carries hangs above it."""
+    """The map from above; what the agent does not see is shaded, what it carries is on a badge."""
     side = min(LARGEST_TILE, max(8, LARGEST_SIDE // max(model.height, model.width)))
     seen = np.zeros(model.outside + 1, dtype=np.bool_)
     seen[model.seen(state)] = True
@@ -105,7 +105,10 @@ def tile(code: int, side: int, lit: bool = True, heading: int | None = None, car
     pen.thing(kind, colour, paper)
     if heading is not None:
         pen.agent(heading)
-        pen.small().thing(kind_of(carrying), COLOUR[colour_of(carrying)], AGENT_FILL)
+        if carrying != EMPTY:
+            pen.disc(0.76, 0.26, 0.25, AGENT_RIM)
+            pen.disc(0.76, 0.26, 0.22, PAPER)
+            pen.badge().thing(kind_of(carrying), COLOUR[colour_of(carrying)], PAPER)
     pixels = np.asarray(image.reduce(FINE))
     return pixels if lit or kind != WALL else (pixels * 0.82).astype(np.uint8)
 
@@ -116,9 +119,9 @@ class _Pen:
     def __init__(self, draw: Any, side: float, left: float = 0, top: float = 0) -> None:
         self.draw, self.side, self.left, self.top = draw, side, left, top
 
-    def small(self) -> _Pen:
-        """A pen for a smaller square in the middle."""
-        return _Pen(self.draw, 0.44 * self.side, self.left + 0.28 * self.side, self.top + 0.28 * self.side)
+    def badge(self) -> _Pen:
+        """A pen for a small square at the top right."""
+        return _Pen(self.draw, 0.36 * self.side, self.left + 0.58 * self.side, self.top + 0.08 * self.side)
 
     def at(self, *places: float) -> list[float]:
         """Pixels of x, y, x, y, ..."""
