@@ -28,7 +28,7 @@ class TorchVectorEnv(ModelVectorEnv):
 
     def __init__(self, model: Model[Any], *, device: str | torch.device = "cuda", **options: Any) -> None:
         self.device = torch.device(device)
-        super().__init__(on_device(model, self.device), **options)
+        super().__init__(model, **options)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """Take one action in each environment; tensors [B]."""
@@ -36,7 +36,9 @@ class TorchVectorEnv(ModelVectorEnv):
         return obs, reward.to(torch.float32), terminated, truncated, info
 
     def _simulate(self, model: Model[Any]) -> Simulation:
-        return Simulation(model, self.num_envs, like=torch.empty(0, device=self.device))
+        return Simulation(
+            on_device(model, self.device), self.num_envs, like=torch.empty(0, device=self.device)
+        )
 
     def _flat(self, actions: Any) -> torch.Tensor:
         taken = torch.as_tensor(actions, device=self.device)

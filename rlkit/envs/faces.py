@@ -28,6 +28,7 @@ Info = dict[str, Any]
 
 
 RENDER_MODES = ("rgb_array", "human", "ansi")
+MOST_STARTS = 64  # that are looked at for what is legal at first
 
 
 class ModelEnv(gym.Env[Any, Any]):
@@ -143,7 +144,10 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
     """The space of a model's actions: its own, else `Discrete`."""
     if model.action_space is not None:
         return model.action_space
-    return LegalDiscrete(model.n_actions) if model.masked else spaces.Discrete(model.n_actions)
+    if not model.masked:
+        return spaces.Discrete(model.n_actions)
+    starts = np.arange(min(model.n_starts, MOST_STARTS))
+    return LegalDiscrete(np.asarray(model.legal(model.initial(starts))).all(axis=0))
 
 
 def flat_action(space: spaces.Space[Any], action: Any) -> int:
@@ -199,7 +203,6 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}")
-        self.model = model
         self.num_envs = num_envs
         self.max_episode_steps = max_episode_steps
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -212,6 +215,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if model.masked:
             self.action_space = LegalMultiDiscrete([model.n_actions] * num_envs)
         self._simulation = self._simulate(model)
+        self.model = self._simulation.model
         self._nobody = self._simulation.array(np.zeros(num_envs, dtype=np.bool_))
         self._everybody = ~self._nobody
         self._done = self._nobody

@@ -12,13 +12,21 @@ Mask = npt.NDArray[Any]
 
 
 class LegalDiscrete(spaces.Discrete):
-    """`Discrete`, but for `sample`: without a mask of its own it draws a legal action."""
+    """`Discrete`, but without a mask `sample` draws what is legal now; once seeded, what is at first."""
 
-    legal: Mask | None = None  # [A] int8, kept by the environment
+    def __init__(self, opening: Mask) -> None:
+        super().__init__(len(opening))
+        self.opening = opening.astype(np.int8)  # [A] what is legal whenever an episode begins
+        self.legal = self.opening  # [A] what is legal now, kept by the environment
+
+    def seed(self, seed: int | None = None) -> int:
+        """Begin anew, with what is legal at first."""
+        self.legal = self.opening
+        return super().seed(seed)
 
     def sample(self, mask: Mask | None = None, probability: Mask | None = None) -> np.int64:
         """A legal action, or as Gymnasium's with a mask or probabilities."""
-        if mask is None and probability is None and self.legal is not None and self.legal.any():
+        if mask is None and probability is None and self.legal.any():
             mask = self.legal
         return super().sample(mask, probability)
 
