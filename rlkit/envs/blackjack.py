@@ -14,7 +14,7 @@ from ..core import TableModel, from_successors
 from ..core.table import TableState
 from .knobs import KnobError, flag, one_of
 
-SEEN = (32, 11, 2)  # numbers of totals, of dealer's cards, and of usable aces
+SEEN = [32, 11, 2]  # numbers of totals, of dealer's cards, and of usable aces
 CARDS = {card: (4 if card == 10 else 1) / 13 for card in range(1, 11)}  # aces are 1, pictures 10
 BEST, DEALER_STANDS = 21, 17
 

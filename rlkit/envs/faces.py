@@ -147,7 +147,9 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
     if not model.masked:
         return spaces.Discrete(model.n_actions)
     starts = np.arange(min(model.n_starts, MOST_STARTS))
-    return LegalDiscrete(np.asarray(model.legal(model.initial(starts))).all(axis=0))
+    legal: npt.NDArray[np.bool_] = model.legal(model.initial(starts))
+    opening: npt.NDArray[np.bool_] = np.logical_and.reduce(legal, axis=0)
+    return LegalDiscrete(opening)
 
 
 def flat_action(space: spaces.Space[Any], action: Any) -> int:

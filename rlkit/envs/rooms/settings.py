@@ -16,7 +16,7 @@ from .rules import MOVES
 F = TypeVar("F", bound=Callable[..., Any])
 L = TypeVar("L")
 
-OBSERVATIONS = ("partial", "one-hot", "pixels", "grid")
+OBSERVATIONS = ("one-hot", "partial", "pixels", "grid-one-hot", "grid")
 VIEW_SIZES = (3, 5, 7, 9)
 MOST_LEVELS, LAST_LEVEL = 100_000, 2**62
 
@@ -34,7 +34,7 @@ class Settings:
     levels: int = 128
     first_level: int = 0
     move: str = "turn"
-    observation: str = "partial"
+    observation: str = "one-hot"
     view_size: int = 7
     see_through: bool = False
     slip: float = 0.0

@@ -199,7 +199,7 @@ def push_box(
     boxes: int = 2,
     pillars: int = 2,
     move: str = "compass",
-    observation: str = "grid",
+    observation: str = "grid-one-hot",
     **knobs: Any,
 ) -> Rooms:
     """Push every box onto a target, never pull (Sokoban, Imabayashi 1982), among a few pillars.

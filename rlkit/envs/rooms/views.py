@@ -28,6 +28,8 @@ def view_of(settings: Settings, height: int, width: int) -> View:
     """The view that the settings choose, for maps of this size."""
     if settings.observation == "grid":
         return WholeView(height, width)
+    if settings.observation == "grid-one-hot":
+        return WholeOneHotView(height, width)
     sight = Sight(settings.view_size, height, width, settings.see_through)
     if settings.observation == "pixels":
         return PixelView(sight)
@@ -108,13 +110,13 @@ class SquareView(View):
 class PartialView(SquareView):
     """Type, colour and state of each cell of the square, and the heading, as MiniGrid has them."""
 
-    channels, high = 3, N_TYPES - 1
-
     def __init__(self, sight: Sight) -> None:
         super().__init__(sight)
-        shape = (sight.size, sight.size, self.channels)
-        image = spaces.Box(0, self.high, shape, np.uint8)
+        image = self._image_space(sight.size)
         self.space = spaces.Dict({"image": image, "direction": spaces.Discrete(len(HEADINGS))})
+
+    def _image_space(self, size: int) -> spaces.Space[Any]:
+        return spaces.Box(0, N_TYPES - 1, (size, size, 3), np.uint8)
 
     def observe(self, state: RoomState) -> Any:
         """`image` [B, columns, rows, 3] uint8, the agent last in the middle column; `direction` [B] int64."""
@@ -125,16 +127,15 @@ class PartialView(SquareView):
 
 
 class OneHotView(PartialView):
-    """The same with type, colour and state as indicators, one after the other: 20 channels."""
-
-    channels, high = N_TYPES + N_COLOURS + N_STATES, 1
+    """The same with type, colour and state as indicators, one after the other: 20 channels of 0 and 1."""
 
     def __init__(self, sight: Sight) -> None:
         super().__init__(sight)
-        type, colour, state = looks(np.arange(N_CODES, dtype=np.uint8))
-        sizes = ((type, N_TYPES), (colour, N_COLOURS), (state, N_STATES))
-        parts = [part[:, None] == np.arange(size) for part, size in sizes]
-        self.indicators = np.concatenate(parts, axis=1).astype(np.uint8)  # [codes, 20]
+        look = np.stack(looks(np.arange(N_CODES, dtype=np.uint8)), axis=1)
+        self.indicators = _indicators(look, N_STATES)  # [codes, 20]
+
+    def _image_space(self, size: int) -> spaces.Space[Any]:
+        return spaces.MultiBinary((size, size, N_TYPES + N_COLOURS + N_STATES))
 
     def _image(self, codes: Array) -> Array:
         return namespace(codes).permute_dims(gather(self.indicators, codes), (0, 2, 1, 3))
@@ -185,6 +186,31 @@ class WholeView(View):
     def seen(self, state: RoomState) -> Array:
         """Every cell."""
         return np.arange(self.height * self.width)
+
+
+class WholeOneHotView(WholeView):
+    """The same with type, colour and state as indicators: 21 channels of 0 and 1, the last for headings."""
+
+    def __init__(self, height: int, width: int) -> None:
+        super().__init__(height, width)
+        n_states = max(N_STATES, len(HEADINGS))
+        self.space = spaces.MultiBinary((width, height, N_TYPES + N_COLOURS + n_states))
+        look = np.stack(
+            np.unravel_index(np.arange(N_TYPES * N_COLOURS * n_states), (N_TYPES, N_COLOURS, n_states)), 1
+        )
+        self.places = np.array([N_COLOURS * n_states, n_states, 1], dtype=np.int64)  # of type, colour, state
+        self.indicators = _indicators(look, n_states)
+
+    def observe(self, state: RoomState) -> Any:
+        """[B, W, H, 21] int8."""
+        look = super().observe(state)
+        return gather(self.indicators, (look * self.places).sum(-1))
+
+
+def _indicators(look: np.ndarray[Any, Any], n_states: int) -> np.ndarray[Any, Any]:
+    """Type, colour and state [N, 3] as indicators, one after the other, [N, 17 + n_states] int8."""
+    parts = zip(look.T, (N_TYPES, N_COLOURS, n_states), strict=True)
+    return np.concatenate([part[:, None] == np.arange(n) for part, n in parts], axis=1).astype(np.int8)
 
 
 def _symbols(codes: Array) -> Array:

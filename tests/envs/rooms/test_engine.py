@@ -128,7 +128,7 @@ def test_levels_of_ones_own():
     model = tasks.crossing().with_levels([level("####", "#@~#", "#.G#", "####")])
     _, step = do(model, first(model), "forward")
     assert (step.reward.tolist(), step.terminated.tolist()) == ([0.0], [True])
-    assert model.observation_space["image"].shape == (7, 7, 3)
+    assert model.observation_space["image"].shape == (7, 7, 20)
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,7 @@ VARIANTS = [
     ("key_corridor", {"observation": "one-hot"}),
     ("key_corridor", {"observation": "pixels", "view_size": 5}),
     ("locked_room", {"observation": "grid", "levels": 5}),
+    ("door_key", {"observation": "grid-one-hot"}),
     ("memory", {"view_size": 9, "size": 13}),
     ("red_blue_doors", {"move": "compass"}),
     ("dynamic_obstacles", {}),
@@ -212,3 +213,14 @@ def test_states_are_small():
     state = tasks.key_corridor().initial(np.zeros(1, dtype=np.int64))
     assert [leaf.dtype.name for leaf in leaves(state)] == ["uint8", "int64", "int64", "uint8"]
     assert dataclasses.is_dataclass(state)
+
+
+def test_the_whole_map_as_indicators_says_the_same():
+    numbers, ones = (tasks.door_key(observation=kind) for kind in ("grid", "grid-one-hot"))
+    state = numbers.initial(np.arange(20))
+    type, colour, heading = np.moveaxis(numbers.observe(state), -1, 0)
+    image = ones.observe(state)
+    assert image.shape[-1] == 21
+    assert (image.sum(-1) == 3).all()
+    for part, (begin, end) in ((type, (0, 11)), (colour, (11, 17)), (heading, (17, 21))):
+        assert (image[..., begin:end].argmax(-1) == part).all()

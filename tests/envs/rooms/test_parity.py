@@ -72,7 +72,7 @@ def event_of(model: Any, record: Record, t: int) -> int:
 
 @pytest.mark.parametrize("name", PAIRS)
 def test_same_episodes(name):
-    assert differences(PAIRS[name][0](levels=1), played(name)) == []
+    assert differences(PAIRS[name][0](levels=1, observation="partial"), played(name)) == []
 
 
 UNPLANNED = (  # without a goal, with chance, or slow to search
@@ -84,7 +84,7 @@ UNPLANNED = (  # without a goal, with chance, or slow to search
 @pytest.mark.parametrize("name", [name for name in PAIRS if name not in UNPLANNED])
 def test_success_is_success_there(name):
     ours, theirs = PAIRS[name]
-    env, model, records = theirs(), ours(levels=1), []
+    env, model, records = theirs(), ours(levels=1, observation="partial"), []
     for seed in range(2):
         env.reset(seed=seed)
         actions = plan(model.with_levels([level_of(env)]))
@@ -108,7 +108,7 @@ def test_same_views(ours, theirs, wrapper):
     make, make_theirs = PAIRS["DoorKey-8x8"]
     env = make_theirs(**theirs) if wrapper is None else wrapper(make_theirs())
     records = [play(env, seed=seed, steps=STEPS) for seed in range(5)]
-    assert differences(make(levels=1, **ours), records) == []
+    assert differences(make(levels=1, **{"observation": "partial", **ours}), records) == []
 
 
 def no_occlusion(model):
@@ -172,6 +172,6 @@ def later(model):
     ],
 )
 def test_a_broken_rule_shows(name, breaking, sign):
-    model = PAIRS[name][0](levels=1)
+    model = PAIRS[name][0](levels=1, observation="partial")
     breaking(model)
     assert any(sign in what for what in differences(model, played(name)))

@@ -17,7 +17,7 @@ SHARED = [
     ({"levels": True}, "levels must be a whole number"),
     ({"first_level": -1}, "first_level must be a whole number from 0"),
     ({"move": "fly"}, "move must be one of 'turn', 'compass', not 'fly'"),
-    ({"observation": "index"}, "observation must be one of 'partial', 'one-hot', 'pixels', 'grid'"),
+    ({"observation": "index"}, "observation must be one of 'one-hot', 'partial', 'pixels', 'grid-one"),
     ({"view_size": 4}, "view_size must be one of 3, 5, 7, 9, not 4"),
     ({"view_size": 1}, "view_size must be one of"),
     ({"view_size": "7"}, "view_size must be one of"),
