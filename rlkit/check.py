@@ -437,6 +437,9 @@ def _model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:
         if (event != inverse_cdf(probs, u)).any():
             yield "sample_event does not choose the event in whose interval of event_probs u lies"
         step = model.transition(state, action, event)
+        drawn = model.sample(state, action, u)
+        if keys(drawn.state) != keys(step.state) or (drawn.reward != step.reward).any():
+            yield "sample does something else than transition does for the event of sample_event"
         if keys(state) != before:
             yield "transition changes the state it was given"
         alone = model.transition(take(state, slice(3, 4)), action[3:4], event[3:4])

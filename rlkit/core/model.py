@@ -91,6 +91,10 @@ class Model(Holder, ABC, Generic[S]):
         """Events [B] for uniform numbers u [B]."""
         return inverse_cdf(self.event_probs(state, action), u)
 
+    def sample(self, state: S, action: Array, u: Array) -> Step[S]:
+        """What the events of uniform numbers u [B] do; a model may do it in one go."""
+        return self.transition(state, action, self.sample_event(state, action, u))
+
     def all_states(self) -> S | None:
         """Every state in canonical order, where observations number them; None leaves it to a search."""
         return None

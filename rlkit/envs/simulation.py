@@ -75,10 +75,9 @@ class Simulation:
             self._check(action, playing)
         self.elapsed = self.elapsed + 1
         if model.n_events > 1:
-            event = model.sample_event(self.state, action, uniform(self.key, self.elapsed))
+            step = model.sample(self.state, action, uniform(self.key, self.elapsed))
         else:
-            event = self._zeros()
-        step = model.transition(self.state, action, event)
+            step = model.transition(self.state, action, self._zeros())
         self.state = step.state
         reward = model.decayed(step.reward, self.elapsed)
         if playing is None:

@@ -195,8 +195,15 @@ class Versus(GameModel[P]):
 
     def transition(self, state: P, action: Array, event: Array) -> Step[P]:
         """Play the move and, unless it ended the game, the reply."""
+        return self._answered(self.game.play(state, action), event)
+
+    def sample(self, state: P, action: Array, u: Array) -> Step[P]:
+        """The same with the reply drawn, without playing the agent's move twice."""
         after = self.game.play(state, action)
-        final = where(after.over, self.game.turned(after), self.game.play(after, event))
+        return self._answered(after, self.opponent.reply(self.game, after, u) * ~after.over)
+
+    def _answered(self, after: P, reply: Array) -> Step[P]:
+        final = where(after.over, self.game.turned(after), self.game.play(after, reply))
         return Step(final, _reward(final.outcome), final.over)
 
 
