@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from ..core.arrays import Array
 from ..core.enumerate import Enumerated, enumerated
 from ..core.mdp import MDP
-from ..core.model import Model, take
+from ..core.model import Model, leaves, take
 from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
 from .legal import LegalDiscrete, LegalMultiDiscrete
@@ -66,7 +66,7 @@ class ModelEnv(gym.Env[Any, Any]):
 
     def observations(self) -> Any:
         """What the agent sees in each of `states()`, [S, ...], or a dict or tuple of such."""
-        return _copied(self.model.observe(self._exact.states))
+        return unshared(self.model.observe(self._exact.states), self._exact.states)
 
     @property
     def state(self) -> Any:
@@ -315,7 +315,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         self._simulation.reseed([0 if s is None else int(s) for s in seeds], mask & given)
 
     def _observations(self) -> Any:
-        return _copied(self.model.observe(self._simulation.state))
+        return unshared(self.model.observe(self._simulation.state), self._simulation.state)
 
     def _infos(self) -> Info:
         if not self.model.masked:
@@ -338,10 +338,11 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         }
 
 
-def _copied(observation: Any) -> Any:
-    """A batch of observations that no state shares."""
+def unshared(observation: Any, state: Any) -> Any:
+    """A batch of observations that its owner may change: what shares memory with the state is copied."""
     if isinstance(observation, dict):
-        return {name: _copied(part) for name, part in observation.items()}
+        return {name: unshared(part, state) for name, part in observation.items()}
     if isinstance(observation, tuple):
-        return tuple(_copied(part) for part in observation)
-    return np.array(observation)
+        return tuple(unshared(part, state) for part in observation)
+    shared = any(np.may_share_memory(observation, leaf) for leaf in leaves(state))
+    return np.array(observation) if shared else observation

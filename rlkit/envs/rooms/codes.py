@@ -19,7 +19,7 @@ RED, GREEN, BLUE, PURPLE, YELLOW, GREY = COLOURS = range(6)
 RIGHT, DOWN, LEFT, UP = HEADINGS = range(4)
 STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))  # row and column of one step right, down, left, up
 
-N_TYPES, N_STATES = 11, 3  # of MiniGrid; the door is the only type with states
+N_TYPES = 11  # of MiniGrid, where a door is one type in three states
 OPAQUE = (WALL, CLOSED, LOCKED)
 N_CODES = 256
 

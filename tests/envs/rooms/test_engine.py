@@ -128,7 +128,7 @@ def test_levels_of_ones_own():
     model = tasks.crossing().with_levels([level("####", "#@~#", "#.G#", "####")])
     _, step = do(model, first(model), "forward")
     assert (step.reward.tolist(), step.terminated.tolist()) == ([0.0], [True])
-    assert model.observation_space["image"].shape == (7, 7, 20)
+    assert model.observation_space["image"].shape == (7, 7, 16)
 
 
 @pytest.mark.parametrize(
@@ -215,12 +215,32 @@ def test_states_are_small():
     assert dataclasses.is_dataclass(state)
 
 
-def test_the_whole_map_as_indicators_says_the_same():
-    numbers, ones = (tasks.door_key(observation=kind) for kind in ("grid", "grid-one-hot"))
-    state = numbers.initial(np.arange(20))
-    type, colour, heading = np.moveaxis(numbers.observe(state), -1, 0)
-    image = ones.observe(state)
-    assert image.shape[-1] == 21
-    assert (image.sum(-1) == 3).all()
-    for part, (begin, end) in ((type, (0, 11)), (colour, (11, 17)), (heading, (17, 21))):
-        assert (image[..., begin:end].argmax(-1) == part).all()
+KINDS = ("empty", "wall", "open", "closed", "locked", "key", "ball", "box", "goal", "lava")
+AS_MINIGRID = {  # kind: type and state of the numbers
+    **{"empty": (1, 0), "wall": (2, 0), "open": (4, 0), "closed": (4, 1), "locked": (4, 2), "key": (5, 0)},
+    **{"ball": (6, 0), "box": (7, 0), "goal": (8, 0), "lava": (9, 0)},
+}
+
+
+def test_indicators_say_what_the_numbers_say():
+    numbers, ones = (tasks.key_corridor(observation=kind) for kind in ("partial", "one-hot"))
+    state = numbers.initial(np.arange(60))
+    seen, image = numbers.observe(state)["image"], ones.observe(state)["image"]
+    assert image.shape == (60, 7, 7, 16)
+    blind = seen[..., 0] == 0
+    assert (image[blind] == 0).all()
+    assert (image[~blind][:, :10].sum(-1) == 1).all()
+    for (type, colour, opening), found in zip(seen[~blind], image[~blind], strict=True):
+        kind = KINDS[int(found[:10].argmax())]
+        assert AS_MINIGRID[kind] == (type, opening)
+        assert found[10:].tolist() == [int(kind != "empty" and c == colour) for c in range(6)]
+
+
+def test_the_whole_map_as_indicators_shows_the_agent():
+    model = tasks.door_key(observation="grid-one-hot")
+    state = model.initial(np.arange(20))
+    image = model.observe(state)
+    row, column = np.divmod(state.cell, 8)
+    agent = image[..., 16:]
+    assert (agent.sum((1, 2, 3)) == 1).all()
+    assert (agent[np.arange(20), column, row, state.heading] == 1).all()

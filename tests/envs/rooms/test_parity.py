@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from minigrid.wrappers import FullyObsWrapper, OneHotPartialObsWrapper
+from minigrid.wrappers import FullyObsWrapper
 from minigrid_worlds import PAIRS, Record, level_of, play
 from shortest import plan
 
@@ -101,7 +101,6 @@ def test_success_is_success_there(name):
         ({"view_size": 9}, {"agent_view_size": 9}, None),
         ({"see_through": True}, {"see_through_walls": True}, None),
         ({"observation": "grid"}, {}, FullyObsWrapper),
-        ({"observation": "one-hot"}, {}, OneHotPartialObsWrapper),
     ],
 )
 def test_same_views(ours, theirs, wrapper):
