@@ -20,7 +20,7 @@ _MIX_2 = 0x94D049BB133111EB - 2**64
 def _shift_right(z: Array, bits: int) -> Array:
     """Logical shift: numpy has words without a sign, in torch the sign that `>>` copies in is masked off."""
     if isinstance(z, np.ndarray):
-        return (z.view(np.uint64) >> bits).view(np.int64)
+        return (z.view(np.uint64) >> np.uint64(bits)).view(np.int64)
     return (z >> bits) & ((1 << (64 - bits)) - 1)
 
 

@@ -244,11 +244,12 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if someone_over and mode is AutoresetMode.DISABLED:
             i = int(simulation.xp.argmax(simulation.xp.astype(over, simulation.xp.int8)))
             raise ResetNeeded(f"environment {i} is over: reset it with a reset_mask")
-        reward, terminated = simulation.step(taken, ~over if someone_over else None)
+        playing = ~over if someone_over else None
+        reward, terminated = simulation.step(taken, playing)
         truncated = self._nobody
         if self.max_episode_steps is not None:
             truncated = simulation.elapsed >= self.max_episode_steps
-            truncated = truncated & ~over if someone_over else truncated
+            truncated = truncated if playing is None else truncated & playing
         self._done = terminated | truncated
         info: Info = {}
         if someone_over and mode is AutoresetMode.NEXT_STEP:

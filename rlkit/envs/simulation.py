@@ -48,14 +48,16 @@ class Simulation:
         """Begin the next episode where the mask [B] holds; at first everywhere."""
         if self.state is None:
             mask = self.xp.ones_like(mask)
-        self.episode = self.episode + mask
-        self.elapsed = self.elapsed * ~mask
         if self.xp is np:
-            rows = np.flatnonzero(mask)
+            rows = mask.nonzero()[0]
+            self.episode[rows] += 1
+            self.elapsed[rows] = 0
             self.key[rows] = episode_key(self.seed[rows], self.episode[rows])
             fresh = self._first(self.key[rows])
             self.state = fresh if self.state is None else put(self.state, rows, fresh)
         else:
+            self.episode = self.episode + mask
+            self.elapsed = self.elapsed * ~mask
             self.key = self.xp.where(mask, episode_key(self.seed, self.episode), self.key)
             fresh = self._first(self.key)
             self.state = fresh if self.state is None else where(mask, fresh, self.state)
@@ -69,11 +71,11 @@ class Simulation:
         if self.state is None:
             raise ResetNeeded("call reset before step")
         model = self.model
-        if playing is not None:
-            action = action * playing
         if self.waits:
-            self._check(action, playing)
-        self.elapsed = self.elapsed + 1
+            action = self._checked(action, playing)
+        elif playing is not None:
+            action = action * playing
+        self.elapsed += 1
         if model.n_events > 1:
             step = model.sample(self.state, action, uniform(self.key, self.elapsed))
         else:
@@ -112,8 +114,11 @@ class Simulation:
         event = draw if self.model.n_starts == 1 else self.model.start_event(uniform(key, draw))
         return self.model.initial(event)
 
-    def _check(self, action: Array, playing: Array | None) -> None:
+    def _checked(self, action: Array, playing: Array | None) -> Array:
+        """The actions, 0 where nobody plays and what is given is none; raises `InvalidAction`."""
         outside = (action < 0) | (action >= self.model.n_actions)
+        if playing is not None and outside.any():
+            action, outside = action * playing, outside & playing
         if outside.any():
             i = int(self.xp.argmax(self.xp.astype(outside, self.xp.int8)))
             raise InvalidAction(f"action {int(action[i])} is none of 0..{self.model.n_actions - 1}")
@@ -125,6 +130,7 @@ class Simulation:
             if refused.any():
                 i = int(self.xp.argmax(self.xp.astype(refused, self.xp.int8)))
                 raise illegal(int(action[i]), np.asarray(allowed[i]))
+        return action
 
 
 def illegal(action: int, allowed: npt.NDArray[np.bool_]) -> InvalidAction:
