@@ -1,9 +1,9 @@
 """Make `rlkit/figures.json` and docs/environments: figures by the solvers, films of episodes, knobs.
 
-    python docs/gallery.py [--films] [ID ...]
+    python docs/gallery.py [--pages] [--films] [ID ...]
 
-Figures of the ids given (all without) are computed anew; with `--films`, films too. The pages are always
-written for all.
+Figures of the ids given (all without) are computed anew, except with `--pages`; with `--films`, films too.
+The pages are always written for all.
 """
 
 import json
@@ -41,9 +41,10 @@ TITLES = {
 def shot(id: str, path: Path) -> None:
     """A film of one episode, under the optimal policy where that can be known."""
     entry = next(e for e in ENTRIES if e.id == id)
-    env = make(id, render_mode="rgb_array", **(entry.exact or {}))
+    one_level = {"levels": 1, "observation": "grid"} if entry in FAMILIES["rooms"] else {}
+    env = make(id, render_mode="rgb_array", **{**(entry.exact or {}), **one_level})
     act = random_policy(env, 0)
-    if entry.exact is not None and not env.unwrapped.model.hidden:
+    if not env.unwrapped.model.hidden:
         with suppress(NoExactModel):
             act = optimal_policy(env)
     write(film(env, act, seed=0, width=WIDTH)[:LONGEST], path, fps=3)
@@ -129,9 +130,10 @@ def index(figures: dict) -> str:
 
 def main() -> None:
     films = "--films" in sys.argv
-    chosen = [name for name in sys.argv[1:] if name != "--films"] or ids()
+    pages = "--pages" in sys.argv
+    chosen = [name for name in sys.argv[1:] if not name.startswith("--")] or ids()
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
-    for id in chosen:
+    for id in [] if pages else chosen:
         record = describe(id)
         figures[record["id"]] = {name: record[name] for name in KEPT}
         print(id, flush=True)

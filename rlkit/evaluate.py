@@ -24,6 +24,10 @@ from numpy.typing import NDArray
 from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
 from rlkit.core import MDP, POMDP, NoExactModel
+from rlkit.core.model import batch_size
+from rlkit.envs.faces import ModelEnv
+from rlkit.envs.registry import make
+from rlkit.envs.single import first
 from rlkit.solvers import belief_mdp, evaluate_policy, solve, uniform_policy
 
 MOST_BELIEFS = 20_000  # up to which the optimum with memory is computed
@@ -40,7 +44,7 @@ class Score:
     percent_of_optimum: float | None
     regret: float | None
     reason: str | None = None
-    sees: str = "states"  # what the agent of the optimum sees: states, or the past of "observations"
+    sees: str = "states"  # what the optimum knows: states, past "observations", or "hidden states"
 
 
 @dataclass(frozen=True)
@@ -124,6 +128,7 @@ def score(
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
     solved, sees = mdp, "states"
     if isinstance(model, POMDP):
+        sees = "hidden states"
         with suppress(NoExactModel):
             solved, sees = belief_mdp(model, horizon=horizon, max_beliefs=MOST_BELIEFS).mdp, "observations"
     solution = solve(solved, gamma=gamma, horizon=horizon)
@@ -196,21 +201,20 @@ def report(
 
 def _observations(agent: Agent, mdp: MDP) -> Any:
     """What the agent sees in each state of the model, [S, ...]; anything at terminal states."""
-    space = agent.observation_space
-    if isinstance(space, spaces.Discrete):
-        states = np.arange(mdp.n_states)
-        if (states[~mdp.terminal] >= space.n).any():
-            raise NoExactModel(f"the model has more states than {agent.env_id} has observations")
-        return np.where(states < space.n, states, 0) + int(space.start)
     assert agent.env_id is not None
-    env = gymnasium.make(agent.env_id, **agent.env_kwargs)
-    try:
-        observations = getattr(env.unwrapped, "observations", None)
-        if observations is None:
-            raise NoExactModel(f"{agent.env_id} does not say what is observed in each state of its model")
-        return observations()
-    finally:
-        env.close()
+    states = np.arange(mdp.n_states)
+    env = make(agent.env_id, **agent.env_kwargs)
+    base = env.unwrapped
+    env.close()
+    if isinstance(base, ModelEnv):
+        known = batch_size(base.states())
+        return first(base.observations(), np.minimum(states, known - 1))  # those behind are terminal twins
+    space = agent.observation_space
+    if not isinstance(space, spaces.Discrete):
+        raise NoExactModel(f"{agent.env_id} does not say what is observed in each state of its model")
+    if (states[~mdp.terminal] >= space.n).any():
+        raise NoExactModel(f"the model has more states than {agent.env_id} has observations")
+    return np.where(states < space.n, states, 0) + int(space.start)
 
 
 def _finite(x: float) -> float | None:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from rlkit import checkpoint
 from rlkit.agents import Agent
-from rlkit.core import POMDP
+from rlkit.core import POMDP, NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.faces import ModelEnv, action_mask
 from rlkit.envs.registry import exact, make, resolve
@@ -77,6 +77,8 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     found = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
     mdp = found.mdp if isinstance(found, POMDP) else found
     planned = limit is not None and limit * mdp.n_states <= PLANNED
+    if mdp.fade and not planned:
+        raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
     gamma = min(mdp.discount, HASTE) if planned else None
     solution = solve(mdp, horizon=limit if planned else None, gamma=gamma)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan

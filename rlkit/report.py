@@ -306,7 +306,14 @@ def grade(record: Record) -> RenderableType:
             f"{percent:.2f}" if percent is not None else f"– ({score['reason']})",
             style="bold" if headline else "",
         )
-    return Group(facts, table)
+    known = KNOWN.get(record["exact"]["sees"])
+    return Group(facts, table, Text(f"optimum: {known}", style="dim")) if known else Group(facts, table)
+
+
+KNOWN = {
+    "observations": "of an agent that remembers all it has seen",
+    "hidden states": "of an agent that sees the states, which are hidden",
+}
 
 
 class TrainingView:

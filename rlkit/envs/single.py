@@ -217,8 +217,8 @@ class Remembered:
         return [known[mark] for mark in marks]
 
 
-def first(observation: Any, place: int = 0) -> Any:
-    """The observation at a place of a batch, which may be a dict or tuple of arrays."""
+def first(observation: Any, place: Any = 0) -> Any:
+    """The observation at a place of a batch (or at many), which may be a dict or tuple of arrays."""
     if isinstance(observation, dict):
         return {name: first(part, place) for name, part in observation.items()}
     if isinstance(observation, tuple):

@@ -16,7 +16,7 @@ from rlkit.envs.registry import RegistryError, make
         ("Exam-v0", "rlkit/Exam-v0"),
         ("frozenlake", "rlkit/FrozenLake-v0"),
         ("FrozenLake-v1", "FrozenLake-v1"),
-        ("taxi", "Taxi-v4"),
+        ("taxi", "rlkit/Taxi-v0"),
         ("cartpole", "CartPole-v1"),
         ("cartpole-v0", "CartPole-v0"),
     ],
