@@ -62,7 +62,8 @@ def describe(name: str) -> Record:
     if entry is not None and entry.exact is None:
         return record
     try:
-        return record | figures(exact(id, **record["exact_knobs"]), limit)
+        found = figures(exact(id, **record["exact_knobs"]), limit)
+        return record | {name: value for name, value in found.items() if record.get(name) is None}
     except NoExactModel:
         return record
 

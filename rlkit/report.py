@@ -46,8 +46,10 @@ def number(x: float | str | None, digits: int = 6) -> str:
         return x
     if abs(x) < NOTHING:
         return "0"
-    large = 10.0**digits <= abs(x) < 1e9
-    return (f"{x:,.0f}" if large else f"{x:.{digits}g}").replace("-", "−")
+    if 10.0**digits <= abs(x) < 1e9:
+        return f"{x:,.0f}".replace("-", "−")
+    small = abs(x) < 1e-3 and digits <= 4
+    return (f"{x:.1e}" if small else f"{x:.{digits}g}").replace("-", "−")
 
 
 SEES = {
@@ -199,7 +201,9 @@ class Environments:
                 table.add_row(Text(family, "bold magenta"))
             seen = [sees(r["observation"])] if wide else []
             id = r["id"].removeprefix("rlkit/").removesuffix("-v0")
-            table.add_row(f" {id}", *seen, *(number(r[key], 4) for key in columns))
+            cells = {key: number(r[key], 4) for key in columns}
+            cells["states"] += "°" if r["exact_knobs"] else " "
+            table.add_row(f" {id}", *seen, *cells.values())
         yield table
         yield Text(NOTE, style="dim")
 
@@ -217,7 +221,7 @@ COLUMNS = {
 NOTE = (
     "optimum: best expected return, at the problem's own discount; in limit: within its limit of steps; "
     "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
-    "uniform policy. `rlkit envs ID` says more."
+    "uniform policy. ° solved for knobs that `rlkit envs ID` names."
 )
 
 

@@ -1,0 +1,58 @@
+"""What the package says of its environments is what the solvers find."""
+
+import json
+
+import pytest
+
+from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids, listed
+
+KEPT = json.loads(FIGURES.read_text())
+SEARCHED = ("memoryless",)  # found by a search of many steps, whose last digits the machine decides
+
+
+def is_quick(id):
+    states, observations = KEPT[id]["states"] or 0, KEPT[id]["observations"]
+    return states <= (200 if observations else 10_000)
+
+
+def differences(id):
+    found, kept = describe(id), KEPT[id]
+    wrong = [name for name in kept if name not in FIGURE_NAMES and found[name] != kept[name]]
+    for name in FIGURE_NAMES:
+        tolerance = 1e-2 if name in SEARCHED else 1e-9
+        if found[name] != kept[name] and found[name] != pytest.approx(kept[name], rel=tolerance, abs=1e-12):
+            wrong.append(name)
+    return wrong
+
+
+@pytest.mark.parametrize("id", [id for id in ids() if is_quick(id)])
+def test_figures(id):
+    assert differences(id) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("id", [id for id in ids() if not is_quick(id)])
+def test_figures_of_large_models(id):
+    assert differences(id) == []
+
+
+def test_a_wrong_figure_would_be_noticed(monkeypatch):
+    monkeypatch.setitem(KEPT, "rlkit/Exam-v0", KEPT["rlkit/Exam-v0"] | {"optimum": -0.16})
+    assert differences("rlkit/Exam-v0") == ["optimum"]
+
+
+def test_every_id_is_listed_with_its_family():
+    assert [record["id"] for record in listed()] == ids()
+    assert {record["family"] for record in listed()} == {"chains", "grids", "rooms", "memory", "games"}
+
+
+@pytest.mark.parametrize("record", listed(), ids=lambda r: r["id"])
+def test_no_policy_beats_the_optimum(record):
+    best = record["optimum_in_limit"]
+    best = record["optimum"] if best is None else best
+    if best is None:
+        return
+    assert record["random"] <= best
+    if record["memoryless"] is not None:
+        assert record["memoryless"] <= best + 1e-9
+        assert best <= record["full_information"] + 1e-9
