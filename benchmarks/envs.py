@@ -130,6 +130,7 @@ def row(id: str) -> str:
         if "MiniGrid" in PEERS[id]:
             import minigrid  # noqa: F401  enters the ids
         peer = gym.make(PEERS[id])
+    vector_rate(batch, 1.0)  # after this a batch of a small model is stepped by a compiled loop
     rounds = [
         (vector_rate(batch), scalar_rate(single), scalar_rate(peer) if peer else None) for _ in range(ROUNDS)
     ]

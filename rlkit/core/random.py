@@ -12,9 +12,8 @@ import numpy as np
 
 from rlkit.core.arrays import Array, namespace
 
-_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
-_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
-_MIX_2 = 0x94D049BB133111EB - 2**64
+GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
+_GOLDEN, _MIX_1, _MIX_2 = (word - 2**64 for word in (GOLDEN, MIX_1, MIX_2))  # as int64
 
 
 def _shift_right(z: Array, bits: int) -> Array:

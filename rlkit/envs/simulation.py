@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,9 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from ..core.arrays import Array, namespace
 from ..core.model import Model, each, leaves, put, where
 from ..core.random import episode_key, seed_key, uniform
+from .lookup import Lookup, lookup_of
 
+COMPILE_FROM = 3_000_000  # steps of a batch; for fewer, loading a compiler takes longer than it saves
 COUNTERS = ("seed", "episode", "elapsed", "key")
 
 
@@ -32,6 +35,8 @@ class Simulation:
         self.seed, self.episode, self.elapsed, self.key = (self._zeros() for _ in COUNTERS)
         self.episode -= 1
         self.state: Any = None
+        self._stepped = 0
+        self._lookup: Lookup | None = None
 
     @property
     def xp(self) -> Any:
@@ -48,7 +53,14 @@ class Simulation:
         """Begin the next episode where the mask [B] holds; at first everywhere."""
         if self.state is None:
             mask = self.xp.ones_like(mask)
-        if self.xp is np:
+        found = self._lookup
+        if found is not None and found.thresholds is not None:
+            from . import kernels
+
+            (index,) = leaves(self.state)
+            begin = partial(kernels.restart, self.seed, self.episode, self.key, self.elapsed)
+            begin(index, mask, found.starts, found.thresholds)
+        elif self.xp is np:
             rows = mask.nonzero()[0]
             self.episode[rows] += 1
             self.elapsed[rows] = 0
@@ -75,6 +87,8 @@ class Simulation:
             action = self._checked(action, playing)
         elif playing is not None:
             action = action * playing
+        if self._compiled():
+            return self._looked_up(action, playing)
         self.elapsed += 1
         if model.n_events > 1:
             step = model.sample(self.state, action, uniform(self.key, self.elapsed))
@@ -85,6 +99,25 @@ class Simulation:
         if playing is None:
             return reward, step.terminated
         return reward * playing, step.terminated & playing
+
+    def _compiled(self) -> bool:
+        """Whether a small model is stepped by tables; they are made once enough steps were taken."""
+        if self._stepped < COMPILE_FROM:
+            self._stepped += self.size
+            if self._stepped >= COMPILE_FROM and self.xp is np:
+                self._lookup = lookup_of(self.model)
+                self.state = each(np.array, self.state)
+        return self._lookup is not None
+
+    def _looked_up(self, action: Array, playing: Array | None) -> tuple[Array, Array]:
+        from . import kernels
+
+        assert self._lookup is not None
+        (index,) = leaves(self.state)
+        reward, over = np.zeros(self.size), np.zeros(self.size, dtype=np.bool_)
+        playing = np.ones(self.size, dtype=np.bool_) if playing is None else playing
+        kernels.advance(self.key, self.elapsed, index, action, playing, *self._lookup.tables, reward, over)
+        return self.model.decayed(reward, self.elapsed), over
 
     def array(self, values: npt.NDArray[Any]) -> Array:
         """The same numbers in the library and on the device of this simulation."""

@@ -8,7 +8,9 @@ from scipy.stats import chisquare
 
 import rlkit
 from rlkit.core import TableModel, from_successors
-from rlkit.envs import MDPEnv, ModelVectorEnv, simulation
+from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, simulation
+from rlkit.envs.lookup import lookup_of
+from rlkit.envs.wrappers import StickyActions
 
 IDS = ("rlkit/Exam-v0", "rlkit/FrozenLake-v0", "rlkit/GridWorld-v0")
 MODES = ("NextStep", "SameStep", "Disabled")
@@ -74,6 +76,24 @@ def test_scalar_and_vector_faces_live_the_same_episodes(id, size, place, mode):
     assert_same(
         scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=size, place=place, mode=mode)
     )
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("id", [*IDS, "rlkit/TaxiRainy-v0", "rlkit/FourRoomsCompass-v0"])
+def test_the_compiled_loop_lives_the_same_episodes(id, mode, monkeypatch):
+    monkeypatch.setattr(simulation, "COMPILE_FROM", 200)
+    actions = np.random.default_rng(5).integers(gym.make(id).action_space.n, size=STEPS)
+    assert_same(scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=7, place=3, mode=mode))
+    env = gym.make_vec(id, num_envs=200, vectorization_mode="vector_entry_point").unwrapped
+    env.reset(seed=0)
+    env.step(np.zeros(200, dtype=np.int64))
+    assert env._simulation._lookup is not None
+
+
+def test_only_small_models_whose_state_is_a_number_are_looked_up():
+    assert lookup_of(frozen_lake()) is not None
+    assert lookup_of(StickyActions(frozen_lake(), 0.1)) is None
+    assert lookup_of(frozen_lake(size=500)) is None
 
 
 def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch):
