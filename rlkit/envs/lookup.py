@@ -10,6 +10,8 @@ import numpy.typing as npt
 
 from ..core.model import Model, leaves, take
 
+Table = npt.NDArray[Any]
+
 LARGEST = 2_000_000  # outcomes of the tables
 
 
@@ -25,7 +27,7 @@ class Lookup:
     thresholds: npt.NDArray[np.float64] | None  # between which their draws lie; None if drawn in another way
 
     @property
-    def tables(self) -> tuple[npt.NDArray[Any], ...]:
+    def tables(self) -> tuple[Table, Table, Table, Table]:
         """What `kernels.advance` reads."""
         return self.cumulative, self.successor, self.reward, self.ended
 

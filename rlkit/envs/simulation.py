@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import count
 from typing import Any
 
@@ -58,8 +57,8 @@ class Simulation:
             from . import kernels
 
             (index,) = leaves(self.state)
-            begin = partial(kernels.restart, self.seed, self.episode, self.key, self.elapsed)
-            begin(index, mask, found.starts, found.thresholds)
+            begins = found.starts, found.thresholds
+            kernels.restart(self.seed, self.episode, self.key, self.elapsed, index, mask, *begins)
         elif self.xp is np:
             rows = mask.nonzero()[0]
             self.episode[rows] += 1
