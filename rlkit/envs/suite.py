@@ -22,7 +22,7 @@ class Entry:
 
 CHAINS = (
     Entry("rlkit/Exam-v0", "envs.exam:exam", "study or party before an exam"),
-    Entry("rlkit/MDP-v0", "core.table:TableModel", "any MDP, given as mdp=", needs="mdp"),
+    Entry("rlkit/MDP-v0", "envs.tables:table", "any MDP, given as mdp= or as a file", needs="mdp"),
     Entry("rlkit/RiverSwim-v0", "envs.chains:river_swim", "swim against a current to a large reward", 100),
     Entry("rlkit/Gambler-v0", "envs.chains:gambler", "stake a capital until it is won or lost"),
     Entry("rlkit/DeepSea-v0", "envs.chains:deep_sea", "one dive of 2^n finds the treasure"),

@@ -5,7 +5,9 @@ import pytest
 
 import rlkit
 from rlkit.core import NoExactModel, from_successors
+from rlkit.core.files import write_model
 from rlkit.envs import resolve
+from rlkit.envs.knobs import KnobError
 from rlkit.envs.registry import RegistryError, make
 
 
@@ -52,3 +54,16 @@ def test_any_mdp_is_an_environment():
     assert sum(env.step(0)[1] for _ in range(2)) <= 2
     envs = gym.make_vec("rlkit/MDP-v0", num_envs=3, vectorization_mode="vector_entry_point", mdp=mdp)
     assert envs.reset(seed=0)[0].tolist() == [0, 0, 0]
+
+
+def test_any_mdp_from_a_file_or_an_object(tmp_path):
+    mdp = rlkit.exact("rlkit/Exam-v0")
+    write_model(mdp, tmp_path / "exam.drn")
+    for given in (mdp, tmp_path / "exam.drn", str(tmp_path / "exam.drn")):
+        env = make("rlkit/MDP-v0", mdp=given)
+        rlkit.check_env(env)
+        assert rlkit.solve(env.unwrapped.mdp()).initial.value == pytest.approx(-0.159)
+    with pytest.raises(KnobError, match="mdp must be an MDP or a model file, not 3"):
+        make("rlkit/MDP-v0", mdp=3)
+    with pytest.raises(RegistryError, match="'mdp'"):
+        make("rlkit/MDP-v0")
