@@ -12,7 +12,7 @@ SEARCHED = ("memoryless",)  # found by a search of many steps, whose last digits
 
 def is_quick(id):
     states, observations = KEPT[id]["states"] or 0, KEPT[id]["observations"]
-    return states <= (200 if observations else 10_000)
+    return states <= (100 if observations else 10_000)
 
 
 def differences(id):
