@@ -14,7 +14,7 @@ from pathlib import Path
 from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids
 from rlkit.core import NoExactModel
 from rlkit.envs.registry import make
-from rlkit.envs.suite import ENTRIES, FAMILIES
+from rlkit.envs.suite import FAMILIES
 from rlkit.record import film, optimal_policy, random_policy, write
 
 PAGES = Path(__file__).parent / "environments"
@@ -50,12 +50,12 @@ def shot(id: str, path: Path) -> None:
     write(film(env, act, seed=0, width=WIDTH)[:LONGEST], path, fps=3)
 
 
-def page(family: str, figures: dict) -> str:
+def page(family: str) -> str:
     lines = [f"# {family.capitalize()}", "", INTRODUCTIONS[family], ""]
     for entry in FAMILIES[family]:
         if entry.needs:
             continue
-        record = describe_cheaply(entry.id) | figures[entry.id]
+        record = describe(entry.id)
         film_of = f"films/{entry.id.removeprefix('rlkit/')}.gif"
         lines += [f"## `{entry.id}`", "", f"![{entry.summary}]({film_of})", "", record["doc"], ""]
         lines += ["| | |", "|---|---|"]
@@ -77,18 +77,6 @@ def page(family: str, figures: dict) -> str:
             lines += [f"| knobs | {knobs} |"]
         lines += [""]
     return "\n".join(lines)
-
-
-def describe_cheaply(id: str) -> dict:
-    from rlkit import catalogue
-
-    entry = next(e for e in ENTRIES if e.id == id)
-    factory = catalogue._factory(entry.factory)
-    return {
-        "doc": catalogue._first_paragraph(factory),
-        "knobs": catalogue._knobs(factory, entry.kwargs),
-        "action_names": make(id).unwrapped.model.action_names,
-    }
 
 
 def actions(record: dict) -> str:
@@ -134,7 +122,7 @@ def main() -> None:
     chosen = [name for name in sys.argv[1:] if not name.startswith("--")] or ids()
     figures = json.loads(FIGURES.read_text()) if FIGURES.exists() else {}
     for id in [] if pages else chosen:
-        record = describe(id)
+        record = describe(id, anew=True)
         figures[record["id"]] = {name: record[name] for name in KEPT}
         print(id, flush=True)
     figures = {id: figures[id] for id in ids() if id in figures}
@@ -144,7 +132,7 @@ def main() -> None:
         shot(id, PAGES / "films" / f"{id.removeprefix('rlkit/')}.gif")
     for family in FAMILIES:
         if FAMILIES[family]:
-            (PAGES / f"{family}.md").write_text(page(family, figures))
+            (PAGES / f"{family}.md").write_text(page(family))
     (PAGES / "README.md").write_text(index(figures))
 
 

@@ -36,8 +36,11 @@ FIGURE_NAMES = (
 )
 
 
-def describe(name: str) -> Record:
-    """Everything about an environment id, short or full, as a plain record; raises `RegistryError`."""
+def describe(name: str, *, anew: bool = False) -> Record:
+    """Everything about an environment id, short or full, as a plain record; raises `RegistryError`.
+
+    The figures of the ids that rlkit ships are those it keeps, unless they are to be computed `anew`.
+    """
     id = resolve(name)
     entry = next((e for e in ENTRIES if e.id == id), None)
     factory = None if entry is None else _factory(entry.factory)
@@ -59,6 +62,8 @@ def describe(name: str) -> Record:
     }
     env.close()
     record |= dict.fromkeys(FIGURE_NAMES)
+    if entry is not None and not anew:
+        return record | {name: _kept()[id][name] for name in FIGURE_NAMES}
     if entry is not None and entry.exact is None:
         return record
     try:
@@ -110,13 +115,18 @@ def _optimum(model: MDP | POMDP, limit: int | None) -> float | None:
 
 def listed() -> list[Record]:
     """What was computed of each id that needs nothing to be made, with its family, as it was kept."""
-    kept = json.loads(FIGURES.read_text())
+    kept = _kept()
     return [
         {"family": family, "summary": entry.summary, **kept[entry.id]}
         for family, entries in FAMILIES.items()
         for entry in entries
         if entry.id in kept
     ]
+
+
+def _kept() -> dict[str, Record]:
+    kept: dict[str, Record] = json.loads(FIGURES.read_text())
+    return kept
 
 
 def ids() -> list[str]:

@@ -16,7 +16,7 @@ def is_quick(id):
 
 
 def differences(id):
-    found, kept = describe(id), KEPT[id]
+    found, kept = describe(id, anew=True), KEPT[id]
     wrong = [name for name in kept if name not in FIGURE_NAMES and found[name] != kept[name]]
     for name in FIGURE_NAMES:
         tolerance = 1e-2 if name in SEARCHED else 1e-9
