@@ -25,7 +25,7 @@ import rlkit  # noqa: F401  enters the ids
 from rlkit.core.model import leaves
 from rlkit.envs.suite import ENTRIES
 
-ROUNDS, SECONDS, BATCH = 5, 0.4, 1024
+ROUNDS, SECONDS, BATCH = 5, 0.2, 1024
 PEERS = {
     "rlkit/FrozenLake-v0": "FrozenLake-v1",
     "rlkit/FrozenLake8x8-v0": "FrozenLake8x8-v1",

@@ -43,11 +43,11 @@ def shot(id: str, path: Path) -> None:
     one_level = {"levels": 1, "observation": "grid"}
     knobs = one_level if id in {entry.id for entry in FAMILIES["rooms"]} else {}
     env = make(id, render_mode="rgb_array", **knobs)
-    act = random_policy(env, 0)
+    act, player = random_policy(env, 0), "random play"
     if not env.unwrapped.model.hidden:
         with suppress(NoExactModel):
-            act = optimal_policy(env)
-    write(film(env, act, seed=0, width=WIDTH)[:LONGEST], path, fps=3)
+            act, player = optimal_policy(env), "optimal play"
+    write(film(env, act, seed=0, width=WIDTH, player=player)[:LONGEST], path, fps=3)
 
 
 def page(family: str) -> str:
@@ -95,6 +95,19 @@ def index(figures: dict) -> str:
         "",
         "Every figure was computed by the solvers from the same description that is stepped:",
         "`python docs/gallery.py` makes this page, and the tests compare it with the solvers.",
+        "",
+        "*optimum*: the best expected return without a time limit, at the problem's own discount.",
+        "*within its limit*: of the first so many steps. Where states look alike, both are those of an",
+        "agent that remembers what it saw, and *without memory* is the best known of one that goes by",
+        "the present observation. *random*: the uniform policy over legal actions, within the limit",
+        "where there is one. Some figures are for knobs that the page of the id names, since the whole",
+        "is too large; a few ids are too large for any.",
+        "",
+        "Every id also takes `sticky` (probability that the last action is repeated), `reward_noise`",
+        "(added or taken away, each half the time), `reward_delay` (steps between pay-days) and",
+        "`time_aware` (a limit that is part of the observation); those with one number or one array to",
+        "see take `frame_stack` (how many are seen together), and those with one number",
+        "`observation_noise` (probability of a random one).",
         "",
         "| id | what it is | states | optimum | within its limit | without memory | random |",
         "|---|---|---|---|---|---|---|",

@@ -13,7 +13,7 @@ import numpy as np
 
 from rlkit.core import MDP, POMDP, NoExactModel
 from rlkit.envs.cells import START
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.envs.suite import ENTRIES, FAMILIES
@@ -45,7 +45,6 @@ def describe(name: str, *, anew: bool = False) -> Record:
     entry = next((e for e in ENTRIES if e.id == id), None)
     factory = None if entry is None else _factory(entry.factory)
     env = make(id)
-    limit = None if env.spec is None else env.spec.max_episode_steps
     model = getattr(env.unwrapped, "model", None)
     space: Any = env.action_space
     record: Record = {
@@ -57,7 +56,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "action_space": str(space),
         "actions": int(space.n) if hasattr(space, "n") else getattr(model, "n_actions", None),
         "action_names": None if model is None else model.action_names,
-        "max_episode_steps": limit,
+        "max_episode_steps": time_limit(env),
         "exact_knobs": {} if entry is None or entry.exact is None else dict(entry.exact),
     }
     env.close()
@@ -67,7 +66,8 @@ def describe(name: str, *, anew: bool = False) -> Record:
     if entry is not None and entry.exact is None:
         return record
     try:
-        found = figures(exact(id, **record["exact_knobs"]), limit)
+        knobs = record["exact_knobs"]
+        found = figures(exact(id, **knobs), time_limit(make(id, **knobs)))
         return record | {name: value for name, value in found.items() if record.get(name) is None}
     except NoExactModel:
         return record

@@ -22,8 +22,8 @@ from rlkit.core import MDP, Model, TableModel, enumerate_model
 from rlkit.core.enumerate import keys
 from rlkit.core.model import batch_size, inverse_cdf, leaves, take, where
 from rlkit.core.random import uniform
-from rlkit.core.validation import NoExactModel
-from rlkit.envs.faces import ModelEnv, action_mask, flat_action
+from rlkit.core.validation import ModelError, NoExactModel
+from rlkit.envs.faces import ModelEnv, action_mask, flat_action, time_limit
 from rlkit.envs.single import first
 from rlkit.errors import RlkitError
 from rlkit.solvers import solve
@@ -64,6 +64,10 @@ def check_env(env: gym.Env[Any, Any], *, steps: int = 3000, seed: int = 0) -> No
     frequencies must pass a chi-square test, and `reward_threshold` must not lie above the optimum.
     Raises `CheckError`.
     """
+    if not isinstance(env, gym.Env):
+        raise TypeError(
+            f"check_env takes a gymnasium.Env, not {env!r}; for batches there is check_vector_env"
+        )
     _report(_name(env), _env_findings(env, steps, seed))
 
 
@@ -72,6 +76,8 @@ def check_vector_env(env: VectorEnv[Any, Any, Any], *, steps: int = 300, seed: i
 
     Raises `CheckError`.
     """
+    if not isinstance(env, VectorEnv):
+        raise TypeError(f"check_vector_env takes a gymnasium.vector.VectorEnv, not {env!r}")
     _report(str(env), _vector_findings(env, steps, seed))
 
 
@@ -138,11 +144,24 @@ def _env_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str
     different = next((t for t, (a, b) in enumerate(zip(once, again, strict=False)) if a != b), None)
     if different is not None:
         yield f"seed {seed} gives another episode the second time, from step {different} on"
-    yield from _mask_findings(env, seed)
+    found = list(_step_findings(env, seed))
+    if found:
+        yield from found
+        return
     tabled = _tabled(env)
     if tabled is None:
         return
-    yield from _sampled_findings(env, tabled, steps, seed)
+    if not isinstance(env.unwrapped, ModelEnv):
+        try:
+            tabled.exact()
+        except ModelError as error:
+            yield f"the table P: {error}"
+            return
+    try:
+        yield from _sampled_findings(env, tabled, steps, seed)
+    except (gym.error.Error, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        yield f"a legal step failed: {type(error).__name__}: {error}"
+        return
     yield from _threshold_findings(env, tabled)
 
 
@@ -164,15 +183,25 @@ def _play(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, 
             yield None, None, (observation, info)
 
 
-def _mask_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
+def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
     n = getattr(env.action_space, "n", None)
-    for _, _, result in _play(env, 100, seed):
-        mask = result[-1].get("action_mask")
+    for _, action, (observation, *told, info) in _play(env, 100, seed):
+        if not env.observation_space.contains(observation):
+            yield f"an observation is not in {env.observation_space}"
+        over = False
+        if action is not None:
+            reward, over, truncated = told
+            if not isinstance(reward, int | float | np.integer | np.floating) or not math.isfinite(reward):
+                yield f"the reward {reward!r} is not a finite number"
+            for name, value in (("terminated", over), ("truncated", truncated)):
+                if not isinstance(value, bool | np.bool_):
+                    yield f"{name} is {value!r}, not a bool"
+        mask = info.get("action_mask")
         if mask is None:
             continue
-        over = len(result) > 2 and result[2]
         if np.shape(mask) != (n,):
             yield f"action_mask has shape {np.shape(mask)}, expected ({n},)"
+            return
         elif not over and not np.any(mask):
             yield "action_mask allows nothing although the episode goes on"
 
@@ -293,7 +322,7 @@ def _threshold_findings(env: gym.Env[Any, Any], tabled: Tabled) -> Iterator[str]
         mdp = tabled.exact()
     except NoExactModel:
         return
-    optimum = solve(mdp, gamma=1.0, horizon=spec.max_episode_steps).initial
+    optimum = solve(mdp, gamma=1.0, horizon=time_limit(env)).initial
     if spec.reward_threshold > optimum.upper + 1e-9:
         yield f"reward_threshold {spec.reward_threshold:g} lies above the optimum {optimum.value:.6g}"
 
@@ -407,6 +436,9 @@ def _model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:
         return
     if (starts < 0).any() or abs(starts.sum() - 1) > 1e-9:
         yield f"start_probs sums to {starts.sum():.9g}"
+    u = np.random.default_rng(seed).random(1000)
+    if (np.asarray(model.start_event(u)) != inverse_cdf(starts[None, :], u)).mean() > 0.001:
+        yield "start_event does not choose the event in whose interval of start_probs u lies"
     rng = np.random.default_rng(seed)
     size = 64
     key = rng.integers(2**62, size=size)
@@ -438,7 +470,8 @@ def _model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:
             yield "sample_event does not choose the event in whose interval of event_probs u lies"
         step = model.transition(state, action, event)
         drawn = model.sample(state, action, u)
-        if keys(drawn.state) != keys(step.state) or (drawn.reward != step.reward).any():
+        told = (drawn.reward != step.reward) | (drawn.terminated != step.terminated)
+        if keys(drawn.state) != keys(step.state) or told.any():
             yield "sample does something else than transition does for the event of sample_event"
         if keys(state) != before:
             yield "transition changes the state it was given"

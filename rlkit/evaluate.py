@@ -23,9 +23,9 @@ from numpy.typing import NDArray
 
 from rlkit import checkpoint, exact
 from rlkit.agents import Agent, Evaluation
-from rlkit.core import MDP, POMDP, NoExactModel
+from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.core.model import batch_size
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.registry import make
 from rlkit.envs.single import first
 from rlkit.solvers import belief_mdp, evaluate_policy, solve, uniform_policy
@@ -94,7 +94,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
     mdp = model.mdp if isinstance(model, POMDP) else model
     policy = exact_policy(agent, mdp, stochastic=stochastic)
     env = gymnasium.make(agent.env_id, **agent.env_kwargs)
-    limit = env.spec.max_episode_steps if env.spec is not None else None
+    limit = time_limit(env)
     env.close()
     objectives: dict[str, tuple[float, int | None]] = {}
     if agent.config.gamma < 1 and not mdp.fade:
@@ -161,6 +161,10 @@ def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.floa
         raise NoExactModel("an agent with memory has no policy over states")
     legal = np.zeros((mdp.n_states, agent.n_actions), dtype=np.bool_)
     legal[:, : mdp.n_actions] = mdp.legal
+    base = make(str(agent.env_id), **agent.env_kwargs).unwrapped
+    if not isinstance(base, ModelEnv) and hasattr(base, "action_mask"):  # what its info tells the agent
+        for s in np.flatnonzero(~mdp.terminal):
+            legal[s, : mdp.n_actions] &= np.asarray(base.action_mask(int(s)), dtype=np.bool_)
     legal[mdp.terminal] = True
     reset = np.ones(len(packed), dtype=np.bool_)
     policy, _ = agent.policy(packed, state, reset, legal, stochastic=stochastic)
@@ -195,7 +199,7 @@ def report(
     }
     try:
         return record | grade(agent, stochastic=stochastic).to_json()
-    except NoExactModel as error:
+    except (NoExactModel, ModelError) as error:
         return record | {"exact": None, "objectives": {}, "reason": str(error)}
 
 

@@ -15,7 +15,7 @@ from rlkit import checkpoint
 from rlkit.agents import Agent
 from rlkit.core import POMDP, NoExactModel
 from rlkit.core.enumerate import keys
-from rlkit.envs.faces import ModelEnv, action_mask
+from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.errors import RlkitError
 from rlkit.solvers import solve
@@ -48,7 +48,7 @@ def record(
 
     Raises `RecordError` for an unknown policy or suffix, and `NoExactModel` where no optimum is known.
     """
-    knobs = dict(env_kwargs or {})
+    knobs, player = dict(env_kwargs or {}), ""
     if Path(what).is_dir():
         agent = checkpoint.load(Path(what))
         env = make(str(agent.env_id), render_mode="rgb_array", **{**agent.env_kwargs, **knobs})
@@ -58,7 +58,9 @@ def record(
         if policy not in ("optimal", "random"):
             raise RecordError(f"policy {policy!r} is none of optimal, random")
         act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
-    pictures = film(env, act, episodes=episodes, seed=seed)
+        if policy == "optimal" and isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.hidden:
+            player = "who sees the hidden state"
+    pictures = film(env, act, episodes=episodes, seed=seed, player=player)
     env.close()
     write(pictures, out, fps=fps)
     return len(pictures)
@@ -73,13 +75,13 @@ def random_policy(env: gym.Env[Any, Any], seed: int) -> Act:
 def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     """Follow the exact solution, which sees the state; raises `NoExactModel` where there is none."""
     base: Any = env.unwrapped
-    limit = None if env.spec is None else env.spec.max_episode_steps
+    limit = time_limit(env)
     found = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
     mdp = found.mdp if isinstance(found, POMDP) else found
     planned = limit is not None and limit * mdp.n_states <= PLANNED
     if mdp.fade and not planned:
         raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
-    gamma = min(mdp.discount, HASTE) if planned else None
+    gamma = HASTE if planned else None
     solution = solve(mdp, horizon=limit if planned else None, gamma=gamma)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan
     marks = keys(base.states()) if isinstance(base, ModelEnv) else range(mdp.n_states)
@@ -108,13 +110,22 @@ def agent_policy(agent: Agent, env: gym.Env[Any, Any]) -> Act:
 
 
 def film(
-    env: gym.Env[Any, Any], act: Act, *, episodes: int = 1, seed: int = 0, width: int | None = None
+    env: gym.Env[Any, Any],
+    act: Act,
+    *,
+    episodes: int = 1,
+    seed: int = 0,
+    width: int | None = None,
+    player: str = "",
 ) -> list[Image]:
-    """Pictures of whole episodes, `width` wide, each with a line that says what was done and earned."""
+    """Pictures of whole episodes, `width` wide, each with a line that says what was done and earned.
+
+    The first one names the `player`.
+    """
     pictures: list[Image] = []
     for episode in range(episodes):
         observation, info = env.reset(seed=seed if episode == 0 else None)
-        pictures.append(_captioned(env.render(), "start", width))
+        pictures.append(_captioned(env.render(), f"start  {player}", width))
         over, begins, earned = False, True, 0.0
         for step in range(1, LONGEST + 1):
             action = act(observation, info, begins)

@@ -57,6 +57,35 @@ def test_wrong_frequencies_are_found():
     assert "frequencies after" in findings(rlkit.check_env, env, steps=20_000)
 
 
+def test_a_table_whose_rows_do_not_sum_to_one_is_found():
+    env = FrozenLakeEnv()
+    env.P[0][0] = [(0.7, *env.P[0][0][0][1:])]
+    assert "sum to 0.7, not 1" in findings(rlkit.check_env, env)
+
+
+class Odd(ModelEnv):
+    """Pays words, or says with a number that it is over."""
+
+    def __init__(self, reward, terminated):
+        super().__init__(frozen_lake())
+        self.odd = reward, terminated
+
+    def step(self, action):
+        obs, reward, terminated, truncated, info = super().step(action)
+        return obs, self.odd[0](reward), self.odd[1](terminated), truncated, info
+
+
+@pytest.mark.parametrize(
+    ("reward", "terminated", "message"),
+    [
+        (lambda r: np.array([r]), bool, "is not a finite number"),
+        (lambda r: r, int, "terminated is 0, not a bool"),
+    ],
+)
+def test_odd_types_are_found(reward, terminated, message):
+    assert message in findings(rlkit.check_env, Odd(reward, terminated))
+
+
 class Forgetful(ModelEnv):
     """Ignores the seed of a reset."""
 

@@ -35,9 +35,11 @@ def test_arrows_move_and_q_quits(keyboard, capsys):
 
 def test_an_illegal_action_is_said_and_nothing_lost(keyboard, capsys):
     stdin, type = keyboard
-    type(b"zq")
-    play("Inventory", stdin=stdin)
-    assert "return 0" in capsys.readouterr().out
+    type(b"aaq")  # the same square twice
+    play("TicTacToe", stdin=stdin)
+    out = capsys.readouterr().out
+    assert "is not legal here" in out
+    assert "(a3)" in out
 
 
 def test_keys_are_arrows_then_letters_then_what_is_free():

@@ -51,7 +51,8 @@ def evaluate_on(
     """
     episodes = whole("episodes", episodes, least=1)
     if max_steps is None:
-        limited = env.spec is not None and env.spec.max_episode_steps is not None
+        own = env.spec is not None and env.spec.max_episode_steps is not None
+        limited = own or getattr(env.unwrapped, "max_episode_steps", None) is not None
         max_steps = sys.maxsize if limited else UNLIMITED_STEPS
     max_steps = whole("max_steps", max_steps, least=1)
     seed = whole_seed(seed)

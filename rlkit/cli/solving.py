@@ -60,6 +60,9 @@ def solve(
     if target is not None and target_states is not None:
         raise typer.BadParameter("give --target or --target-states, not both")
     name, exact, grid = _load(model, knobs(env), labels, rewards or [], reward_model)
+    fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
+    if fades and horizon is None and objective is None:
+        horizon = _own_limit(model, knobs(env))
     if not isinstance(exact, POMDP):
         refuse(f"the states of {name} are seen", {"--full-information": full_information or None})
         mdp, sees = exact, None
@@ -109,6 +112,14 @@ def _load(
     refuse("an environment has its own", given)
     id = resolve(model)
     return id, exact(id, **knobs), layout(id, **knobs)
+
+
+def _own_limit(name: str, given: dict[str, Any]) -> int | None:
+    """The time limit of an environment, for rewards that fade until then."""
+    from rlkit.envs.faces import time_limit
+    from rlkit.envs.registry import make, resolve
+
+    return None if Path(name).is_file() else time_limit(make(resolve(name), **given))
 
 
 def _solution_record(name: str, found: Solution, *, states: bool) -> dict[str, Any]:

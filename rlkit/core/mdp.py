@@ -128,7 +128,7 @@ class MDP:
 
     def share(self, step: int) -> float:
         """What is left of a reward that is earned at step 1, 2, ... of an episode."""
-        return 1.0 - self.fade * step
+        return max(0.0, 1.0 - self.fade * step)
 
     def with_fade(self, fade: float) -> MDP:
         """The same model, whose rewards shrink with time, sharing all else."""

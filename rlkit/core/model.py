@@ -49,8 +49,8 @@ class Model(Holder, ABC, Generic[S]):
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
     hidden: bool = False  # whether states may differ that look alike: partial observability
+    limit: int | None = None  # steps after which an episode is cut, where the knobs decide it
     decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
-    limit: int | None = None
 
     @abstractmethod
     def start_probs(self) -> Array:

@@ -35,6 +35,7 @@ class TableModel(Model[TableState]):
         self.observation_space = spaces.Discrete(mdp.n_states)
         self.action_names = mdp.action_names
         self.discount = mdp.discount
+        self.fade = mdp.fade
         self.masked = not mdp.legal[~mdp.terminal].all()
         self.choice = np.zeros(mdp.n_states * mdp.n_actions, dtype=np.int64)  # [S * A]
         self.choice[mdp.state_of_choice * mdp.n_actions + mdp.action] = np.arange(mdp.n_choices)
@@ -83,6 +84,13 @@ class TableModel(Model[TableState]):
         place = self.first[self._choice(state, action)] + event
         successor = self.successor[place]
         return Step(TableState(successor), self.reward[place], self.ends[successor])
+
+    def decayed(self, reward: Array, elapsed: Array) -> Array:
+        """What is left of a reward at step `elapsed`, as `MDP.share` has it."""
+        if not self.fade:
+            return reward
+        share = 1.0 - self.fade * elapsed
+        return reward * share * (share > 0)
 
     def observe(self, state: TableState) -> Array:
         """The number of the state, [B]."""

@@ -37,6 +37,7 @@ class Corridor(Hidden[CorridorState]):
         self.ahead = np.array([-1, 0, 1, 0])
         self.pays = np.array([0.0, -0.1, 4.0])  # for a step, a mistake, and the right turn
         self.length = whole("length", length, 1, 10_000)
+        self.limit = 5 * length  # there, and some errors
 
     def transition(self, state: CorridorState, action: Array, event: Array) -> Step[CorridorState]:
         """Walk along the corridor, or turn at its end."""

@@ -50,6 +50,7 @@ class ModelEnv(gym.Env[Any, Any]):
         self.last_action: int | None = None
         self._episode = episode_of(model)
         self._begun = self._over = False
+        self._steps = 0
         self._window: Any = None
 
     def mdp(self) -> MDP:
@@ -83,22 +84,24 @@ class ModelEnv(gym.Env[Any, Any]):
         if seed is not None or not self._begun:
             self._episode.reseed(int(self.np_random.integers(2**62)) if seed is None else seed)
         self._episode.restart()
-        self._begun, self._over, self.last_action = True, False, None
+        self._begun, self._over, self._steps, self.last_action = True, False, 0, None
         if self.render_mode == "human":
             self.render()
         return self._shown()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, Info]:
-        """Take one action; time limits are a wrapper's business, so truncated is always False."""
+        """Take one action; truncated by the model's own limit, as by a wrapper's."""
         if self._over or not self._begun:
             raise ResetNeeded("the episode is over: call reset" if self._over else "call reset before step")
         taken = action if type(action) is int else flat_action(self.action_space, action)
-        reward, self._over = self._episode.step(taken)
-        self.last_action = taken
+        reward, terminated = self._episode.step(taken)
+        self._steps += 1
+        truncated = self.model.limit is not None and self._steps >= self.model.limit
+        self.last_action, self._over = taken, terminated or truncated
         if self.render_mode == "human":
             self.render()
         observation, info = self._shown()
-        return observation, reward, self._over, False, info
+        return observation, reward, terminated, truncated, info
 
     def render(self) -> Any:
         """The present state as an image [H, W, 3] uint8, as text, or in a window."""
@@ -150,6 +153,16 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
     legal: npt.NDArray[np.bool_] = model.legal(model.initial(starts))
     opening: npt.NDArray[np.bool_] = np.logical_and.reduce(legal, axis=0)
     return LegalDiscrete(opening)
+
+
+def time_limit(env: gym.Env[Any, Any]) -> int | None:
+    """Steps after which an episode of an environment is cut, by its wrapper or by its model."""
+    model = env.unwrapped.model if isinstance(env.unwrapped, ModelEnv) else None
+    limits = (
+        None if env.spec is None else env.spec.max_episode_steps,
+        None if model is None else model.limit,
+    )
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def flat_action(space: spaces.Space[Any], action: Any) -> int:
@@ -206,7 +219,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}")
         self.num_envs = num_envs
-        self.max_episode_steps = max_episode_steps
+        limits = [limit for limit in (max_episode_steps, model.limit) if limit is not None]
+        self.max_episode_steps = min(limits, default=None)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
@@ -228,7 +242,10 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin episodes everywhere, or where `options["reset_mask"]` holds; environment i gets seed + i."""
         mask = self._everybody
         if options is not None and "reset_mask" in options:
-            mask = self._simulation.array(options["reset_mask"])
+            mask = options["reset_mask"]
+            mask = self._simulation.array(
+                np.asarray(mask, dtype=np.bool_) if isinstance(mask, list) else mask
+            )
             if tuple(mask.shape) != (self.num_envs,):
                 raise ValueError(f"reset_mask has shape {tuple(mask.shape)}, expected ({self.num_envs},)")
         self._reseed(seed, mask)
@@ -258,6 +275,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             info = self._final()
             simulation.restart(self._done)
             self._done = self._nobody
+        if truncated is self._nobody:
+            truncated = self._nobody | False  # a new one, which the caller may change
         return self._observations(), reward, terminated, truncated, info | self._infos()
 
     def action_masks(self) -> Array:
@@ -276,7 +295,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a continued run needs, as arrays."""
-        return {**self._simulation.get_state(), "done": np.array(self._done)}
+        done = self._done if isinstance(self._done, np.ndarray) else self._done.cpu()
+        return {**self._simulation.get_state(), "done": np.array(done)}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
         """Continue from what `get_state` returned; returns what `reset` would."""
@@ -305,10 +325,11 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         return taken.astype(np.int64, copy=False)
 
     def _reseed(self, seed: int | Sequence[int | None] | None, mask: Array) -> None:
+        if self._simulation.state is None:
+            fresh = self.np_random.integers(2**62, size=self.num_envs).tolist()
+            self._simulation.reseed(fresh, self._everybody)
         if seed is None:
-            if self._simulation.state is not None:
-                return
-            seed = int(self.np_random.integers(2**62))
+            return
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
@@ -322,7 +343,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if not self.model.masked:
             return {}
         mask = self.action_masks().astype(np.int8)
-        self.action_space.legal = mask  # type: ignore[attr-defined]
+        self.action_space.legal = mask.copy()  # type: ignore[attr-defined]
         return {"action_mask": mask, "_action_mask": self._everybody.copy()}
 
     def _final(self) -> Info:

@@ -189,9 +189,15 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     from ..core import NoExactModel, from_gymnasium
     from .faces import ModelEnv
 
-    env: Any = make(env_id, **kwargs).unwrapped
+    id = resolve(env_id)
+    env: Any = make(id, **kwargs).unwrapped
     if isinstance(env, ModelEnv):
-        return env.pomdp() if env.model.hidden else env.mdp()
+        try:
+            return env.pomdp() if env.model.hidden else env.mdp()
+        except NoExactModel as error:
+            entry = next((e for e in ENTRIES if e.id == id), None)
+            knobs = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
+            raise NoExactModel(f"{error}{f'; it is solved for {knobs}' if knobs else ''}") from error
     if getattr(env, "fickle_passenger", False):
         raise NoExactModel(f"{env_id} with a fickle passenger leaves its own table P")
     if not hasattr(env, "P") or not hasattr(env, "initial_state_distrib"):

@@ -154,7 +154,9 @@ class Remembered:
         self._elapsed += 1
         place = bisect_right(cuts, self._draw(self._elapsed)) if cuts else 0
         self._state, reward, terminated = results[place]
-        return (self.model.decayed(reward, self._elapsed) if reward else reward), terminated
+        if reward and self.model.limit is not None:
+            reward = float(self.model.decayed(np.array([reward]), self._elapsed)[0])
+        return reward, terminated
 
     def observation(self) -> Any:
         """What the agent sees."""

@@ -14,7 +14,7 @@ class Entry:
     id: str
     factory: str  # "module:function" within rlkit that returns a Model
     summary: str
-    max_episode_steps: int | None = None
+    max_episode_steps: int | None = None  # where the model itself has no `limit`
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""  # a knob without which it cannot be made
     exact: Mapping[str, Any] | None = field(default_factory=dict)  # knobs of what is solved; None: too large
@@ -54,78 +54,70 @@ ROOM = "envs.rooms.tasks:"
 SEEN_WHOLE = {"observation": "grid"}
 
 ROOMS = (
-    Entry("rlkit/Empty8x8-v0", ROOM + "empty", "cross an empty room to the far corner", 256),
-    Entry("rlkit/FourRooms-v0", ROOM + "four_rooms", "find the goal in four rooms", 100, exact=SEEN_WHOLE),
-    Entry("rlkit/DoorKey5x5-v0", ROOM + "door_key", "fetch a key and open a door", 250, {"size": 5}),
-    Entry("rlkit/DoorKey8x8-v0", ROOM + "door_key", "the same in larger rooms", 640, exact=SEEN_WHOLE),
+    Entry("rlkit/Empty8x8-v0", ROOM + "empty", "cross an empty room to the far corner"),
+    Entry("rlkit/FourRooms-v0", ROOM + "four_rooms", "find the goal in four rooms", exact=SEEN_WHOLE),
+    Entry("rlkit/DoorKey5x5-v0", ROOM + "door_key", "fetch a key and open a door", kwargs={"size": 5}),
+    Entry("rlkit/DoorKey8x8-v0", ROOM + "door_key", "the same in larger rooms", exact=SEEN_WHOLE),
     Entry(
         "rlkit/MultiRoomN2S4-v0",
         ROOM + "multi_room",
         "two small rooms and a door",
-        40,
-        {"rooms": 2, "size": 4},
+        kwargs={"rooms": 2, "size": 4},
         exact=SEEN_WHOLE,
     ),
     Entry(
         "rlkit/MultiRoomN4S5-v0",
         ROOM + "multi_room",
         "a chain of four rooms",
-        80,
-        {"rooms": 4, "size": 5},
+        kwargs={"rooms": 4, "size": 5},
         exact=SEEN_WHOLE,
     ),
     Entry(
         "rlkit/MultiRoomN6-v0",
         ROOM + "multi_room",
         "a chain of six rooms",
-        120,
         exact=SEEN_WHOLE | {"levels": 8},
     ),
-    Entry("rlkit/LavaCrossing-v0", ROOM + "crossing", "cross rivers of lava", 324, exact=SEEN_WHOLE),
-    Entry("rlkit/LavaGap-v0", ROOM + "lava_gap", "pass a gap in a strip of lava", 196),
-    Entry("rlkit/MemoryS7-v0", ROOM + "memory", "turn to the like of a thing seen before", 245),
-    Entry("rlkit/MemoryS9-v0", ROOM + "memory", "the same, further on", 405, {"size": 9}),
-    Entry("rlkit/MemoryS11-v0", ROOM + "memory", "the same, still further", 605, {"size": 11}),
+    Entry("rlkit/LavaCrossing-v0", ROOM + "crossing", "cross rivers of lava", exact=SEEN_WHOLE),
+    Entry("rlkit/LavaGap-v0", ROOM + "lava_gap", "pass a gap in a strip of lava"),
+    Entry("rlkit/MemoryS7-v0", ROOM + "memory", "turn to the like of a thing seen before"),
+    Entry("rlkit/MemoryS9-v0", ROOM + "memory", "the same, further on", kwargs={"size": 9}),
+    Entry("rlkit/MemoryS11-v0", ROOM + "memory", "the same, still further", kwargs={"size": 11}),
     Entry(
         "rlkit/MemoryS13-v0",
         ROOM + "memory",
         "the same at a random distance",
-        845,
-        {"size": 13, "random_length": True},
+        kwargs={"size": 13, "random_length": True},
     ),
-    Entry("rlkit/Unlock-v0", ROOM + "unlock", "fetch a key and unlock a door", 288, exact=SEEN_WHOLE),
+    Entry("rlkit/Unlock-v0", ROOM + "unlock", "fetch a key and unlock a door", exact=SEEN_WHOLE),
     Entry(
         "rlkit/KeyCorridor-v0",
         ROOM + "key_corridor",
         "find a key, take a ball",
-        270,
         exact=SEEN_WHOLE | {"levels": 2},
     ),
-    Entry("rlkit/LockedRoom-v0", ROOM + "locked_room", "reach a goal in a locked room", 190, exact=None),
-    Entry("rlkit/RedBlueDoors-v0", ROOM + "red_blue_doors", "first the red door", 1280, exact=SEEN_WHOLE),
+    Entry("rlkit/LockedRoom-v0", ROOM + "locked_room", "reach a goal in a locked room", exact=None),
+    Entry("rlkit/RedBlueDoors-v0", ROOM + "red_blue_doors", "first the red door", exact=SEEN_WHOLE),
     Entry(
         "rlkit/DynamicObstacles-v0",
         ROOM + "dynamic_obstacles",
         "mind the balls",
-        256,
         exact=SEEN_WHOLE | {"size": 5, "balls": 2, "decay": 0.0},
     ),
     Entry(
         "rlkit/PushBox-v0",
         ROOM + "push_box",
         "push every box onto a target",
-        120,
         exact=SEEN_WHOLE | {"levels": 16},
     ),
 )
 
 MEMORY = (
-    Entry("rlkit/TMaze-v0", "envs.corridors:t_maze", "a sign at the start says which way to turn", 50),
+    Entry("rlkit/TMaze-v0", "envs.corridors:t_maze", "a sign at the start says which way to turn"),
     Entry(
         "rlkit/MemoryCorridor-v0",
         "envs.corridors:memory_corridor",
         "find the shape that was shown at the start",
-        50,
     ),
     Entry(
         "rlkit/RepeatPrevious-v0",
@@ -134,7 +126,7 @@ MEMORY = (
         50,
     ),
     Entry("rlkit/SignalFilter-v0", "envs.memory:signal_filter", "remove the echoes from a signal", 50),
-    Entry("rlkit/FindTheThree-v0", "envs.memory:find_the_three", "where in a sequence was the 3", 10),
+    Entry("rlkit/FindTheThree-v0", "envs.memory:find_the_three", "where in a sequence was the 3"),
     Entry("rlkit/Tiger-v0", "envs.memory:tiger", "listen for a tiger before opening a door", 50),
     Entry(
         "rlkit/Concentration-v0", "envs.concentration:concentration", "find pairs among cards face down", 30
@@ -155,11 +147,10 @@ GAMES = (
         "rlkit/Go5x5-v0",
         "envs.games:go",
         "surround points and stones",
-        100,
-        {"size": 5, "komi": 0.5},
+        kwargs={"size": 5, "komi": 0.5},
         exact=None,
     ),
-    Entry("rlkit/Go9x9-v0", "envs.games:go", "the same on a larger board", 300, exact=None),
+    Entry("rlkit/Go9x9-v0", "envs.games:go", "the same on a larger board", exact=None),
 )
 
 FAMILIES = {"chains": CHAINS, "grids": GRIDS, "rooms": ROOMS, "memory": MEMORY, "games": GAMES}

@@ -53,6 +53,14 @@ class Wrapper(Model[Any]):
         """Those of the model within."""
         return self.inner.start_probs()
 
+    def decayed(self, reward: Array, elapsed: Array) -> Array:
+        """As within."""
+        return self.inner.decayed(reward, elapsed)
+
+    def all_states(self) -> None:
+        """None, or the refusal of the model within to be enumerated."""
+        self.inner.all_states()
+
     def start_event(self, u: Array) -> Array:
         """That of the model within, if it has the same events."""
         same = self.n_starts == self.inner.n_starts
@@ -101,7 +109,7 @@ class StickyActions(Wrapper):
         sticks = state.memory >= 0
         if self.masked:
             sticks = sticks & xp.take_along_axis(self.inner.legal(state.inner), last[:, None], axis=1)[:, 0]
-        weight = (self.chance * sticks)[:, None]
+        weight = (self.chance * xp.astype(sticks, xp.float64))[:, None]
         chosen = self.inner.event_probs(state.inner, action)
         return xp.concat([(1 - weight) * chosen, weight * self.inner.event_probs(state.inner, last)], axis=1)
 
@@ -139,7 +147,10 @@ class RewardNoise(Wrapper):
         """As within, but for the reward."""
         high = event >= self.inner.n_events
         step = self.inner.transition(state, action, event - self.inner.n_events * high)
-        return Step(step.state, step.reward + self.scale * (2.0 * high - 1.0), step.terminated)
+        xp = namespace(action)
+        return Step(
+            step.state, step.reward + self.scale * (2 * xp.astype(high, xp.float64) - 1), step.terminated
+        )
 
 
 class RewardDelay(Wrapper):
@@ -155,7 +166,8 @@ class RewardDelay(Wrapper):
 
     def initial(self, event: Array) -> Owed:
         """Nothing is owed."""
-        return Owed(self.inner.initial(event), event * 0.0, event * 0)
+        xp = namespace(event)
+        return Owed(self.inner.initial(event), xp.zeros_like(event, dtype=xp.float64), event * 0)
 
     def transition(self, state: Owed, action: Array, event: Array) -> Step[Owed]:
         """Add to what is owed, and pay it when it is time."""

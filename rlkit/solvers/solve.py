@@ -50,8 +50,8 @@ def solve(
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
-            "states of this model look alike: solve belief_mdp(pomdp).mdp for the optimum with memory, "
-            "or pomdp.mdp for that of an agent who sees the states"
+            "states of this model look alike: solve rlkit.solvers.belief_mdp(pomdp).mdp for the optimum with "
+            "memory, or pomdp.mdp for that of an agent who sees the states"
         )
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)

@@ -7,7 +7,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from scipy.stats import chisquare
 
 import rlkit
-from rlkit.core import TableModel, from_successors
+from rlkit.core import NoExactModel, TableModel, from_successors
 from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, simulation
 from rlkit.envs.lookup import lookup_of
 from rlkit.envs.wrappers import StickyActions
@@ -243,8 +243,6 @@ def test_saved_state_goes_on_as_if_never_stopped(mode):
 
 
 def test_without_a_seed_episodes_differ_and_continue():
-    starts = {MDPEnv(masked_mdp()).reset(seed=None)[0] for _ in range(3)}
-    assert starts == {0}
     env = gym.make("rlkit/FrozenLake-v0")
     env.reset(seed=7)
     first = [env.step(a % 4)[0] for a in range(3)]
@@ -254,3 +252,63 @@ def test_without_a_seed_episodes_differ_and_continue():
     assert first == [env.step(a % 4)[0] for a in range(3)]
     env.reset()
     assert second == [env.step(a % 4)[0] for a in range(3)]
+
+
+def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing():
+    env = gym.make_vec("rlkit/Go5x5-v0", 8, vectorization_mode="vector_entry_point", max_episode_steps=3)
+    _, info = env.reset(seed=0)
+    rng = np.random.default_rng(0)
+    over = np.zeros(8, dtype=bool)
+    for _ in range(12):
+        legal = (rng.random((8, 26)) * info["action_mask"]).argmax(axis=1)
+        action = np.where(over, rng.integers(26, size=8), legal)
+        _, _, terminated, truncated, info = env.step(action)
+        over = terminated | truncated
+
+
+def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper():
+    for knobs in ({"balls": 1}, {"balls": 1, "sticky": 0.0}, {"balls": 1, "reward_delay": 1}):
+        env = gym.make("rlkit/DynamicObstacles-v0", size=5, **knobs)
+        env.action_space.seed(0)
+        env.reset(seed=0)
+        costs = set()
+        for _ in range(300):
+            _, reward, terminated, truncated, _ = env.step(env.action_space.sample())
+            costs |= {reward} if reward < 0 else set()
+            if terminated or truncated:
+                env.reset()
+        assert costs == {-1.0}
+        with pytest.raises(NoExactModel, match="take decay=0"):
+            rlkit.exact("rlkit/DynamicObstacles-v0", size=5, **knobs)
+
+
+def test_environments_without_a_seed_live_different_episodes():
+    env = gym.make_vec("rlkit/FrozenLake-v0", 40, vectorization_mode="vector_entry_point").unwrapped
+    env.reset(seed=[None] * 39 + [5])
+    assert len(set(env._simulation.seed.tolist())) == 40
+    other = gym.make_vec("rlkit/FrozenLake-v0", 2, vectorization_mode="vector_entry_point").unwrapped
+    other.reset(seed=[None, 5])
+    assert other._simulation.seed[1] == env._simulation.seed[39]
+    assert other._simulation.seed[0] != env._simulation.seed[0]
+
+
+def test_what_is_returned_belongs_to_the_caller():
+    env = gym.make_vec("rlkit/TicTacToe-v0", 2, vectorization_mode="vector_entry_point")
+    _, info = env.reset(seed=0)
+    info["action_mask"][:] = 0
+    assert len({tuple(env.action_space.sample()) for _ in range(20)}) > 5
+    truncated = env.step(np.array([0, 1]))[3]
+    truncated |= True
+    assert not env.step(env.action_space.sample())[3].any()
+
+
+def test_a_table_whose_rewards_fade_pays_what_its_optimum_says():
+    exact = rlkit.exact("rlkit/Empty8x8-v0", observation="grid", size=5)
+    plan = rlkit.solve(exact, horizon=100)
+    env = MDPEnv(exact)
+    state, _ = env.reset(seed=0)
+    earned, over, t = 0.0, False, 0
+    while not over:
+        state, reward, over, _, _ = env.step(int(exact.action[plan.plan[t][state]]))
+        earned, t = earned + reward, t + 1
+    assert earned == pytest.approx(plan.initial.value)

@@ -17,7 +17,7 @@ from rlkit.core.model import inverse_cdf, leaves
 from rlkit.envs.concentration import Table, concentration
 from rlkit.envs.corridors import CorridorState, memory_corridor, t_maze
 from rlkit.envs.device import TorchVectorEnv
-from rlkit.envs.faces import ModelVectorEnv
+from rlkit.envs.faces import ModelVectorEnv, time_limit
 from rlkit.envs.knobs import KnobError
 from rlkit.envs.memory import find_the_three, repeat_previous, signal_filter, tiger
 from rlkit.envs.noisy_maze import NOTHING, MazeState, noisy_maze
@@ -26,6 +26,11 @@ from rlkit.envs.suite import MEMORY
 from rlkit.solvers import belief_mdp, best_memoryless, memory_gain, solve, stochastic_memoryless
 
 LEFT, DOWN, RIGHT, UP = range(4)
+
+
+def limit_of(entry):
+    """Steps after which its episodes are cut."""
+    return time_limit(gym.make(entry.id))
 
 
 def one(*numbers: int) -> list[np.ndarray]:
@@ -59,7 +64,7 @@ def entry(request):
 
 def test_memory_buys_at_least_5_percent(entry):
     pomdp = enumerate_pomdp(build(entry.factory, entry.kwargs))
-    gain = memory_gain(pomdp, horizon=entry.max_episode_steps, max_nodes=10, starts=2)
+    gain = memory_gain(pomdp, horizon=limit_of(entry), max_nodes=10, starts=2)
     assert gain.random <= gain.memoryless + 1e-9
     assert gain.memoryless <= gain.with_memory.upper + 1e-9
     assert gain.with_memory.lower <= gain.full_information.upper + 1e-9
@@ -68,7 +73,7 @@ def test_memory_buys_at_least_5_percent(entry):
 
 def test_torch_lives_the_same_episodes(entry):
     model = build(entry.factory, entry.kwargs)
-    options = {"num_envs": 16, "max_episode_steps": entry.max_episode_steps, "autoreset_mode": "SameStep"}
+    options = {"num_envs": 16, "max_episode_steps": limit_of(entry), "autoreset_mode": "SameStep"}
     ours, theirs = ModelVectorEnv(model, **options), TorchVectorEnv(model, device="cpu", **options)
     a, b = ours.reset(seed=7)[0], theirs.reset(seed=7)[0]
     rng = np.random.default_rng(0)
@@ -102,7 +107,7 @@ def test_nothing_fails_after_the_end(entry):
     model = build(entry.factory, entry.kwargs)
     rng = np.random.default_rng(0)
     state = model.initial(rng.integers(model.n_starts, size=50))
-    for _ in range(2 * entry.max_episode_steps):
+    for _ in range(2 * limit_of(entry)):
         before = [leaf.copy() for leaf in leaves(state)]
         actions, events = rng.integers(model.n_actions, size=50), rng.integers(model.n_events, size=50)
         step = model.transition(state, actions, events)

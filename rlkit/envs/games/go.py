@@ -92,7 +92,7 @@ class Go(Game[GoPosition]):
         for k in (1, 2, 3):
             touched = touched | (chain == affected[k])
         captured = touched & (chain < 0)
-        stone = self._only(action)
+        stone = self._only(action) & (chain == 0)  # none where the point is taken: such a move means nothing
         name = xp.minimum(xp.min(xp.where(beside > 0, beside, NOTHING), axis=0), self.name[action])
         chain = -chain * ~touched - name * (stone | (touched & ~captured))
         atari = self._atari(chain)
@@ -244,4 +244,6 @@ def go(
     """
     whole("size", size, SMALLEST, LARGEST)
     number("komi", komi, -LARGEST * LARGEST, LARGEST * LARGEST)
-    return model_of(Go(size, komi), {"random": Random}, opponent, first)
+    model = model_of(Go(size, komi), {"random": Random}, opponent, first)
+    model.limit = 4 * size**2
+    return model

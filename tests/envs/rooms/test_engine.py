@@ -2,12 +2,16 @@
 
 import dataclasses
 
+import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
+import rlkit  # noqa: F401
+from rlkit.core import enumerate_model
 from rlkit.core.model import leaves
 from rlkit.envs.device import on_device
+from rlkit.envs.faces import time_limit
 from rlkit.envs.rooms import Level, RoomError, codes, tasks
 from rlkit.envs.suite import ROOMS
 
@@ -151,10 +155,26 @@ def test_step_reward_and_decay():
     assert model.decayed(np.array([1.0]), np.array([128])).tolist() == [0.75]
 
 
-def test_time_limits_of_the_ids_are_those_of_the_models():
-    for entry in ROOMS:
-        factory = getattr(tasks, entry.factory.split(":")[1])
-        assert factory(**entry.kwargs, levels=1).limit == entry.max_episode_steps, entry.id
+def test_time_limits_follow_the_knobs():
+    """A limit of its own for each size, in every face, and no reward ever below what it fades to."""
+    assert all(entry.max_episode_steps is None for entry in ROOMS)
+    assert time_limit(gym.make("rlkit/Empty8x8-v0")) == 256
+    assert time_limit(gym.make("rlkit/Empty8x8-v0", max_episode_steps=7)) == 7
+    env = gym.make("rlkit/Empty8x8-v0", size=5)
+    batch = gym.make_vec("rlkit/Empty8x8-v0", 2, vectorization_mode="vector_entry_point", size=5)
+    assert time_limit(env) == batch.unwrapped.max_episode_steps == 100
+    env.reset(seed=0)
+    batch.reset(seed=0)
+    for t in range(100):
+        truncated = env.step(0)[3]
+        assert truncated == (t == 99)
+        assert (batch.step(np.zeros(2, dtype=np.int64))[3] == truncated).all()
+
+
+def test_nothing_is_left_of_a_reward_after_the_limit():
+    mdp = enumerate_model(tasks.empty(size=5))
+    assert mdp.share(100) == pytest.approx(0.1)
+    assert mdp.share(1000) == 0
 
 
 VARIANTS = [
