@@ -83,6 +83,11 @@ class Model(Holder, ABC, Generic[S]):
         xp = namespace(u)
         return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
+    @property
+    def fades(self) -> bool:
+        """Whether rewards shrink with time."""
+        return bool(self.decay)
+
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """A reward as it is paid at step `elapsed` = 1, 2, ... of an episode."""
         return reward * (1 - self.decay * (elapsed / self.limit)) if self.decay and self.limit else reward

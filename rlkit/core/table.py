@@ -85,6 +85,11 @@ class TableModel(Model[TableState]):
         successor = self.successor[place]
         return Step(TableState(successor), self.reward[place], self.ends[successor])
 
+    @property
+    def fades(self) -> bool:
+        """Whether rewards shrink with time."""
+        return bool(self.fade)
+
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """What is left of a reward at step `elapsed`, as `MDP.share` has it."""
         if not self.fade:

@@ -53,6 +53,11 @@ class Wrapper(Model[Any]):
         """Those of the model within."""
         return self.inner.start_probs()
 
+    @property
+    def fades(self) -> bool:
+        """As within."""
+        return self.inner.fades
+
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """As within."""
         return self.inner.decayed(reward, elapsed)
