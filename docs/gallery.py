@@ -57,7 +57,14 @@ def page(family: str) -> str:
             continue
         record = describe(entry.id)
         film_of = f"films/{entry.id.removeprefix('rlkit/')}.gif"
-        lines += [f"## `{entry.id}`", "", f"![{entry.summary}]({film_of})", "", record["doc"], ""]
+        lines += [
+            f"## `{entry.id}`",
+            "",
+            f"![{entry.summary}]({film_of})",
+            "",
+            "\n\n".join(record["doc"]),
+            "",
+        ]
         lines += ["| | |", "|---|---|"]
         lines += [f"| observation | `{record['observation']}` |", f"| actions | {actions(record)} |"]
         if record["max_episode_steps"]:

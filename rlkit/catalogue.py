@@ -50,7 +50,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
     record: Record = {
         "id": id,
         "summary": "" if entry is None else entry.summary,
-        "doc": _first_paragraph(factory or env.unwrapped),
+        "doc": _paragraphs(factory) if factory else _paragraphs(env.unwrapped)[:1],
         "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
         "observation": str(env.observation_space),
         "action_space": str(space),
@@ -160,9 +160,9 @@ def layout(id: str, **knobs: Any) -> Record | None:
     return {"rows": rows, "cells": [[r * width + c for c in range(width)] for r in range(len(rows))]}
 
 
-def _first_paragraph(documented: Any) -> str:
+def _paragraphs(documented: Any) -> list[str]:
     paragraphs = inspect.cleandoc(documented.__doc__ or "").split("\n\n")
-    return next((" ".join(p.split()) for p in paragraphs if not p.startswith("#")), "")
+    return [" ".join(p.split()) for p in paragraphs if not p.startswith("#")]
 
 
 def _factory(path: str) -> Any:

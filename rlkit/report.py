@@ -254,7 +254,7 @@ def environment(r: Record) -> RenderableType:
     ):
         if value != NOTHING_KNOWN:
             facts.add_row(key, value)
-    parts: list[RenderableType] = [Text(r["id"], style="bold"), Text(r["doc"]), Text(), facts]
+    parts: list[RenderableType] = [Text(r["id"], style="bold"), Text("\n\n".join(r["doc"])), Text(), facts]
     if r["knobs"]:
         knobs = _table()
         knobs.add_column("knob (--env NAME=VALUE)")

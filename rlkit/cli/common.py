@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -11,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
+PIPED_WIDTH = 130  # characters of a table that goes to a file or a program
 BAD_INPUT, MISSED, INTERRUPTED = 2, 3, 130
 
 app = typer.Typer(
@@ -52,7 +54,9 @@ def terminal(*, stderr: bool = False) -> Console:
     """Where tables go."""
     from rich.console import Console
 
-    return Console(stderr=stderr)
+    stream = sys.stderr if stderr else sys.stdout
+    piped = not stream.isatty() and "COLUMNS" not in os.environ
+    return Console(stderr=stderr, width=PIPED_WIDTH if piped else None)
 
 
 def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
