@@ -262,7 +262,8 @@ def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing():
     for _ in range(12):
         legal = (rng.random((8, 26)) * info["action_mask"]).argmax(axis=1)
         action = np.where(over, rng.integers(26, size=8), legal)
-        _, _, terminated, truncated, info = env.step(action)
+        _, reward, terminated, truncated, info = env.step(action)
+        assert (reward[over] == 0).all()
         over = terminated | truncated
 
 

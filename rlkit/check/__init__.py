@@ -1,0 +1,105 @@
+"""Checkers of environments, of batches of them, and of the models behind them.
+
+Each takes an object, one's own or anyone's, and returns if nothing is wrong; else it raises `CheckError`
+with everything it found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gymnasium as gym
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from rlkit.check.batch import batch_findings
+from rlkit.check.environment import environment_findings
+from rlkit.check.model import model_findings
+from rlkit.core import MDP, Model, TableModel
+from rlkit.envs.faces import ModelEnv
+from rlkit.errors import RlkitError
+
+__all__ = ["CheckError", "check_env", "check_id", "check_model", "check_vector_env"]
+
+
+class CheckError(RlkitError, AssertionError):
+    """What a checker found, one line each, in `findings`."""
+
+    def __init__(self, subject: str, findings: list[str]) -> None:
+        super().__init__("\n".join([f"{subject} has {len(findings)} defect(s):", *findings]))
+        self.findings = tuple(findings)
+
+
+def check_env(env: gym.Env[Any, Any], *, steps: int = 3000, seed: int = 0) -> None:
+    """Check a `gymnasium.Env`: Gymnasium's own rules, seeding, masks, and the exact model where it has one.
+
+    With a model (rlkit's own, or a table `P`), every sampled step must be one that the model knows, the
+    frequencies must pass a chi-square test, and `reward_threshold` must not lie above the optimum.
+    Raises `CheckError`.
+    """
+    if not isinstance(env, gym.Env):
+        raise TypeError(
+            f"check_env takes a gymnasium.Env, not {env!r}; for batches there is check_vector_env"
+        )
+    _report(_name(env), environment_findings(env, steps, seed))
+
+
+def check_vector_env(env: VectorEnv[Any, Any, Any], *, steps: int = 300, seed: int = 0) -> None:
+    """Check a `gymnasium.vector.VectorEnv`: shapes, types, seeding, and the rules of its autoreset mode.
+
+    Raises `CheckError`.
+    """
+    if not isinstance(env, VectorEnv):
+        raise TypeError(f"check_vector_env takes a gymnasium.vector.VectorEnv, not {env!r}")
+    _report(str(env), batch_findings(env, steps, seed))
+
+
+def check_model(model: Model[Any] | MDP, *, steps: int = 200, seed: int = 0) -> None:
+    """Check a `Model` or an `MDP`: probabilities, masks, spaces, sampling, and that batches do not mix.
+
+    Raises `CheckError`.
+    """
+    described = TableModel(model) if isinstance(model, MDP) else model
+    _report(type(model).__name__, model_findings(described, steps, seed))
+
+
+def check_id(name: str, **knobs: Any) -> dict[str, Any]:
+    """Every check that an environment id allows, as a plain record: its parts, and what each found."""
+    from rlkit.envs.registry import make, resolve
+
+    id = resolve(name)
+    env = make(id, **knobs)
+    spec = gym.spec(id)
+    subjects: dict[str, tuple[Callable[..., None], Any]] = {"environment": (check_env, env)}
+    if isinstance(env.unwrapped, ModelEnv):
+        subjects["model"] = check_model, env.unwrapped.model
+        for mode in AutoresetMode:
+            batch = gym.make_vec(
+                id, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **knobs
+            )
+            subjects[f"batch, {mode.value}"] = check_vector_env, batch
+    else:
+        native = spec.vector_entry_point is not None
+        batch = gym.make_vec(
+            id, num_envs=4, vectorization_mode="vector_entry_point" if native else "sync", **knobs
+        )
+        subjects["batch"] = check_vector_env, batch
+    checks = []
+    for part, (check, subject) in subjects.items():
+        try:
+            check(subject)
+            findings: tuple[str, ...] = ()
+        except CheckError as error:
+            findings = error.findings
+        checks.append({"part": part, "findings": findings})
+    return {"id": id, "checks": checks}
+
+
+def _report(subject: str, found: Iterator[str]) -> None:
+    findings = list(dict.fromkeys(found))
+    if findings:
+        raise CheckError(subject, findings)
+
+
+def _name(env: gym.Env[Any, Any]) -> str:
+    return str(env) if env.spec is None else env.spec.id

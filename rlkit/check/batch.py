@@ -1,0 +1,99 @@
+"""What can be wrong with a batch of environments: shapes, seeding, and the rules of its autoreset mode."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from rlkit.envs.single import first
+
+
+def batch_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[str]:
+    """What is wrong with a batch, a line each."""
+    n = env.num_envs
+    mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
+    if "autoreset_mode" not in env.metadata:
+        yield "metadata lacks 'autoreset_mode', so nobody can know what a step after an episode's end does"
+    once, again = ([repr(row) for row in _vector_play(env, 50, seed)] for _ in range(2))
+    if once != again:
+        yield f"seed {seed} gives other episodes the second time"
+    over = np.zeros(n, dtype=np.bool_)
+    for obs, reward, terminated, truncated, info in _vector_play(env, steps, seed):
+        if reward is None:
+            over[:] = False
+            yield from _batch_findings(env, obs, "reset")
+            continue
+        yield from _batch_findings(env, obs, "step")
+        for name, value in (("reward", reward), ("terminated", terminated), ("truncated", truncated)):
+            if np.shape(value) != (n,):
+                yield f"{name} has shape {np.shape(value)}, expected ({n},)"
+                return
+        for name, value in (("terminated", terminated), ("truncated", truncated)):
+            if np.asarray(value).dtype != np.bool_:
+                yield f"{name} is {np.asarray(value).dtype}, not bool"
+        if not np.isfinite(np.asarray(reward, dtype=float)).all():
+            yield "a reward is not finite"
+        done = np.logical_or(terminated, truncated)
+        if mode is AutoresetMode.NEXT_STEP:
+            yield from _next_step_findings(over, reward, done)
+        elif mode is AutoresetMode.SAME_STEP:
+            yield from _same_step_findings(env, done, info)
+        elif done.any():
+            yield from _disabled_findings(env, obs, done)
+            return
+        over = done
+
+
+def _vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, ...]]:
+    rng = np.random.default_rng(seed)
+    env.action_space.seed(seed)
+    obs, info = env.reset(seed=seed)
+    yield obs, None, None, None, info
+    for _ in range(steps):
+        mask = info.get("action_mask")
+        action = env.action_space.sample()
+        if mask is not None:
+            scores = rng.random(np.shape(mask)) * (np.asarray(mask) > 0)
+            action = scores.argmax(axis=1)
+        obs, reward, terminated, truncated, info = env.step(action)
+        yield obs, reward, terminated, truncated, info
+        if env.metadata.get("autoreset_mode") is AutoresetMode.DISABLED:
+            done = np.logical_or(terminated, truncated)
+            if done.any():
+                obs, info = env.reset(options={"reset_mask": done})
+
+
+def _batch_findings(env: VectorEnv[Any, Any, Any], obs: Any, what: str) -> Iterator[str]:
+    if not env.observation_space.contains(obs):
+        yield f"what {what} returns is not in the observation space {env.observation_space}"
+
+
+def _next_step_findings(over: Any, reward: Any, done: Any) -> Iterator[str]:
+    if (np.asarray(reward)[over] != 0).any():
+        yield "NEXT_STEP: the step that only begins an episode pays a reward"
+    if done[over].any():
+        yield "NEXT_STEP: the step that only begins an episode ends one"
+
+
+def _same_step_findings(env: VectorEnv[Any, Any, Any], done: Any, info: dict[str, Any]) -> Iterator[str]:
+    if not done.any():
+        return
+    for name in ("final_obs", "_final_obs", "final_info", "_final_info"):
+        if name not in info:
+            yield f"SAME_STEP: the info lacks {name!r} where an episode ended"
+            return
+    if (np.asarray(info["_final_obs"]) != done).any():
+        yield "SAME_STEP: _final_obs differs from the episodes that ended"
+    for i in np.flatnonzero(done).tolist():
+        if not env.single_observation_space.contains(info["final_obs"][i]):
+            yield "SAME_STEP: a final observation is not in the observation space"
+
+
+def _disabled_findings(env: VectorEnv[Any, Any, Any], obs: Any, done: Any) -> Iterator[str]:
+    fresh, _ = env.reset(options={"reset_mask": done.copy()})
+    for i in np.flatnonzero(~done).tolist():
+        if repr(first(fresh, i)) != repr(first(obs, i)):
+            yield "DISABLED: a reset touches an environment that the reset_mask leaves out"
