@@ -5,20 +5,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from numbers import Real
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import RlkitError
+
+T = TypeVar("T")
 
 
 class KnobError(RlkitError, ValueError):
     """A knob has a value that makes no environment."""
 
 
-def whole(name: str, value: Any, low: int, high: int | None = None) -> int:
-    """An integer from low to high; raises `KnobError` otherwise."""
-    if not _is_whole(value) or value < low or (high is not None and value > high):
-        allowed = f">= {low}" if high is None else f"from {low} to {high}"
-        raise KnobError(f"{name} must be a whole number {allowed}, not {value!r}")
+def whole(name: str, value: Any, low: int, high: int | None = None, *, odd: bool = False) -> int:
+    """An integer from low to high, odd if asked for; raises `KnobError` otherwise."""
+    fits = _is_whole(value) and value >= low and (high is None or value <= high)
+    if not fits or (odd and value % 2 == 0):
+        kind, allowed = (
+            "an odd" if odd else "a whole",
+            f">= {low}" if high is None else f"from {low} to {high}",
+        )
+        raise KnobError(f"{name} must be {kind} number {allowed}, not {value!r}")
     return int(value)
 
 
@@ -40,12 +46,12 @@ def chances(name: str, value: Any) -> tuple[float, ...]:
     return tuple(float(p) for p in given)
 
 
-def one_of(name: str, value: Any, allowed: Iterable[str]) -> str:
-    """One of some words; raises `KnobError` otherwise."""
-    words = list(allowed)
-    if value not in words:
-        raise KnobError(f"{name} must be one of {', '.join(words)}, not {value!r}")
-    return str(value)
+def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
+    """One of a few values, of the same type; raises `KnobError` otherwise."""
+    values = list(allowed)
+    if not any(type(value) is type(known) and value == known for known in values):
+        raise KnobError(f"{name} must be one of {', '.join(map(str, values))}, not {value!r}")
+    return value
 
 
 def flag(name: str, value: Any) -> bool:

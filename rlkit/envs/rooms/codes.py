@@ -8,7 +8,7 @@ cell and are not: entering one is what a task rewards or punishes.
 from __future__ import annotations
 
 from ...core.arrays import Array, namespace
-from ...errors import RlkitError
+from ..knobs import KnobError
 
 UNSEEN, EMPTY, WALL, FLOOR, OPEN, KEY, BALL, BOX, GOAL, LAVA, AGENT, CLOSED, LOCKED, PRIZE, TRAP = range(15)
 KINDS = (
@@ -24,7 +24,7 @@ OPAQUE = (WALL, CLOSED, LOCKED)
 N_CODES = 256
 
 
-class RoomError(RlkitError, ValueError):
+class RoomError(KnobError):
     """A knob or a level of which no rooms can be made; the message names it and what is allowed."""
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, signature
@@ -10,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from .codes import RoomError
+from ..knobs import flag, number, one_of, whole
 from .rules import MOVES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,7 +22,7 @@ MOST_LEVELS, LAST_LEVEL = 100_000, 2**62
 
 @dataclass(frozen=True)
 class Settings:
-    """Which levels, how the agent moves, and what it sees. Raises `RoomError` naming knob and allowed values.
+    """Which levels, how the agent moves, and what it sees. Raises `KnobError`.
 
     Level k comes from seed k: the pool holds `levels` of them from `first_level` on. `view_size` is the side
     of the square that the agent sees; with `see_through` nothing in it is hidden by walls or doors. With
@@ -47,39 +46,15 @@ class Settings:
         one_of("move", self.move, tuple(MOVES))
         one_of("observation", self.observation, OBSERVATIONS)
         one_of("view_size", self.view_size, VIEW_SIZES)
-        one_of("see_through", self.see_through, (False, True))
+        flag("see_through", self.see_through)
         number("slip", self.slip, 0, 1)
         number("decay", self.decay, 0, 1)
-        number("step_reward", self.step_reward, -math.inf, math.inf)
+        number("step_reward", self.step_reward)
 
     def pool(self, generate: Callable[[np.random.Generator], L]) -> list[L]:
         """The levels from a generator."""
         seeds = range(self.first_level, self.first_level + self.levels)
         return [generate(np.random.default_rng(seed)) for seed in seeds]
-
-
-def whole(name: str, value: Any, low: int, high: int, *, odd: bool = False) -> int:
-    """A knob that is a whole number in [low, high]; raises `RoomError` otherwise."""
-    kind = "an odd" if odd else "a whole"
-    fits = isinstance(value, int) and not isinstance(value, bool) and low <= value <= high
-    if not fits or (odd and value % 2 == 0):
-        raise RoomError(f"{name} must be {kind} number from {low} to {high}, not {value!r}")
-    return int(value)
-
-
-def number(name: str, value: Any, low: float, high: float) -> float:
-    """A knob that is a finite number in [low, high]; raises `RoomError` otherwise."""
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not fits or not low <= value <= high:
-        where = "finite" if math.isinf(low) else f"in [{low:g}, {high:g}]"
-        raise RoomError(f"{name} must be {where}, not {value!r}")
-    return float(value)
-
-
-def one_of(name: str, value: Any, allowed: tuple[Any, ...]) -> None:
-    """A knob that is one of a few values, of the same type; raises `RoomError` otherwise."""
-    if not any(type(value) is type(known) and value == known for known in allowed):
-        raise RoomError(f"{name} must be one of {', '.join(map(repr, allowed))}, not {value!r}")
 
 
 def task(factory: F) -> F:

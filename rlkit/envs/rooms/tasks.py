@@ -1,7 +1,7 @@
 """The tasks of the rooms, as functions from knobs to models, with MiniGrid's rules and time limits.
 
 Besides its own knobs each takes those of `Settings`: levels, first_level, move, observation, view_size,
-see_through, slip, step_reward and decay. All raise `RoomError`.
+see_through, slip, step_reward and decay. All raise `KnobError`.
 """
 
 from __future__ import annotations
@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from ..knobs import flag, number, one_of, whole
 from . import layouts
 from .codes import BALL, COLOURS, LAVA_CODE, LOCKED, PRIZE, TRAP, WALL_CODE, code
 from .dynamics import BLUE_DOOR, Obstacles, PushBox, RedBlueDoors
 from .engine import Level, Rooms
 from .rules import HANDS
-from .settings import Settings, one_of, task, whole
+from .settings import Settings, task
 
 LARGEST = 64  # cells a side
 THINGS = {"lava": LAVA_CODE, "wall": WALL_CODE}
@@ -46,7 +47,7 @@ def empty(*, size: int = 8, random_start: bool = False, see_through: bool = True
     """Cross an empty room to the goal in its far corner (MiniGrid's Empty)."""
     settings = Settings(see_through=see_through, **knobs)
     whole("size", size, 4, LARGEST)
-    one_of("random_start", random_start, (False, True))
+    flag("random_start", random_start)
     return _rooms(lambda rng: layouts.empty(rng, size, random_start), settings, limit=4 * size**2)
 
 
@@ -101,7 +102,7 @@ def memory(*, size: int = 7, random_length: bool = False, **knobs: Any) -> Rooms
     """Look at a thing, walk a corridor, and turn to the like of it at its end (MiniGrid's Memory)."""
     settings = Settings(**knobs)
     whole("size", size, 7, LARGEST - 1, odd=True)
-    one_of("random_length", random_length, (False, True))
+    flag("random_length", random_length)
     return _rooms(
         lambda rng: layouts.memory(rng, size, random_length),
         settings,
@@ -186,8 +187,8 @@ def dynamic_obstacles(
     settings = Settings(see_through=see_through, **knobs)
     whole("size", size, 5, LARGEST)
     whole("balls", balls, 1, size // 2 + 1)
-    one_of("random_start", random_start, (False, True))
-    one_of("slip", settings.slip, (0.0,))
+    flag("random_start", random_start)
+    number("slip", settings.slip, 0, 0)
     pool = settings.pool(lambda rng: layouts.obstacles(rng, size, balls, random_start))
     return Obstacles(pool, settings, limit=4 * size**2)
 
