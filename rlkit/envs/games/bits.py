@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
 from ...core.arrays import Array, namespace
+from .game import Game, Position
 
 PAIRS, QUADS, NIBBLES, BYTES = 0x5555555555555555, 0x3333333333333333, 0x0F0F0F0F0F0F0F0F, 0x0101010101010101
+
+
+@dataclass(frozen=True)
+class BitPosition(Position):
+    """What each player has on the board."""
+
+    own: Array  # [B] int64, of the player to move
+    other: Array  # [B] int64
+
+
+P = TypeVar("P", bound=BitPosition)
+
+
+class BitGame(Game[P]):
+    """A game on a board of at most 64 points, each a bit of a word."""
+
+    place: Array  # [H, W] bit of each point
+
+    def turned(self, position: P) -> P:
+        """What is one's own and what is the other's exchanged."""
+        return replace(
+            position,
+            second=~position.second,
+            outcome=-position.outcome,
+            own=position.other,
+            other=position.own,
+        )
+
+    def planes(self, position: P) -> Array:
+        """What is one's own, then what is the other's."""
+        xp = namespace(position.own)
+        words = (position.own, position.other)
+        planes = [xp.astype((x >> self.place[:, :, None]) & 1, xp.int8) for x in words]
+        return xp.moveaxis(xp.stack(planes), -1, 0)
 
 
 def spread(words: Array, places: Array) -> Array:
     """Bits of words [B] at places [n], as [B, n] of 0 and 1; the axis B is the one without gaps."""
     return ((words >> places[:, None]) & 1).T
-
-
-def boards(own: Array, other: Array, places: Array) -> Array:
-    """Two words [B] as planes [B, 2, H, W] int8 of the bits at places [H, W]."""
-    xp = namespace(own)
-    planes = [xp.astype((words >> places[:, :, None]) & 1, xp.int8) for words in (own, other)]
-    return xp.moveaxis(xp.stack(planes), -1, 0)
 
 
 def population(x: Array) -> Array:

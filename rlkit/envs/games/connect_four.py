@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -11,9 +11,9 @@ import numpy as np
 from ...core.arrays import Array, namespace
 from ..drawing import PAPER, Sheet
 from ..knobs import KnobError, whole
-from .bits import any_of, boards
+from .bits import BitGame, BitPosition, any_of
 from .drawing import BLUE, ORANGE_AND_GOLD, Image, put_stones
-from .game import Game, GameModel, Position, model_of
+from .game import GameModel, model_of
 from .opponents import Greedy, Opponent, Random
 from .oracle import AlphaBeta
 
@@ -21,17 +21,14 @@ FEW = 20  # cells of a board whose positions are few enough to list
 
 
 @dataclass(frozen=True)
-class ConnectFourPosition(Position):
+class ConnectFourPosition(BitPosition):
     """The stones of each player, bit c * (height + 1) + r for column c and row r from below.
 
     The bit above each column is never set, so that no line runs from one column into the next.
     """
 
-    own: Array  # [B] int64, of the player to move
-    other: Array  # [B] int64
 
-
-class ConnectFour(Game[ConnectFourPosition]):
+class ConnectFour(BitGame[ConnectFourPosition]):
     """Drop a stone into a column; the first with `connect` in a row in any direction wins."""
 
     marks = "·XO"
@@ -80,20 +77,6 @@ class ConnectFour(Game[ConnectFourPosition]):
             runs = runs & (runs >> self.ways * more)
             length += more
         return any_of(runs) != 0 if self.connect > 1 else stones != 0
-
-    def turned(self, position: ConnectFourPosition) -> ConnectFourPosition:
-        """Own and other stones exchanged."""
-        return replace(
-            position,
-            second=~position.second,
-            outcome=-position.outcome,
-            own=position.other,
-            other=position.own,
-        )
-
-    def planes(self, position: ConnectFourPosition) -> Array:
-        """Own stones and the other's, top row first."""
-        return boards(position.own, position.other, self.place)
 
     def text(self, position: ConnectFourPosition) -> str:
         """The board above the numbers of its columns."""

@@ -9,24 +9,22 @@ import numpy as np
 from ...core.arrays import Array, namespace
 from ..drawing import Sheet
 from ..knobs import KnobError, whole
-from .bits import any_of, boards, population, spread
+from .bits import BitGame, BitPosition, any_of, population, spread
 from .drawing import BLACK_AND_WHITE, GREEN, GREEN_LINE, Image, put_stones, rule
-from .game import Game, GameModel, Position, model_of
+from .game import GameModel, model_of
 from .opponents import Random
 
 FEW = 16  # cells of a board whose positions are few enough to list
 
 
 @dataclass(frozen=True)
-class OthelloPosition(Position):
+class OthelloPosition(BitPosition):
     """The discs of each player, bit r * size + c for row r and column c, and where the next may be put."""
 
-    own: Array  # [B] int64, of the player to move
-    other: Array  # [B] int64
     moves: Array  # [B] int64
 
 
-class Othello(Game[OthelloPosition]):
+class Othello(BitGame[OthelloPosition]):
     """Put a disc where it encloses the other's in a straight line; those turn over.
 
     A player who cannot must pass, and only then may. When neither can, the game is over and more discs win.
@@ -82,14 +80,7 @@ class Othello(Game[OthelloPosition]):
 
     def turned(self, position: OthelloPosition) -> OthelloPosition:
         """Own and other discs exchanged."""
-        return replace(
-            position,
-            second=~position.second,
-            outcome=-position.outcome,
-            own=position.other,
-            other=position.own,
-            moves=self._moves(position.other, position.own),
-        )
+        return replace(super().turned(position), moves=self._moves(position.other, position.own))
 
     def _runs(self, start: Array, other: Array) -> tuple[Array, Array]:
         """Unbroken runs of the other's discs next to `start` [B], upwards and downwards, [4, B] each."""
@@ -109,10 +100,6 @@ class Othello(Game[OthelloPosition]):
         up, down = self._runs(disc, other)
         up = up * (((up << self.ways) & own) != 0)
         return any_of(up | (down * (((down >> self.ways) & own) != 0)))
-
-    def planes(self, position: OthelloPosition) -> Array:
-        """Own discs and the other's."""
-        return boards(position.own, position.other, self.place)
 
     def status(self, position: OthelloPosition) -> str:
         """The count of discs besides."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from ...core.arrays import Array, namespace
 from ..drawing import INK, LINE, PAPER, Colour, Place, Sheet
-from .bits import boards, spread
+from .bits import BitGame, BitPosition, spread
 from .drawing import BLUE, ORANGE, Image
-from .game import Game, GameModel, Position, model_of
+from .game import Game, GameModel, model_of
 from .opponents import Greedy, Opponent, Random, equally
 
 LINES = (0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124)
@@ -19,14 +19,11 @@ FULL = 0o777
 
 
 @dataclass(frozen=True)
-class TicTacToePosition(Position):
+class TicTacToePosition(BitPosition):
     """The cells taken by each player, bit r * 3 + c for row r and column c."""
 
-    own: Array  # [B] int64, of the player to move
-    other: Array  # [B] int64
 
-
-class TicTacToe(Game[TicTacToePosition]):
+class TicTacToe(BitGame[TicTacToePosition]):
     """Take cells in turn; the first with three in a row, column or diagonal wins."""
 
     height = width = 3
@@ -57,20 +54,6 @@ class TicTacToe(Game[TicTacToePosition]):
         won = self.wins[other]
         outcome = -namespace(own).astype(won, namespace(own).int8)
         return TicTacToePosition(~position.second, won | ((own | other) == FULL), outcome, own, other)
-
-    def turned(self, position: TicTacToePosition) -> TicTacToePosition:
-        """Own and other cells exchanged."""
-        return replace(
-            position,
-            second=~position.second,
-            outcome=-position.outcome,
-            own=position.other,
-            other=position.own,
-        )
-
-    def planes(self, position: TicTacToePosition) -> Array:
-        """Own cells and the other's."""
-        return boards(position.own, position.other, self.place)
 
     def picture(self, position: TicTacToePosition) -> Image:
         """Crosses and rings on ruled paper."""
