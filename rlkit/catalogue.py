@@ -103,13 +103,15 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
 
 
 def _optimum(model: MDP | POMDP, limit: int | None) -> float | None:
-    solved = model
-    if isinstance(model, POMDP):
-        try:
-            solved = belief_mdp(model, horizon=limit, max_beliefs=MOST_BELIEFS).mdp
-        except NoExactModel:
-            return None
-    solution = solve(solved, horizon=limit)  # type: ignore[arg-type]
+    try:
+        mdp = (
+            belief_mdp(model, horizon=limit, max_beliefs=MOST_BELIEFS).mdp
+            if isinstance(model, POMDP)
+            else model
+        )
+    except NoExactModel:
+        return None
+    solution = solve(mdp, horizon=limit)
     return _finite(solution.initial.value) if solution.converged else None
 
 

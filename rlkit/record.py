@@ -13,10 +13,11 @@ import numpy.typing as npt
 
 from rlkit import checkpoint
 from rlkit.agents import Agent
-from rlkit.core import POMDP, NoExactModel
+from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
+from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
-from rlkit.envs.registry import exact, make, resolve
+from rlkit.envs.registry import make, resolve, table_of
 from rlkit.errors import RlkitError
 from rlkit.solvers import solve
 
@@ -25,7 +26,7 @@ Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whethe
 
 HASTE = 1 - 1e-7  # a discount that only decides between equals: the sooner the better
 PLANNED = 20_000_000  # states times steps of a plan that is still made
-CAPTION, INK, PAPER = 28, (31, 41, 55), (242, 245, 249)
+CAPTION = 28  # pixels below a picture
 LONGEST = 1000  # steps of an episode that are shown
 HOLD = 4  # how often the last picture of an episode is shown
 
@@ -76,8 +77,7 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     """Follow the exact solution, which sees the state; raises `NoExactModel` where there is none."""
     base: Any = env.unwrapped
     limit = time_limit(env)
-    found = base.mdp() if isinstance(base, ModelEnv) else exact(env.spec.id, **env.spec.kwargs)  # type: ignore[union-attr]
-    mdp = found.mdp if isinstance(found, POMDP) else found
+    mdp = base.mdp() if isinstance(base, ModelEnv) else table_of(env)
     planned = limit is not None and limit * mdp.n_states <= PLANNED
     if mdp.fade and not planned:
         raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")

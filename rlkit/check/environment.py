@@ -238,7 +238,7 @@ def _threshold_findings(env: gym.Env[Any, Any], tabled: Tabled) -> Iterator[str]
 
 
 def _decays(env: gym.Env[Any, Any]) -> bool:
-    return isinstance(env.unwrapped, ModelEnv) and bool(env.unwrapped.model.decay)
+    return isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.fades
 
 
 def _mark(state: Any) -> Hashable:
@@ -246,7 +246,8 @@ def _mark(state: Any) -> Hashable:
 
 
 def _shown(env: gym.Env[Any, Any], state: Any) -> str:
-    if isinstance(state, int):
+    base = env.unwrapped
+    if not isinstance(base, ModelEnv):
         return f"state {state}"
-    names = env.unwrapped.model.state_names(state)  # type: ignore[attr-defined]
+    names = base.model.state_names(state)
     return f"state {names[0] if names else '/'.join(str(x[0]) for x in leaves(state))}"

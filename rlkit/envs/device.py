@@ -48,6 +48,10 @@ class TorchVectorEnv(ModelVectorEnv):
         if taken.shape != shape or taken.is_floating_point():
             raise InvalidAction(f"actions must be integers {shape}, not {taken.dtype} {tuple(taken.shape)}")
         if isinstance(space, MultiDiscrete):
+            if self._simulation.waits:
+                sizes = torch.as_tensor(space.nvec, device=self.device)
+                if ((taken < 0) | (taken >= sizes)).any():
+                    raise InvalidAction(f"actions must lie in {space}")
             places = np.cumprod([1, *space.nvec[:0:-1]])[::-1]
             taken = (taken * torch.as_tensor(places.copy(), device=self.device)).sum(-1)
         return taken.long()

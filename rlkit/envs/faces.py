@@ -139,7 +139,8 @@ class ModelEnv(gym.Env[Any, Any]):
         if not self.model.masked:
             return self._episode.observation(), {}
         mask = self._episode.mask()
-        self.action_space.legal = mask.copy()  # type: ignore[attr-defined]
+        if isinstance(self.action_space, LegalDiscrete):
+            self.action_space.legal = mask.copy()
         return self._episode.observation(), {"action_mask": mask}
 
 
@@ -242,10 +243,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         """Begin episodes everywhere, or where `options["reset_mask"]` holds; environment i gets seed + i."""
         mask = self._everybody
         if options is not None and "reset_mask" in options:
-            mask = options["reset_mask"]
-            mask = self._simulation.array(
-                np.asarray(mask, dtype=np.bool_) if isinstance(mask, list) else mask
-            )
+            mask = self._simulation.array(options["reset_mask"])
+            mask = self._simulation.xp.astype(mask, self._simulation.xp.bool)
             if tuple(mask.shape) != (self.num_envs,):
                 raise ValueError(f"reset_mask has shape {tuple(mask.shape)}, expected ({self.num_envs},)")
         self._reseed(seed, mask)
@@ -263,7 +262,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             raise ResetNeeded(f"environment {i} is over: reset it with a reset_mask")
         playing = ~over if someone_over else None
         reward, terminated = simulation.step(taken, playing)
-        truncated = self._nobody
+        truncated = self._nobody | False  # a new one, which the caller may change
         if self.max_episode_steps is not None:
             truncated = simulation.elapsed >= self.max_episode_steps
             truncated = truncated if playing is None else truncated & playing
@@ -275,8 +274,6 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             info = self._final()
             simulation.restart(self._done)
             self._done = self._nobody
-        if truncated is self._nobody:
-            truncated = self._nobody | False  # a new one, which the caller may change
         return self._observations(), reward, terminated, truncated, info | self._infos()
 
     def action_masks(self) -> Array:
@@ -343,7 +340,8 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if not self.model.masked:
             return {}
         mask = self.action_masks().astype(np.int8)
-        self.action_space.legal = mask.copy()  # type: ignore[attr-defined]
+        if isinstance(self.action_space, LegalMultiDiscrete):
+            self.action_space.legal = mask.copy()
         return {"action_mask": mask, "_action_mask": self._everybody.copy()}
 
     def _final(self) -> Info:

@@ -184,23 +184,33 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     It is a `POMDP` where states may look alike. Raises `NoExactModel` for an environment without one, and
     for one that is too large, with the count so far.
     """
-    from gymnasium.envs.registration import parse_env_id
-
-    from ..core import NoExactModel, from_gymnasium
+    from ..core import NoExactModel
     from .faces import ModelEnv
 
     id = resolve(env_id)
-    env: Any = make(id, **kwargs).unwrapped
-    if isinstance(env, ModelEnv):
-        try:
-            return env.pomdp() if env.model.hidden else env.mdp()
-        except NoExactModel as error:
-            entry = next((e for e in ENTRIES if e.id == id), None)
-            knobs = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
-            raise NoExactModel(f"{error}{f'; it is solved for {knobs}' if knobs else ''}") from error
-    if getattr(env, "fickle_passenger", False):
-        raise NoExactModel(f"{env_id} with a fickle passenger leaves its own table P")
-    if not hasattr(env, "P") or not hasattr(env, "initial_state_distrib"):
-        raise NoExactModel(f"{env_id} has no exact model: it is neither one of rlkit's nor has a table P")
-    names = ACTION_NAMES.get(parse_env_id(env_id)[1])
-    return from_gymnasium(env.P, env.initial_state_distrib, action_names=names)
+    env = make(id, **kwargs)
+    base = env.unwrapped
+    if not isinstance(base, ModelEnv):
+        return table_of(env)
+    try:
+        return base.pomdp() if base.model.hidden else base.mdp()
+    except NoExactModel as error:
+        entry = next((e for e in ENTRIES if e.id == id), None)
+        knobs = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
+        raise NoExactModel(f"{error}{f'; it is solved for {knobs}' if knobs else ''}") from error
+
+
+def table_of(env: Env[Any, Any]) -> MDP:
+    """The MDP of the table `P` of an environment; raises `NoExactModel` where it has none."""
+    from gymnasium.envs.registration import parse_env_id
+
+    from ..core import NoExactModel, from_gymnasium
+
+    base: Any = env.unwrapped
+    name = str(base) if env.spec is None else env.spec.id
+    if getattr(base, "fickle_passenger", False):
+        raise NoExactModel(f"{name} with a fickle passenger leaves its own table P")
+    if not hasattr(base, "P") or not hasattr(base, "initial_state_distrib"):
+        raise NoExactModel(f"{name} has no exact model: it is neither one of rlkit's nor has a table P")
+    names = None if env.spec is None else ACTION_NAMES.get(parse_env_id(name)[1])
+    return from_gymnasium(base.P, base.initial_state_distrib, action_names=names)

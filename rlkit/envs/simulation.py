@@ -118,9 +118,9 @@ class Simulation:
         kernels.advance(self.key, self.elapsed, index, action, playing, *self._lookup.tables, reward, over)
         return self.model.decayed(reward, self.elapsed), over
 
-    def array(self, values: npt.NDArray[Any]) -> Array:
+    def array(self, values: Any) -> Array:
         """The same numbers in the library and on the device of this simulation."""
-        return values if self.xp is np else self.xp.asarray(values, device=self.device)
+        return self.xp.asarray(values, device=self.device)
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a continued run needs, as numpy arrays."""

@@ -10,6 +10,7 @@ from rlkit.solvers.memoryless import (
     memory_gain,
     stochastic_memoryless,
 )
+from rlkit.solvers.minimax import GameSolution, minimax
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
 from rlkit.solvers.solution import Interval, Solution
 from rlkit.solvers.solve import SolveError, solve
@@ -18,6 +19,7 @@ from rlkit.solvers.verify import verify
 
 __all__ = [
     "Beliefs",
+    "GameSolution",
     "Interval",
     "MemoryGain",
     "Memoryless",
@@ -34,6 +36,7 @@ __all__ = [
     "evaluate_policy",
     "greedy",
     "memory_gain",
+    "minimax",
     "policy_kernel",
     "q_values",
     "solve",

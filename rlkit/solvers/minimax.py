@@ -54,6 +54,8 @@ def minimax(mdp: MDP, *, gamma: float | None = None) -> GameSolution:
     discount = mdp.discount if gamma is None else gamma
     if not 0 <= discount <= 1:
         raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
+    if mdp.fade:
+        raise SolveError("minimax knows no rewards that fade with time")
     if not components(mdp).acyclic:
         raise SolveError("minimax needs a game without cycles, but in this one play can come back to a state")
     value, sweeps, settled = np.zeros(mdp.n_states), 0, False

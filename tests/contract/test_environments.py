@@ -132,7 +132,7 @@ def scalar_episodes(id, seed, steps):
     return trace
 
 
-def replay(env, traces, mode):
+def check_replay(env, traces, mode):
     """Take the actions of the traces in a batch and compare everything it says."""
     first = np.array([0] * SIZE)
     obs, _ = env.reset(seed=11)
@@ -173,5 +173,5 @@ def test_scalar_vector_and_torch_faces_live_the_same_episodes(id, mode):
         autoreset_mode=mode,
         max_episode_steps=LIMIT,
     )
-    replay(batch, traces, mode)
-    replay(make_torch(id, SIZE, "cpu", autoreset_mode=mode, max_episode_steps=LIMIT), traces, mode)
+    check_replay(batch, traces, mode)
+    check_replay(make_torch(id, SIZE, "cpu", autoreset_mode=mode, max_episode_steps=LIMIT), traces, mode)

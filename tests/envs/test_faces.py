@@ -8,7 +8,7 @@ from scipy.stats import chisquare
 
 import rlkit
 from rlkit.core import NoExactModel, TableModel, from_successors
-from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, simulation
+from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch, simulation
 from rlkit.envs.lookup import lookup_of
 from rlkit.envs.wrappers import StickyActions
 
@@ -313,3 +313,19 @@ def test_a_table_whose_rewards_fade_pays_what_its_optimum_says():
         state, reward, over, _, _ = env.step(int(exact.action[plan.plan[t][state]]))
         earned, t = earned + reward, t + 1
     assert earned == pytest.approx(plan.initial.value)
+
+
+def test_parts_of_an_action_are_checked_in_every_library():
+    env = gym.make_vec("rlkit/Inventory-v0", 2, vectorization_mode="vector_entry_point", products=2)
+    for batch in (env, make_torch("rlkit/Inventory-v0", 2, "cpu", products=2)):
+        batch.reset(seed=0)
+        with pytest.raises(InvalidAction, match="must lie in MultiDiscrete"):
+            batch.step(np.array([[0, 0], [0, 99]]))
+
+
+@pytest.mark.parametrize("mask", [[True, False], np.array([1, 0])])
+def test_a_reset_mask_may_be_a_list_or_numbers(mask):
+    env = gym.make_vec("rlkit/FrozenLake-v0", 2, vectorization_mode="vector_entry_point", slip=0.0)
+    env.reset(seed=0)
+    env.step(np.array([2, 2]))
+    assert env.reset(options={"reset_mask": mask})[0].tolist() == [0, 1]

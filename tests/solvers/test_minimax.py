@@ -119,3 +119,8 @@ def test_gamma_is_checked():
     mdp: MDP = random_game(0)
     with pytest.raises(SolveError, match="gamma"):
         minimax(mdp, gamma=1.5)
+
+
+def test_rewards_that_fade_are_refused():
+    with pytest.raises(SolveError, match="fade"):
+        minimax(enumerate_model(SelfPlay(TicTacToe())).with_fade(0.1))

@@ -7,6 +7,7 @@ block it. A table over all pairs of such sets, kept as bits, makes the occlusion
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -104,19 +105,19 @@ class Sight(Holder):
         return gather(self.shown, xp.stack(rows[::-1], axis=1))
 
 
-class View(Holder):
+class View(Holder, ABC):
     """What becomes of a state; a holder, so that its tables follow the model to its device."""
 
     space: spaces.Space[Any]
     hidden = True
 
+    @abstractmethod
     def observe(self, state: RoomState) -> Any:
         """The observation of each state."""
-        raise NotImplementedError
 
+    @abstractmethod
     def seen(self, state: RoomState) -> Array:
         """Cells of the map that are seen in the one state of a batch, H * W for those off the map."""
-        raise NotImplementedError
 
 
 class SquareView(View):
