@@ -1,0 +1,112 @@
+"""What there is to know about environments, and what a check of one found."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from rlkit.report.parts import NOTHING_KNOWN, Record, number, ruled
+
+
+@dataclass(frozen=True)
+class Environments:
+    """One row an environment id, family by family; every figure was computed by the solvers."""
+
+    records: Sequence[Record]
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        wide = options.max_width >= WIDE
+        table = ruled()
+        table.add_column("id", style="bold", no_wrap=True)
+        if wide:
+            table.add_column("sees", no_wrap=True)
+        columns = COLUMNS if wide else {k: v for k, v in COLUMNS.items() if k != "max_episode_steps"}
+        for name in columns.values():
+            table.add_column(name, justify="right", no_wrap=True)
+        family = None
+        for r in self.records:
+            if r["family"] != family:
+                family = r["family"]
+                table.add_row(Text(family, "bold magenta"))
+            seen = [sees(r["observation"])] if wide else []
+            id = r["id"].removeprefix("rlkit/").removesuffix("-v0")
+            cells = {key: number(r[key], 4) for key in columns}
+            cells["states"] += "°" if r["exact_knobs"] else " "
+            table.add_row(f" {id}", *seen, *cells.values())
+        yield table
+        yield Text(NOTE, style="dim")
+
+
+WIDE = 110  # characters from which there is room for every column
+COLUMNS = {
+    "actions": "acts",
+    "states": "states",
+    "optimum": "optimum",
+    "optimum_in_limit": "in limit",
+    "max_episode_steps": "limit",
+    "memoryless": "memoryless",
+    "random": "random",
+}
+NOTE = (
+    "optimum: best expected return, at the problem's own discount; in limit: within its limit of steps; "
+    "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
+    "uniform policy. ° solved for knobs that `rlkit envs ID` names."
+)
+
+
+def sees(space: str) -> str:
+    """An observation space in a few characters."""
+    kind = space.partition("(")[0]
+    if kind == "Box":
+        shape = space.rpartition("(")[2].partition(")")[0].strip(", ")
+        return f"{shape.replace(', ', '×')} numbers"
+    if kind == "Dict":
+        return "Dict(" + ", ".join(re.findall(r"'(\w+)':", space)) + ")"
+    return space if len(space) <= 24 else f"{kind}(…)"
+
+
+def environment(r: Record) -> RenderableType:
+    """All about one environment: spaces, knobs, and what can be gained in it."""
+    facts = Table.grid(padding=(0, 2))
+    for key, value in (
+        ("observation", r["observation"]),
+        ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
+        ("time limit", number(r["max_episode_steps"])),
+        ("exactly, for", ", ".join(f"{k}={v}" for k, v in r["exact_knobs"].items()) or NOTHING_KNOWN),
+        ("states", number(r["states"])),
+        ("observations", number(r["observations"])),
+        ("optimum", number(r["optimum"])),
+        ("optimum in the limit", number(r["optimum_in_limit"])),
+        ("if the state were seen", number(r["full_information"])),
+        ("without memory", number(r["memoryless"])),
+        ("random policy", number(r["random"])),
+    ):
+        if value != NOTHING_KNOWN:
+            facts.add_row(key, value)
+    parts: list[RenderableType] = [Text(r["id"], style="bold"), Text("\n\n".join(r["doc"])), Text(), facts]
+    if r["knobs"]:
+        knobs = ruled()
+        knobs.add_column("knob (--env NAME=VALUE)")
+        knobs.add_column("default")
+        for name, default in r["knobs"].items():
+            knobs.add_row(name, default)
+        parts += [Text(), knobs]
+    return Group(*parts)
+
+
+def findings(record: Record) -> RenderableType:
+    """What `rlkit check` found, part by part."""
+    table = ruled()
+    for column in (record["id"], ""):
+        table.add_column(column)
+    for check in record["checks"]:
+        found = check["findings"]
+        table.add_row(
+            check["part"], Text("\n".join(found), "red") if found else Text("nothing wrong", "green")
+        )
+    return table

@@ -1,0 +1,150 @@
+"""The answer of a solver: values, policy and certificate, as a table or over a map."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from rlkit.report.parts import Record, number, ruled
+
+MOST_ROWS = 40  # states of a table shown in full
+ARROWS = {
+    "left": "←",
+    "down": "↓",
+    "right": "→",
+    "up": "↑",
+    "south": "↓",
+    "north": "↑",
+    "east": "→",
+    "west": "←",
+}
+HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # low to high
+
+
+SEES = {
+    "beliefs": "observations, and remembers them: each state here is a belief",
+    "states": "the states, which the environment hides",
+}
+
+
+def solution(record: Record) -> RenderableType:
+    """The answer of a solver: value with its bounds, then Q and policy by state, or a heat map for a grid."""
+    model = record["model"]
+    head = Text.assemble(
+        (str(model["name"]), "bold"),
+        f"   {model['states']:,} states, {model['choices']:,} choices, {model['transitions']:,} transitions",
+    )
+    parts: list[RenderableType] = [head, Text()]
+    if record.get("grid"):
+        parts += [heat_map(record), Text()]
+    elif "q" in record:
+        parts.append(q_table(record))
+    parts.append(_certificate(record))
+    return Group(*parts)
+
+
+def q_table(record: Record) -> RenderableType:
+    """Q of every action in every state that has a choice, the best one marked (Table 6.37's form)."""
+    alive = [s for s, row in enumerate(record["q"]) if row]
+    table = ruled()
+    table.add_column("state", style="bold")
+    for name in record["action_names"]:
+        table.add_column(f"Q {name}", justify="right")
+    table.add_column("best")
+    table.add_column("value", justify="right")
+    for s in alive[:MOST_ROWS]:
+        row, best = record["q"][s], record["policy"][s]
+        cells = [
+            Text(number(row.get(name)), style="bold green" if name == best else "")
+            for name in record["action_names"]
+        ]
+        table.add_row(record["state_names"][s], *cells, str(best), number(record["values"][s]))
+    if len(alive) <= MOST_ROWS:
+        return table
+    return Group(
+        table, Text(f"… and {len(alive) - MOST_ROWS:,} more states (--all-values --json)", style="dim")
+    )
+
+
+def heat_map(record: Record) -> RenderableType:
+    """Values of a grid as colours, with the policy's arrow and the value in each cell."""
+    rows, cells = record["grid"]["rows"], record["grid"]["cells"]
+    finite = [v for row in cells for s in row if s is not None and (v := _value(record, s)) is not None]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
+    room = 80 // len(rows[0])
+    width = min(room, 7) if room >= 6 else 2
+    lines = []
+    for row, states in zip(rows, cells, strict=True):
+        line, under = Text(), Text()
+        for kind, s in zip(row, states, strict=True):
+            label, style, value = _cell(record, kind, s, low, high)
+            line.append(f"{label:^{width}}", style)
+            under.append(f"{value:^{width}}", style)
+        lines += [line, under] if width > 2 else [line]
+    return Group(*lines)
+
+
+def _cell(record: Record, kind: str, s: int | None, low: float, high: float) -> tuple[str, Style, str]:
+    if s is None:
+        return "", Style(bgcolor="grey23"), ""
+    if kind == "C":  # the cliff, from which one is sent back
+        return "C", Style(bgcolor="grey15", color="grey70"), ""
+    if record["policy"][s] is None:
+        ends = {"G": ("G", Style(bgcolor="green4", color="white", bold=True))}
+        label, style = ends.get(kind, (kind, Style(bgcolor="grey15", color="grey70")))
+        return label, style, ""
+    value = _value(record, s)
+    share = 0.5 if value is None or high == low else (value - low) / (high - low)
+    style = Style.parse(f"{'black' if share > 0.45 else 'white'} on {_heat(share)}")
+    arrow = ARROWS.get(record["policy"][s], str(record["policy"][s])[:2])
+    return arrow, style, number(record["values"][s], 3)
+
+
+def _heat(share: float) -> str:
+    """Colour of a number between 0 and 1, between the neighbouring ones of `HEAT`."""
+    place = share * (len(HEAT) - 1)
+    k = min(int(place), len(HEAT) - 2)
+    red, green, blue = (round(a + (place - k) * (b - a)) for a, b in zip(HEAT[k], HEAT[k + 1], strict=True))
+    return f"#{red:02x}{green:02x}{blue:02x}"
+
+
+def _value(record: Record, s: int) -> float | None:
+    value = record["values"][s]
+    return None if isinstance(value, str) or record["policy"][s] is None else value
+
+
+def _certificate(record: Record) -> RenderableType:
+    start = record["initial"]
+    sign = (
+        Text("certified", style="bold green")
+        if record["converged"]
+        else Text("NOT CERTIFIED", style="bold red")
+    )
+    objective = {
+        "total": "total reward",
+        "discounted": "discounted reward",
+        "finite-horizon": f"reward of the first {record['horizon']} steps",
+        "reach-prob": "probability of reaching the target",
+        "reach-reward": "reward before the target is reached",
+        "average": "average reward a step",
+    }[record["objective"]]
+    facts = Table.grid(padding=(0, 2))
+    facts.add_row("objective", f"{record['direction']} {objective}, gamma {number(record['gamma'])}")
+    facts.add_row(
+        "value",
+        Text.assemble(
+            (number(start["value"], 8), "bold"),
+            f" in [{number(start['lower'], 8)}, {number(start['upper'], 8)}]  ",
+            sign,
+        ),
+    )
+    sweeps = "1 sweep" if record["sweeps"] == 1 else f"{record['sweeps']:,} sweeps"
+    if record.get("fraction"):
+        facts.add_row("exactly", record["fraction"].replace("-", "−"))
+    facts.add_row("method", f"{record['method']}, {sweeps}, {1000 * record['seconds']:.3g} ms")
+    facts.add_row("because", record["reason"])
+    if record.get("sees"):
+        facts.add_row("sees", SEES[record["sees"]])
+    return facts
