@@ -12,11 +12,13 @@ import numpy as np
 
 from rlkit.core.arrays import Array, namespace
 
-GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-_GOLDEN, _MIX_1, _MIX_2 = (word - 2**64 for word in (GOLDEN, MIX_1, MIX_2))  # as int64
+_GOLDEN = 0x9E3779B97F4A7C15 - 2**64
+_MIX_1 = 0xBF58476D1CE4E5B9 - 2**64
+_MIX_2 = 0x94D049BB133111EB - 2**64
+GRID = 2.0**-53  # between the numbers drawn
 
 
-def _shift_right(z: Array, bits: int) -> Array:
+def shift_right(z: Array, bits: int) -> Array:
     """Logical shift: numpy has words without a sign, in torch the sign that `>>` copies in is masked off."""
     if isinstance(z, np.ndarray):
         return (z.view(np.uint64) >> np.uint64(bits)).view(np.int64)
@@ -25,11 +27,11 @@ def _shift_right(z: Array, bits: int) -> Array:
 
 def mix(z: Array) -> Array:
     """Scramble int64 words, a bijection whose every output bit depends on every input bit."""
-    z = z ^ _shift_right(z, 30)
+    z = z ^ shift_right(z, 30)
     z *= _MIX_1
-    z ^= _shift_right(z, 27)
+    z ^= shift_right(z, 27)
     z *= _MIX_2
-    z ^= _shift_right(z, 31)
+    z ^= shift_right(z, 31)
     return z
 
 
@@ -43,7 +45,11 @@ def episode_key(seed: Array, episode: Array) -> Array:
     return mix(seed + episode * _GOLDEN)
 
 
+def drawn_bits(key: Array, draw: Array) -> Array:
+    """Draw number `draw` [B] of each key [B]: 53 bits as int64."""
+    return shift_right(mix(key + (draw + 1) * _GOLDEN), 11)
+
+
 def uniform(key: Array, draw: Array) -> Array:
     """Draw number `draw` [B] of each key [B]: float64 in [0, 1), on a grid of 2^-53."""
-    bits = _shift_right(mix(key + (draw + 1) * _GOLDEN), 11)
-    return namespace(key).astype(bits, namespace(key).float64) * 2.0**-53
+    return namespace(key).astype(drawn_bits(key, draw), namespace(key).float64) * GRID

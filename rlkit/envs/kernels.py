@@ -6,25 +6,25 @@ from typing import Any
 
 import numpy as np
 from numba import njit
+from numba.extending import overload, register_jitable
 
-from ..core.random import GOLDEN, MIX_1, MIX_2
+from ..core.random import GRID, drawn_bits, episode_key, mix, shift_right
 
 Array = np.ndarray[Any, Any]
 
-
-@njit(cache=True)
-def _mixed(z: Any) -> Any:
-    """`random.mix` of one word without a sign."""
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(MIX_1)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(MIX_2)
-    return z ^ (z >> np.uint64(31))
+# The generator of `core.random`, compiled for one word at a time.
 
 
-@njit(cache=True)
-def _uniform(key: Any, draw: Any) -> Any:
-    """`random.uniform` of one key."""
-    word = _mixed(np.uint64(key) + np.uint64(draw + 1) * np.uint64(GOLDEN))
-    return np.float64(word >> np.uint64(11)) * 2.0**-53
+@overload(shift_right)
+def _shift_right(z: Any, bits: Any) -> Any:
+    def shifted(z: Any, bits: Any) -> Any:
+        return (z >> bits) & ((1 << (64 - bits)) - 1)
+
+    return shifted
+
+
+for function in (mix, episode_key, drawn_bits):
+    register_jitable(function)
 
 
 @njit(cache=True)
@@ -52,7 +52,7 @@ def advance(
         elapsed[i] += 1
         s, a, event = state[i], action[i], 0
         if n_events > 1:
-            u = _uniform(key[i], elapsed[i])
+            u = drawn_bits(key[i], elapsed[i]) * GRID
             last = cumulative[s, a, n_events - 1]
             while cumulative[s, a, event] <= u and cumulative[s, a, event] < last:
                 event += 1
@@ -77,6 +77,6 @@ def restart(
         if mask[i]:
             episode[i] += 1
             elapsed[i] = 0
-            word = np.uint64(seed[i]) + np.uint64(episode[i]) * np.uint64(GOLDEN)
-            key[i] = np.int64(_mixed(word))
-            state[i] = starts[np.searchsorted(thresholds, _uniform(key[i], 0), side="right")]
+            key[i] = episode_key(seed[i], episode[i])
+            first = drawn_bits(key[i], 0) * GRID
+            state[i] = starts[np.searchsorted(thresholds, first, side="right")]
