@@ -10,16 +10,21 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
 ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "play", "plot", "record"}
+BELOW = {"agents", "core", "solvers", "envs", "nn", "errors", "settings", "__init__"}
 INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "errors": set(),
+    "settings": {"errors"},
     "core": {"errors"},
     "solvers": {"core", "errors"},
     "envs": {"core", "errors"},
-    "nn": {"errors"},
-    "agents": {"core", "nn", "errors"},
-    **{part: {"agents", "core", "solvers", "envs", "errors", "__init__", *ABOVE} for part in ABOVE},
+    "nn": {"errors", "settings"},
+    "agents": {"core", "nn", "errors", "settings"},
+    **{
+        part: {"agents", "core", "solvers", "envs", "nn", "errors", "settings", "__init__", *ABOVE}
+        for part in ABOVE
+    },
     "report": set(),
-    "cli": {"agents", "core", "solvers", "envs", "nn", "errors", "report", "__init__", *ABOVE},
+    "cli": BELOW | ABOVE | {"report"},
     "__init__": {"check", "core", "envs", "solvers"},
 }
 HEAVY = {"torch", "numba", "matplotlib", "gymnasium", "numpy", "scipy"}

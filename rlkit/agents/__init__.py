@@ -1,9 +1,11 @@
 """Agents that learn on any Gymnasium environment, and on rlkit's own, with exact treatment of time limits."""
 
+from rlkit.settings import ConfigError
+
 from .base import Agent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig
-from .errors import AgentError, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
+from .errors import AgentError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from .evaluation import Evaluation
 from .ppo import PPO, PPOConfig
 from .presets import default_steps

@@ -13,12 +13,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlkit.errors import RlkitError
+from rlkit.settings import ConfigError, whole
 
 from ..nn import Encoder, State
 from . import environments, storage
-from .config import AgentConfig, whole, whole_seed, whole_steps
+from .config import AgentConfig, whole_seed, whole_steps
 from .environments import AnyVectorEnv
-from .errors import ConfigError, LoadError, NonFiniteError, UnsupportedError, one_line
+from .errors import LoadError, NonFiniteError, UnsupportedError, one_line
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
 from .stepper import Array, BoolArray, Stepper

@@ -16,11 +16,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlkit.settings import ConfigError
+
 from ..nn import MLP, Encoder, State, linear, mask_logits
 from . import storage
 from .base import Agent, Metrics
 from .config import AgentConfig
-from .errors import ConfigError
 from .losses import double_q_target, q_loss
 from .replay import Replay
 from .returns import n_step

@@ -7,10 +7,6 @@ class AgentError(RlkitError):
     """Base of all errors of this package."""
 
 
-class ConfigError(AgentError, ValueError):
-    """A configuration field is unknown or has a value outside its range."""
-
-
 class UnsupportedError(AgentError, TypeError):
     """The environment asks for something the agent does not offer."""
 

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from .config import whole, whole_seed
+from rlkit.settings import whole
+
+from .config import whole_seed
 from .stepper import Stepper
 
 if TYPE_CHECKING:

@@ -1,6 +1,7 @@
 """Neural network parts: observation encoders, backbones that carry state, and heads."""
 
 from .backbones import MLP, Backbone, State
+from .config import NetworkConfig
 from .encoders import Encoder, UnsupportedSpaceError
 from .heads import entropy, mask_logits
 from .init import ACTIVATIONS, linear
@@ -10,6 +11,7 @@ __all__ = [
     "MLP",
     "Backbone",
     "Encoder",
+    "NetworkConfig",
     "State",
     "UnsupportedSpaceError",
     "entropy",

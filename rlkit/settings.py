@@ -1,0 +1,108 @@
+"""Settings: frozen dataclasses, checked when they are made, written as JSON.
+
+Fields are scalars or tuples of integers, so that all settings have one JSON form and every field can also be
+given as text, as on a command line.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+from rlkit.errors import RlkitError
+
+
+class ConfigError(RlkitError, ValueError):
+    """A setting is unknown or has a value outside its range."""
+
+
+def whole(name: str, value: object, *, least: int, most: int | None = None) -> int:
+    """`value` if it is an integer from `least` to `most`; ConfigError, naming it, if not."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise ConfigError(f"{name} must be a whole number, not {value!r}")
+    if value < least:
+        raise ConfigError(f"{name} must be at least {least}, not {value}")
+    if most is not None and value > most:
+        raise ConfigError(f"{name} must be at most {most}, not {value}")
+    return int(value)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Fields with checks; subclasses say in `__post_init__` what each must be."""
+
+    def __post_init__(self) -> None:
+        """Check the fields; raises ConfigError."""
+
+    def replace(self, overrides: Mapping[str, object]) -> Self:
+        """A copy with some fields changed; values may be text ("64,64", "1e-3").
+
+        Raises ConfigError for an unknown field, naming the nearest one, and for a value that does not fit.
+        """
+        hints = get_type_hints(type(self))
+        names = [field.name for field in dataclasses.fields(self)]
+        changes: dict[str, Any] = {}
+        for name, value in overrides.items():
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
+                hint = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(names)}"
+                raise ConfigError(f"{type(self).__name__} has no field {name!r}; {hint}")
+            changes[name] = _convert(name, value, hints[name])
+        return dataclasses.replace(self, **changes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields as JSON values."""
+        return dataclasses.asdict(self)
+
+    def _at_least(self, least: float, *names: str) -> None:
+        for name in names:
+            if not getattr(self, name) >= least:
+                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
+
+    def _positive(self, *names: str) -> None:
+        for name in names:
+            if not 0 < getattr(self, name) < float("inf"):
+                raise ConfigError(f"{name} must be a number above 0, got {getattr(self, name)}")
+
+    def _within(self, low: float, high: float, *names: str) -> None:
+        for name in names:
+            if not low <= getattr(self, name) <= high:
+                raise ConfigError(f"{name} must be from {low} to {high}, got {getattr(self, name)}")
+
+    def _one_of(self, choices: Iterable[str], *names: str) -> None:
+        for name in names:
+            if getattr(self, name) not in choices:
+                raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
+
+
+def _convert(name: str, value: object, kind: Any) -> Any:
+    """`value`, which may be text, as the declared type of the field `name`."""
+    try:
+        if get_origin(kind) is tuple:
+            item = get_args(kind)[0]
+            entries = value.strip("()[] ").split(",") if isinstance(value, str) else value
+            if isinstance(entries, int):
+                entries = [entries]
+            if isinstance(entries, list | tuple):
+                return tuple(_convert(name, entry, item) for entry in entries if entry != "")
+        elif kind is bool:
+            if isinstance(value, str) and value.lower() in ("true", "false", "1", "0", "yes", "no"):
+                return value.lower() in ("true", "1", "yes")
+            if isinstance(value, bool):
+                return value
+        elif kind is str:
+            if isinstance(value, str):
+                return value
+        elif isinstance(value, str | int | float) and not isinstance(value, bool):
+            number = float(value)
+            if kind is float:
+                return number
+            if number.is_integer():
+                return int(number)
+    except (ValueError, OverflowError):
+        pass
+    shown = "a list of integers such as 64,64" if get_origin(kind) is tuple else f"of type {kind.__name__}"
+    raise ConfigError(f"{name} must be {shown}, got {value!r}")
