@@ -1,20 +1,52 @@
-"""Neural network parts: observation encoders, backbones that carry state, and heads."""
+"""Neural network parts: observation encoders, backbones that carry state, and policy distributions."""
 
-from .backbones import MLP, Backbone, State
+from .attention import Attention
+from .backbones import Backbone, State
+from .cnn import CNN, Grid, grid_of
 from .config import NetworkConfig
+from .distributions import (
+    Categorical,
+    Discrete,
+    Distribution,
+    EpsilonGreedy,
+    Gaussian,
+    Head,
+    MultiCategorical,
+    distribution,
+    entropy,
+    mask_logits,
+)
 from .encoders import Encoder, UnsupportedSpaceError
-from .heads import entropy, mask_logits
-from .init import ACTIVATIONS, linear
+from .init import linear
+from .layers import ACTIVATIONS
+from .mlp import MLP
+from .network import build, resolve
+from .recurrent import Recurrent
 
 __all__ = [
     "ACTIVATIONS",
+    "CNN",
     "MLP",
+    "Attention",
     "Backbone",
+    "Categorical",
+    "Discrete",
+    "Distribution",
     "Encoder",
+    "EpsilonGreedy",
+    "Gaussian",
+    "Grid",
+    "Head",
+    "MultiCategorical",
     "NetworkConfig",
+    "Recurrent",
     "State",
     "UnsupportedSpaceError",
+    "build",
+    "distribution",
     "entropy",
+    "grid_of",
     "linear",
     "mask_logits",
+    "resolve",
 ]

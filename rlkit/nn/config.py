@@ -4,18 +4,42 @@ from dataclasses import dataclass
 
 from rlkit.settings import ConfigError, Settings
 
-from .init import ACTIVATIONS
+from .init import INITS
+from .layers import ACTIVATIONS, NORMS
+
+BACKBONES = ("auto", "mlp", "cnn", "rnn", "gru", "lstm", "attention")
 
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkConfig(Settings):
-    """Fields of every backbone."""
+    """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
+    backbone: str = "auto"
     hidden: tuple[int, ...] = (64, 64)
     activation: str = "tanh"
+    norm: str = "none"
+    skip: bool = False
+    dropout: float = 0.0  # the probability that a number is dropped
+    init: str = "orthogonal"
+    channels: tuple[int, ...] = (32, 64)  # of the convolutions over small grids
+    context: int = 32  # steps before the present one that attention sees
+    heads: int = 2
+    blocks: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not self.hidden or min(self.hidden) < 1:
-            raise ConfigError(f"hidden must be one or more layer widths >= 1, got {self.hidden}")
+        self._one_of(BACKBONES, "backbone")
+        for name in ("hidden", "channels"):
+            widths = getattr(self, name)
+            if not widths or min(widths) < 1:
+                raise ConfigError(f"{name} must be one or more layer widths >= 1, got {widths}")
         self._one_of(ACTIVATIONS, "activation")
+        self._one_of(NORMS, "norm")
+        self._one_of(INITS, "init")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
+        self._at_least(1, "context", "heads", "blocks")
+        if self.backbone == "attention" and self.hidden[-1] % self.heads:
+            raise ConfigError(
+                f"heads must divide the last width of hidden ({self.hidden[-1]}), got {self.heads}"
+            )

@@ -1,14 +1,17 @@
 """Observation spaces as tensors.
 
-Two steps. `pack` turns what an environment returns into one numpy array per batch, in the space's own data
-type: that array is what buffers store. `forward` turns packed observations into the float features which a
-backbone reads: numbers as they are, categories as one-hot vectors.
+Two steps. `pack` turns what an environment returns into one array per batch, in the space's own data type:
+that array is what buffers store. `forward` turns packed observations into flat float features: numbers as
+they are, categories as one-hot vectors, texts as the counts of their hashed words.
 
 Dict and Tuple spaces are packed side by side, in the smallest type which holds all of their numbers.
 """
 
 import math
+import re
+import zlib
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,77 +26,113 @@ Space: TypeAlias = spaces.Space[Any]
 Array: TypeAlias = NDArray[Any]
 Path: TypeAlias = tuple[str | int, ...]
 
+N_WORDS = 32  # numbers that a text becomes
+
 
 class UnsupportedSpaceError(RlkitError, TypeError):
     """The space has no encoding."""
 
 
 class Encoder(nn.Module):
-    """From observations of `space` to `n_features` floats; `shape`, `dtype`: one packed observation."""
+    """From observations of `space` to `n_features` floats; `shape`, `dtype`: one packed observation.
+
+    `leaves` are the spaces within it that hold numbers, in the order in which they are packed. It learns
+    nothing: all that is trained stands in the backbones.
+    """
 
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
-        self._leaves = list(_leaves(space, ()))
-        self._single = len(self._leaves) == 1 and not self._leaves[0][0]
-        parts = [_LeafEncoder(leaf) for _, leaf in self._leaves]
-        self.parts = nn.ModuleList(parts)
+        found = list(_leaves(space, ()))
+        self.leaves: list[Space] = [leaf for _, leaf in found]
+        self._paths: list[Path] = [path for path, _ in found]
+        self._single = self._paths == [()]
+        parts = [LeafEncoder(leaf) for leaf in self.leaves]
+        self._parts = nn.ModuleList(parts)
         self.n_features = sum(part.n_features for part in parts)
-        self._shapes: list[tuple[int, ...]] = [leaf.shape or () for _, leaf in self._leaves]
+        self._shapes = [_packed_shape(leaf) for leaf in self.leaves]
         self._widths = [math.prod(shape) for shape in self._shapes]
-        self.shape: tuple[int, ...] = (sum(self._widths),)
-        self.dtype: np.dtype[Any] = _common_dtype([leaf for _, leaf in self._leaves])
-        if self._single:
-            self.shape = self._shapes[0]
-            self.dtype = np.dtype(self._leaves[0][1].dtype)
+        self.shape: tuple[int, ...] = self._shapes[0] if self._single else (sum(self._widths),)
+        self.dtype: np.dtype[Any] = _packed_dtype(self.leaves[0]) if self._single else _common(self.leaves)
+        self._torch_dtype = torch.from_numpy(np.empty(0, self.dtype)).dtype
 
-    def pack(self, obs: Any) -> Array:
-        """A new array [B, *shape] of a batch of observations as a vector environment returns it."""
+    def pack(self, obs: Any) -> Any:
+        """A batch of observations as a vector environment returns it, as one array [B, *shape].
+
+        A new numpy array; or, if the observations are torch tensors, a tensor on their device, which is
+        theirs where nothing has to be joined or converted.
+        """
+        values = self._values(obs)
+        if isinstance(values[0], Tensor):
+            if self._single:
+                return values[0].to(self._torch_dtype)
+            return torch.cat([v.reshape(len(v), -1).to(self._torch_dtype) for v in values], 1)
         if self._single:
-            return np.array(obs, dtype=self.dtype)
-        arrays = [np.asarray(_at(obs, path)) for path, _ in self._leaves]
+            return np.array(values[0], dtype=self.dtype)
+        arrays = [np.asarray(value) for value in values]
         return np.concatenate(
             [a.reshape(len(a), -1) for a in arrays], axis=1, dtype=self.dtype, casting="unsafe"
         )
 
     def pack_one(self, obs: Any) -> Array:
         """One observation [*shape]."""
+        values = self._values(obs)
         if self._single:
-            return np.array(obs, dtype=self.dtype)
-        arrays = [np.asarray(_at(obs, path)).reshape(-1) for path, _ in self._leaves]
+            return np.array(values[0], dtype=self.dtype)
+        arrays = [np.asarray(value).reshape(-1) for value in values]
         return np.concatenate(arrays, dtype=self.dtype, casting="unsafe")
 
     def is_batch(self, obs: Any) -> bool:
         """Whether `obs` has a leading batch axis; a ValueError names a shape that fits neither way."""
-        path, leaf = self._leaves[0]
-        shape = np.shape(_at(obs, path))
-        if shape == leaf.shape:
+        value, expected = self._values(obs)[0], self._shapes[0]
+        shape = np.shape(value)
+        if shape == expected:
             return False
-        if shape[1:] == leaf.shape:
+        if shape[1:] == expected:
             return True
         raise ValueError(
-            f"observation of shape {shape} fits neither {leaf.shape} nor a batch of it, of {self.space}"
+            f"observation of shape {shape} fits neither {expected} nor a batch of it, of {self.space}"
         )
+
+    def _values(self, obs: Any) -> list[Any]:
+        """What `obs` holds at each leaf; texts as counts of words."""
+        values = [_at(obs, path) for path in self._paths]
+        for i, leaf in enumerate(self.leaves):
+            if _is_text(leaf):
+                text = values[i]
+                values[i] = (
+                    count_words(text) if isinstance(text, str) else np.stack([*map(count_words, text)])
+                )
+        return values
+
+    def split(self, packed: Tensor) -> list[Tensor]:
+        """The packed observations of every leaf, each [..., *its own shape]."""
+        if self._single:
+            return [packed]
+        columns = torch.split_with_sizes(packed, self._widths, dim=-1)
+        return [
+            x.unflatten(-1, shape) if len(shape) > 1 else x if shape else x.squeeze(-1)
+            for x, shape in zip(columns, self._shapes, strict=True)
+        ]
 
     def forward(self, packed: Tensor) -> Tensor:
         """Packed observations [..., *shape] -> features [..., n_features]."""
         if self._single:
-            features: Tensor = self.parts[0](packed)
+            features: Tensor = self._parts[0](packed)
             return features
-        columns = torch.split_with_sizes(packed, self._widths, dim=-1)
-        parts = zip(self.parts, columns, self._shapes, strict=True)
-        return torch.cat([part(x.reshape(*x.shape[:-1], *shape)) for part, x, shape in parts], -1)
+        return torch.cat([part(x) for part, x in zip(self._parts, self.split(packed), strict=True)], -1)
 
 
-class _LeafEncoder(nn.Module):
-    """A Box or MultiBinary flattened to float, or categories as one-hot vectors side by side."""
+class LeafEncoder(nn.Module):
+    """Numbers flattened to float, or categories as one-hot vectors side by side."""
 
     def __init__(self, space: Space) -> None:
         super().__init__()
-        self._n_axes = len(space.shape or ())
+        shape = _packed_shape(space)
+        self._n_axes = len(shape)
         self._sizes = _categories(space)
         if self._sizes is None:
-            self.n_features = math.prod(space.shape or ())
+            self.n_features = math.prod(shape)
             return
         # Category c of entry i is row offset_i + c of the identity matrix; adding up the rows of all entries
         # gives their one-hot vectors side by side.
@@ -104,6 +143,7 @@ class _LeafEncoder(nn.Module):
         self.register_buffer("_one_hot", torch.eye(self.n_features), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """[..., *packed shape] -> [..., n_features]."""
         batch = x.shape[: x.dim() - self._n_axes]
         if self._sizes is None:
             return x.float().reshape(*batch, self.n_features) if self._n_axes != 1 else x.float()
@@ -131,12 +171,37 @@ def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
                 yield from _leaves(child, (*path, i))
         case spaces.Box() | spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             yield path, space
+        case _ if _is_text(space):
+            yield path, space
         case _:
             where = f" at {'.'.join(map(str, path))}" if path else ""
             raise UnsupportedSpaceError(
                 f"observation space {space}{where} is not supported; "
-                "use Box, Discrete, MultiDiscrete, MultiBinary, or a Dict or Tuple of these"
+                "use Box, Discrete, MultiDiscrete, MultiBinary, Text, or a Dict or Tuple of these"
             )
+
+
+def _is_text(space: Space) -> bool:
+    """Whether its observations are strings: Text, and spaces of others such as MiniGrid's missions."""
+    return space.dtype is not None and space.dtype.kind == "U"
+
+
+@lru_cache(maxsize=4096)
+def count_words(text: str) -> NDArray[np.uint8]:
+    """How many words of `text` hash to each of 32 numbers, up to 255 (Weinberger et al. 2009); read-only."""
+    words = re.findall(r"\w+", text.lower())
+    counts = np.bincount([zlib.crc32(word.encode()) % N_WORDS for word in words], minlength=N_WORDS)
+    counted = counts.clip(max=255).astype(np.uint8)
+    counted.flags.writeable = False
+    return counted
+
+
+def _packed_shape(space: Space) -> tuple[int, ...]:
+    return (N_WORDS,) if _is_text(space) else space.shape or ()
+
+
+def _packed_dtype(space: Space) -> np.dtype[Any]:
+    return np.dtype(np.uint8) if _is_text(space) else np.dtype(space.dtype)
 
 
 def _at(obs: Any, path: Path) -> Any:
@@ -145,7 +210,7 @@ def _at(obs: Any, path: Path) -> Any:
     return obs
 
 
-def _common_dtype(leaves: list[Space]) -> np.dtype[Any]:
+def _common(leaves: list[Space]) -> np.dtype[Any]:
     """The smallest type for all leaves: an integer type which holds their bounds, or float32."""
     types = []
     for leaf in leaves:
@@ -161,6 +226,6 @@ def _common_dtype(leaves: list[Space]) -> np.dtype[Any]:
                     np.min_scalar_type(int((leaf.start + leaf.nvec).max())),
                 ]
             case _:
-                types.append(np.dtype(leaf.dtype))
+                types.append(_packed_dtype(leaf))
     common = np.result_type(*types)
     return common if np.issubdtype(common, np.integer) else np.dtype(np.float32)

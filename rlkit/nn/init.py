@@ -1,23 +1,38 @@
-"""Layers initialised from an explicit random generator, never from torch's global one."""
+"""Initial weights, drawn from an explicit random generator and never from torch's global one.
 
-from collections.abc import Callable
+| `init` | weights of a layer from n inputs to m outputs | source |
+|---|---|---|
+| orthogonal | W Wᵀ = g² I, or WᵀW = g² I if m > n | Saxe et al. 2014 |
+| xavier | normal, variance 2 / (n + m) | Glorot and Bengio 2010 |
+| kaiming | normal, variance 2 / n | He et al. 2015 |
+| zero | 0: what such layers feed alike stays alike | |
+"""
 
-import torch
-from torch import nn
+from torch import Generator, Tensor, nn
 
-ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
-    "tanh": nn.Tanh,
-    "relu": nn.ReLU,
-    "gelu": nn.GELU,
-    "selu": nn.SELU,
-    "sigmoid": nn.Sigmoid,
-    "leaky_relu": nn.LeakyReLU,
-}
+INITS = ("orthogonal", "xavier", "kaiming", "zero")
+HIDDEN_GAIN = 2**0.5
 
 
-def linear(n_in: int, n_out: int, *, gain: float, generator: torch.Generator) -> nn.Linear:
-    """A linear layer with orthogonal weights of the given gain and zero bias."""
-    layer = nn.Linear(n_in, n_out, device="meta").to_empty(device="cpu")
-    nn.init.orthogonal_(layer.weight, gain, generator=generator)
-    nn.init.zeros_(layer.bias)
+def initialise(weight: Tensor, init: str, *, gain: float, generator: Generator) -> None:
+    """Fill `weight` [m, n, ...] in place; `gain` is the g of the orthogonal one, the others have none."""
+    weight = weight.detach()
+    if init == "orthogonal":
+        nn.init.orthogonal_(weight, gain, generator=generator)
+    elif init == "xavier":
+        nn.init.xavier_normal_(weight, generator=generator)
+    elif init == "kaiming":
+        nn.init.kaiming_normal_(weight, nonlinearity="relu", generator=generator)
+    else:
+        nn.init.zeros_(weight)
+
+
+def linear(
+    n_in: int, n_out: int, *, gain: float, generator: Generator, init: str = "orthogonal", bias: bool = True
+) -> nn.Linear:
+    """A linear layer with the given initial weights, orthogonal as a rule, and zero bias."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias)
+    initialise(layer.weight, init, gain=gain, generator=generator)
+    if bias:
+        nn.init.zeros_(layer.bias)
     return layer

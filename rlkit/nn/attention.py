@@ -1,0 +1,143 @@
+"""Attention over the recent past: a gated transformer with memory (Parisotto et al. 2020, "GTrXL").
+
+A block reads inputs x_t and gives, with LN a layer norm and the gates g below,
+
+    y_t = g_1(x_t, relu(A_t)),  A_t = attention of LN(x_t) over LN(x_s), t - context <= s <= t, same episode
+    x'_t = g_2(y_t, MLP(LN(y_t)))
+
+Inputs of earlier calls are remembered, without a gradient (Dai et al. 2019). A score has a learned bias for
+each head and distance t - s.
+"""
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+from .backbones import Backbone, State
+from .init import linear
+from .mlp import MLP
+
+
+class Attention(Backbone):
+    """`blocks` transformer blocks of `width`, in which a step sees the `context` steps before it and itself.
+
+    The state is the last `context` inputs of each block [B, context, width], then how many of these belong to
+    the present episode [B]. The width must be a multiple of `heads`.
+    """
+
+    def __init__(
+        self,
+        width: int,
+        *,
+        context: int = 32,
+        heads: int = 2,
+        blocks: int = 1,
+        init: str = "orthogonal",
+        generator: Generator,
+    ) -> None:
+        super().__init__()
+        self.context = context
+        self.blocks = nn.ModuleList(
+            Block(width, context=context, heads=heads, init=init, generator=generator) for _ in range(blocks)
+        )
+        self.n_features = width
+
+    def initial_state(self, batch: int) -> State:
+        """A memory of which nothing counts."""
+        zeros = next(self.parameters()).new_zeros(batch, self.context, self.n_features)
+        n = torch.zeros(batch, dtype=torch.int64, device=zeros.device)
+        return (*(zeros.clone() for _ in self.blocks), n)
+
+    def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """[B, width] or [T, B, width] -> [..., width]."""
+        if x.dim() == 2:
+            features, state = self.forward(x[None], state, None if reset is None else reset[None])
+            return features[0], state
+        *memories, n = state
+        begin = episode_begin(reset, n, steps=len(x))
+        visible, distance = window(begin, context=self.context)
+        x = x.transpose(0, 1)  # [B, T, width]
+        new_memories = []
+        for block, memory in zip(self.blocks, memories, strict=True):
+            past_and_x = torch.cat([memory.detach(), x], 1)
+            new_memories.append(past_and_x[:, -self.context :].detach())
+            x = block(past_and_x, visible, distance)
+        n = (x.shape[1] - begin[-1]).clamp(max=self.context)
+        return x.transpose(0, 1), (*new_memories, n)
+
+
+def episode_begin(reset: Tensor | None, n: Tensor, *, steps: int) -> Tensor:
+    """The step at which the episode of each step began [T, B]: a reset, or -n, with `n` [B] remembered."""
+    before = -n.expand(steps, -1)
+    if reset is None:
+        return before
+    now = torch.arange(steps, device=n.device)[:, None]
+    return torch.where(reset, now, before).cummax(0).values
+
+
+def window(begin: Tensor, *, context: int) -> tuple[Tensor, Tensor]:
+    """What each new step sees of the `context` remembered and the T new ones, and how far back these lie.
+
+    From `begin` [T, B] to bool [B, T, context + T] and int64 [T, context + T].
+    """
+    t = torch.arange(len(begin), device=begin.device)[:, None]
+    s = torch.arange(-context, len(begin), device=begin.device)
+    distance = t - s
+    near = (distance >= 0) & (distance <= context)
+    return near & (s >= begin.T[:, :, None]), distance.clamp(0, context)
+
+
+class Block(nn.Module):
+    """One transformer block."""
+
+    def __init__(self, width: int, *, context: int, heads: int, init: str, generator: Generator) -> None:
+        super().__init__()
+
+        def projection(n_out: int) -> nn.Linear:
+            return linear(width, n_out, gain=1.0, init=init, generator=generator)
+
+        self.heads = heads
+        self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.query, self.key, self.value, self.out = (projection(width) for _ in range(4))
+        self.distance_bias = nn.Parameter(torch.zeros(heads, context + 1))
+        self.mlp = MLP(width, (2 * width, width), activation="relu", init=init, generator=generator)
+        self.gate_1 = Gate(width, init=init, generator=generator)
+        self.gate_2 = Gate(width, init=init, generator=generator)
+
+    def forward(self, past_and_x: Tensor, visible: Tensor, distance: Tensor) -> Tensor:
+        """The inputs of memory and of T new steps [B, context + T, width] -> [B, T, width]."""
+        steps = len(distance)
+        normed = self.norm_1(past_and_x)
+        q, k, v = (
+            layer(z).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, steps, width of a head]
+            for layer, z in ((self.query, normed[:, -steps:]), (self.key, normed), (self.value, normed))
+        )
+        bias = self.distance_bias[:, distance].masked_fill(~visible[:, None], -torch.inf)
+        attended = scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
+        y = self.gate_1(past_and_x[:, -steps:], self.out(attended).relu())
+        x: Tensor = self.gate_2(y, self.mlp(self.norm_2(y), (), None)[0])
+        return x
+
+
+class Gate(nn.Module):
+    """A GRU in place of the residual sum: g(x, y) = (1 - z) x + z h, which starts near x.
+
+    r = sigmoid(W_r y + U_r x), z = sigmoid(W_z y + U_z x - b), h = tanh(W_h y + U_h (r x)), b = 2 at first.
+    """
+
+    def __init__(self, width: int, *, init: str, generator: Generator) -> None:
+        super().__init__()
+
+        def square() -> nn.Linear:
+            return linear(width, width, gain=1.0, init=init, bias=False, generator=generator)
+
+        self.w_r, self.w_z, self.w_h = square(), square(), square()
+        self.u_r, self.u_z, self.u_h = square(), square(), square()
+        self.bias = nn.Parameter(torch.full((width,), 2.0))
+
+    def forward(self, x: Tensor, y: Tensor) -> Tensor:
+        """[..., width] of both -> [..., width]."""
+        r = torch.sigmoid(self.w_r(y) + self.u_r(x))
+        z = torch.sigmoid(self.w_z(y) + self.u_z(x) - self.bias)
+        h = torch.tanh(self.w_h(y) + self.u_h(r * x))
+        return torch.lerp(x, h, z)

@@ -1,0 +1,66 @@
+"""Activations and normalisation of hidden layers."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+
+class Maxout(nn.Module):
+    """The larger number of each pair of channels (Goodfellow et al. 2013): [..., 2 n] -> [..., n].
+
+    The channels stand on the last axis, or, as in convolutions, on the third from last: `dim` -1 or -3.
+    """
+
+    def __init__(self, dim: int = -1) -> None:
+        super().__init__()
+        self.dim = dim
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The larger of channels 2 i and 2 i + 1."""
+        return torch.unflatten(x, self.dim, (-1, 2)).amax(self.dim)
+
+
+ACTIVATIONS: dict[str, Callable[[], nn.Module]] = {
+    "tanh": nn.Tanh,
+    "relu": nn.ReLU,
+    "leaky_relu": nn.LeakyReLU,
+    "prelu": nn.PReLU,
+    "gelu": nn.GELU,
+    "selu": nn.SELU,
+    "sigmoid": nn.Sigmoid,
+    "maxout": Maxout,
+}
+
+
+def width_before(activation: str, width: int) -> int:
+    """How many numbers `activation` reads for `width` that it gives."""
+    return 2 * width if activation == "maxout" else width
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """Batch normalisation (Ioffe and Szegedy 2015) in which all leading axes are one batch."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., F] -> [..., F]; in training, ValueError for a batch of one."""
+        return super().forward(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+
+
+NORMS: dict[str, Callable[[int], nn.Module]] = {
+    "none": nn.Identity,
+    "layer": nn.LayerNorm,
+    "batch": BatchNorm,
+}
+
+
+class Residual(nn.Module):
+    """x + f(x) (He et al. 2016)."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., F] -> [..., F]."""
+        added: Tensor = x + self.inner(x)
+        return added

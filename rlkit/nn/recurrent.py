@@ -1,0 +1,106 @@
+"""Recurrent backbones: simple recurrent networks, GRU, LSTM.
+
+A sequence is processed in one call, whatever episodes begin in it: the columns of a batch [T, B] are cut
+where `reset` is true, the pieces packed side by side as sequences of different lengths, and the results put
+back in place.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from .backbones import Backbone, State
+from .init import initialise
+
+CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+
+
+class Recurrent(Backbone):
+    """A layer of `width` units: rnn (Elman 1990), gru (Cho et al. 2014) or lstm (Gers et al. 2000).
+
+    The state is the hidden vector [B, width], and for lstm the cell too. Recurrent weights are orthogonal for
+    each gate, biases 0, and that of the lstm's forget gate 1 (Jozefowicz et al. 2015).
+    """
+
+    def __init__(
+        self, n_in: int, width: int, *, kind: str, init: str = "orthogonal", generator: Generator
+    ) -> None:
+        super().__init__()
+        self.rnn = CELLS[kind](n_in, width, device="meta").to_empty(device="cpu")
+        w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
+        for from_input, from_hidden in zip(w_ih.split(width), w_hh.split(width), strict=True):  # gate by gate
+            initialise(from_input, init, gain=1.0, generator=generator)
+            initialise(from_hidden, "orthogonal", gain=1.0, generator=generator)
+        for bias in (b_ih, b_hh):
+            nn.init.zeros_(bias)
+        self._n_states = 2 if kind == "lstm" else 1
+        if kind == "lstm":
+            nn.init.ones_(b_ih.detach()[width : 2 * width])
+        self.n_features = width
+
+    def initial_state(self, batch: int) -> State:
+        """Zeros."""
+        weight = next(self.parameters())
+        return tuple(weight.new_zeros(batch, self.n_features) for _ in range(self._n_states))
+
+    def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """[B, F] or [T, B, F] -> [..., width]."""
+        if x.dim() == 2:
+            features, state = self.forward(x[None], state, None if reset is None else reset[None])
+            return features[0], state
+        if reset is not None:
+            state = tuple(s.masked_fill(reset[0, :, None], 0) for s in state)
+            if len(reset) > 1 and reset[1:].any():
+                return self._pieces(x, state, reset)
+        return self._run(x, state)
+
+    def _pieces(self, x: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        pieces = cut(reset)
+        initial = tuple(s[pieces.column].masked_fill(~pieces.carried[:, None], 0) for s in state)
+        packed = PackedSequence(x.flatten(0, 1)[pieces.order], pieces.batch_sizes)
+        features, final = self._run(packed, initial)
+        return features[pieces.place].unflatten(0, reset.shape), tuple(s[pieces.last] for s in final)
+
+    def _run(self, x: Tensor | PackedSequence, state: State) -> tuple[Tensor, State]:
+        """The library's layer: the states of a sequence, or of all packed rows, and the last ones."""
+        initial = tuple(s[None].contiguous() for s in state)
+        output, final = self.rnn(x, initial if len(initial) > 1 else initial[0])
+        features = output.data if isinstance(output, PackedSequence) else output
+        return features, tuple(s[0] for s in (final if isinstance(final, tuple) else (final,)))
+
+
+class Pieces(NamedTuple):
+    """A batch [T, B] cut into P pieces at the resets, in the order of a PackedSequence: longest first."""
+
+    order: Tensor  # [T B] packed row -> t B + b
+    place: Tensor  # [T B] t B + b -> packed row
+    batch_sizes: Tensor  # [length of the longest] on the CPU, how many pieces are longer than 0, 1, ...
+    column: Tensor  # [P] the b of each piece
+    carried: Tensor  # [P] bool, it goes on from the state given for its column
+    last: Tensor  # [B] the piece that ends each column
+
+
+def cut(reset: Tensor) -> Pieces:
+    """The pieces between resets [T, B]; a reset at the first step is not looked at."""
+    t, b = reset.shape
+    starts = reset.T.cpu().clone()  # [B, T], so that a piece is a range of consecutive numbers
+    starts[:, 0] = True
+    first = starts.flatten().nonzero().squeeze(-1)  # [P]
+    length = torch.diff(first, append=torch.tensor([t * b]))
+    by_length = length.argsort(descending=True, stable=True)
+    rank = torch.empty_like(by_length)
+    rank[by_length] = torch.arange(len(first))
+    piece = starts.flatten().cumsum(0) - 1  # [B T]
+    offset = torch.arange(t * b) - first[piece]
+    packed = (offset * len(first) + rank[piece]).argsort()  # packed row -> b T + t
+    order = packed % t * b + packed // t
+    place = torch.empty_like(order)
+    place[order] = torch.arange(t * b)
+    on_device = (
+        index.to(reset.device)
+        for index in (first[by_length] // t, first[by_length] % t == 0, rank[piece[t - 1 :: t]])
+    )
+    return Pieces(order.to(reset.device), place.to(reset.device), offset.bincount(), *on_device)
