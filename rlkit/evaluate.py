@@ -18,6 +18,7 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
@@ -154,21 +155,22 @@ def score(
 
 def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.float64]:
     """The agent's action probabilities in every state of the model, [S, A]; zero rows at terminal states."""
-    observations = _observations(agent, mdp)
-    packed = agent.encoder.pack(observations)
+    packed = torch.as_tensor(agent.encoder.pack(_observations(agent, mdp)), device=agent.device)
     state = agent.initial_state(len(packed))
     if state:
         raise NoExactModel("an agent with memory has no policy over states")
-    legal = np.zeros((mdp.n_states, agent.n_actions), dtype=np.bool_)
+    assert isinstance(agent.action_space, spaces.Discrete)
+    legal = np.zeros((mdp.n_states, int(agent.action_space.n)), dtype=np.bool_)
     legal[:, : mdp.n_actions] = mdp.legal
     base = make(str(agent.env_id), **agent.env_kwargs).unwrapped
     if not isinstance(base, ModelEnv) and hasattr(base, "action_mask"):  # what its info tells the agent
         for s in np.flatnonzero(~mdp.terminal):
             legal[s, : mdp.n_actions] &= np.asarray(base.action_mask(int(s)), dtype=np.bool_)
     legal[mdp.terminal] = True
-    reset = np.ones(len(packed), dtype=np.bool_)
-    policy, _ = agent.policy(packed, state, reset, legal, stochastic=stochastic)
-    policy = policy[:, : mdp.n_actions]
+    mask = torch.as_tensor(legal, device=agent.device)
+    reset = torch.ones(len(packed), dtype=torch.bool, device=agent.device)
+    chosen, _ = agent.policy(packed, state, reset, mask, stochastic=stochastic)
+    policy = chosen.cpu().numpy()[:, : mdp.n_actions]
     policy[mdp.terminal] = 0
     # The probabilities were float32 numbers.
     return policy / np.where(mdp.terminal, 1, policy.sum(-1))[:, None]

@@ -2,20 +2,26 @@
 
 from rlkit.settings import ConfigError
 
+from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
 from .base import Agent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig
 from .errors import AgentError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from .evaluation import Evaluation
 from .ppo import PPO, PPOConfig
+from .pqn import PQN, PQNConfig
 from .presets import default_steps
 
-AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (DQN, PPO)}
+AGENTS: dict[str, type[Agent]] = {agent.name: agent for agent in (A2C, DQN, PPO, PQN, REINFORCE)}
 
 __all__ = [
+    "A2C",
     "AGENTS",
     "DQN",
     "PPO",
+    "PQN",
+    "REINFORCE",
+    "A2CConfig",
     "Agent",
     "AgentConfig",
     "AgentError",
@@ -25,6 +31,8 @@ __all__ = [
     "LoadError",
     "NonFiniteError",
     "PPOConfig",
+    "PQNConfig",
+    "REINFORCEConfig",
     "StepsError",
     "UnsupportedError",
     "default_steps",

@@ -1,34 +1,35 @@
 """What every agent shares: making its environment, the learning loop, acting, evaluating, saving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlkit.errors import RlkitError
 from rlkit.settings import ConfigError, whole
 
-from ..nn import Encoder, State
+from ..nn import Discrete, Encoder, Head, State
 from . import environments, storage
 from .config import AgentConfig, whole_seed, whole_steps
+from .devices import choose_device, one_thread
 from .environments import AnyVectorEnv
 from .errors import LoadError, NonFiniteError, UnsupportedError, one_line
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
+from .optimization import descend, make_optimizer, scheduled
 from .presets import preset
-from .stepper import Array, BoolArray, Stepper
+from .stepper import Array, BoolArray, Stepper, as_given
+from .torch_stepper import stepper_for
 
 Metrics: TypeAlias = dict[str, float]
 Callback: TypeAlias = Callable[["Agent", Metrics], None]
 
 # Every use of randomness has its own stream of the agent's seed, so that no two of them share numbers.
-STREAMS = {"network": 0, "policy": 1, "environment": 2, "evaluation": 3, "resume": 4}
+STREAMS = {"network": 0, "policy": 1, "environment": 2, "evaluation": 3, "resume": 4, "acting": 5}
 
 
 class Agent(ABC):
@@ -44,8 +45,10 @@ class Agent(ABC):
     Config: ClassVar[type[AgentConfig]]
 
     network: nn.Module
-    optimizer: torch.optim.Optimizer
+    head: Head
+    optimizers: dict[str, torch.optim.Optimizer]
     stepper: Stepper
+    state: State  # the network's, where the stepper stands
 
     def __init__(
         self,
@@ -75,20 +78,19 @@ class Agent(ABC):
 
         probe = self._given_env or environments.make(str(env), 1, kwargs=self.env_kwargs)
         self.observation_space = probe.single_observation_space
-        action_space = probe.single_action_space
+        self.action_space = probe.single_action_space
         if self._given_env is None:
             probe.close()
-        if not isinstance(action_space, spaces.Discrete):
-            raise UnsupportedError(f"{type(self).__name__} needs a Discrete action space, got {action_space}")
-        self.action_space = action_space
-        self.n_actions = int(action_space.n)
+        self._check_actions()
 
         self.steps = 0  # environment steps taken
         self.horizon = 0  # environment steps after which schedules end
         self.encoder = Encoder(self.observation_space).to(self.device)
         self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
-        self.rng = np.random.default_rng(self._stream("policy"))
+        self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
         self._build(torch.Generator().manual_seed(self._stream("network")))
+        self.network.to(self.device).eval()
+        self.optimizers = self._optimizers()
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -99,7 +101,7 @@ class Agent(ABC):
 
     @abstractmethod
     def _build(self, generator: torch.Generator) -> None:
-        """Make `network` and `optimizer`; `generator` is the randomness of the initial parameters."""
+        """Make `network` and `head`; `generator` is the randomness of the initial parameters."""
 
     @abstractmethod
     def _begin(self) -> None:
@@ -111,15 +113,22 @@ class Agent(ABC):
 
     @abstractmethod
     def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        """Logits or action values [B, A] of packed observations; the highest is the greedy action."""
-
-    @abstractmethod
-    def _probabilities(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        """The agent's stochastic policy [B, A] from `_scores`, zero on illegal actions."""
+        """What `head` makes actions of, [B, n_params] of packed observations, and the next state."""
 
     @abstractmethod
     def initial_state(self, batch: int) -> State:
-        """The backbone's state at the start of episodes."""
+        """The network's state at the start of episodes."""
+
+    def _check_actions(self) -> None:
+        """Raise UnsupportedError for an action space that the algorithm has no way to act in."""
+        if not isinstance(self.action_space, spaces.Discrete):
+            raise UnsupportedError(
+                f"{type(self).__name__} needs a Discrete action space, got {self.action_space}"
+            )
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Those of the network's parameters, by name."""
+        return {"network": make_optimizer(self.config, self.network.parameters())}
 
     def _buffers(self) -> dict[str, Tensor]:
         """What else a checkpoint must hold."""
@@ -150,8 +159,9 @@ class Agent(ABC):
         """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent goes on."""
         self._ready(horizon - self.steps)
         self.horizon = horizon
-        with _one_thread():
+        with one_thread():
             while self.steps < horizon:
+                self._set_learning_rate()
                 try:
                     metrics = self._iterate(horizon - self.steps)
                 except NonFiniteError as error:
@@ -178,10 +188,23 @@ class Agent(ABC):
         else:
             assert self.env_id is not None
             env = environments.make_for_steps(
-                self.env_id, self.config.num_envs, kwargs=self.env_kwargs, steps=steps
+                self.env_id, self.config.num_envs, kwargs=self.env_kwargs, device=self.device, steps=steps
             )
-        self.stepper = Stepper(env, self.encoder, seed=self._stream("environment", self.steps))
+        self._step_in(env, seed=self._stream("environment", self.steps))
+
+    def _step_in(self, env: AnyVectorEnv, *, seed: int) -> None:
+        self.stepper = stepper_for(env, self.encoder, seed=seed, device=self.device)
+        self.state = self.initial_state(env.num_envs)
         self._begin()
+
+    def _set_learning_rate(self) -> None:
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = scheduled(self.config, self.progress)
+
+    def _descend(self, loss: Tensor) -> Tensor:
+        """One step of the network's optimiser down the loss; the gradient's norm before clipping."""
+        return descend(loss, self.optimizers["network"], list(self.network.parameters()), self.config)
 
     # Acting
 
@@ -191,52 +214,50 @@ class Agent(ABC):
         state: State | None = None,
         *,
         mask: Array | None = None,
+        reset: BoolArray | None = None,
         stochastic: bool = False,
     ) -> tuple[Any, State]:
         """The action for one observation, or the actions for a batch, and the state to pass in next time.
 
-        `mask` [A] or [B, A] says which actions are legal. Greedy unless `stochastic`.
+        `mask` [A] or [B, A] says which actions are legal; `reset` [B] where `obs` is the first of an episode,
+        by default nowhere but where `state` is None. Greedy unless `stochastic`.
         """
         batched = self.encoder.is_batch(obs)
         packed = self.encoder.pack(obs) if batched else self.encoder.pack_one(obs)[None]
-        legal = None if mask is None else np.asarray(mask, dtype=np.bool_).reshape(len(packed), -1)
-        reset = np.full(len(packed), state is None)
-        if state is None:
-            state = self.initial_state(len(packed))
-        action, state = self.choose(packed, state, reset, legal, self.rng if stochastic else None)
-        action = action + int(self.action_space.start)
-        return (action if batched else int(action[0])), state
+        n = len(packed)
+        legal = None if mask is None else self._tensor(np.array(mask, dtype=np.bool_).reshape(n, -1))
+        first = np.full(n, state is None) if reset is None else np.array(reset, np.bool_).reshape(n)
+        state = self.initial_state(n) if state is None else state
+        drawn = self._acting if stochastic else None
+        action, state = self.choose(self._tensor(packed), state, self._tensor(first), legal, drawn)
+        given = as_given(action, self.action_space)
+        return given if batched else given[0], state
 
+    @torch.inference_mode()
     def choose(
         self,
-        obs: Array,
+        obs: Tensor,
         state: State,
-        reset: BoolArray,
-        mask: BoolArray | None,
-        rng: np.random.Generator | None,
-    ) -> tuple[NDArray[np.int64], State]:
-        """Actions [B], counted from 0, for packed observations: drawn with `rng`, or greedy without."""
-        probabilities, state = self.policy(obs, state, reset, mask, stochastic=rng is not None)
-        if rng is None:
-            return probabilities.argmax(-1), state
-        below = probabilities.cumsum(-1) < rng.random((len(obs), 1)) * probabilities.sum(-1, keepdims=True)
-        return below.sum(-1), state
+        reset: Tensor,
+        mask: Tensor | None,
+        generator: torch.Generator | None,
+    ) -> tuple[Tensor, State]:
+        """(actions [B, ...], next state) for packed observations: drawn with `generator`, or greedy."""
+        scores, state = self._scores(obs, state, reset)
+        noise = None if generator is None else self.head.noise((len(obs),), generator)
+        return self.head.act(scores, noise, mask), state
 
+    @torch.inference_mode()
     def policy(
-        self, obs: Array, state: State, reset: BoolArray, mask: BoolArray | None, *, stochastic: bool
-    ) -> tuple[NDArray[np.float64], State]:
+        self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None, *, stochastic: bool
+    ) -> tuple[Tensor, State]:
         """Action probabilities [B, A] for packed observations; greedy ones are 0 or 1."""
-        with torch.inference_mode():
-            legal = None if mask is None else torch.as_tensor(mask, device=self.device)
-            scores, state = self._scores(
-                torch.as_tensor(obs, device=self.device), state, torch.as_tensor(reset, device=self.device)
-            )
-            if stochastic:
-                return self._probabilities(scores, legal).double().cpu().numpy(), state
-            if legal is not None:
-                scores = scores.float().masked_fill(~legal, -torch.inf)
-            best = scores.argmax(-1).cpu().numpy()
-        return np.eye(self.n_actions)[best], state
+        assert isinstance(self.head, Discrete)
+        scores, state = self._scores(obs, state, reset)
+        if stochastic:
+            return self.head.probabilities(scores, mask).double(), state
+        best = self.head.act(scores, None, mask)
+        return nn.functional.one_hot(best, self.head.n_params).double(), state
 
     def evaluate(
         self,
@@ -257,9 +278,11 @@ class Agent(ABC):
             raise UnsupportedError(
                 "evaluate needs an environment id; for a VectorEnv without one use evaluate_on"
             )
-        env = environments.make(self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs)
+        env = environments.make(
+            self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs, device=self.device
+        )
         try:
-            with _one_thread():
+            with one_thread():
                 return evaluate_on(
                     self, env, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps
                 )
@@ -275,7 +298,8 @@ class Agent(ABC):
         """
         storage.check_savable(self.env_kwargs)
         tensors = storage.with_prefix("network", self.network.state_dict())
-        tensors |= storage.with_prefix("optimizer", storage.optimizer_tensors(self.optimizer))
+        for name, optimizer in self.optimizers.items():
+            tensors |= storage.with_prefix(f"optimizer/{name}", storage.optimizer_tensors(optimizer))
         tensors["generator"] = self.generator.get_state()
         meta: dict[str, Any] = {
             "agent": self.name,
@@ -287,10 +311,10 @@ class Agent(ABC):
             "horizon": self.horizon,
             "observation_space": str(self.observation_space),
             "action_space": str(self.action_space),
-            "rng": self.rng.bit_generator.state,
         }
         if hasattr(self, "stepper"):
             tensors |= storage.with_prefix("buffers", self._buffers())
+            tensors |= {f"state/{i}": part for i, part in enumerate(self.state)}
             arrays, meta["stepper"] = self.stepper.state()
             meta["num_envs"] = self.stepper.num_envs
             tensors |= storage.with_prefix("stepper", storage.as_tensors(arrays))
@@ -330,9 +354,9 @@ class Agent(ABC):
 
     def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         self.network.load_state_dict(storage.under("network", tensors))
-        storage.load_optimizer(self.optimizer, storage.under("optimizer", tensors))
+        for name, optimizer in self.optimizers.items():
+            storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
         self.generator.set_state(tensors["generator"])
-        self.rng.bit_generator.state = meta["rng"]
         self.steps, self.horizon = meta["steps"], meta["horizon"]
         if "stepper" not in meta:
             return
@@ -343,43 +367,21 @@ class Agent(ABC):
             raise LoadError(
                 f"the agent was trained on {num_envs} environments, not {self._given_env.num_envs}"
             )
-        env = self._given_env or environments.make(str(self.env_id), num_envs, kwargs=self.env_kwargs)
-        self.stepper = Stepper(env, self.encoder, seed=self._stream("resume", self.steps))
+        env = self._given_env or environments.make(
+            str(self.env_id), num_envs, kwargs=self.env_kwargs, device=self.device
+        )
+        seed = self._stream("resume", self.steps)
+        self._step_in(env, seed=seed)
         arrays = storage.as_arrays(storage.under("stepper", tensors))
-        self.stepper.set_state(arrays, meta["stepper"], seed=self._stream("resume", self.steps))
-        self._begin()
+        self.stepper.set_state(arrays, meta["stepper"], seed=seed)
+        saved = storage.under("state", tensors)
+        self.state = tuple(saved[str(i)].to(self.device) for i in range(len(saved)))
         self._load_buffers(storage.under("buffers", tensors))
 
     def _tensor(self, array: Array) -> Tensor:
-        """An array as a tensor on the agent's device; on the CPU they share memory."""
+        """On the agent's device; on the CPU they share memory."""
         return torch.from_numpy(array).to(self.device)
 
     def _stream(self, name: str, number: int = 0) -> int:
         """A seed for one use of randomness, derived from the agent's own."""
         return int(np.random.SeedSequence([self.seed, STREAMS[name], number]).generate_state(1)[0])
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Small networks are faster on one thread, and the same seed gives the same sums."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def choose_device(name: str) -> torch.device:
-    """The device of that name, "auto" being CUDA where there is one; ConfigError if it is not there."""
-    cuda = torch.cuda.is_available()
-    if name == "auto":
-        return torch.device("cuda" if cuda else "cpu")
-    there = ["cpu"]
-    if cuda:
-        there += ["cuda", *(f"cuda:{i}" for i in range(torch.cuda.device_count()))]
-    if torch.backends.mps.is_available():
-        there.append("mps")
-    if str(name) not in there:
-        raise ConfigError(f"no device {str(name)!r} on this machine; there is {', '.join(there)}, or auto")
-    return torch.device(name)

@@ -1,10 +1,11 @@
 """Building the vector environment an agent learns on, with a batch that fits the number of steps exactly."""
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, TypeAlias
 
 import gymnasium
+import torch
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -13,44 +14,48 @@ from .stepper import autoreset_mode
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
+CPU = torch.device("cpu")
+
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
 CANNOT_MAKE = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
 
 
-def make(env_id: str, num_envs: int, *, kwargs: Mapping[str, Any]) -> AnyVectorEnv:
-    """The environment's own vector form if it has one, else one that steps copies of it in turn.
+def make(
+    env_id: str, num_envs: int, *, kwargs: Mapping[str, Any], device: torch.device = CPU
+) -> AnyVectorEnv:
+    """The environment's own vector form if it has one, on `device` if it can, else copies stepped in turn.
 
     Raises UnsupportedError, naming the id and the reason, if it cannot be made.
     """
     try:
-        return _make(env_id, num_envs, kwargs)
+        return _make(env_id, num_envs, kwargs, device)
     except CANNOT_MAKE as error:
         raise UnsupportedError(f"{env_id} cannot be made: {one_line(error)}") from error
 
 
-def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any]) -> AnyVectorEnv:
+def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
     spec = gymnasium.spec(env_id)
+    same_step = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if spec.vector_entry_point is None:
         return gymnasium.make_vec(
-            env_id,
-            num_envs,
-            vectorization_mode="sync",
-            vector_kwargs={"autoreset_mode": AutoresetMode.SAME_STEP},
-            **kwargs,
+            env_id, num_envs, vectorization_mode="sync", vector_kwargs=same_step, **kwargs
         )
-    if _chooses_autoreset(spec):
-        return gymnasium.make_vec(env_id, num_envs, autoreset_mode=AutoresetMode.SAME_STEP, **kwargs)
-    return gymnasium.make_vec(env_id, num_envs, **kwargs)
+    takes = _parameters(spec)
+    own = same_step if "autoreset_mode" in takes else {}
+    there = {"device": str(device)} if "device" in takes and device.type != "cpu" else {}
+    return gymnasium.make_vec(env_id, num_envs, **own, **there, **kwargs)
 
 
-def make_for_steps(env_id: str, num_envs: int, *, kwargs: Mapping[str, Any], steps: int) -> AnyVectorEnv:
+def make_for_steps(
+    env_id: str, num_envs: int, *, kwargs: Mapping[str, Any], device: torch.device, steps: int
+) -> AnyVectorEnv:
     """As `make`, with the largest number of environments up to `num_envs` that divides `steps`."""
-    env = make(env_id, num_envs, kwargs=kwargs)
+    env = make(env_id, num_envs, kwargs=kwargs, device=device)
     if fits(env, steps):
         return env
     env.close()
     divisor = next(n for n in range(num_envs, 0, -1) if steps % n == 0)
-    return make(env_id, divisor, kwargs=kwargs)
+    return make(env_id, divisor, kwargs=kwargs, device=device)
 
 
 def fits(env: AnyVectorEnv, steps: int) -> bool:
@@ -71,7 +76,8 @@ def check_fits(env: AnyVectorEnv, steps: int) -> None:
         )
 
 
-def _chooses_autoreset(spec: EnvSpec) -> bool:
+def _parameters(spec: EnvSpec) -> Collection[str]:
+    """The names of what an environment's vector form can be given."""
     entry_point = spec.vector_entry_point
     creator = load_env_creator(entry_point) if isinstance(entry_point, str) else entry_point
-    return creator is not None and "autoreset_mode" in inspect.signature(creator).parameters
+    return () if creator is None else inspect.signature(creator).parameters

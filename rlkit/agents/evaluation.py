@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from rlkit.settings import whole
 
 from .config import whole_seed
-from .stepper import Stepper
+from .torch_stepper import stepper_for
 
 if TYPE_CHECKING:
     from .base import Agent
@@ -58,24 +59,23 @@ def evaluate_on(
         max_steps = sys.maxsize if limited else UNLIMITED_STEPS
     max_steps = whole("max_steps", max_steps, least=1)
     seed = whole_seed(seed)
-    stepper = Stepper(env, agent.encoder, seed=seed)
+    stepper = stepper_for(env, agent.encoder, seed=seed, device=agent.device)
     quota = np.full(env.num_envs, episodes // env.num_envs)
     quota[: episodes % env.num_envs] += 1
     state = agent.initial_state(env.num_envs)
-    rng = np.random.default_rng(seed)
+    generator = torch.Generator(agent.device).manual_seed(seed) if stochastic else None
     total, steps = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
     returns: list[float] = []
     lengths: list[int] = []
     waiting = np.zeros(env.num_envs, dtype=np.bool_)  # in an episode that was cut
     cut = 0
     while quota.any():
-        action, state = agent.choose(
-            stepper.obs, state, stepper.reset, stepper.mask, rng if stochastic else None
-        )
+        action, state = agent.choose(stepper.obs, state, stepper.reset, stepper.mask, generator)
         step = stepper.step(action)
-        total += step.reward * step.valid
-        steps += step.valid
-        for i in np.flatnonzero(step.done):
+        valid = step.valid.cpu().numpy()
+        total += step.reward.cpu().numpy() * valid
+        steps += valid
+        for i in np.flatnonzero(step.done.cpu().numpy()):
             if quota[i] and not waiting[i]:
                 quota[i] -= 1
                 returns.append(float(total[i]))

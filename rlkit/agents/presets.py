@@ -22,7 +22,7 @@ _LAKE_DQN = {
     "batch_size": 256,
     "target_every": 2_000,
     "epsilon_end": 0.1,
-    "anneal": True,
+    "schedule": "linear",
 }
 _CARTPOLE_PPO = {
     "num_envs": 16,
@@ -41,7 +41,7 @@ _CARTPOLE_DQN = {
     "epsilon_fraction": 0.16,
     "epsilon_end": 0.04,
     "n_step": 3,
-    "anneal": True,
+    "schedule": "linear",
 }
 
 # (agent, environment id): (environment steps that suffice, fields that differ from the defaults)

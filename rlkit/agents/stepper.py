@@ -3,7 +3,8 @@
 Gymnasium's vector environments start a new episode in three ways. NEXT_STEP ignores the action after an
 episode's end and returns the reset observation instead. SAME_STEP returns the reset observation at once and
 the final one in its info. DISABLED waits to be told which environments to reset. The stepper hides this:
-agents see for every step the true successor, the discount, and whether the step was one at all.
+agents see for every step the true successor, the discount, and whether the step was one at all, in tensors
+on their own device.
 """
 
 from collections import deque
@@ -11,67 +12,81 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
+from torch import Tensor
 
 from ..nn import Encoder
 from .errors import NonFiniteError, UnsupportedError
 
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
-FloatArray: TypeAlias = NDArray[np.float32]
 Info: TypeAlias = Mapping[str, Any]
+OWN = ("ended", "returns", "lengths")  # what a stepper remembers of episodes, for its checkpoint
 
 
 class Step(NamedTuple):
     """One step of B environments; observations are packed."""
 
-    next_obs: Array  # [B, ...] the true successor: the final observation where an episode ended
-    next_mask: BoolArray | None  # [B, A] legal actions in next_obs
-    reward: FloatArray  # [B]
-    discount: FloatArray  # [B] 0 where a terminal state was reached, else 1; a time limit leaves it 1
-    done: BoolArray  # [B] the episode ended, by a terminal state or by a time limit
-    valid: BoolArray  # [B] false where the environment only started a new episode: not a transition
+    next_obs: Tensor  # [B, ...] the true successor: the final observation where an episode ended
+    next_mask: Tensor | None  # [B, A] bool, legal actions in next_obs
+    reward: Tensor  # [B] float32
+    discount: Tensor  # [B] 0 where a terminal state was reached, else 1; a time limit leaves it 1
+    done: Tensor  # [B] bool, the episode ended, by a terminal state or by a time limit
+    valid: Tensor  # [B] bool, false where the environment only started a new episode: not a transition
 
 
 class Stepper:
     """Steps a vector environment; `obs`, `mask` and `reset` say where it stands now.
 
     `obs` [B, ...] are the packed observations to act on, `mask` [B, A] the legal actions or None,
-    `reset` [B] true where `obs` is the first of an episode, `finished` the (return, length) of the last
-    100 episodes and `episodes` the number of all.
+    `reset` [B] true where `obs` is the first of an episode, all on `device`.
     """
 
-    def __init__(self, env: VectorEnv[Any, Any, Any], encoder: Encoder, *, seed: int) -> None:
-        if not isinstance(env.single_action_space, spaces.Discrete):
-            raise UnsupportedError(f"action space {env.single_action_space} is not supported; use Discrete")
+    obs: Tensor
+    mask: Tensor | None
+    reset: Tensor
+
+    def __init__(
+        self, env: VectorEnv[Any, Any, Any], encoder: Encoder, *, seed: int, device: torch.device
+    ) -> None:
         self.env = env
         self.num_envs = env.num_envs
-        self.n_actions = int(env.single_action_space.n)
+        self.device = device
         self.mode = autoreset_mode(env)
+        self.mask_width = mask_width(env.single_action_space)
         self._encoder = encoder
-        self._first_action = int(env.single_action_space.start)
         self._check_finite = np.issubdtype(encoder.dtype, np.floating)
-        self.finished: deque[tuple[float, int]] = deque(maxlen=100)
-        self.episodes = 0
+        self._finished: deque[tuple[float, int]] = deque(maxlen=100)
+        self._episodes = 0
         self.restart(seed)
+
+    @property
+    def finished(self) -> deque[tuple[float, int]]:
+        """(return, length) of the last 100 episodes."""
+        return self._finished
+
+    @property
+    def episodes(self) -> int:
+        """How many episodes have ended."""
+        return self._episodes
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
         obs, info = self.env.reset(seed=seed)
-        self.obs = self._pack(obs)
         self._masked = "action_mask" in info
-        self.mask = self._mask(info)
-        self.reset = np.ones(self.num_envs, dtype=np.bool_)
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
+        self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
 
-    def step(self, action: Array) -> Step:
-        """Take one action [B], counted from 0, in every environment."""
-        obs, rewards, terminated, truncated, info = self.env.step(action + self._first_action)
-        packed = self._pack(obs)
+    def step(self, action: Tensor) -> Step:
+        """Take one action [B, ...], discrete ones counted from 0, in every environment."""
+        given = as_given(action, self.env.single_action_space)
+        obs, rewards, terminated, truncated, info = self.env.step(given)
+        next_obs, next_mask = self._pack(obs), self._mask(info)
         reward = np.asarray(rewards, dtype=np.float32)
         if not np.isfinite(reward.sum()) and not np.isfinite(reward).all():
             raise NonFiniteError(
@@ -80,19 +95,29 @@ class Stepper:
         done = np.logical_or(terminated, truncated)
         discount = 1 - np.asarray(terminated, dtype=np.float32)
         valid = ~self._ended
-        next_obs, next_mask = packed, self._mask(info)
-        self.obs, self.mask, self.reset = next_obs, next_mask, self._ended
+        now, mask, reset = next_obs, next_mask, self._ended
 
         if self.mode is AutoresetMode.NEXT_STEP:
             self._ended = done
         elif done.any():
             if self.mode is AutoresetMode.SAME_STEP:
-                next_obs, next_mask = self._final(packed, next_mask, done, info)
+                next_obs, next_mask = self._final(next_obs, next_mask, done, info)
             else:
-                self.obs, self.mask = self._reset(packed, next_mask, done)
-            self.reset = done
+                now, mask = self._reset(next_obs, next_mask, done)
+            reset = done
         self._count(reward, done, valid)
-        return Step(next_obs, next_mask, reward, discount, done, valid)
+        self._stand(now, mask, reset)
+        legal = None if next_mask is None else self._tensor(next_mask)
+        rest = (self._tensor(x) for x in (reward, discount, done, valid))
+        return Step(self._tensor(next_obs), legal, *rest)
+
+    def _stand(self, obs: Any, mask: Any, reset: Any) -> None:
+        self.obs, self.reset = self._tensor(obs), self._tensor(reset)
+        self.mask = None if mask is None else self._tensor(mask)
+
+    def _tensor(self, values: Any) -> Tensor:
+        """On the agent's device; on the CPU they share memory."""
+        return torch.as_tensor(values, device=self.device)
 
     def _final(
         self, obs: Array, mask: BoolArray | None, done: BoolArray, info: Info
@@ -144,33 +169,33 @@ class Stepper:
         if not self._masked:
             return None
         if "action_mask" not in info:
-            return np.ones((self.num_envs, self.n_actions), dtype=np.bool_)
+            return np.ones((self.num_envs, self.mask_width), dtype=np.bool_)
         mask = np.array(info["action_mask"], dtype=np.bool_)
-        if mask.shape != (self.num_envs, self.n_actions):
+        if mask.shape != (self.num_envs, self.mask_width):
             raise UnsupportedError(
-                f"action_mask must have shape {(self.num_envs, self.n_actions)}, got {mask.shape}"
+                f"action_mask must have shape {(self.num_envs, self.mask_width)}, got {mask.shape}"
             )
         if "_action_mask" in info:
             mask[~np.asarray(info["_action_mask"])] = True
         return mask
 
-    def _count(self, reward: FloatArray, done: BoolArray, valid: BoolArray) -> None:
+    def _count(self, reward: Array, done: BoolArray, valid: BoolArray) -> None:
         """Keep the running return and length of every episode."""
         self._returns += np.where(valid, reward, 0)
         self._lengths += valid
         if done.any():
             for i in np.flatnonzero(done):
-                self.finished.append((float(self._returns[i]), int(self._lengths[i])))
-            self.episodes += int(done.sum())
+                self._finished.append((float(self._returns[i]), int(self._lengths[i])))
+            self._episodes += int(done.sum())
             self._returns[done] = 0
             self._lengths[done] = 0
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """(arrays, JSON) of everything, and the environment's own state if it offers `get_state`."""
-        arrays = {"obs": self.obs, "reset": self.reset, "ended": self._ended}
-        arrays |= {"returns": self._returns, "lengths": self._lengths}
+        held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
         if self.mask is not None:
-            arrays["mask"] = self.mask
+            held["mask"] = self.mask
+        arrays = {name: np.asarray(x.cpu() if isinstance(x, Tensor) else x) for name, x in held.items()}
         get_state = getattr(self.env.unwrapped, "get_state", None)
         if get_state is not None:
             arrays |= {f"env/{name}": np.asarray(value) for name, value in get_state().items()}
@@ -178,17 +203,43 @@ class Stepper:
 
     def set_state(self, arrays: dict[str, Array], meta: dict[str, Any], *, seed: int) -> None:
         """Go back to a saved state; an environment that cannot starts new episodes, seeded with `seed`."""
-        self.finished.extend((float(value), int(length)) for value, length in meta["finished"])
-        self.episodes = int(meta["episodes"])
+        self._finished.extend((float(value), int(length)) for value, length in meta["finished"])
+        self._episodes = int(meta["episodes"])
         own = {name.removeprefix("env/"): value for name, value in arrays.items() if name.startswith("env/")}
         set_state = getattr(self.env.unwrapped, "set_state", None)
         if set_state is None or not own:
             self.restart(seed)
             return
         set_state(own)
-        self.obs, self.reset, self._ended = arrays["obs"], arrays["reset"], arrays["ended"]
-        self._returns, self._lengths = arrays["returns"], arrays["lengths"]
-        self.mask = arrays.get("mask")
+        for name in OWN:
+            setattr(self, f"_{name}", self._own(arrays[name]))
+        self._stand(arrays["obs"], arrays.get("mask"), arrays["reset"])
+
+    def _own(self, array: Array) -> Any:
+        """A saved array in the form that this stepper counts in."""
+        return array
+
+
+def mask_width(space: spaces.Space[Any]) -> int:
+    """How many entries a mask over a space's actions has: the parts of MultiDiscrete lie side by side."""
+    match space:
+        case spaces.Discrete():
+            return int(space.n)
+        case spaces.MultiDiscrete():
+            return int(space.nvec.sum())
+    return 0
+
+
+def as_given(action: Tensor, space: spaces.Space[Any]) -> Array:
+    """Actions [B, ...] as an environment takes them: discrete ones counted from the space's start, those of
+    a Box, whose bounds are -1 and 1 to an agent, in the units of the space and clipped to it.
+    """
+    taken: Array = action.cpu().numpy()
+    if isinstance(space, spaces.Box):
+        bounded = space.bounded_below & space.bounded_above
+        low, high = np.where(bounded, space.low, -1), np.where(bounded, space.high, 1)
+        return (low + (taken + 1) / 2 * (high - low)).clip(space.low, space.high).astype(space.dtype)
+    return taken + getattr(space, "start", 0)
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

@@ -88,7 +88,6 @@ FIELDS: dict[str, type | UnionType] = {
     "horizon": int,
     "observation_space": str,
     "action_space": str,
-    "rng": dict,
 }
 SHOWN: dict[type | UnionType, str] = {
     str: "text",

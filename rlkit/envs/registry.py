@@ -53,18 +53,24 @@ def make_vector(
     max_episode_steps: int | None = None,
     autoreset_mode: Any = "NextStep",
     render_mode: str | None = None,
+    device: str | None = None,
     **knobs: Any,
 ) -> VectorEnv[Any, Any, Any]:
-    """The vector face of a description; `knobs` go to its factory."""
+    """The vector face of a description, the torch face if a device is named; `knobs` go to its factory."""
     from .faces import ModelVectorEnv
 
-    return ModelVectorEnv(
-        build(factory, knobs),
-        num_envs=num_envs,
-        max_episode_steps=max_episode_steps,
-        autoreset_mode=autoreset_mode,
-        render_mode=render_mode,
-    )
+    options: dict[str, Any] = {
+        "num_envs": num_envs,
+        "max_episode_steps": max_episode_steps,
+        "autoreset_mode": autoreset_mode,
+        "render_mode": render_mode,
+    }
+    model = build(factory, knobs)
+    if device is None:
+        return ModelVectorEnv(model, **options)
+    from .device import TorchVectorEnv
+
+    return TorchVectorEnv(model, device=device, **options)
 
 
 def make_torch(

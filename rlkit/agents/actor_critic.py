@@ -1,0 +1,147 @@
+"""Policies with a critic, learned from rollouts: what REINFORCE, A2C and PPO share."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
+from .base import Agent, Metrics
+from .config import AgentConfig
+from .returns import gae
+from .rollout import Batch, Final, Rollout, batch_of, collect
+
+
+@dataclass(frozen=True, kw_only=True)
+class ActorCriticConfig(AgentConfig):
+    """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
+
+    rollout_steps: int = 128
+    gae_lambda: float = 0.95
+    value_coef: float = 0.5
+    entropy_coef: float = 0.0
+    adam_eps: float = 1e-5
+    schedule: str = "linear"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(1, "rollout_steps")
+        self._at_least(0, "value_coef", "entropy_coef")
+        self._within(0, 1, "gae_lambda")
+
+
+class ActorCritic(nn.Module):
+    """The numbers of a policy and a state value.
+
+    Fully connected networks are two, one for each; a larger backbone is one that both read.
+    """
+
+    def __init__(
+        self, encoder: Encoder, head: Distribution, config: ActorCriticConfig, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.head = head
+        self.actor = build(encoder, config, generator=generator)
+        self.shared = resolve(config.backbone, encoder)[0] != "mlp"
+        self.critic = self.actor if self.shared else build(encoder, config, generator=generator)
+        self.policy_head = linear(self.actor.n_features, head.n_params, gain=0.01, generator=generator)
+        self.value_head = linear(self.critic.n_features, 1, gain=1.0, generator=generator)
+
+    def policy(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """The parameters of the policy [..., P] at packed observations."""
+        features, state = self.actor(obs, state, reset)
+        return self.policy_head(features), state
+
+    def value(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """V [...] at packed observations."""
+        features, state = self.critic(obs, state, reset)
+        return self.value_head(features).squeeze(-1), state
+
+    def forward(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The parameters of the policy and V."""
+        features, _ = self.actor(obs, state, reset)
+        own = features if self.shared else self.critic(obs, state, reset)[0]
+        return self.policy_head(features), self.value_head(own).squeeze(-1)
+
+
+class ActorCriticAgent(Agent):
+    """Collects rollouts, estimates advantages, and leaves it to `_update` what to do with them."""
+
+    config: ActorCriticConfig
+    network: ActorCritic
+    head: Distribution
+
+    @abstractmethod
+    def _update(self, batch: Batch) -> Metrics:
+        """Learn from a batch whose columns are action, old log-probability, advantage and lambda-return."""
+
+    def _check_actions(self) -> None:
+        distribution(self.action_space)
+
+    def _build(self, generator: torch.Generator) -> None:
+        self.head = distribution(self.action_space)
+        self.network = ActorCritic(self.encoder, self.head, self.config, generator)
+
+    def _begin(self) -> None:
+        c = self.config
+        self.rows = max(1, c.num_envs * c.rollout_steps // self.stepper.num_envs)
+
+    def _iterate(self, budget: int) -> Metrics:
+        rollout, self.state, taken = collect(
+            self.stepper,
+            self.network.policy,
+            self.head,
+            rows=self.rows,
+            budget=budget,
+            state=self.state,
+            generator=self.generator,
+        )
+        self.steps += taken
+        batch = self._batch(rollout)
+        self.network.train()
+        metrics = self._update(batch)
+        self.network.eval()
+        return metrics
+
+    @torch.no_grad()
+    def _batch(self, r: Rollout) -> Batch:
+        """The steps of a rollout with their advantages."""
+        value, _ = self.network.value(r.obs, r.state, r.reset)
+
+        def of_final(final: Final) -> Tensor:
+            return self.network.value(
+                final.obs, final.state, torch.zeros_like(final.where, dtype=torch.bool)
+            )[0]
+
+        advantage = gae(
+            reward=r.reward,
+            discount=self.config.gamma * r.discount,
+            value=value[:-1],
+            next_value=r.successors(value, of_final),
+            cut=r.cut,
+            lambda_=self.config.gae_lambda,
+        )
+        mask = None if r.mask is None else r.mask[:-1]
+        log_prob, _ = self.head.log_prob_and_entropy(r.params, r.action, mask)
+        return batch_of(r, r.action, log_prob, advantage, advantage + value[:-1])
+
+    def initial_state(self, batch: int) -> State:
+        """The actor's state at the start of episodes."""
+        return self.network.actor.initial_state(batch)
+
+    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        return self.network.policy(obs, state, reset)
+
+    def value(self, obs: Any, state: State | None = None) -> NDArray[np.float32]:
+        """V [B] of a batch of observations, at the start of episodes unless `state` is given."""
+        packed = self._tensor(self.encoder.pack(obs))
+        reset = torch.full((len(packed),), state is None, device=self.device)
+        state = self.initial_state(len(packed)) if state is None else state
+        with torch.inference_mode():
+            value, _ = self.network.value(packed, state, reset)
+        found: NDArray[np.float32] = value.cpu().numpy()
+        return found

@@ -1,0 +1,147 @@
+"""Rollouts: T steps of B environments by the present policy, and minibatches of them.
+
+A network without memory learns from single steps in any order, one with memory from whole sequences. Both
+are one form: a batch [T, N] whose columns are drawn, where a step by itself is a column of length 1.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ..nn import Head, State
+from .stepper import Stepper
+
+Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
+
+
+class Final(NamedTuple):
+    """Where episodes ended by a time limit in row t: what was last observed, before the new episode."""
+
+    t: int
+    where: Tensor  # [N] environments
+    obs: Tensor  # [N, ...]
+    mask: Tensor | None  # [N, A]
+    state: State  # of the network after the step, [N, ...]
+
+
+class Rollout(NamedTuple):
+    """T steps of B environments; `obs`, `reset` and `mask` have one row more: where it stands after."""
+
+    obs: Tensor  # [T + 1, B, ...] packed
+    reset: Tensor  # [T + 1, B] bool, the first of an episode
+    mask: Tensor | None  # [T + 1, B, A]
+    params: Tensor  # [T, B, P] of the policy that acted
+    action: Tensor  # [T, B, ...]
+    reward: Tensor  # [T, B]
+    discount: Tensor  # [T, B] 0 at termination, else 1
+    cut: Tensor  # [T, B] bool, the next row does not follow on this one
+    valid: Tensor  # [T, B] bool, a step to learn from
+    state: State  # of the network before the first row, [B, ...]
+    finals: list[Final]
+
+    def successors(self, value: Tensor, of_final: Callable[[Final], Tensor]) -> Tensor:
+        """Values [T, B] of the true successors, from `value` [T + 1, B] of `obs`."""
+        after = value[1:].clone()
+        for final in self.finals:
+            after[final.t, final.where] = of_final(final)
+        return after
+
+
+@torch.inference_mode()
+def collect(
+    stepper: Stepper,
+    policy: Policy,
+    head: Head,
+    *,
+    rows: int,
+    budget: int,
+    state: State,
+    generator: torch.Generator,
+) -> tuple[Rollout, State, int]:
+    """At most `budget` valid steps in at most `rows` rows; the network's state after, and how many steps.
+
+    Steps beyond the budget, which drifted environments can make, are dropped.
+    """
+    noise = head.noise((rows, stepper.num_envs), generator)
+    start, taken = state, 0
+    stand: list[tuple[Tensor, Tensor]] = []
+    masks: list[Tensor] = []
+    steps: list[tuple[Tensor, ...]] = []
+    finals: list[Final] = []
+    for t in range(rows):
+        stand.append((stepper.obs, stepper.reset))
+        mask = stepper.mask
+        if mask is not None:
+            masks.append(mask)
+        params, state = policy(stepper.obs, state, stepper.reset)
+        action = head.act(params, noise[t], mask)
+        step = stepper.step(action)
+        valid = step.valid
+        left = budget - taken
+        if left < stepper.num_envs:
+            valid = valid & (valid.cumsum(0) <= left)
+            if t > 0:
+                steps[-1][4].logical_or_(step.valid & ~valid)
+        limited = step.done & (step.discount > 0)
+        if limited.any():
+            where = limited.nonzero().squeeze(-1)
+            legal = None if step.next_mask is None else step.next_mask[where]
+            after = tuple(part[where] for part in state)
+            finals.append(Final(t, where, step.next_obs[where], legal, after))
+        steps.append((params, action, step.reward, step.discount, step.done.clone(), valid))
+        taken += int(valid.sum())
+        if taken == budget:
+            break
+    stand.append((stepper.obs, stepper.reset))
+    if stepper.mask is not None:
+        masks.append(stepper.mask)
+    obs, reset = (torch.stack(column) for column in zip(*stand, strict=True))
+    columns = [torch.stack(column) for column in zip(*steps, strict=True)]
+    legal = torch.stack(masks) if masks else None
+    return Rollout(obs, reset, legal, *columns, start, finals), state, taken
+
+
+class Batch(NamedTuple):
+    """Columns [T, N] to learn from."""
+
+    obs: Tensor  # [T, N, ...] packed
+    reset: Tensor | None  # [T, N]
+    mask: Tensor | None  # [T, N, A]
+    state: State  # [N, ...] before the first row
+    valid: Tensor | None  # [T, N] rows that count; None: all
+    columns: tuple[Tensor, ...]  # what else belongs to each step, [T, N, ...]
+
+    def minibatches(self, count: int, generator: torch.Generator) -> Iterator["Batch"]:
+        """The columns in random order, in `count` parts of nearly equal size."""
+        n = self.obs.shape[1]
+        order = torch.randperm(n, generator=generator, device=generator.device)
+        for i in order.tensor_split(min(count, n)):
+            yield self.take(i)
+
+    def take(self, i: Tensor) -> "Batch":
+        """The columns with these numbers."""
+        return Batch(
+            self.obs[:, i],
+            None if self.reset is None else self.reset[:, i],
+            None if self.mask is None else self.mask[:, i],
+            tuple(part[i] for part in self.state),
+            None if self.valid is None else self.valid[:, i],
+            tuple(column[:, i] for column in self.columns),
+        )
+
+    def keep(self, x: Tensor) -> Tensor:
+        """The entries [N, ...] of `x` [T, N, ...] that count."""
+        return x.flatten(0, 1) if self.valid is None else x[self.valid]
+
+
+def batch_of(rollout: Rollout, *columns: Tensor) -> Batch:
+    """The valid steps of a rollout, each with its entries of `columns` [T, B, ...]."""
+    obs, reset, valid = rollout.obs[:-1], rollout.reset[:-1], rollout.valid
+    mask = None if rollout.mask is None else rollout.mask[:-1]
+    if rollout.state:
+        return Batch(obs, reset, mask, rollout.state, None if bool(valid.all()) else valid, columns)
+    rows = tuple(x[valid].unsqueeze(0) for x in (obs, *columns))
+    legal = None if mask is None else mask[valid].unsqueeze(0)
+    return Batch(rows[0], None, legal, (), None, rows[1:])
