@@ -195,7 +195,7 @@ class Stepper:
         held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
         if self.mask is not None:
             held["mask"] = self.mask
-        arrays = {name: np.asarray(x.cpu() if isinstance(x, Tensor) else x) for name, x in held.items()}
+        arrays = {name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x) for name, x in held.items()}
         get_state = getattr(self.env.unwrapped, "get_state", None)
         if get_state is not None:
             arrays |= {f"env/{name}": np.asarray(value) for name, value in get_state().items()}

@@ -292,7 +292,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a continued run needs, as arrays."""
-        done = self._done if isinstance(self._done, np.ndarray) else self._done.cpu()
+        done = self._done if isinstance(self._done, np.ndarray) else self._done.cpu().numpy()
         return {**self._simulation.get_state(), "done": np.array(done)}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:

@@ -126,7 +126,7 @@ class Simulation:
         """Everything that a continued run needs, as numpy arrays."""
         own = {name: getattr(self, name) for name in COUNTERS}
         fields = {} if self.state is None else {f"state_{i}": x for i, x in enumerate(leaves(self.state))}
-        return {name: np.array(x if self.xp is np else x.cpu()) for name, x in (own | fields).items()}
+        return {name: np.array(x if self.xp is np else x.cpu().numpy()) for name, x in (own | fields).items()}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> None:
         """Continue from what `get_state` returned."""
