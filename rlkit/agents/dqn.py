@@ -1,120 +1,131 @@
-"""Deep Q-networks (Mnih et al. 2015) with the double target (van Hasselt et al. 2016) and n-step returns.
+"""Deep Q-networks (Mnih et al. 2015) and what has been added to them since, each a switch.
 
-Environments are stepped epsilon-greedily into a replay memory; each update takes a batch from it and lowers
+Environments are stepped into a replay memory; each update draws from it and lowers, for the n-step return
+r and discount gamma (0 at termination only) from x to the true successor x',
 
-    Huber(Q(x, a) - [r + gamma Q_target(x', argmax_a' Q(x', a'))])
+    loss(Q(x, a), r + gamma Q_target(x', argmax_a' Q(x', a')))
 
-where gamma is 0 at termination only, and x' is the final observation where a time limit ended the episode.
+Networks with memory learn from sequences, which begin in a stored state of the network and a few rows that
+bring it up to date (Kapturowski et al. 2019, "R2D2").
 """
 
 import copy
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
 from rlkit.settings import ConfigError
 
-from ..nn import MLP, Encoder, State, linear, mask_logits
 from . import storage
-from .base import Agent, Metrics
+from .base import Metrics
 from .config import AgentConfig
-from .losses import double_q_target, q_loss
+from .q_losses import greedy, sequence_priority
+from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
 from .replay import Replay
 from .returns import n_step
-from .stepper import BoolArray
+
+DISTRIBUTIONS = ("none", "c51", "quantile")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DQNConfig(AgentConfig):
+class DQNConfig(QConfig):
     """Steps are environment steps, counted over all environments."""
 
-    activation: str = "relu"
-    max_grad_norm: float = 10.0
     replay_size: int = 100_000
-    batch_size: int = 128
+    batch_size: int = 128  # transitions in an update
     learning_starts: int = 1_000  # steps before the first update
     train_every: int = 64  # steps between two rounds of updates
     updates_per_step: float = 0.25
     target_every: int = 500  # steps between two copies to the target network
     n_step: int = 1
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.05
-    epsilon_fraction: float = 0.3  # part of the training over which epsilon falls linearly
-    anneal: bool = False  # the learning rate, linearly to 0
+    double: bool = True
+    dueling: bool = False
+    distribution: str = "none"  # of returns
+    atoms: int = 51  # of c51, or quantiles
+    v_min: float = -10.0  # the lowest and highest atom of c51
+    v_max: float = 10.0
+    noisy: bool = False  # explore by noise in the network, and not by epsilon
+    noisy_sigma: float = 0.5
+    prioritized: bool = False
+    priority_alpha: float = 0.5
+    priority_beta: float = 0.4  # of the importance weights; rises to 1 over the training
+    sequence: int = 16  # rows of a sequence that a network with memory learns from
+    burn_in: int = 8  # rows before them
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "replay_size", "batch_size", "train_every", "target_every", "n_step")
-        self._at_least(0, "learning_starts")
-        self._positive("updates_per_step")
-        self._within(0, 1, "epsilon_start", "epsilon_end", "epsilon_fraction")
+        self._at_least(1, "replay_size", "batch_size", "train_every", "target_every", "n_step", "sequence")
+        self._at_least(0, "learning_starts", "burn_in")
+        self._positive("updates_per_step", "noisy_sigma", "priority_alpha")
+        self._within(0, 1, "priority_beta")
+        self._one_of(DISTRIBUTIONS, "distribution")
+        self._at_least(2, "atoms")
+        if not -float("inf") < self.v_min < self.v_max < float("inf"):
+            raise ConfigError(f"v_min must be below v_max, got {self.v_min} and {self.v_max}")
         if self.replay_size < self.num_envs:
             raise ConfigError(
                 f"replay_size must be at least num_envs ({self.num_envs}), got {self.replay_size}"
             )
 
 
-class QNetwork(nn.Module):
-    """Action values from one backbone."""
-
-    def __init__(
-        self, encoder: Encoder, n_actions: int, config: DQNConfig, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        self.backbone = MLP(
-            encoder.n_features, config.hidden, activation=config.activation, generator=generator
-        )
-        self.head = linear(self.backbone.n_features, n_actions, gain=1.0, generator=generator)
-
-    def forward(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
-        """Q [..., A] of packed observations."""
-        features, state = self.backbone(self.encoder(obs), state, reset)
-        return self.head(features), state
-
-
-class DQN(Agent):
-    """Double deep Q-learning for discrete actions."""
+class DQN(QAgent):
+    """Deep Q-learning for discrete actions."""
 
     name: ClassVar[str] = "dqn"
     Config: ClassVar[type[AgentConfig]] = DQNConfig
     config: DQNConfig
-    network: QNetwork
 
     def _build(self, generator: torch.Generator) -> None:
-        self.network = QNetwork(self.encoder, self.n_actions, self.config, generator).to(self.device)
+        super()._build(generator)
+        c = self.config
+        if c.noisy:
+            self.head.epsilon = 0.0
+        remembers = bool(self.network.backbone.initial_state(1))
+        self.burn_in, self.sequence = (c.burn_in, c.sequence) if remembers else (0, 1)
         self.target_network = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
-        self.optimizer = torch.optim.Adam(self.network.parameters(), lr=self.config.learning_rate, fused=True)
+        self.target_network.to(self.device).eval()
+
+    def _q_network(self, generator: torch.Generator) -> QNetwork:
+        c = self.config
+        return QNetwork(
+            self.encoder,
+            self.head.n_params,
+            c,
+            generator,
+            returns=returns_of(c),
+            dueling=c.dueling,
+            sigma=c.noisy_sigma if c.noisy else 0.0,
+        )
 
     def _begin(self) -> None:
-        self.replay = Replay(self.config.replay_size, stepper=self.stepper, encoder=self.encoder)
-
-    @property
-    def epsilon(self) -> float:
-        """The current probability of a uniformly random action."""
         c = self.config
-        part = min(1.0, self.progress / c.epsilon_fraction) if c.epsilon_fraction else 1.0
-        return c.epsilon_start + part * (c.epsilon_end - c.epsilon_start)
+        self.replay = Replay(
+            c.replay_size,
+            stepper=self.stepper,
+            state=self.state,
+            stride=min(self.burn_in or self.sequence, self.sequence),
+            span=self.burn_in + self.sequence,
+            alpha=c.priority_alpha if c.prioritized else 0.0,
+        )
 
     def _iterate(self, budget: int) -> Metrics:
         """About `train_every` steps, then as many updates as they are worth."""
         c, before = self.config, self.steps
-        if c.anneal:
-            self.optimizer.param_groups[0]["lr"] = c.learning_rate * (1 - self.progress)
         self._collect(min(c.train_every, budget), budget)
         metrics = {"epsilon": self.epsilon}
-        if self.steps < c.learning_starts or not len(self.replay):
+        if self.steps < c.learning_starts or not self.replay.ready:
             return metrics
         before = max(before, c.learning_starts)
         updates = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
         if self.steps // c.target_every > before // c.target_every:
             self.target_network.load_state_dict(self.network.state_dict())
+        self.network.train()
         for _ in range(updates):
             loss, q, grad_norm = self._update()
+        self.network.eval()
+        self.network.silence()
         if updates:
             metrics |= {"loss": loss.item(), "q": q.item(), "grad_norm": grad_norm.item()}
         return metrics
@@ -122,74 +133,141 @@ class DQN(Agent):
     @torch.inference_mode()
     def _collect(self, enough: int, budget: int) -> None:
         """Let all environments take turns until there are `enough` valid steps, at most `budget`."""
-        stepper, taken = self.stepper, 0
+        stepper, taken, last_epsilon = self.stepper, 0, self.head.epsilon
         while taken < enough:
-            obs, mask = stepper.obs, stepper.mask
-            q, _ = self.network(self._tensor(obs), (), None)
-            greedy = mask_logits(q, None if mask is None else self._tensor(mask)).argmax(-1).cpu().numpy()
-            explore = self.rng.random(stepper.num_envs) < self.epsilon
-            action = np.where(explore, self._random_actions(mask), greedy)
+            obs, mask, reset, state = stepper.obs, stepper.mask, stepper.reset, self.state
+            self.network.draw_noise(self.generator, batch=(stepper.num_envs,))
+            q, self.state = self.network(obs, state, reset)
+            self.head.epsilon = self.epsilon
+            action = self.head.act(q, self.head.noise((stepper.num_envs,), self.generator), mask)
             step = stepper.step(action)
             # Steps beyond the budget, which drifted environments can make, are dropped.
-            valid = step.valid & (taken + step.valid.cumsum() <= budget)
-            self.replay.add(obs, action, step, valid=valid)
-            taken += int(valid.sum())
-            self.steps += int(valid.sum())
+            learn = step.valid & (step.valid.cumsum(0) <= budget - taken)
+            self.replay.add(
+                obs=obs, mask=mask, reset=reset, state=state, action=action, step=step, learn=learn
+            )
+            n = int(learn.sum())
+            taken, self.steps = taken + n, self.steps + n
+        self.head.epsilon = last_epsilon
+        self.network.silence()
 
     def _update(self) -> tuple[Tensor, Tensor, Tensor]:
-        c = self.config
-        window = self.replay.sample(c.batch_size, n=c.n_step, rng=self.rng)
-        reward, discount, last = n_step(
-            reward=self._tensor(window.reward),
-            discount=c.gamma * self._tensor(window.discount),
-            cut=self._tensor(window.cut),
-        )
-        next_obs, next_mask = self.replay.successor(
-            np.take_along_axis(window.steps, last.cpu().numpy()[None], axis=0)[0]
-        )
+        c, replay, returns = self.config, self.replay, self.network.returns
+        n_sequences = max(1, c.batch_size // self.sequence)
+        first, weight = replay.draw(n_sequences, generator=self.generator, beta=self.beta)
+        rows = replay.rows(first, self.burn_in + self.sequence + c.n_step)
+        steps = rows[self.burn_in :]  # [T + n, N]
+        learned = replay.start[steps[: self.sequence]]  # [T, N]
+        reward, discount, after = self._n_step(steps)
+
+        x, x_after, x_target = self._read(first, rows, after)  # [T, N, A, K]
+        taken = pick(x, replay.action[steps[: self.sequence]])
         with torch.no_grad():
-            target = double_q_target(
-                reward=reward,
-                discount=discount,
-                next_q=self.network(self._tensor(next_obs), (), None)[0],
-                next_q_target=self.target_network(self._tensor(next_obs), (), None)[0],
-                next_mask=None if next_mask is None else self._tensor(next_mask),
-            )
-        q, _ = self.network(self._tensor(window.obs), (), None)
-        loss = q_loss(q=q, action=self._tensor(window.action), target=target)
+            mask = None if replay.mask is None else replay.mask[steps.gather(0, after)]
+            best = greedy(returns.mean(x_after if c.double else x_target), mask)
+            following = pick(x_target, best)
+        loss, error = returns.loss(taken, following, reward=reward, discount=discount)
+        if c.prioritized:
+            replay.set_errors(first, sequence_priority(error, learned))
 
-        self.optimizer.zero_grad()
-        torch.autograd.backward(loss)
-        grad_norm = nn.utils.clip_grad_norm_(self.network.parameters(), c.max_grad_norm)
-        self.optimizer.step()
-        return loss, q.mean(), grad_norm
+        weighted = learned if weight is None else learned * weight
+        mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
+        grad_norm = self._descend(mean_loss)
+        return mean_loss, returns.mean(taken.detach()).mean(), grad_norm
 
-    def _random_actions(self, mask: BoolArray | None) -> NDArray[np.int64]:
-        """One uniformly random legal action for each environment."""
-        noise = self.rng.random((self.stepper.num_envs, self.n_actions))
-        choice: NDArray[np.int64] = (noise if mask is None else np.where(mask, noise, -1.0)).argmax(-1)
-        return choice
+    def _n_step(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The n-step rewards and discounts of the first T of T + n rows, and the rows bootstrapped from."""
+        replay, n = self.replay, self.config.n_step
 
-    def initial_state(self, batch: int) -> State:
-        """The backbone's state at the start of episodes."""
-        return self.network.backbone.initial_state(batch)
+        def windows(x: Tensor) -> Tensor:
+            return x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)  # [T + n - 1, N] -> [n, T N]
 
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        q, state = self.network(obs, state, reset)
-        return q, state
+        reward, discount, last = n_step(
+            reward=windows(replay.reward[steps[:-1]]),
+            discount=self.config.gamma * windows(replay.discount[steps[:-1]]),
+            cut=windows(~replay.start[steps[1:]]),
+        )
+        shape = (self.sequence, steps.shape[1])
+        now = torch.arange(self.sequence, device=steps.device)[:, None]
+        return reward.view(shape), discount.view(shape), now + last.view(shape) + 1
 
-    def _probabilities(self, scores: Tensor, mask: Tensor | None) -> Tensor:
-        """Epsilon-greedy, with the final epsilon."""
-        legal = torch.ones_like(scores, dtype=torch.bool) if mask is None else mask
-        greedy = nn.functional.one_hot(mask_logits(scores, mask).argmax(-1), self.n_actions)
-        epsilon = self.config.epsilon_end
-        return (1 - epsilon) * greedy + epsilon * legal / legal.sum(-1, keepdim=True)
+    def _read(self, first: Tensor, rows: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """What the network says of the T rows that are learned, and it and its target of the rows `after`."""
+        self.network.draw_noise(self.generator)
+        self.target_network.draw_noise(self.generator)
+        replay, network, target = self.replay, self.network.outputs, self.target_network.outputs
+        if not replay.states:
+            obs, next_obs = replay.obs[rows[:1]], replay.obs[rows.gather(0, after)]
+            with torch.no_grad():
+                x_target, _ = target(next_obs, (), None)
+                x_after = network(next_obs, (), None)[0] if self.config.double else x_target
+            return network(obs, (), None)[0], x_after, x_target
+
+        obs, reset, burn_in = replay.obs[rows], replay.reset[rows], self.burn_in
+        state = target_state = replay.state_at(first)
+        with torch.no_grad():
+            if burn_in:
+                _, state = self.network.backbone(obs[:burn_in], state, reset[:burn_in])
+                _, target_state = self.target_network.backbone(obs[:burn_in], target_state, reset[:burn_in])
+            x_target, _ = target(obs[burn_in:], target_state, reset[burn_in:])
+        x, _ = network(obs[burn_in:], state, reset[burn_in:])
+        return x[: self.sequence], at_rows(x.detach(), after), at_rows(x_target, after)
+
+    @property
+    def epsilon(self) -> float:
+        """The present probability of a uniformly random action in training: none with noise."""
+        return 0.0 if self.config.noisy else super().epsilon
+
+    @property
+    def beta(self) -> float:
+        """The present exponent of the importance weights, which rises to 1 over the training."""
+        start = self.config.priority_beta
+        return start + (1 - start) * min(1.0, self.progress)
 
     def _buffers(self) -> dict[str, Tensor]:
-        replay = storage.with_prefix("replay", storage.as_tensors(self.replay.state()))
+        replay = storage.with_prefix("replay", self.replay.state())
         return replay | storage.with_prefix("target", self.target_network.state_dict())
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        self.replay.set_state(storage.as_arrays(storage.under("replay", tensors)))
-        self.replay.cut_newest(self.stepper.reset)  # also where loading started new episodes
+        self.replay.set_state(storage.under("replay", tensors))
+        self.replay.cut(self.stepper.reset)  # where loading started new episodes
         self.target_network.load_state_dict(storage.under("target", tensors))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RainbowConfig(DQNConfig):
+    """All switches on."""
+
+    n_step: int = 3
+    dueling: bool = True
+    distribution: str = "c51"
+    noisy: bool = True
+    prioritized: bool = True
+
+
+class Rainbow(DQN):
+    """Deep Q-learning with all of its extensions (Hessel et al. 2018)."""
+
+    name: ClassVar[str] = "rainbow"
+    Config: ClassVar[type[AgentConfig]] = RainbowConfig
+
+
+def returns_of(config: DQNConfig) -> Returns:
+    """What the network is to know of returns."""
+    match config.distribution:
+        case "c51":
+            return Categorical(v_min=config.v_min, v_max=config.v_max, size=config.atoms)
+        case "quantile":
+            return Quantiles(size=config.atoms)
+    return Expected()
+
+
+def pick(x: Tensor, action: Tensor) -> Tensor:
+    """The numbers of one action, [..., A, K] -> [..., K]."""
+    index = action[..., None, None].expand(*action.shape, 1, x.shape[-1])
+    return x.gather(-2, index).squeeze(-2)
+
+
+def at_rows(x: Tensor, row: Tensor) -> Tensor:
+    """x[row[t, j], j] for all t and j, [L, N, ...] -> [T, N, ...]."""
+    return x[row, torch.arange(row.shape[1], device=row.device)]

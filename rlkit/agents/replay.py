@@ -1,100 +1,233 @@
-"""A replay memory: one ring of transitions per environment, in the environment's own order.
+"""A replay memory: one ring of rows per environment, in the environment's own order.
 
-It stores the discount, which is 0 only at termination, and the true successor, so that a time limit is
-bootstrapped from its final observation. Observations keep their own data type.
+A row is a moment: what was observed and, where a transition to learn from starts, what was done and what came
+of it. The successor of a row is the row after it, so every observation is stored once, in its own data type.
+At the end of an episode one row more holds the final observation, the true successor also where a time limit
+ended it; the next episode begins in the row after that. The row at the head of a ring holds the present
+observation. Neither of these starts a transition, and so one rule stands for the ends of episodes, for the
+newest step and for gaps: what follows a row can be used up to the next row that starts nothing.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.nn import functional
 
-from ..nn import Encoder
-from .stepper import Array, BoolArray, FloatArray, Step, Stepper
+from ..nn import State
+from .q_losses import importance_weights
+from .stepper import Step, Stepper
 
-IntArray = NDArray[np.int64]
+SMALLEST_ERROR = 1e-6  # so that nothing is never drawn
+BLOCK = 256  # priorities that are added up first
 
 
-class Window(NamedTuple):
-    """Up to n steps in a row, from N starting points: leading axes [n, N]."""
+class Drawn(NamedTuple):
+    """N sequences: the row that each begins in, and how much it weighs."""
 
-    obs: Array  # [N, ...] where the window starts
-    action: IntArray  # [N]
-    reward: FloatArray  # [n, N]
-    discount: FloatArray  # [n, N] 0 at termination, else 1
-    cut: BoolArray  # [n, N] the episode, or what is stored of it, ends with this step
-    steps: IntArray  # [n, N] flat indices of the steps, for `Replay.successor`
+    first: Tensor  # [N]
+    weight: Tensor | None  # [N] importance weights, or None where all are drawn alike
 
 
 class Replay:
-    """The last `capacity` transitions, shared out evenly over the environments."""
+    """The last rows of B environments, about `capacity` in all.
 
-    def __init__(self, capacity: int, *, stepper: Stepper, encoder: Encoder) -> None:
-        b = stepper.num_envs
-        self.length = max(1, capacity // b)
-        rows = (self.length, b)
-        self.obs = np.zeros((*rows, *encoder.shape), dtype=encoder.dtype)
-        self.next_obs = np.zeros_like(self.obs)
-        self.action = np.zeros(rows, dtype=np.int64)
-        self.reward = np.zeros(rows, dtype=np.float32)
-        self.discount = np.zeros(rows, dtype=np.float32)
-        self.cut = np.zeros(rows, dtype=np.bool_)
-        masked = stepper.mask is not None
-        self.next_mask = np.zeros((*rows, stepper.n_actions), dtype=np.bool_) if masked else None
-        self.head = np.zeros(b, dtype=np.int64)  # [B] the row written next
-        self.stored = np.zeros(b, dtype=np.int64)  # [B] rows that hold a transition
+    Row t of environment b has the number t B + b in every column. Sequences begin in rows t that are
+    multiples of `stride`, where the network's state is stored, and need `span` rows; where `span` is 1 they
+    begin in any row that starts a transition. With `alpha` they are drawn in proportion to |error|^alpha
+    (prioritised replay, Schaul et al. 2016), without it all alike.
+    """
 
-    def __len__(self) -> int:
-        return int(self.stored.sum())
+    def __init__(
+        self,
+        capacity: int,
+        *,
+        stepper: Stepper,
+        state: State = (),
+        stride: int = 1,
+        span: int = 1,
+        alpha: float = 0.0,
+    ) -> None:
+        b, like = stepper.num_envs, stepper.obs
+        length = max(4, -(-capacity // b))
+        self.length = -(-length // stride) * stride
+        self.num_envs, self.stride, self.span, self.alpha = b, stride, span, alpha
+        n = self.size = self.length * b
+        self.obs = like.new_zeros((n, *like.shape[1:]))
+        self.mask = None if stepper.mask is None else stepper.mask.new_zeros((n, stepper.mask.shape[1]))
+        self.action = like.new_zeros(n, dtype=torch.int64)
+        self.reward = like.new_zeros(n, dtype=torch.float32)
+        self.discount = like.new_zeros(n, dtype=torch.float32)  # 0 at termination, else 1
+        self.start = like.new_zeros(n, dtype=torch.bool)  # a transition to learn from starts here
+        self.reset = like.new_zeros(n, dtype=torch.bool)  # the first of an episode
+        self.states = tuple(part.new_zeros((n // stride, *part.shape[1:])) for part in state)
+        self.priority = like.new_zeros(-(-n // BLOCK) * BLOCK if alpha else 0, dtype=torch.float64)
+        self.highest = like.new_ones((), dtype=torch.float64)  # priority so far
+        self.head = like.new_zeros(b, dtype=torch.int64)  # [B] the row of the present observation
+        self.stored = like.new_zeros(b, dtype=torch.int64)  # [B] rows before the head
+        self._written = 0  # rows of the longest ring, at most
+        self._b = torch.arange(b, device=like.device)
 
-    def add(self, obs: Array, action: IntArray, step: Step, *, valid: BoolArray) -> None:
-        """Append the step of each environment that is `valid`; one left out breaks its trace."""
-        columns = np.flatnonzero(valid)
-        at = (self.head[columns], columns)
-        self.obs[at], self.action[at] = obs[columns], action[columns]
-        self.next_obs[at], self.reward[at] = step.next_obs[columns], step.reward[columns]
-        self.discount[at], self.cut[at] = step.discount[columns], step.done[columns]
-        if self.next_mask is not None and step.next_mask is not None:
-            self.next_mask[at] = step.next_mask[columns]
-        self.head[columns] = (self.head[columns] + 1) % self.length
-        self.stored[columns] = np.minimum(self.stored[columns] + 1, self.length)
-        self.cut_newest(step.valid & ~valid)
+    def add(
+        self,
+        *,
+        obs: Tensor,
+        mask: Tensor | None,
+        reset: Tensor,
+        state: State,
+        action: Tensor,
+        step: Step,
+        learn: Tensor,
+    ) -> None:
+        """Append a step of all environments from where they stood, to learn from where `learn` [B] says so.
 
-    def cut_newest(self, where: BoolArray) -> None:
-        """Note for the environments `where` that the next step they add does not follow on their newest."""
-        columns = np.flatnonzero(where)
-        self.cut[(self.head[columns] - 1) % self.length, columns] = True
+        `state` is the network's before it read `obs`. Steps that are not valid are left out.
+        """
+        here = self.head * self.num_envs + self._b
+        after = (here + self.num_envs) % self.size
+        nowhere = torch.zeros_like(learn)
+        self._put(here, obs, mask, reset, learn)
+        self._put(after, step.next_obs, step.next_mask, nowhere, nowhere)
+        self.action[here], self.reward[here], self.discount[here] = action, step.reward, step.discount
+        if self.states:
+            kept = (step.valid & (self.head % self.stride == 0)).nonzero().squeeze(-1)
+            for stored, part in zip(self.states, state, strict=True):
+                stored[self._place(here[kept])] = part[kept]
+        self._advance(torch.where(step.valid, 1 + step.done.long(), 0))
+        self._written = min(self._written + 2, self.length)
 
-    def sample(self, size: int, *, n: int, rng: np.random.Generator) -> Window:
-        """Windows of `n` steps from uniformly drawn starts; the newest step of an environment is a cut."""
-        ends = self.stored.cumsum()
-        drawn = rng.integers(ends[-1], size=size)
-        column = np.searchsorted(ends, drawn, side="right")
-        age = ends[column] - drawn + np.zeros((n, 1), dtype=np.int64) - np.arange(n)[:, None]  # 1: the newest
-        row = (self.head[column] - age) % self.length
-        index = row * len(self.head) + column
-        cut = self.cut.reshape(-1)[index] | (age <= 1)
-        first = (row[0], column)
-        reward, discount = self.reward.reshape(-1)[index], self.discount.reshape(-1)[index]
-        return Window(self.obs[first], self.action[first], reward, discount, cut, index)
+    def cut(self, where: Tensor) -> None:
+        """Note for the environments `where` [B] that their next step does not follow on their newest."""
+        newest = (self.head - 1) % self.length * self.num_envs + self._b
+        self._advance((where & self.start[newest]).long())
 
-    def successor(self, index: IntArray) -> tuple[Array, BoolArray | None]:
-        """The true successors [N, ...] of the steps with these flat indices, and the legal actions there."""
-        at = np.divmod(index, len(self.head))
-        return self.next_obs[at], None if self.next_mask is None else self.next_mask[at]
+    def draw(self, size: int, *, generator: torch.Generator, beta: float = 1.0) -> Drawn:
+        """Sequences that are stored in full."""
+        if not self.alpha:
+            return Drawn(self._uniform(size, generator), None)
+        first = self._prioritised(size, generator)
+        return Drawn(first, importance_weights(self.priority[first], beta=beta))
 
-    def state(self) -> dict[str, Array]:
-        """All that is stored, in order of the rows written so far."""
-        rows = int(self.stored.max())
-        arrays: dict[str, Array] = {name: array[:rows] for name, array in self._columns().items()}
-        return arrays | {"head": self.head, "stored": self.stored}
+    def rows(self, first: Tensor, n: int) -> Tensor:
+        """The numbers [n, N] of the rows that follow on `first` [N], and of itself."""
+        ahead = torch.arange(0, n * self.num_envs, self.num_envs, device=first.device)
+        return (first + ahead[:, None]) % self.size
 
-    def set_state(self, arrays: dict[str, Any]) -> None:
-        """Go back to a saved state."""
-        for name, array in self._columns().items():
-            array[: len(arrays[name])] = arrays[name]
-        self.head[:], self.stored[:] = arrays["head"], arrays["stored"]
+    def state_at(self, first: Tensor) -> State:
+        """The network's stored state [N, ...] before the rows that sequences begin in."""
+        place = self._place(first)
+        return tuple(part[place] for part in self.states)
 
-    def _columns(self) -> dict[str, Array]:
-        names = ("obs", "next_obs", "action", "reward", "discount", "cut", "next_mask")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+    def set_errors(self, first: Tensor, error: Tensor) -> None:
+        """Priorities (|error| + tiny)^alpha of sequences that were drawn."""
+        priority = (error.double().abs() + SMALLEST_ERROR) ** self.alpha
+        self.priority[first] = priority
+        self.highest = torch.maximum(self.highest, priority.max())
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is anything to draw."""
+        return bool(self.start.any()) and int(self.stored.max()) >= self.span + self.stride - 1
+
+    def state(self) -> dict[str, Tensor]:
+        """All that is stored, in the order of the rows written so far."""
+        own = {"head": self.head, "stored": self.stored, "highest": self.highest}
+        return own | {name: column[:n] for name, (column, n) in self._columns(self._written).items()}
+
+    def set_state(self, tensors: dict[str, Tensor]) -> None:
+        """Go back to a saved state, of a memory of the same size."""
+        self._written = len(tensors["start"]) // self.num_envs
+        for name, (column, n) in self._columns(self._written).items():
+            column[:n] = tensors[name]
+            column[n:] = 0
+        self.head[:], self.stored[:] = tensors["head"], tensors["stored"]
+        self.highest = tensors["highest"].to(self.head.device)
+
+    def _columns(self, rows: int) -> dict[str, tuple[Tensor, int]]:
+        """Every column, and how much of it belongs to the first rows."""
+        names = ("obs", "mask", "action", "reward", "discount", "start", "reset", "priority")
+        columns = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        n = rows * self.num_envs
+        states = {
+            f"state{i}": (part, -(-rows // self.stride) * self.num_envs) for i, part in enumerate(self.states)
+        }
+        return {name: (column, n) for name, column in columns.items()} | states
+
+    def _put(self, at: Tensor, obs: Tensor, mask: Tensor | None, reset: Tensor, start: Tensor) -> None:
+        self.obs[at], self.reset[at], self.start[at] = obs, reset, start
+        if self.mask is not None and mask is not None:
+            self.mask[at] = mask
+        if self.alpha:
+            # A sequence can begin anywhere, a single transition only where one starts.
+            self.priority[at] = self.highest.where(start | (self.span > 1), 0.0)
+
+    def _advance(self, rows: Tensor) -> None:
+        self.head = (self.head + rows) % self.length
+        # Of the oldest row, which the present step may have overwritten, nothing is used.
+        self.stored = (self.stored + rows).clamp(max=self.length - 2)
+        present = self.head * self.num_envs + self._b
+        self.start[present] = False
+        if self.alpha:
+            self.priority[present] = 0.0
+
+    def _uniform(self, size: int, generator: torch.Generator) -> Tensor:
+        """Places are drawn until enough of them hold something."""
+        places = -(-self._written // self.stride) * self.num_envs
+        found, missing = [], size
+        while missing:
+            drawn = torch.randint(places, (2 * size,), generator=generator, device=generator.device)
+            first = self._first(drawn)
+            first = first[self._stored_in_full(first)][:missing]
+            found.append(first)
+            missing -= len(first)
+        return torch.cat(found)
+
+    def _prioritised(self, size: int, generator: torch.Generator) -> Tensor:
+        """One sequence from each of `size` equal parts of the sum of priorities."""
+        weight = self.priority
+        if self.span > 1:
+            first = self._first(torch.arange(self.size // self.stride, device=weight.device))
+            weight = weight[first] * self._stored_in_full(first)
+        part = torch.rand(size, generator=generator, device=generator.device, dtype=torch.float64)
+        part = (part + torch.arange(size, device=part.device)) / size
+        return self._first(search(weight, part))
+
+    def _stored_in_full(self, first: Tensor) -> Tensor:
+        if self.span == 1:
+            return self.start[first]
+        row, b = first // self.num_envs, first % self.num_envs
+        age = (self.head[b] - row) % self.length
+        return (age >= self.span) & (age <= self.stored[b])
+
+    def _first(self, place: Tensor) -> Tensor:
+        """The rows at which the sequences of these places begin."""
+        if self.stride == 1:
+            return place
+        return place // self.num_envs * self.stride * self.num_envs + place % self.num_envs
+
+    def _place(self, first: Tensor) -> Tensor:
+        """Undo `_first`."""
+        return first // (self.stride * self.num_envs) * self.num_envs + first % self.num_envs
+
+
+def search(weight: Tensor, part: Tensor) -> Tensor:
+    """The first entries [N] of `weight` [n] up to which its sum is more than the parts [N] of the whole.
+
+    Sums are taken in two steps, of blocks and within the blocks found, so that a million weights are added up
+    but not written down again.
+    """
+    if len(weight) % BLOCK:
+        weight = functional.pad(weight, (0, -len(weight) % BLOCK))
+    blocks = weight.view(-1, BLOCK)
+    total = blocks.sum(1)
+    upto = total.cumsum(0)
+    sought = below(part * upto[-1], upto[-1])
+    i = torch.searchsorted(upto, sought, right=True)
+    within = blocks[i].cumsum(1)
+    rest = below(sought - (upto[i] - total[i]), within[:, -1])
+    return i * BLOCK + torch.searchsorted(within, rest[:, None], right=True).squeeze(1)
+
+
+def below(x: Tensor, limit: Tensor) -> Tensor:
+    """`x` where it is from 0 up to the limit, else the nearest number there is."""
+    return x.clamp(min=0).minimum(torch.nextafter(limit, torch.zeros_like(limit)))
