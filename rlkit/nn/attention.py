@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from .backbones import Backbone, State
-from .init import linear
+from .init import initialise
 from .mlp import MLP
 
 
@@ -92,13 +92,11 @@ class Block(nn.Module):
 
     def __init__(self, width: int, *, context: int, heads: int, init: str, generator: Generator) -> None:
         super().__init__()
-
-        def projection(n_out: int) -> nn.Linear:
-            return linear(width, n_out, gain=1.0, init=init, generator=generator)
-
         self.heads = heads
         self.norm_1, self.norm_2 = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.query, self.key, self.value, self.out = (projection(width) for _ in range(4))
+        self.query = _maps(1, width, init=init, generator=generator)
+        self.key_value = _maps(2, width, init=init, generator=generator)
+        self.out = _maps(1, width, init=init, generator=generator)
         self.distance_bias = nn.Parameter(torch.zeros(heads, context + 1))
         self.mlp = MLP(width, (2 * width, width), activation="relu", init=init, generator=generator)
         self.gate_1 = Gate(width, init=init, generator=generator)
@@ -106,17 +104,18 @@ class Block(nn.Module):
 
     def forward(self, past_and_x: Tensor, visible: Tensor, distance: Tensor) -> Tensor:
         """The inputs of memory and of T new steps [B, context + T, width] -> [B, T, width]."""
-        steps = len(distance)
+        x = past_and_x[:, -len(distance) :]
         normed = self.norm_1(past_and_x)
+        keys, values = self.key_value(normed).chunk(2, -1)
         q, k, v = (
-            layer(z).unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, steps, width of a head]
-            for layer, z in ((self.query, normed[:, -steps:]), (self.key, normed), (self.value, normed))
+            z.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, steps, width of a head]
+            for z in (self.query(normed[:, -len(distance) :]), keys, values)
         )
         bias = self.distance_bias[:, distance].masked_fill(~visible[:, None], -torch.inf)
         attended = scaled_dot_product_attention(q, k, v, attn_mask=bias).transpose(1, 2).flatten(2)
-        y = self.gate_1(past_and_x[:, -steps:], self.out(attended).relu())
-        x: Tensor = self.gate_2(y, self.mlp(self.norm_2(y), (), None)[0])
-        return x
+        y = self.gate_1(x, self.out(attended).relu())
+        out: Tensor = self.gate_2(y, self.mlp(self.norm_2(y), (), None)[0])
+        return out
 
 
 class Gate(nn.Module):
@@ -127,17 +126,25 @@ class Gate(nn.Module):
 
     def __init__(self, width: int, *, init: str, generator: Generator) -> None:
         super().__init__()
-
-        def square() -> nn.Linear:
-            return linear(width, width, gain=1.0, init=init, bias=False, generator=generator)
-
-        self.w_r, self.w_z, self.w_h = square(), square(), square()
-        self.u_r, self.u_z, self.u_h = square(), square(), square()
+        self.w = _maps(3, width, bias=False, init=init, generator=generator)
+        self.u = _maps(2, width, bias=False, init=init, generator=generator)
+        self.u_h = _maps(1, width, bias=False, init=init, generator=generator)
         self.bias = nn.Parameter(torch.full((width,), 2.0))
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """[..., width] of both -> [..., width]."""
-        r = torch.sigmoid(self.w_r(y) + self.u_r(x))
-        z = torch.sigmoid(self.w_z(y) + self.u_z(x) - self.bias)
-        h = torch.tanh(self.w_h(y) + self.u_h(r * x))
+        w_r, w_z, w_h = self.w(y).chunk(3, -1)
+        u_r, u_z = self.u(x).chunk(2, -1)
+        r, z = torch.sigmoid(w_r + u_r), torch.sigmoid(w_z + u_z - self.bias)
+        h = torch.tanh(w_h + self.u_h(r * x))
         return torch.lerp(x, h, z)
+
+
+def _maps(n: int, width: int, *, bias: bool = True, init: str, generator: Generator) -> nn.Linear:
+    """`n` linear maps of [..., width], initialised one by one, whose results lie side by side."""
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, n * width, bias=bias)
+    for weight in layer.weight.split(width):
+        initialise(weight, init, gain=1.0, generator=generator)
+    if bias:
+        nn.init.zeros_(layer.bias)
+    return layer

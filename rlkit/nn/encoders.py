@@ -201,7 +201,14 @@ def _packed_shape(space: Space) -> tuple[int, ...]:
 
 
 def _packed_dtype(space: Space) -> np.dtype[Any]:
-    return np.dtype(np.uint8) if _is_text(space) else np.dtype(space.dtype)
+    return np.dtype(np.uint8) if _is_text(space) else _stored(np.dtype(space.dtype))
+
+
+def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """`dtype`, or, as torch cannot index unsigned integers other than bytes, a signed one that holds it."""
+    if dtype.kind == "u" and dtype.itemsize > 1:
+        return np.dtype(f"i{min(2 * dtype.itemsize, 8)}")
+    return dtype
 
 
 def _at(obs: Any, path: Path) -> Any:
@@ -228,4 +235,4 @@ def _common(leaves: list[Space]) -> np.dtype[Any]:
             case _:
                 types.append(_packed_dtype(leaf))
     common = np.result_type(*types)
-    return common if np.issubdtype(common, np.integer) else np.dtype(np.float32)
+    return _stored(common) if np.issubdtype(common, np.integer) else np.dtype(np.float32)

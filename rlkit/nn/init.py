@@ -28,11 +28,10 @@ def initialise(weight: Tensor, init: str, *, gain: float, generator: Generator) 
 
 
 def linear(
-    n_in: int, n_out: int, *, gain: float, generator: Generator, init: str = "orthogonal", bias: bool = True
+    n_in: int, n_out: int, *, gain: float, generator: Generator, init: str = "orthogonal"
 ) -> nn.Linear:
     """A linear layer with the given initial weights, orthogonal as a rule, and zero bias."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out, bias=bias)
+    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
     initialise(layer.weight, init, gain=gain, generator=generator)
-    if bias:
-        nn.init.zeros_(layer.bias)
+    nn.init.zeros_(layer.bias)
     return layer

@@ -92,13 +92,13 @@ def test_env_kwargs_are_a_mapping() -> None:
 
 
 def test_a_space_without_an_encoding() -> None:
-    class Words(gym.Env[Any, Any]):
-        observation_space = gym.spaces.Text(5)
+    class Lists(gym.Env[Any, Any]):
+        observation_space = gym.spaces.Sequence(gym.spaces.Discrete(2))
         action_space = gym.spaces.Discrete(2)
 
     assert issubclass(UnsupportedSpaceError, RlkitError)
-    with pytest.raises(UnsupportedSpaceError, match="Text"):
-        PPO(gym.vector.SyncVectorEnv([Words]))
+    with pytest.raises(UnsupportedSpaceError, match="Sequence"):
+        PPO(gym.vector.SyncVectorEnv([Lists]))
 
 
 def test_what_json_cannot_hold_is_not_saved(mdp: MDP, tmp_path: Path) -> None:

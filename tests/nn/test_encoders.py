@@ -1,3 +1,4 @@
+import zlib
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,13 @@ NESTED = spaces.Dict(
         (spaces.MultiDiscrete([2, 3], start=[5, 0]), [5, 1], [1, 0, 0, 1, 0], np.int64),
         (spaces.MultiDiscrete([[2], [2]]), [[0], [1]], [1, 0, 0, 1], np.int64),
         (spaces.MultiBinary(3), [1, 0, 1], [1, 0, 1], np.int8),
+        (spaces.Box(0, 9, (2,), np.uint16), [1, 9], [1, 9], np.int32),
+        (
+            spaces.Tuple((spaces.Discrete(2), spaces.Box(0, 9, (1,), np.uint32))),
+            (1, [9]),
+            [0, 1, 9],
+            np.int64,
+        ),
         (
             NESTED,
             {"direction": 3, "image": [[9, 8], [7, 6]], "pair": ([1, 0], [0, 1])},
@@ -77,10 +85,87 @@ def test_packing_copies() -> None:
 @pytest.mark.parametrize(
     ("space", "where"),
     [
-        (spaces.Text(5), r"Text\(.*\) is not supported"),
+        (spaces.Sequence(spaces.Discrete(2)), r"Sequence\(.*\) is not supported"),
+        (spaces.Graph(spaces.Discrete(2), None), r"Graph\(.*\) is not supported"),
+        (spaces.OneOf((spaces.Discrete(2), spaces.Discrete(3))), r"OneOf\(.*\) is not supported"),
         (spaces.Dict({"a": spaces.Tuple((spaces.Sequence(spaces.Discrete(2)),))}), "at a.0 is not supported"),
     ],
 )
 def test_unsupported_spaces_are_named(space: Any, where: str) -> None:
     with pytest.raises(UnsupportedSpaceError, match=where):
         Encoder(space)
+
+
+def bag(*words: bytes) -> list[int]:
+    """How often each remainder modulo 32 comes up among the checksums of `words`."""
+    return [sum(zlib.crc32(word) % 32 == i for word in words) for i in range(32)]
+
+
+def test_texts_are_bags_of_hashed_words() -> None:
+    encoder = Encoder(spaces.Text(50))
+    assert (encoder.shape, encoder.dtype, encoder.n_features) == ((32,), np.uint8, 32)
+    expected = bag(b"go", b"to", b"the", b"red", b"ball", b"the", b"ball")
+    assert sum(expected) == 7
+    assert encoder.pack_one("Go to the RED ball, the ball!").tolist() == expected
+    assert encoder.pack(("", "go")).tolist() == [bag(), bag(b"go")]
+    assert encoder.pack(np.array(["", "go"])).tolist() == [bag(), bag(b"go")]
+    assert encoder(torch.from_numpy(encoder.pack(["go"]))).tolist() == [bag(b"go")]
+    assert encoder.pack_one("a " * 300).max() == 255
+    assert (encoder.is_batch("go"), encoder.is_batch(("go", "to"))) == (False, True)
+
+
+def test_texts_stand_beside_other_observations() -> None:
+    space = spaces.Dict(mission=spaces.Text(50), pair=spaces.MultiDiscrete([3, 300]))
+    encoder = Encoder(space)
+    packed = encoder.pack({"mission": ("red", "blue"), "pair": np.array([[1, 299], [0, 7]])})
+    assert packed.dtype == np.int32
+    assert packed.tolist() == [[*bag(b"red"), 1, 299], [*bag(b"blue"), 0, 7]]
+    assert encoder.pack_one({"mission": "blue", "pair": [0, 7]}).tolist() == packed[1].tolist()
+    features = encoder(torch.from_numpy(packed))
+    assert features[1].nonzero().flatten().tolist() == [int(np.argmax(bag(b"blue"))), 32, 35 + 7]
+
+
+def test_a_packed_text_is_a_copy() -> None:
+    encoder = Encoder(spaces.Text(5))
+    encoder.pack_one("go")[:] = 0
+    assert encoder.pack_one("go").tolist() == bag(b"go")
+
+
+TENSOR_SPACES = [
+    spaces.Discrete(5),
+    spaces.MultiDiscrete([3, 2]),
+    spaces.Box(0, 1, (2, 3)),
+    spaces.MultiBinary((2, 3, 3)),
+    NESTED,
+]
+
+
+def as_tensors(obs: Any, device: str = "cpu") -> Any:
+    match obs:
+        case dict():
+            return {key: as_tensors(value, device) for key, value in obs.items()}
+        case tuple():
+            return tuple(as_tensors(value, device) for value in obs)
+        case _:
+            return torch.as_tensor(obs, device=device)
+
+
+@pytest.mark.parametrize("space", TENSOR_SPACES)
+def test_tensors_are_packed_as_arrays_are(space: Any) -> None:
+    encoder, batched = Encoder(space), batch_space(space, 6)
+    batched.seed(0)
+    obs = batched.sample()
+    packed = encoder.pack(as_tensors(obs))
+    torch.testing.assert_close(packed, torch.from_numpy(encoder.pack(obs)))
+    meta = encoder.pack(as_tensors(obs, "meta"))
+    assert (meta.device.type, meta.shape, meta.dtype) == ("meta", packed.shape, packed.dtype)
+    assert encoder.is_batch(as_tensors(obs))
+
+
+def test_a_tensor_that_fits_is_not_copied() -> None:
+    encoder = Encoder(spaces.Box(-1, 1, (3,)))
+    obs = torch.zeros(2, 3)
+    assert encoder.pack(obs) is obs
+    assert encoder.pack(obs.double()).dtype == torch.float32
+    board = torch.ones(2, 3, dtype=torch.bool)
+    assert Encoder(spaces.MultiBinary(3)).pack(board).dtype == torch.int8
