@@ -58,6 +58,13 @@ class Window(NamedTuple):
         start, length = _zeros(num_envs), _zeros(num_envs)
         return cls(np.zeros(shape, dtype=np.int64), np.zeros(shape), start, length)
 
+    def with_room(self) -> Self:
+        """The same window, twice as large if it cannot take one more step; then no ring has turned."""
+        capacity = self.pair.shape[1]
+        if self.length.max() < capacity:
+            return self
+        return self._replace(pair=lengthened(self.pair, capacity), reward=lengthened(self.reward, capacity))
+
 
 class Trace(NamedTuple):
     """The pairs of each episode that have a trace, the oldest first, and how large it is."""
@@ -71,6 +78,13 @@ class Trace(NamedTuple):
         """Traces with room for `capacity` pairs."""
         shape = (num_envs, capacity)
         return cls(np.zeros(shape, dtype=np.int64), np.zeros(shape), _zeros(num_envs))
+
+    def with_room(self) -> Self:
+        """The same traces, with twice the room if they cannot take one more pair."""
+        capacity = self.pair.shape[1]
+        if self.length.max() < capacity:
+            return self
+        return self._replace(pair=lengthened(self.pair, capacity), weight=lengthened(self.weight, capacity))
 
 
 class Model(NamedTuple):
