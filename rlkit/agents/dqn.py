@@ -24,7 +24,6 @@ from .config import AgentConfig
 from .q_losses import greedy, sequence_priority
 from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
 from .replay import Replay
-from .returns import n_step
 
 DISTRIBUTIONS = ("none", "c51", "quantile")
 
@@ -158,7 +157,7 @@ class DQN(QAgent):
         rows = replay.rows(first, self.burn_in + self.sequence + c.n_step)
         steps = rows[self.burn_in :]  # [T + n, N]
         learned = replay.start[steps[: self.sequence]]  # [T, N]
-        reward, discount, after = self._n_step(steps)
+        reward, discount, after = replay.n_step(steps, n=c.n_step, gamma=c.gamma)
 
         x, x_after, x_target = self._read(first, rows, after)  # [T, N, A, K]
         taken = pick(x, replay.action[steps[: self.sequence]])
@@ -174,22 +173,6 @@ class DQN(QAgent):
         mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
         grad_norm = self._descend(mean_loss)
         return mean_loss, returns.mean(taken.detach()).mean(), grad_norm
-
-    def _n_step(self, steps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The n-step rewards and discounts of the first T of T + n rows, and the rows bootstrapped from."""
-        replay, n = self.replay, self.config.n_step
-
-        def windows(x: Tensor) -> Tensor:
-            return x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)  # [T + n - 1, N] -> [n, T N]
-
-        reward, discount, last = n_step(
-            reward=windows(replay.reward[steps[:-1]]),
-            discount=self.config.gamma * windows(replay.discount[steps[:-1]]),
-            cut=windows(~replay.start[steps[1:]]),
-        )
-        shape = (self.sequence, steps.shape[1])
-        now = torch.arange(self.sequence, device=steps.device)[:, None]
-        return reward.view(shape), discount.view(shape), now + last.view(shape) + 1
 
     def _read(self, first: Tensor, rows: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the network says of the T rows that are learned, and it and its target of the rows `after`."""
