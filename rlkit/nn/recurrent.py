@@ -6,7 +6,7 @@ back in place.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,7 +15,12 @@ from torch.nn.utils.rnn import PackedSequence
 from .backbones import Backbone, State
 from .init import initialise
 
-CELLS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
+CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
+    "rnn": torch.rnn_tanh_cell,
+    "gru": torch.gru_cell,
+    "lstm": torch.lstm_cell,
+}
 
 
 class Recurrent(Backbone):
@@ -29,13 +34,14 @@ class Recurrent(Backbone):
         self, n_in: int, width: int, *, kind: str, init: str = "orthogonal", generator: Generator
     ) -> None:
         super().__init__()
-        self.rnn = CELLS[kind](n_in, width, device="meta").to_empty(device="cpu")
+        self.rnn = LAYERS[kind](n_in, width, device="meta").to_empty(device="cpu")
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         for from_input, from_hidden in zip(w_ih.split(width), w_hh.split(width), strict=True):  # gate by gate
             initialise(from_input, init, gain=1.0, generator=generator)
             initialise(from_hidden, "orthogonal", gain=1.0, generator=generator)
         for bias in (b_ih, b_hh):
             nn.init.zeros_(bias)
+        self._cell = CELLS[kind]
         self._n_states = 2 if kind == "lstm" else 1
         if kind == "lstm":
             nn.init.ones_(b_ih.detach()[width : 2 * width])
@@ -48,13 +54,15 @@ class Recurrent(Backbone):
 
     def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """[B, F] or [T, B, F] -> [..., width]."""
-        if x.dim() == 2:
-            features, state = self.forward(x[None], state, None if reset is None else reset[None])
-            return features[0], state
+        steps = x.dim() == 3
         if reset is not None:
-            state = tuple(s.masked_fill(reset[0, :, None], 0) for s in state)
-            if len(reset) > 1 and reset[1:].any():
-                return self._pieces(x, state, reset)
+            at_first = reset[0] if steps else reset
+            state = tuple(s.masked_fill(at_first[:, None], 0) for s in state)
+        if not steps:
+            state = _as_tuple(self._cell(x, _as_given(state), *self.rnn.all_weights[0]))
+            return state[0], state
+        if reset is not None and len(reset) > 1 and reset[1:].any():
+            return self._pieces(x, state, reset)
         return self._run(x, state)
 
     def _pieces(self, x: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
@@ -66,10 +74,18 @@ class Recurrent(Backbone):
 
     def _run(self, x: Tensor | PackedSequence, state: State) -> tuple[Tensor, State]:
         """The library's layer: the states of a sequence, or of all packed rows, and the last ones."""
-        initial = tuple(s[None].contiguous() for s in state)
-        output, final = self.rnn(x, initial if len(initial) > 1 else initial[0])
+        output, final = self.rnn(x, _as_given(tuple(s[None].contiguous() for s in state)))
         features = output.data if isinstance(output, PackedSequence) else output
-        return features, tuple(s[0] for s in (final if isinstance(final, tuple) else (final,)))
+        return features, tuple(s[0] for s in _as_tuple(final))
+
+
+def _as_given(state: State) -> Tensor | State:
+    """As torch takes a state: a tensor alone without a tuple."""
+    return state if len(state) > 1 else state[0]
+
+
+def _as_tuple(state: Tensor | State) -> State:
+    return (state,) if isinstance(state, Tensor) else state
 
 
 class Pieces(NamedTuple):
