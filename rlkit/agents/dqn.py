@@ -103,6 +103,7 @@ class DQN(QAgent):
         self.replay = Replay(
             c.replay_size,
             stepper=self.stepper,
+            head=self.head,
             state=self.state,
             stride=min(self.burn_in or self.sequence, self.sequence),
             span=self.burn_in + self.sequence,

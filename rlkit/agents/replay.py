@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..nn import State
+from ..nn import Head, State
 from .q_losses import importance_weights
 from .returns import n_step
 from .stepper import Step, Stepper
@@ -44,6 +44,7 @@ class Replay:
         capacity: int,
         *,
         stepper: Stepper,
+        head: Head,
         state: State = (),
         stride: int = 1,
         span: int = 1,
@@ -56,7 +57,7 @@ class Replay:
         n = self.size = self.length * b
         self.obs = like.new_zeros((n, *like.shape[1:]))
         self.mask = None if stepper.mask is None else stepper.mask.new_zeros((n, stepper.mask.shape[1]))
-        self.action = like.new_zeros(n, dtype=torch.int64)
+        self.action = like.new_zeros((n, *head.shape), dtype=head.dtype)
         self.reward = like.new_zeros(n, dtype=torch.float32)
         self.discount = like.new_zeros(n, dtype=torch.float32)  # 0 at termination, else 1
         self.start = like.new_zeros(n, dtype=torch.bool)  # a transition to learn from starts here
