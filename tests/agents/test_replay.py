@@ -1,66 +1,385 @@
-import gymnasium as gym
+"""The replay memory against a plain record of what happened, kept beside it."""
+
+import copy
+from collections import Counter
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
 import numpy as np
+import pytest
+import torch
+from torch import Tensor
 
-from rlkit.agents.replay import Replay
-from rlkit.agents.stepper import Step, Stepper
-from rlkit.nn import Encoder
+from rlkit.agents.replay import Replay, search
+from rlkit.agents.stepper import Step
+from rlkit.nn import Attention, Backbone, EpsilonGreedy, Recurrent
+
+GAMMA = 0.5
+LENGTHS = ((4, 7), (1, 3, 11))  # of the episodes of each environment, over and over; every second one is cut
 
 
-def filled(capacity: int, rows: int) -> Replay:
-    """Two environments whose observation counts 0, 1, 2, ...; an episode ends after every tenth step."""
-    env = gym.make_vec("CartPole-v1", 2)
-    encoder = Encoder(gym.spaces.Discrete(1000))
-    replay = Replay(
-        capacity, stepper=Stepper(env, Encoder(env.single_observation_space), seed=0), encoder=encoder
-    )
-    for t in range(rows):
-        done = np.full(2, t % 10 == 9)
+class Transition(NamedTuple):
+    """What happened once; observations are unique numbers, so that they tell where and when."""
+
+    obs: int
+    action: int
+    reward: float
+    discount: float
+    next_obs: int
+    goes_on: bool  # the next transition of the record follows on this one
+
+
+@dataclass
+class World:
+    """Two environments that write what they do into a replay memory and into a record.
+
+    After an episode's end the one with `late` starts only takes a turn to begin anew, as NEXT_STEP does.
+    """
+
+    replay: Replay
+    backbone: Backbone | None = None
+    late: bool = True
+    record: list[list[Transition]] = field(default_factory=lambda: [[], []])
+    features: dict[int, Tensor] = field(default_factory=dict)  # [F] of each observation, as it was met
+
+    def __post_init__(self) -> None:
+        self.obs, self.reset, self.ended = [0, 1000], [True, True], [False, False]
+        self.episode, self.time = [0, 0], [0, 0]
+        self.state = () if self.backbone is None else self.backbone.initial_state(2)
+
+    def read(self, obs: list[int], reset: list[bool], *, keep: bool) -> Any:
+        """Let the backbone read; its next state, which counts only if `keep`."""
+        if self.backbone is None:
+            return ()
+        with torch.no_grad():
+            x, state = self.backbone(embed(torch.tensor(obs)), self.state, torch.tensor(reset))
+        self.features |= dict(zip(obs, x, strict=True))
+        if keep:
+            self.state = state
+        return state
+
+    def turn(self, *, drop: tuple[bool, bool] = (False, False)) -> None:
+        """All environments step once; what is dropped is lived, but not to be learned from."""
+        before, reset, state = list(self.obs), list(self.reset), self.state
+        self.read(before, reset, keep=True)
+        valid = [not ended for ended in self.ended]
+        done, discount = [False, False], [1.0, 1.0]
+        following = [obs + 1 for obs in before]
+        for b in range(2):
+            if not valid[b]:
+                continue
+            self.time[b] += 1
+            length = LENGTHS[b][self.episode[b] % len(LENGTHS[b])]
+            done[b] = self.time[b] == length
+            discount[b] = 1.0 - (done[b] and self.episode[b] % 2 == 0)
+        after, self.reset = list(following), [False, False]
+        for b in range(2):
+            begins = (self.ended[b] and self.late) or (done[b] and not (self.late and b == 1))
+            if done[b]:
+                self.episode[b] += 1
+                self.time[b] = 0
+            self.reset[b] = begins
+            after[b] = following[b] + 1 if begins and valid[b] else following[b]
+            self.ended[b] = done[b] and not begins
+        action = [obs % 3 for obs in before]
+        reward = [obs % 7 + 1.0 for obs in before]
+        if any(done):  # the final observations, with the state of their own episode
+            self.read(following, [False, False], keep=False)
+        for b in range(2):
+            if not valid[b]:
+                continue
+            if drop[b]:
+                if self.record[b]:
+                    self.record[b][-1] = self.record[b][-1]._replace(goes_on=False)
+                continue
+            self.record[b].append(
+                Transition(before[b], action[b], reward[b], discount[b], following[b], not done[b])
+            )
         step = Step(
-            np.full(2, t + 1),
-            None,
-            np.full(2, t, np.float32),
-            np.ones(2, np.float32),
-            done,
-            np.ones(2, np.bool_),
+            torch.tensor(following),
+            legal(torch.tensor(following)),
+            torch.tensor(reward),
+            torch.tensor(discount),
+            torch.tensor(done),
+            torch.tensor(valid),
         )
-        # The second environment misses every third step.
-        replay.add(np.full(2, t), np.full(2, t % 2), step, valid=np.array([True, t % 3 != 0]))
-    return replay
+        self.replay.add(
+            obs=torch.tensor(before),
+            mask=legal(torch.tensor(before)),
+            reset=torch.tensor(reset),
+            state=state,
+            action=torch.tensor(action),
+            step=step,
+            learn=torch.tensor(valid) & ~torch.tensor(drop),
+        )
+        self.obs = after
+
+    def turns(self, n: int, *, dropped: tuple[int, ...] = ()) -> "World":
+        for t in range(n):
+            self.turn(drop=(t in dropped, t in dropped))
+        return self
+
+
+def legal(obs: Tensor) -> Tensor:
+    """A mask that differs from one observation to the next."""
+    return torch.arange(3) != obs[:, None] % 3
+
+
+def embed(obs: Tensor) -> Tensor:
+    """Numbers as vectors, [...] -> [..., 4]."""
+    return torch.sin(obs[..., None].float() * torch.tensor([0.7, 1.1, 1.9, 0.3]))
+
+
+def world(
+    capacity: int = 60,
+    *,
+    backbone: Backbone | None = None,
+    stride: int = 1,
+    span: int = 1,
+    alpha: float = 0.0,
+) -> World:
+    obs = torch.tensor([0, 1000])
+    stepper: Any = SimpleNamespace(num_envs=2, obs=obs, mask=legal(obs))
+    state = () if backbone is None else backbone.initial_state(2)
+    replay = Replay(
+        capacity, stepper=stepper, head=EpsilonGreedy(3), state=state, stride=stride, span=span, alpha=alpha
+    )
+    return World(replay, backbone)
+
+
+def generator(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def test_the_ring_keeps_the_newest() -> None:
-    replay = filled(capacity=20, rows=25)
-    assert len(replay) == 20
-    assert sorted(replay.obs[:, 0]) == list(range(15, 25))
+    w = world(capacity=60).turns(200)
+    for b in range(2):
+        stored = sorted(w.replay.obs[w.replay.start].tolist())
+        own = [obs for obs in stored if (obs >= 1000) == (b == 1)]
+        assert own == [t.obs for t in w.record[b][-len(own) :]]
+        assert len(own) >= 20  # of 30 rows, some of which hold final observations
 
 
-def test_every_stored_step_is_drawn_alike() -> None:
-    replay = filled(capacity=100, rows=30)
-    window = replay.sample(50_000, n=1, rng=np.random.default_rng(0))
-    counts = np.bincount(window.obs, minlength=30)
-    expected = np.array([1000 if t % 3 == 0 else 2000 for t in range(30)])
-    assert (np.abs(counts - expected) < 250).all()
+def test_every_start_is_drawn_alike() -> None:
+    w = world().turns(200, dropped=(190, 191, 195))
+    starts = w.replay.start.nonzero().squeeze(1).tolist()
+    drawn = Counter(w.replay.draw(100_000, generator=generator()).first.tolist())
+    assert sorted(drawn) == starts
+    counts = torch.tensor([drawn[first] for first in starts], dtype=torch.float64)
+    expected = 100_000 / len(starts)
+    chi_squared = ((counts - expected) ** 2 / expected).sum().item()
+    assert chi_squared < len(starts) + 4 * (2 * len(starts)) ** 0.5
 
 
-def test_windows_follow_one_environment_and_stop_at_its_gaps() -> None:
-    replay = filled(capacity=20, rows=25)
-    window = replay.sample(2_000, n=3, rng=np.random.default_rng(0))
-    for j in range(2_000):
-        first, gaps = window.obs[j], window.steps[0, j] % 2 == 1
-        for k in range(3):
-            t = first + k
-            assert window.reward[k, j] == t
-            ended, newest = t % 10 == 9, t == (23 if gaps else 24)
-            assert window.cut[k, j] == (ended or newest or (gaps and (t + 1) % 3 == 0))
-            if window.cut[k, j]:
-                break  # what follows a cut is not used
-    successor, mask = replay.successor(window.steps[0])
-    assert mask is None
-    assert (successor == window.obs + 1).all()
+def mismatches(w: World, n: int) -> int:
+    """How many of the stored n-step returns differ from those of the record."""
+    replay = w.replay
+    first = replay.draw(500, generator=generator()).first
+    rows = replay.rows(first, 1 + n)
+    reward, discount, after = (x[0] for x in replay.n_step(rows, n=n, gamma=GAMMA))
+    following = rows.gather(0, after[None])[0]
+    assert replay.mask is not None
+    found = zip(
+        replay.obs[first].tolist(),
+        replay.action[first].tolist(),
+        reward.tolist(),
+        discount.tolist(),
+        replay.obs[following].tolist(),
+        replay.mask[following].tolist(),
+        strict=True,
+    )
+    wrong = 0
+    for obs, *got in found:
+        transitions = w.record[obs >= 1000]
+        i = [t.obs for t in transitions].index(obs)
+        r, d = 0.0, 1.0
+        for t in transitions[i : i + n]:
+            r, d, end = r + d * t.reward, d * GAMMA * t.discount, t.next_obs
+            if not t.goes_on:
+                break
+        wrong += got != [transitions[i].action, r, d, end, [end % 3 != a for a in range(3)]]
+    return wrong
 
 
-def test_state_round_trip() -> None:
-    replay, other = filled(capacity=20, rows=25), filled(capacity=20, rows=3)
-    other.set_state({name: array.copy() for name, array in replay.state().items()})
-    drawn = [r.sample(64, n=3, rng=np.random.default_rng(1)) for r in (replay, other)]
-    assert all(np.array_equal(a, b) for a, b in zip(*drawn, strict=True))
+@pytest.mark.parametrize("n", [1, 3, 40])
+@pytest.mark.parametrize("turns", [1, 5, 27, 100, 203])
+def test_returns_follow_one_environment_and_stop_at_ends_gaps_and_the_newest(n: int, turns: int) -> None:
+    assert mismatches(world().turns(turns, dropped=(3, 80, 81, 97, 190, 202)), n) == 0
+
+
+def test_a_final_observation_that_is_not_stored_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = Replay._advance
+    monkeypatch.setattr(Replay, "_advance", lambda self, rows: right(self, rows.clamp(max=1)))
+    assert mismatches(world().turns(100), 1) > 0
+
+
+def test_a_gap_that_is_not_marked_would_be_noticed() -> None:
+    w = world().turns(100, dropped=(90,))
+    dropped = (w.replay.start.logical_not() & w.replay.obs.eq(w.record[0][-9].obs - 1)).nonzero()
+    assert mismatches(w, 3) == 0
+    w.replay.start[dropped[0]] = True
+    with pytest.raises(ValueError, match="is not in list"):
+        mismatches(w, 3)
+
+
+def test_a_head_that_is_not_marked_would_be_noticed() -> None:
+    w = world().turns(100)
+    w.replay.start[w.replay.head * 2 + torch.arange(2)] = True
+    with pytest.raises(ValueError, match="is not in list"):
+        mismatches(w, 3)
+
+
+def test_after_a_cut_the_next_step_does_not_follow_on() -> None:
+    w = world().turns(51)
+    for b in range(2):
+        w.record[b][-1] = w.record[b][-1]._replace(goes_on=False)
+    head = w.replay.head.clone()
+    w.replay.cut(torch.tensor([True, True]))
+    moved = (w.replay.head - head) % w.replay.length
+    ended = [not t[-1].goes_on and t[-1].next_obs != w.obs[b] for b, t in enumerate(w.record)]
+    assert moved.tolist() == [0 if just else 1 for just in ended]
+    w.obs = [obs + 5 for obs in w.obs]  # somewhere else
+    assert mismatches(w.turns(3), 3) == 0
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.7])
+@pytest.mark.parametrize("turns", [7, 100])
+def test_state_round_trip(alpha: float, turns: int) -> None:
+    gru = recurrent()
+    a = world(backbone=gru, stride=3, span=4, alpha=alpha).turns(turns)
+    b = world(backbone=gru, stride=3, span=4, alpha=alpha).turns(40)
+    if alpha:
+        drawn = a.replay.draw(8, generator=generator()).first
+        a.replay.set_errors(drawn, torch.linspace(0, 9, 8))
+    b.replay.set_state({name: tensor.clone() for name, tensor in a.replay.state().items()})
+    for name in ("obs", "reset", "state", "episode", "time", "ended"):
+        setattr(b, name, copy.deepcopy(getattr(a, name)))
+    b.record = [list(record) for record in a.record]
+    for w in (a, b):
+        w.turns(5)
+    columns = zip(a.replay.state().items(), b.replay.state().items(), strict=True)
+    assert all(n == m and x.equal(y) for (n, x), (m, y) in columns)
+    first = [w.replay.draw(64, generator=generator(1)).first for w in (a, b)]
+    assert first[0].equal(first[1])
+
+
+# Sequences
+
+
+def recurrent() -> Backbone:
+    return Recurrent(4, 6, kind="gru", generator=generator(3))
+
+
+def attention() -> Backbone:
+    x = Attention(4, context=5, heads=2, blocks=2, generator=generator(4))
+    with torch.no_grad():
+        for parameter in x.parameters():
+            parameter += 0.3 * torch.randn(parameter.shape, generator=generator(5))
+    return x
+
+
+def largest_difference(w: World) -> float:
+    """Between features of stored sequences and those that were met step by step, over all that counts."""
+    replay, backbone = w.replay, w.backbone
+    assert backbone is not None
+    first = replay.draw(60, generator=generator()).first
+    rows = replay.rows(first, replay.span + 3)
+    with torch.no_grad():
+        x, _ = backbone(embed(replay.obs[rows]), replay.state_at(first), replay.reset[rows])
+    worst, compared = 0.0, 0
+    head = replay.head[first % 2]
+    for j in range(60):
+        begun = bool(replay.start[first[j]])  # a sequence may begin with the end of an episode
+        for k in range(int((head[j] - first[j] // 2) % replay.length)):
+            if k == len(rows):
+                break
+            begun |= bool(replay.reset[rows[k, j]])
+            if begun:
+                expected = w.features[int(replay.obs[rows[k, j]])]
+                worst = max(worst, (x[k, j] - expected).abs().max().item())
+                compared += 1
+    assert compared > 300
+    return worst
+
+
+@pytest.mark.parametrize("backbone", [recurrent, attention])
+@pytest.mark.parametrize(("stride", "span"), [(1, 5), (3, 7), (4, 4)])
+def test_sequences_give_the_features_of_single_steps(backbone: Any, stride: int, span: int) -> None:
+    w = world(90, backbone=backbone(), stride=stride, span=span).turns(203, dropped=(180, 195))
+    assert largest_difference(w) < 1e-5
+
+
+@pytest.mark.parametrize("backbone", [recurrent, attention])
+def test_states_stored_a_row_too_late_would_be_noticed(backbone: Any) -> None:
+    w = world(90, backbone=backbone(), stride=4, span=8)
+    right = w.replay.add
+    w.replay.add = lambda *, state, **rest: right(state=w.state, **rest)  # type: ignore[method-assign]
+    assert largest_difference(w.turns(203)) > 1e-2
+
+
+def test_every_row_is_learned_from_whatever_the_length_of_episodes() -> None:
+    w = world(96, backbone=recurrent(), stride=4, span=6).turns(203)
+    rows = w.replay.rows(w.replay.draw(5_000, generator=generator()).first, 6)[2:]
+    learned = set(rows[w.replay.start[rows]].tolist())
+    age = (w.replay.head[torch.arange(2 * w.replay.length) % 2] - torch.arange(2 * w.replay.length) // 2) % 48
+    inner = w.replay.start & (age > 4) & (age < 48 - 8)
+    assert learned >= set(inner.nonzero().squeeze(1).tolist())
+
+
+# Priorities
+
+
+def test_new_transitions_have_the_highest_priority_and_what_starts_nothing_none() -> None:
+    w = world(alpha=0.6).turns(9)
+    starts = w.replay.start
+    first = starts.nonzero().squeeze(1)
+    w.replay.set_errors(first, torch.linspace(0.1, 3, len(first)))
+    w.turns(3)
+    new = w.replay.start.clone()
+    new[first] = False
+    priority = w.replay.priority[: len(new)]
+    assert new.sum() > 3
+    assert priority[new].numpy() == pytest.approx(3**0.6, rel=1e-5)
+    assert priority[first].numpy() == pytest.approx(np.linspace(0.1, 3, len(first)) ** 0.6, rel=1e-4)
+    assert (priority[~w.replay.start] == 0).all()
+
+
+def test_draws_are_in_proportion_to_priorities() -> None:
+    w = world(alpha=0.5).turns(100)
+    first = w.replay.start.nonzero().squeeze(1)
+    priority = torch.linspace(1, 4, len(first), dtype=torch.float64)
+    w.replay.set_errors(first, priority**2)
+    drawn, weight = w.replay.draw(20_000, generator=generator(), beta=0.4)
+    share = torch.bincount(drawn, minlength=w.replay.size)[first] / 20_000
+    assert (share - priority / priority.sum()).abs().max() < 1e-4
+    assert weight is not None
+    expected = priority[torch.searchsorted(first, drawn)] ** -0.4  # that of the smallest priority is 1
+    assert (weight - expected).abs().max() < 1e-6
+
+
+def test_only_sequences_that_are_stored_in_full_are_drawn() -> None:
+    w = world(60, backbone=recurrent(), stride=4, span=8, alpha=1.0)
+    assert not w.turns(5).replay.ready
+    for _ in range(60):
+        w.turn()
+        if not w.replay.ready:
+            continue
+        first = w.replay.draw(64, generator=generator()).first
+        age = (w.replay.head[first % 2] - first // 2) % w.replay.length
+        assert (first // 2 % 4 == 0).all()
+        assert (age >= 8).all()
+        assert (age <= w.replay.stored[first % 2]).all()
+
+
+def test_search_is_that_of_one_long_sum() -> None:
+    rng = np.random.default_rng(0)
+    for n in (1, 255, 256, 257, 5_000):
+        weight = torch.from_numpy(rng.random(n) * (rng.random(n) < 0.3) + (np.arange(n) == n // 2))
+        part = torch.from_numpy(np.concatenate([rng.random(2_000), [0.0, np.nextafter(1, 0)]]))
+        found = search(weight, part)
+        assert (weight[found] > 0).all()
+        upto = weight.cumsum(0)
+        sought = part * upto[-1]
+        assert (upto[found] >= sought - 1e-9).all()
+        assert (upto[found] - weight[found] <= sought + 1e-9).all()
