@@ -141,6 +141,43 @@ class Gaussian(Distribution):
         return log_prob, (0.5 + log_scale).sum().expand(log_prob.shape)
 
 
+class SquashedGaussian(Head):
+    """The tanh of a normal distribution whose mean and deviation both depend on what is seen.
+
+    Actions lie in (-1, 1), which stands for the bounds of the space (Haarnoja et al. 2018, appendix C).
+    """
+
+    dtype = torch.float32
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.n_params = 2 * math.prod(shape)
+
+    def noise(self, lead: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        """Standard normal noise."""
+        return torch.randn((*lead, self.n_params // 2), generator=generator, device=generator.device)
+
+    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+        """tanh of the mean, or a sample."""
+        mean, log_std = self._parts(params)
+        raw = mean if noise is None else mean + noise * log_std.exp()
+        return raw.tanh().reshape(*raw.shape[:-1], *self.shape)
+
+    def sample(self, params: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Actions [..., d], through which gradients flow, and their log-density [...]."""
+        mean, log_std = self._parts(params)
+        raw = mean + noise * log_std.exp()
+        log_prob = -0.5 * noise.square() - log_std - 0.5 * math.log(2 * math.pi)
+        # log(1 - tanh(u)^2), which rounds to log 0 where u is large.
+        log_slope = 2 * (math.log(2) - raw - nn.functional.softplus(-2 * raw))
+        return raw.tanh(), (log_prob - log_slope).sum(-1)
+
+    def _parts(self, params: Tensor) -> tuple[Tensor, Tensor]:
+        mean, log_std = params.chunk(2, -1)
+        return mean, log_std.clamp(-10, 2)
+
+
 class EpsilonGreedy(Discrete):
     """The action of the highest value, or with probability `epsilon` a uniformly random legal one."""
 

@@ -13,6 +13,7 @@ from rlkit.nn import (
     EpsilonGreedy,
     Gaussian,
     MultiCategorical,
+    SquashedGaussian,
     UnsupportedSpaceError,
     distribution,
     entropy,
@@ -111,3 +112,19 @@ def test_masked_logits_have_gradients_and_entropy() -> None:
     assert entropy(log_probs).item() == pytest.approx(math.log(2))
     assert logits.grad is not None
     assert torch.isfinite(logits.grad).all()
+
+
+def test_squashed_gaussian() -> None:
+    head, params = SquashedGaussian((2,)), torch.tensor([[0.3, -1.0, 0.2, -0.5]])
+    normal = distributions.Normal(params[:, :2], params[:, 2:].exp())
+    truth = distributions.Independent(
+        distributions.TransformedDistribution(normal, distributions.TanhTransform()), 1
+    )
+    noise = head.noise((5,), rng())
+    action, log_prob = head.sample(params.expand(5, -1), noise)
+    assert torch.equal(action, head.act(params.expand(5, -1), noise, None))
+    assert torch.allclose(log_prob, truth.log_prob(action), atol=1e-4)
+    assert torch.equal(head.act(params, None, None), params[:, :2].tanh())
+    far, density = head.sample(torch.tensor([[30.0, 0.0]]).repeat(1, 2), torch.ones(1, 2))
+    assert far.abs().max() == 1
+    assert density.isfinite().all()

@@ -1,0 +1,111 @@
+"""Learning from a replay memory: what DQN and SAC share."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from rlkit.settings import ConfigError
+
+from ..nn import State
+from . import storage
+from .base import Agent, Metrics
+from .config import AgentConfig
+from .replay import Replay
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffPolicyConfig(AgentConfig):
+    """Steps are environment steps, counted over all environments."""
+
+    replay_size: int = 100_000
+    batch_size: int = 128  # transitions in an update
+    learning_starts: int = 1_000  # steps before the first update
+    train_every: int = 64  # steps between two rounds of updates
+    updates_per_step: float = 0.25
+    sequence: int = 16  # rows of a sequence that a network with memory learns from
+    burn_in: int = 8  # rows before them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(1, "replay_size", "batch_size", "train_every", "sequence")
+        self._at_least(0, "learning_starts", "burn_in")
+        self._positive("updates_per_step")
+        if self.replay_size < self.num_envs:
+            raise ConfigError(
+                f"replay_size must be at least num_envs ({self.num_envs}), got {self.replay_size}"
+            )
+
+
+class OffPolicyAgent(Agent):
+    """Steps its environments into a replay memory, and makes as many updates as the steps are worth.
+
+    Networks with memory learn from sequences of `sequence` rows, which begin in a stored state of the network
+    and `burn_in` rows that bring it up to date; others learn from single rows.
+    """
+
+    config: OffPolicyConfig
+    replay: Replay
+
+    def _begin(self) -> None:
+        c = self.config
+        self.burn_in, self.sequence = (c.burn_in, c.sequence) if self.state else (0, 1)
+        self.replay = Replay(
+            c.replay_size,
+            stepper=self.stepper,
+            head=self.head,
+            state=self.state,
+            stride=min(self.burn_in or self.sequence, self.sequence),
+            span=self.burn_in + self.sequence,
+        )
+
+    @abstractmethod
+    def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
+        """Actions to explore with, and the network's next state."""
+
+    @abstractmethod
+    def _update(self) -> dict[str, Tensor]:
+        """Learn once from the memory."""
+
+    def _before_updates(self, before: int) -> None:
+        """What happens by the number of steps: there were `before` at the last round of updates."""
+
+    def _iterate(self, budget: int) -> Metrics:
+        """About `train_every` steps, then as many updates as they are worth."""
+        c, before = self.config, self.steps
+        self._collect(min(c.train_every, budget), budget)
+        if self.steps < c.learning_starts or not self.replay.ready:
+            return {}
+        before = max(before, c.learning_starts)
+        updates = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
+        self._before_updates(before)
+        metrics: dict[str, Tensor] = {}
+        self.network.train()
+        for _ in range(updates):
+            metrics = self._update()
+        self.network.eval()
+        return {name: value.item() for name, value in metrics.items()}
+
+    @torch.inference_mode()
+    def _collect(self, enough: int, budget: int) -> None:
+        """Let all environments take turns until there are `enough` valid steps, at most `budget`."""
+        stepper, taken = self.stepper, 0
+        while taken < enough:
+            obs, mask, reset, state = stepper.obs, stepper.mask, stepper.reset, self.state
+            action, self.state = self._behave(obs, state, reset, mask)
+            step = stepper.step(action)
+            # Steps beyond the budget, which drifted environments can make, are dropped.
+            learn = step.valid & (step.valid.cumsum(0) <= budget - taken)
+            self.replay.add(
+                obs=obs, mask=mask, reset=reset, state=state, action=action, step=step, learn=learn
+            )
+            n = int(learn.sum())
+            taken, self.steps = taken + n, self.steps + n
+
+    def _buffers(self) -> dict[str, Tensor]:
+        return storage.with_prefix("replay", self.replay.state())
+
+    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        self.replay.set_state(storage.under("replay", tensors))
+        self.replay.cut(self.stepper.reset)  # where loading started new episodes

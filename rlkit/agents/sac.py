@@ -1,0 +1,247 @@
+"""Soft actor-critic (Haarnoja et al. 2018; for discrete actions Christodoulou 2019).
+
+Two critics and a policy for the return with its entropy H as a bonus of weight alpha. With
+
+    V(x) = E_{a ~ pi}[min_i Q_i(x, a)] + alpha H(pi(x))
+
+the critics lower (Q_i(x, a) - [r + gamma V_target(x')])^2, the policy raises V, and alpha rises while the
+entropy is below what is asked for. Discrete policies are summed over; of others one action is drawn. What
+reads the observation is one network, which learns from the critics' loss alone.
+"""
+
+import copy
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from ..nn import (
+    MLP,
+    Backbone,
+    Categorical,
+    Encoder,
+    SquashedGaussian,
+    State,
+    build,
+    entropy,
+    linear,
+    mask_logits,
+    resolve,
+)
+from . import storage
+from .config import AgentConfig
+from .errors import UnsupportedError
+from .off_policy import OffPolicyAgent, OffPolicyConfig
+from .optimization import descend, make_optimizer
+
+
+@dataclass(frozen=True, kw_only=True)
+class SACConfig(OffPolicyConfig):
+    """The entropy asked for is `entropy` times that of the uniform policy; of a Box, -1 nat for each number."""
+
+    activation: str = "relu"
+    hidden: tuple[int, ...] = (128, 128)
+    max_grad_norm: float = 10.0
+    target_rate: float = 0.005  # of the way that the target network goes towards the network in an update
+    entropy: float = 0.05
+    alpha: float = 0.2  # at first
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._within(0, 1, "target_rate", "entropy")
+        self._positive("alpha", "target_rate")
+
+
+class Flat(Backbone):
+    """The encoder alone, where the networks on top read the observation themselves."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        super().__init__()
+        self.encoder, self.n_features = encoder, encoder.n_features
+
+    def initial_state(self, batch: int) -> State:
+        """The empty tuple."""
+        return ()
+
+    def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """[..., *shape] -> [..., n_features]."""
+        return self.encoder(x), state
+
+
+class SoftNetwork(nn.Module):
+    """What reads observations; on top of it two critics and a policy, each fully connected.
+
+    Critics of discrete actions give a value for each, others read the action beside the features.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        head: Categorical | SquashedGaussian,
+        config: SACConfig,
+        generator: torch.Generator,
+    ) -> None:
+        super().__init__()
+        plain = resolve(config.backbone, encoder)[0] == "mlp"
+        self.reader = Flat(encoder) if plain else build(encoder, config, generator=generator)
+        n = self.reader.n_features
+        discrete = isinstance(head, Categorical)
+        n_in, n_values = (n, head.n_params) if discrete else (n + math.prod(head.shape), 1)
+        self.critics = nn.ModuleList([tower(n_in, n_values, 1.0, config, generator) for _ in range(2)])
+        self.policy = tower(n, head.n_params, 0.01, config, generator)
+        self.log_alpha = nn.Parameter(torch.tensor(math.log(config.alpha)))
+
+    def values(self, x: Tensor) -> Tensor:
+        """Both critics' values [2, ..., n_values]."""
+        return torch.stack([critic(x) for critic in self.critics])
+
+
+def tower(n_in: int, n_out: int, gain: float, config: SACConfig, generator: torch.Generator) -> nn.Sequential:
+    """Fully connected layers and an output layer whose weights are `gain` at first."""
+    mlp = MLP(
+        n_in,
+        config.hidden,
+        activation=config.activation,
+        norm=config.norm,
+        skip=config.skip,
+        dropout=config.dropout,
+        init=config.init,
+        generator=generator,
+    )
+    return nn.Sequential(mlp.layers, linear(mlp.n_features, n_out, gain=gain, generator=generator))
+
+
+class SAC(OffPolicyAgent):
+    """Soft actor-critic for Discrete and bounded Box actions."""
+
+    name: ClassVar[str] = "sac"
+    Config: ClassVar[type[AgentConfig]] = SACConfig
+    config: SACConfig
+    network: SoftNetwork
+    head: Categorical | SquashedGaussian
+
+    def _check_actions(self) -> None:
+        space = self.action_space
+        bounded = isinstance(space, spaces.Box) and space.is_bounded()
+        if not bounded and not isinstance(space, spaces.Discrete):
+            raise UnsupportedError(f"SAC needs a Discrete or a bounded Box action space, got {space}")
+
+    def _build(self, generator: torch.Generator) -> None:
+        space = self.action_space
+        self.head = (
+            SquashedGaussian(space.shape) if isinstance(space, spaces.Box) else Categorical(int(space.n))
+        )
+        self.network = SoftNetwork(self.encoder, self.head, self.config, generator)
+        self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False).to(self.device).eval()
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        network = self.network
+        self.learned = {
+            "critics": [*network.reader.parameters(), *network.critics.parameters()],
+            "policy": list(network.policy.parameters()),
+            "alpha": [network.log_alpha],
+        }
+        return {name: make_optimizer(self.config, group) for name, group in self.learned.items()}
+
+    def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
+        params, state = self._scores(obs, state, reset)
+        return self.head.act(params, self.head.noise((len(obs),), self.generator), mask), state
+
+    def _update(self) -> dict[str, Tensor]:
+        c, replay, network = self.config, self.replay, self.network
+        first, _ = replay.draw(max(1, c.batch_size // self.sequence), generator=self.generator)
+        rows = replay.rows(first, self.burn_in + self.sequence + 1)
+        steps = rows[self.burn_in :]  # [T + 1, N]
+        now, learned = steps[:-1], replay.start[steps[:-1]]
+        mask = None if replay.mask is None else replay.mask[steps]
+        alpha = network.log_alpha.exp().detach()
+
+        x, x_target = self._read(first, rows)  # [T + 1, N, F]
+        with torch.no_grad():
+            q, h = self._soft(self.target, x[1:], x_target[1:], None if mask is None else mask[1:])
+            target = replay.reward[now] + c.gamma * replay.discount[now] * (q + alpha * h)
+        error = (self._taken(x[:-1], replay.action[now]) - target)[:, learned]
+        l_critics = 0.5 * error.square().sum(0).mean()
+        grad_norm = self._down("critics", l_critics)
+
+        x = x[:-1].detach()
+        q, h = (y[learned] for y in self._soft(network, x, x, None if mask is None else mask[:-1]))
+        l_policy = -(q + alpha * h).mean()
+        self._down("policy", l_policy)
+
+        wanted = self._wanted(None if mask is None else mask[:-1][learned])
+        h = h.detach()
+        self._down("alpha", network.log_alpha * (h - wanted).mean())
+        for slow, fast in zip(self.target.parameters(), network.parameters(), strict=True):
+            slow.data.lerp_(fast.data, c.target_rate)
+        return {
+            "critic_loss": l_critics.detach(),
+            "policy_loss": l_policy.detach(),
+            "q": q.detach().mean(),
+            "entropy": h.mean(),
+            "alpha": alpha,
+            "grad_norm": grad_norm,
+        }
+
+    def _read(self, first: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of the rows after the burn-in, by the network and by its target."""
+        obs, reset, b = self.replay.obs[rows], self.replay.reset[rows], self.burn_in
+        state = target_state = self.replay.state_at(first)
+        with torch.no_grad():
+            if b:
+                _, state = self.network.reader(obs[:b], state, reset[:b])
+                _, target_state = self.target.reader(obs[:b], target_state, reset[:b])
+            x_target, _ = self.target.reader(obs[b:], target_state, reset[b:])
+        x, _ = self.network.reader(obs[b:], state, reset[b:])
+        return x, x_target
+
+    def _taken(self, x: Tensor, action: Tensor) -> Tensor:
+        """Both critics' values [2, ...] of actions that were taken."""
+        if isinstance(self.head, Categorical):
+            return (
+                self.network.values(x).gather(-1, action.expand(2, *action.shape).unsqueeze(-1)).squeeze(-1)
+            )
+        return self.network.values(torch.cat([x, action.flatten(x.dim() - 1)], -1)).squeeze(-1)
+
+    def _soft(
+        self, network: SoftNetwork, x: Tensor, x_critics: Tensor, mask: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """E_pi[min_i Q_i] by the critics of `network`, and the policy's entropy, [...]."""
+        params = self.network.policy(x)
+        if isinstance(self.head, Categorical):
+            log_probs = mask_logits(params, mask).log_softmax(-1)
+            lowest = network.values(x_critics).amin(0)
+            return (log_probs.exp() * lowest).sum(-1), entropy(log_probs)
+        action, log_prob = self.head.sample(params, self.head.noise(params.shape[:-1], self.generator))
+        lowest = network.values(torch.cat([x_critics, action], -1)).amin(0)
+        return lowest.squeeze(-1), -log_prob
+
+    def _wanted(self, mask: Tensor | None) -> float | Tensor:
+        """The entropy asked for: of actions that are legal, or of a Box."""
+        if not isinstance(self.head, Categorical):
+            return -float(math.prod(self.head.shape))
+        if mask is None:
+            return self.config.entropy * math.log(self.head.n_params)
+        return self.config.entropy * mask.sum(-1).log()
+
+    def _down(self, name: str, loss: Tensor) -> Tensor:
+        """One step of one optimiser; the gradient's norm before clipping."""
+        return descend(loss, self.optimizers[name], self.learned[name], self.config)
+
+    def initial_state(self, batch: int) -> State:
+        """The reader's state at the start of episodes."""
+        return self.network.reader.initial_state(batch)
+
+    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        x, state = self.network.reader(obs, state, reset)
+        return self.network.policy(x), state
+
+    def _buffers(self) -> dict[str, Tensor]:
+        return super()._buffers() | storage.with_prefix("target", self.target.state_dict())
+
+    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        super()._load_buffers(tensors)
+        self.target.load_state_dict(storage.under("target", tensors))
