@@ -118,7 +118,7 @@ class ActorCriticAgent(Agent):
             )[0]
 
         advantage = gae(
-            reward=r.reward,
+            reward=self.statistics.scaled(r.reward),
             discount=self.config.gamma * r.discount,
             value=value[:-1],
             next_value=r.successors(value, of_final),

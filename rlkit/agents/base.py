@@ -10,16 +10,18 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlkit.errors import RlkitError
 from rlkit.settings import ConfigError, whole
 
 from ..nn import Discrete, Encoder, Head, State
-from . import environments, storage
+from . import environments, saving, storage
 from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, one_thread
+from .devices import choose_device, one_thread, seeded
+from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
-from .errors import LoadError, NonFiniteError, UnsupportedError, one_line
+from .errors import NonFiniteError, UnsupportedError
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
+from .monitor import GradientMonitor
+from .normalisation import NormalisingEncoder, Statistics
 from .optimization import descend, make_optimizer, scheduled
 from .presets import preset
 from .stepper import Array, BoolArray, Stepper, as_given
@@ -29,7 +31,16 @@ Metrics: TypeAlias = dict[str, float]
 Callback: TypeAlias = Callable[["Agent", Metrics], None]
 
 # Every use of randomness has its own stream of the agent's seed, so that no two of them share numbers.
-STREAMS = {"network": 0, "policy": 1, "environment": 2, "evaluation": 3, "resume": 4, "acting": 5}
+STREAMS = {
+    "network": 0,
+    "policy": 1,
+    "environment": 2,
+    "evaluation": 3,
+    "resume": 4,
+    "acting": 5,
+    "selection": 6,  # evaluations during training
+    "dropout": 7,
+}
 
 
 class Agent(ABC):
@@ -71,26 +82,32 @@ class Agent(ABC):
             raise ConfigError(
                 f"{type(self).__name__} takes a {self.Config.__name__}, got {type(base).__name__}"
             )
-        self._given_env = None if isinstance(env, str) else env
-        if self._given_env is not None:
-            overrides = {"num_envs": self._given_env.num_envs} | overrides
+        self.given_env = None if isinstance(env, str) else env
+        if self.given_env is not None:
+            overrides = {"num_envs": self.given_env.num_envs} | overrides
         self.config = base.replace(overrides)
 
-        probe = self._given_env or environments.make(str(env), 1, kwargs=self.env_kwargs)
+        probe = self.given_env or environments.make(str(env), 1, kwargs=self.env_kwargs)
         self.observation_space = probe.single_observation_space
         self.action_space = probe.single_action_space
-        if self._given_env is None:
+        if self.given_env is None:
             probe.close()
         self._check_actions()
+        if self.config.evaluate_every and self.env_id is None:
+            raise UnsupportedError("evaluate_every needs an environment id, to make others to evaluate on")
 
         self.steps = 0  # environment steps taken
         self.horizon = 0  # environment steps after which schedules end
-        self.encoder = Encoder(self.observation_space).to(self.device)
+        kind = NormalisingEncoder if self.config.normalize_obs else Encoder
+        self.encoder = kind(self.observation_space).to(self.device)
+        self.statistics = Statistics(self.config, self.encoder).to(self.device)
+        self.early_stopping = EarlyStopping(self.config.patience)
         self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
         self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
         self._build(torch.Generator().manual_seed(self._stream("network")))
         self.network.to(self.device).eval()
         self.optimizers = self._optimizers()
+        self.monitor = GradientMonitor(self.network) if self.config.monitor else None
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -138,6 +155,18 @@ class Agent(ABC):
         """Undo `_buffers`."""
         assert not tensors
 
+    def parameters(self) -> dict[str, Tensor]:
+        """What acting goes by, as named tensors: the network, and how observations are normalised."""
+        moments = {k: v for k, v in self.statistics.state_dict().items() if k.startswith("obs.")}
+        network = storage.with_prefix("network", self.network.state_dict())
+        return network | storage.with_prefix("statistics", moments)
+
+    def load_parameters(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `parameters`."""
+        self.network.load_state_dict(storage.under("network", tensors))
+        self.statistics.load_state_dict(storage.under("statistics", tensors), strict=False)
+        self.statistics.update()
+
     # Learning
 
     def train(self, steps: int, *, callback: Callback | None = None) -> Self:
@@ -156,22 +185,60 @@ class Agent(ABC):
         return self.continue_to(self.steps + steps, callback=callback)
 
     def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
-        """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent goes on."""
+        """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent goes on.
+
+        With `evaluate_every` the agent is left with the parameters that were best in an evaluation, and with
+        `patience` training may end early.
+        """
+        if horizon != self.horizon:
+            self.early_stopping.waited = 0
         self._ready(horizon - self.steps)
         self.horizon = horizon
         with one_thread():
-            while self.steps < horizon:
-                self._set_learning_rate()
-                try:
-                    metrics = self._iterate(horizon - self.steps)
-                except NonFiniteError as error:
-                    raise NonFiniteError(f"{error}, in the iteration after step {self.steps}") from None
-                for key, value in metrics.items():
-                    if not np.isfinite(value):
-                        raise NonFiniteError(f"{key} is {value} at step {self.steps}")
+            while not self.finished:
+                metrics = self._advance()
                 if callback is not None:
                     callback(self, metrics)
         return self
+
+    @property
+    def finished(self) -> bool:
+        """Whether the present training is over: all its steps are taken, or it was stopped early."""
+        return self.steps >= self.horizon or self.early_stopping.stopped
+
+    def _advance(self) -> Metrics:
+        """One iteration, and an evaluation if it is time for one."""
+        before = self.steps
+        rate = self._set_learning_rate()
+        try:
+            with seeded(self._stream("dropout", before), self.device):
+                metrics = {**self._iterate(self.horizon - before), "learning_rate": rate}
+        except NonFiniteError as error:
+            raise NonFiniteError(f"{error}, in the iteration after step {before}") from None
+        for key, value in metrics.items():
+            if not np.isfinite(value):
+                raise NonFiniteError(f"{key} is {value} at step {self.steps}")
+        self.statistics.update()
+        if self.monitor is not None:
+            metrics |= self.monitor.metrics()
+        every = self.config.evaluate_every
+        if every and (self.steps // every > before // every or self.finished):
+            metrics |= self._select()
+        return metrics
+
+    def _select(self) -> Metrics:
+        """Evaluate, always on the same episodes, and in the end go back to the best parameters."""
+        early = self.early_stopping
+        found = self.evaluate(self.config.evaluate_episodes, seed=self._stream("selection")).mean_return
+        early.judge(found, self.parameters(), step=self.steps)
+        if self.finished:
+            self.load_parameters(early.best)
+        return {
+            "eval_return": found,
+            "best_return": early.best_return or 0.0,
+            "best_step": early.best_step,
+            "stopped_early": float(early.stopped and self.steps < self.horizon),
+        }
 
     @property
     def progress(self) -> float:
@@ -182,9 +249,9 @@ class Agent(ABC):
         """Have a stepper whose environments can take exactly `steps` more."""
         if hasattr(self, "stepper") and environments.fits(self.stepper.env, steps):
             return
-        if self._given_env is not None:
-            environments.check_fits(self._given_env, steps)
-            env = self._given_env
+        if self.given_env is not None:
+            environments.check_fits(self.given_env, steps)
+            env = self.given_env
         else:
             assert self.env_id is not None
             env = environments.make_for_steps(
@@ -193,14 +260,17 @@ class Agent(ABC):
         self._step_in(env, seed=self._stream("environment", self.steps))
 
     def _step_in(self, env: AnyVectorEnv, *, seed: int) -> None:
-        self.stepper = stepper_for(env, self.encoder, seed=seed, device=self.device)
+        stepper = stepper_for(env, self.encoder, seed=seed, device=self.device)
+        self.stepper = self.statistics.watch(stepper)
         self.state = self.initial_state(env.num_envs)
         self._begin()
 
-    def _set_learning_rate(self) -> None:
+    def _set_learning_rate(self) -> float:
+        rate = scheduled(self.config, self.progress)
         for optimizer in self.optimizers.values():
             for group in optimizer.param_groups:
-                group["lr"] = scheduled(self.config, self.progress)
+                group["lr"] = rate
+        return rate
 
     def _descend(self, loss: Tensor) -> Tensor:
         """One step of the network's optimiser down the loss; the gradient's norm before clipping."""
@@ -294,31 +364,10 @@ class Agent(ABC):
     def save(self, path: str | Path) -> None:
         """Write everything that going on needs to the folder `path`: safetensors and JSON, no pickle.
 
-        Raises UnsupportedError if a keyword argument of the environment is not JSON.
+        Raises UnsupportedError if a keyword argument of the environment is not JSON, NonFiniteError if a
+        parameter is NaN or infinite.
         """
-        storage.check_savable(self.env_kwargs)
-        tensors = storage.with_prefix("network", self.network.state_dict())
-        for name, optimizer in self.optimizers.items():
-            tensors |= storage.with_prefix(f"optimizer/{name}", storage.optimizer_tensors(optimizer))
-        tensors["generator"] = self.generator.get_state()
-        meta: dict[str, Any] = {
-            "agent": self.name,
-            "env_id": self.env_id,
-            "env_kwargs": self.env_kwargs,
-            "config": self.config.to_json(),
-            "seed": self.seed,
-            "steps": self.steps,
-            "horizon": self.horizon,
-            "observation_space": str(self.observation_space),
-            "action_space": str(self.action_space),
-        }
-        if hasattr(self, "stepper"):
-            tensors |= storage.with_prefix("buffers", self._buffers())
-            tensors |= {f"state/{i}": part for i, part in enumerate(self.state)}
-            arrays, meta["stepper"] = self.stepper.state()
-            meta["num_envs"] = self.stepper.num_envs
-            tensors |= storage.with_prefix("stepper", storage.as_tensors(arrays))
-        storage.write(Path(path), tensors, meta)
+        saving.save(self, Path(path))
 
     @classmethod
     def load(cls, path: str | Path, *, env: str | AnyVectorEnv | None = None, device: str = "auto") -> Self:
@@ -326,57 +375,7 @@ class Agent(ABC):
 
         Raises LoadError if the folder is missing or damaged, of another algorithm, or of other spaces.
         """
-        device = str(choose_device(device))
-        tensors, meta = storage.read(Path(path))
-        file = Path(path) / storage.META
-        if meta["agent"] != cls.name:
-            raise LoadError(f"{path} holds a {meta['agent']} agent, not {cls.name}")
-        given, env = env, env if env is not None else meta["env_id"]
-        if env is None:
-            raise LoadError(f"{path} was trained on a VectorEnv without an id: give it as env=")
-        try:
-            config = cls.Config().replace(meta["config"])
-            agent = cls(env, config=config, seed=meta["seed"], device=device, env_kwargs=meta["env_kwargs"])
-        except (RlkitError, RuntimeError) as error:  # torch raises RuntimeError for what it has no memory for
-            if given is not None and isinstance(error, UnsupportedError):
-                raise
-            raise LoadError(f"{file} cannot be used: {one_line(error)}") from None
-        for kind in ("observation_space", "action_space"):
-            if str(getattr(agent, kind)) != meta[kind]:
-                raise LoadError(f"{path} was trained on {kind} {meta[kind]}, not {getattr(agent, kind)}")
-        try:
-            agent._restore(tensors, meta)
-        except LoadError as error:
-            raise LoadError(f"{file} cannot be used: {error}") from None
-        except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
-            raise LoadError(f"{file} or its tensors are damaged: {one_line(error)}") from None
-        return agent
-
-    def _restore(self, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-        self.network.load_state_dict(storage.under("network", tensors))
-        for name, optimizer in self.optimizers.items():
-            storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
-        self.generator.set_state(tensors["generator"])
-        self.steps, self.horizon = meta["steps"], meta["horizon"]
-        if "stepper" not in meta:
-            return
-        num_envs = meta["num_envs"]
-        if not 1 <= num_envs <= self.config.num_envs:
-            raise LoadError(f"num_envs must be from 1 to {self.config.num_envs}, not {num_envs}")
-        if self._given_env is not None and self._given_env.num_envs != num_envs:
-            raise LoadError(
-                f"the agent was trained on {num_envs} environments, not {self._given_env.num_envs}"
-            )
-        env = self._given_env or environments.make(
-            str(self.env_id), num_envs, kwargs=self.env_kwargs, device=self.device
-        )
-        seed = self._stream("resume", self.steps)
-        self._step_in(env, seed=seed)
-        arrays = storage.as_arrays(storage.under("stepper", tensors))
-        self.stepper.set_state(arrays, meta["stepper"], seed=seed)
-        saved = storage.under("state", tensors)
-        self.state = tuple(saved[str(i)].to(self.device) for i in range(len(saved)))
-        self._load_buffers(storage.under("buffers", tensors))
+        return saving.load(cls, Path(path), env=env, device=device)
 
     def _tensor(self, array: Array) -> Tensor:
         """On the agent's device; on the CPU they share memory."""

@@ -29,23 +29,31 @@ def whole_steps(value: object) -> int:
 class AgentConfig(NetworkConfig):
     """Fields that every agent has, with those of its networks."""
 
-    num_envs: int = 8
-    gamma: float = 0.99
-    optimizer: str = "adam"
-    adam_eps: float = 1e-8
-    learning_rate: float = 1e-3
-    schedule: str = "constant"  # of the learning rate over the training
-    max_grad_norm: float = 0.5
-    l1: float = 0.0  # penalties on the weights
-    l2: float = 0.0
+    num_envs: int = 8  # environments that are stepped side by side
+    gamma: float = 0.99  # the discount
+    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
+    adam_eps: float = 1e-8  # added to the root of Adam's second moment
+    learning_rate: float = 1e-3  # at the start of the training
+    schedule: str = "constant"  # of the learning rate over the training: constant, linear or cosine
+    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
+    l1: float = 0.0  # weight of the sum of |w| in the loss
+    l2: float = 0.0  # weight of half the sum of w^2 in the loss
+    normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
+    normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
+    evaluate_every: int = 0  # steps between two evaluations, of which the best parameters are kept; 0: never
+    evaluate_episodes: int = 20  # episodes of such an evaluation
+    patience: int = 0  # evaluations without improvement after which training ends; 0: never
+    monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "num_envs")
+        self._at_least(1, "num_envs", "evaluate_episodes")
         if self.num_envs > MAX_NUM_ENVS:
             raise ConfigError(f"num_envs must be at most {MAX_NUM_ENVS}, got {self.num_envs}")
         self._within(0, 1, "gamma")
         self._one_of(OPTIMIZERS, "optimizer")
         self._one_of(SCHEDULES, "schedule")
         self._positive("adam_eps", "learning_rate", "max_grad_norm")
-        self._at_least(0, "l1", "l2")
+        self._at_least(0, "l1", "l2", "evaluate_every", "patience")
+        if self.patience and not self.evaluate_every:
+            raise ConfigError("patience counts evaluations: set evaluate_every too")

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from .errors import NonFiniteError
+
 if TYPE_CHECKING:
     from .config import AgentConfig
 
@@ -48,11 +50,17 @@ def penalty(parameters: Iterable[nn.Parameter], *, l1: float, l2: float) -> Tens
 def descend(
     loss: Tensor, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], config: "AgentConfig"
 ) -> Tensor:
-    """One step of the optimiser on the loss and its penalties; the gradient's norm before clipping."""
+    """One step of the optimiser on the loss and its penalties; the gradient's norm before clipping.
+
+    Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters; on a GPU, where
+    looking would make it wait, such parameters are found when they are to be saved.
+    """
     if config.l1 or config.l2:
         loss = loss + penalty(parameters, l1=config.l1, l2=config.l2)
     optimizer.zero_grad()
     torch.autograd.backward(loss)
     norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
+    if norm.device.type == "cpu" and not math.isfinite(norm.item()):
+        raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
     optimizer.step()
     return norm

@@ -84,7 +84,7 @@ class PQN(QAgent):
 
         value = best(r.obs, r.state, r.reset, r.mask)
         advantage = gae(
-            reward=r.reward,
+            reward=self.statistics.scaled(r.reward),
             discount=self.config.gamma * r.discount,
             value=value[:-1],
             next_value=r.successors(value, of_final),

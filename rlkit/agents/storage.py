@@ -30,9 +30,7 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
         raise FileExistsError(f"{path} exists and is not a saved agent; it is left as it is")
     staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
     try:
-        save_file(
-            {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, staged / TENSORS
-        )
+        save_file(apart(tensors), staged / TENSORS)
         (staged / META).write_text(json.dumps(meta, indent=1) + "\n")
         for file in (staged / TENSORS, staged / META):
             with file.open("rb") as handle:
@@ -46,6 +44,18 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
             staged.replace(path)
     finally:
         shutil.rmtree(staged, ignore_errors=True)
+
+
+def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors on the CPU, those copied that share memory with one before: networks can share layers."""
+    found: dict[str, Tensor] = {}
+    used = set()
+    for name, tensor in tensors.items():
+        tensor = tensor.detach().cpu().contiguous()
+        memory = tensor.untyped_storage().data_ptr()
+        found[name] = tensor.clone() if memory in used else tensor
+        used.add(memory)
+    return found
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -86,6 +96,7 @@ FIELDS: dict[str, type | UnionType] = {
     "seed": int,
     "steps": int,
     "horizon": int,
+    "early_stopping": dict,
     "observation_space": str,
     "action_space": str,
 }

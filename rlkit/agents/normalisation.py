@@ -1,0 +1,160 @@
+"""Normalised observations and scaled rewards, by running statistics of the training.
+
+    x -> clip((x - mean) / std, -10, 10) for the numbers of float Boxes
+    r -> r / std of the discounted return G_t = gamma G_{t-1} + r_t, which begins anew with every episode
+
+What is stored stays as it was met: observations are normalised where a network reads them, rewards scaled
+where they are learned from. Statistics of observations change between iterations only, so that the policy
+which learns from a rollout is the one that acted.
+"""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from torch import Tensor, nn
+
+from ..nn import Encoder, grid_of
+from .errors import UnsupportedError
+from .stepper import Step, Stepper
+
+if TYPE_CHECKING:
+    from .config import AgentConfig
+
+CLIP = 10.0
+
+
+class Moments(nn.Module):
+    """Mean and variance of all [*shape] seen so far, merged batch by batch (Chan, Golub and LeVeque 1979)."""
+
+    count: Tensor
+    mean: Tensor
+    m2: Tensor  # sum of squared differences from the mean
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(shape, dtype=torch.float64))
+        self.register_buffer("m2", torch.zeros(shape, dtype=torch.float64))
+
+    def add(self, x: Tensor, where: Tensor) -> None:
+        """Take in those of `x` [N, *shape] for which `where` [N] is true."""
+        weight = where.double().reshape(-1, *(1,) * (x.dim() - 1))
+        x = x.double()
+        n = weight.sum()
+        mean = (weight * x).sum(0) / n.clamp(min=1)
+        m2 = (weight * (x - mean).square()).sum(0)
+        total = self.count + n
+        delta, share = mean - self.mean, n / total.clamp(min=1)
+        self.mean = self.mean + delta * share
+        self.m2 = self.m2 + m2 + delta.square() * self.count * share
+        self.count = total
+
+    def scale(self) -> Tensor:
+        """1 / standard deviation [*shape]; 1 where nothing has varied yet."""
+        variance = self.m2 / self.count.clamp(min=1)
+        return torch.where(variance > 0, variance, 1.0).rsqrt()
+
+
+class NormalisingEncoder(Encoder):
+    """An encoder that normalises the numbers of float Boxes and leaves categories, grids and pictures alone.
+
+    Copies of a network share it: a target network reads observations as they are read now.
+    """
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        super().__init__(space)
+        numeric = [
+            torch.full(shape, is_numeric(leaf)) for leaf, shape in zip(self.leaves, self._shapes, strict=True)
+        ]
+        joined = numeric[0] if self._single else torch.cat([part.flatten() for part in numeric])
+        if not joined.any():
+            raise UnsupportedError(f"normalize_obs has no numbers to normalise in observations of {space}")
+        self.register_buffer("_numeric", joined, persistent=False)
+        self.register_buffer("_mean", torch.zeros(self.shape), persistent=False)
+        self.register_buffer("_scale", torch.ones(self.shape), persistent=False)
+
+    def read(self, moments: Moments) -> None:
+        """Normalise by these from now on."""
+        self._mean, self._scale = moments.mean.float(), moments.scale().float()
+
+    def split(self, packed: Tensor) -> list[Tensor]:
+        """The packed observations of every leaf, numbers normalised."""
+        x = packed.float()
+        normalised = ((x - self.get_buffer("_mean")) * self.get_buffer("_scale")).clamp(-CLIP, CLIP)
+        return super().split(torch.where(self.get_buffer("_numeric"), normalised, x))
+
+    def forward(self, packed: Tensor) -> Tensor:
+        """Packed observations [..., *shape] -> features [..., n_features]."""
+        return torch.cat([part(x) for part, x in zip(self._parts, self.split(packed), strict=True)], -1)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+
+def is_numeric(leaf: spaces.Space[Any]) -> bool:
+    """Whether what is observed there are numbers of any range: a float Box that is no picture."""
+    return isinstance(leaf, spaces.Box) and np.issubdtype(leaf.dtype, np.floating) and grid_of(leaf) is None
+
+
+class Statistics(nn.Module):
+    """What a training has seen of observations and of returns, as far as the configuration asks for it."""
+
+    ongoing: Tensor  # [B] the discounted return of each environment's present episode
+
+    def __init__(self, config: "AgentConfig", encoder: Encoder) -> None:
+        super().__init__()
+        self._gamma = config.gamma
+        self._encoder = encoder if isinstance(encoder, NormalisingEncoder) else None
+        self._unread: list[tuple[Tensor, Tensor]] = []
+        self.obs = Moments(encoder.shape) if self._encoder else None
+        self.returns = Moments(()) if config.normalize_reward else None
+        self.register_buffer("ongoing", torch.zeros(0))
+
+    def watch(self, stepper: Stepper) -> Stepper:
+        """The stepper, whose steps are seen from now on."""
+        if self.obs is None and self.returns is None:
+            return stepper
+        self.ongoing = torch.zeros(stepper.num_envs, device=stepper.device)
+        return cast(Stepper, Watched(stepper, self._see))
+
+    def _see(self, obs: Tensor, reset: Tensor, step: Step) -> None:
+        if self.obs is not None:
+            self._unread.append((obs, step.valid))
+        if self.returns is not None:
+            self.ongoing = self._gamma * self.ongoing.masked_fill(reset, 0) + step.reward
+            self.returns.add(self.ongoing, step.valid)
+
+    @torch.no_grad()
+    def update(self) -> None:
+        """Let the encoder normalise by all that was seen."""
+        if self.obs is None or self._encoder is None:
+            return
+        if self._unread:
+            obs, valid = (torch.cat(column) for column in zip(*self._unread, strict=True))
+            self.obs.add(obs, valid)
+            self._unread.clear()
+        self._encoder.read(self.obs)
+
+    def scaled(self, reward: Tensor) -> Tensor:
+        """Rewards as they are learned from."""
+        return reward if self.returns is None else reward * self.returns.scale().float()
+
+
+class Watched:
+    """A stepper whose steps are seen, with where they began; everything else is the stepper's own."""
+
+    def __init__(self, stepper: Stepper, see: Callable[[Tensor, Tensor, Step], None]) -> None:
+        self._stepper, self._see = stepper, see
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stepper, name)
+
+    def step(self, action: Tensor) -> Step:
+        """Take one action in every environment."""
+        obs, reset = self._stepper.obs, self._stepper.reset
+        step = self._stepper.step(action)
+        self._see(obs, reset, step)
+        return step
