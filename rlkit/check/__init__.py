@@ -1,7 +1,7 @@
-"""Checkers of environments, of batches of them, and of the models behind them.
+"""Checkers of environments, of batches of them, of the models behind them, and of agents.
 
 Each takes an object, one's own or anyone's, and returns if nothing is wrong; else it raises `CheckError`
-with everything it found.
+with everything it found. `check_agent` takes a class of agents, and returns a report.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from rlkit.check.agents import ProtocolError, Report, check_agent
 from rlkit.check.batch import batch_findings
 from rlkit.check.environment import environment_findings
 from rlkit.check.model import model_findings
@@ -19,7 +20,16 @@ from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.faces import ModelEnv
 from rlkit.errors import RlkitError
 
-__all__ = ["CheckError", "check_env", "check_id", "check_model", "check_vector_env"]
+__all__ = [
+    "CheckError",
+    "ProtocolError",
+    "Report",
+    "check_agent",
+    "check_env",
+    "check_id",
+    "check_model",
+    "check_vector_env",
+]
 
 
 class CheckError(RlkitError, AssertionError):

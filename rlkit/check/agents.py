@@ -17,6 +17,7 @@ takes them. An agent that is not made for an environment says so by UnsupportedE
 from __future__ import annotations
 
 import dataclasses
+import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +27,10 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from rlkit.check.probes import PROBES, Probe, Truth
-from rlkit.check.tuning import tuned
+from rlkit.check.probes import FACES, PROBES, Probe, Truth
+from rlkit.check.tuning import tuning
 from rlkit.errors import RlkitError
-from rlkit.settings import ConfigError
+from rlkit.settings import ConfigError, Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 NUM_ENVS = 8  # to train on
@@ -40,7 +41,7 @@ NEGLIGIBLE = 1e-3  # weight of a reward from which nothing more counts
 VALUE_TOLERANCE = 0.1  # of the largest value of the probe, or of 1
 
 Make = Callable[..., Any]
-Settings = Mapping[str, object]
+Keywords = Mapping[str, object]
 
 
 class ProtocolError(RlkitError, TypeError):
@@ -136,9 +137,9 @@ def check_agent(
     *,
     probes: Sequence[str] = (),
     backbones: Sequence[str] = (),
-    faces: Sequence[str] = ("model", "sync"),
+    faces: Sequence[str] | None = None,
     fast: bool = True,
-    settings: Settings | None = None,
+    settings: Keywords | None = None,
     steps: int | None = None,
     seed: int = 0,
     on_cell: Callable[[Cell], None] | None = None,
@@ -148,7 +149,8 @@ def check_agent(
     `make` is a class or a function as the module says. `settings` are further keyword arguments of it, and
     `steps` trains for other than each probe's own number of steps. `on_cell` is told of every verdict.
     With `fast` every probe is run once, and in every autoreset mode only where the mode matters; else the
-    product of probes, backbones, modes and faces ("model", "sync", "torch") is run.
+    product of probes, backbones, modes and faces ("model", "sync", "torch") is run. The torch face, which
+    returns tensors, is by default for rlkit's own agents.
 
     Raises ProtocolError for what is no agent, and ConfigError for an unknown probe or setting.
     """
@@ -157,6 +159,8 @@ def check_agent(
             raise ConfigError(f"no probe {name!r}; there is {', '.join(PROBES)}")
     _check_call(make)
     chosen = [PROBES[name] for name in probes or PROBES]
+    if faces is None:
+        faces = FACES if _config(make) is not None else ("model", "sync")
     cells = []
     for place in grid(chosen, backbones=backbones, faces=faces, fast=fast):
         cells.append(run_cell(make, place, settings=settings or {}, steps=steps, seed=seed))
@@ -165,19 +169,47 @@ def check_agent(
     return Report(agent=_name(make), cells=tuple(cells))
 
 
+def find_agent(reference: str) -> Make:
+    """The class that `module:Class` names, or one of rlkit's agents by its name.
+
+    Raises ProtocolError, naming what is missing.
+    """
+    module, colon, name = reference.partition(":")
+    if not colon:
+        from rlkit.agents import AGENTS
+
+        if reference not in AGENTS:
+            raise ProtocolError(f"no agent {reference!r}; give module:Class, or one of {', '.join(AGENTS)}")
+        return AGENTS[reference]
+    try:
+        found = importlib.import_module(module)
+    except ImportError as error:
+        raise ProtocolError(f"{module!r} cannot be imported: {_one_line(error)}") from None
+    except Exception as error:
+        raise ProtocolError(
+            f"{module!r} cannot be imported: {type(error).__name__}: {_one_line(error)}"
+        ) from error
+    made = getattr(found, name, None)
+    if made is None:
+        raise ProtocolError(f"module {module!r} has no class {name!r}")
+    if not isinstance(made, type):
+        raise ProtocolError(f"{reference} is a {type(made).__name__}, not a class")
+    return made
+
+
 def run_cell(
-    make: Make, place: Place, *, settings: Settings | None = None, steps: int | None = None, seed: int = 0
+    make: Make, place: Place, *, settings: Keywords | None = None, steps: int | None = None, seed: int = 0
 ) -> Cell:
     """Train and judge an agent in one cell of the grid."""
     probe = place.probe
-    own = tuned(getattr(make, "name", ""), probe.name)
+    own = tuning(getattr(make, "name", ""))
     keywords = _keywords(make, place, {**own.settings, **(settings or {})})
     gamma = float(str(keywords["gamma"])) if "gamma" in keywords else None
     env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, face=place.face)
     verdict = "failed"
     try:
         agent = make(env, seed=seed, **keywords)
-        verdict, findings = _judged(agent, probe, gamma, steps or own.steps or probe.steps, seed)
+        verdict, findings = _judged(agent, probe, gamma, steps or own.times * probe.steps, seed)
     except _refusals() as error:
         verdict, findings = "refused", [_one_line(error)]
     except (ProtocolError, ConfigError):
@@ -227,6 +259,8 @@ def _wrong_values(agent: Any, name: str, truth: Truth, *, only_first: bool) -> l
     learned = _array(getattr(agent, name)(truth.obs))
     if learned.shape != exact.shape:
         raise ProtocolError(f"{name} must return {list(exact.shape)} numbers, not {list(learned.shape)}")
+    if not known.any():
+        return []
     error = np.where(known, np.abs(np.where(np.isfinite(learned), learned, np.inf) - exact), 0.0)
     at = np.unravel_index(error.argmax(), error.shape)
     if error[at] <= VALUE_TOLERANCE * max(1.0, float(np.abs(exact[known]).max())):
@@ -314,7 +348,7 @@ def _check_call(make: Make) -> None:
         ) from None
 
 
-def _keywords(make: Make, place: Place, settings: Settings) -> dict[str, object]:
+def _keywords(make: Make, place: Place, settings: Keywords) -> dict[str, object]:
     """What the constructor is given: the settings, and gamma and the backbone if it takes them."""
     takes, anything = _parameters(make)
     for name in settings:
@@ -329,11 +363,17 @@ def _keywords(make: Make, place: Place, settings: Settings) -> dict[str, object]
 
 def _parameters(make: Make) -> tuple[set[str], bool]:
     """Names of keyword arguments, and whether others are taken too; of rlkit's agents, their settings."""
-    config = getattr(make, "Config", None)
-    if dataclasses.is_dataclass(config):
+    config = _config(make)
+    if config is not None:
         return {field.name for field in dataclasses.fields(config)}, False
     parameters = inspect.signature(make).parameters
     return set(parameters), any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+
+
+def _config(make: Make) -> type[Settings] | None:
+    """The settings of one of rlkit's agents."""
+    config = getattr(make, "Config", None)
+    return config if isinstance(config, type) and issubclass(config, Settings) else None
 
 
 def _one_line(error: Exception) -> str:

@@ -165,7 +165,7 @@ class TableProbe(Probe):
         return Truth(
             optimum=best.initial.value,
             decision=best.initial.value - worst.initial.value > SAME,
-            names=tuple(mdp.state_name(s) for s in states),
+            names=tuple(mdp.state_name(int(s)) for s in states),
             obs=_rows(env.observations(), states),
             first=mdp.initial[states] > 0,
             value=_common(best.value, worst.value)[states],
@@ -305,14 +305,14 @@ def _last_seen() -> TableModel:
 
 
 def _patience() -> TableModel:
-    """Pass a gate for 10; then take 2, or walk to where 1 is paid for ever, which is worth 9.
+    """Pass a gate for 3; then take 1.2, or walk to where 1 is paid for ever, which is worth 9.
 
     The limit cuts the episode after the first 1. Whoever takes that for the end, or sees the gate behind it,
-    prefers the 2.
+    prefers the 1.2.
     """
     table = {
-        "gate": _whatever(_then("fork", -10)),
-        "fork": {"0": _then("end", 2), "1": _then("stream")},
+        "gate": _whatever(_then("fork", -3)),
+        "fork": {"0": _then("end", 1.2), "1": _then("stream")},
         "stream": _whatever(_then("stream", 1)),
     }
     return TableModel(_mdp(table, "gate"))
@@ -395,55 +395,57 @@ PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
         TableProbe(name="constant", rule="a last reward is its own value", model=_constant()),
-        TableProbe(name="observation", rule="values depend on the observation", model=_observation()),
-        TableProbe(name="discounted", rule="a later reward counts gamma as much", model=_discounted()),
+        TableProbe(name="observation", rule="values depend on what is seen", model=_observation()),
+        TableProbe(name="discounted", rule="later rewards are discounted", model=_discounted()),
         TableProbe(name="action", rule="prefer the action that pays", model=_action()),
-        TableProbe(name="match", rule="the action depends on the observation", model=_match()),
+        TableProbe(name="match", rule="act on what is seen", model=_match()),
         TableProbe(
             name="truncated",
-            rule="a time limit is no termination: bootstrap",
+            rule="a time limit is no termination",
             model=_endless(),
             limit=5,
             at_the_end=True,
         ),
         TableProbe(
             name="last seen",
-            rule="at a time limit bootstrap from the final observation, and skip steps that only reset",
+            rule="bootstrap from the final observation, and skip steps that only reset",
             model=_last_seen(),
             limit=3,
             at_the_end=True,
         ),
         TableProbe(
             name="patience",
-            rule="choose what pays beyond the time limit",
+            rule="see beyond the time limit",
             model=_patience(),
             limit=3,
+            steps=4_000,
             at_the_end=True,
         ),
-        TableProbe(
-            name="masked", rule="take legal actions only, the best of them", model=_masked(), at_the_end=True
-        ),
-        TableProbe(name="forced", rule="illegal actions have no part in targets", model=_forced()),
+        TableProbe(name="masked", rule="take the best legal action", model=_masked(), at_the_end=True),
+        TableProbe(name="forced", rule="no illegal action in a target", model=_forced()),
         TableProbe(
             name="memory",
-            rule="keep what was seen earlier in the episode",
+            rule="remember what was seen before",
             model=_memory(),
             gamma=1.0,
             needs_memory=True,
-            steps=4_000,
         ),
         TableProbe(
             name="forgetting",
-            rule="clear the memory where an episode begins",
+            rule="forget when an episode begins",
             model=_forgetting(),
             gamma=1.0,
             needs_memory=True,
-            steps=8_000,
             at_the_end=True,
         ),
-        TableProbe(name="combination", rule="each part of a MultiDiscrete action", model=_combination()),
-        Bandit(name="box", rule="continuous actions follow the observation", make=ContinuousBandit),
-        TableProbe(name="parts", rule="each part of a Dict observation", model=_parts()),
-        TableProbe(name="picture", rule="a picture as observation", model=_picture()),
+        TableProbe(name="combination", rule="actions of several parts", model=_combination()),
+        Bandit(
+            name="box",
+            rule="continuous actions",
+            make=ContinuousBandit,
+            tolerance=0.1,
+        ),
+        TableProbe(name="parts", rule="observations of several parts", model=_parts()),
+        TableProbe(name="picture", rule="pictures", model=_picture()),
     )
 }

@@ -1,31 +1,30 @@
-"""Settings with which rlkit's own agents learn the probes in a second or so."""
+"""Settings with which rlkit's own agents learn the probes in a few seconds each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Tuning:
-    """How long to train, and with which settings; no steps means the probe's own number."""
+class Tuning(NamedTuple):
+    """Settings of an agent, and how many times the number of steps of each probe it trains for."""
 
-    steps: int | None = None
-    settings: Mapping[str, object] = field(default_factory=dict)
+    settings: Mapping[str, object]
+    times: int = 1
 
 
-AGENTS: dict[str, Mapping[str, object]] = {
-    "ppo": {"learning_rate": 0.02, "epochs": 8, "rollout_steps": 16, "max_grad_norm": 100.0},
-    "dqn": {
-        "learning_rate": 0.01,
-        "train_every": 32,
-        "target_every": 32,
-        "learning_starts": 64,
-        "anneal": True,
-    },
+_POLICY = {"learning_rate": 1e-2, "entropy_coef": 0.02, "hidden": (32,), "max_grad_norm": 10.0}
+_DQN = {"learning_rate": 1e-2, "hidden": (32,), "batch_size": 32}
+_DQN |= {"learning_starts": 64, "train_every": 16, "target_every": 16}
+TUNINGS: dict[str, Tuning] = {
+    "a2c": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
+    "dqn": Tuning(_DQN),
+    "pqn": Tuning({"learning_rate": 1e-2, "hidden": (32,), "rollout_steps": 8}),
+    "ppo": Tuning(_POLICY | {"rollout_steps": 16}),
+    "reinforce": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
 }
 
 
-def tuned(agent: str, probe: str) -> Tuning:
-    """What is known to suffice for an agent on a probe."""
-    return Tuning(settings=AGENTS.get(agent, {}))
+def tuning(agent: str) -> Tuning:
+    """What is known to suffice for an agent; nothing for those that are not rlkit's."""
+    return TUNINGS.get(agent, Tuning({}))

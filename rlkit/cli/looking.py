@@ -1,4 +1,4 @@
-"""`rlkit envs`, `play`, `record` and `check`: what environments are, look like, and do right."""
+"""`rlkit envs`, `play`, `record`, `check` and `check-agent`: to look at environments, and at agents."""
 
 from __future__ import annotations
 
@@ -68,3 +68,42 @@ def check(
     record = check_id(id, **knobs(env))
     show(json, record, lambda: report.findings(record))
     return MISSED if any(part["findings"] for part in record["checks"]) else 0
+
+
+@app.command("check-agent")
+def check_agent(
+    agent: Annotated[str, typer.Argument(metavar="AGENT", help="module:Class, or one of rlkit's agents.")],
+    everything: Annotated[
+        bool, typer.Option("--all/--fast", help="Every probe in every kind of environment, or in one.")
+    ] = False,
+    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Only this one.")] = None,
+    backbone: Annotated[list[str] | None, typer.Option(metavar="NAME", help="With this backbone.")] = None,
+    set: Annotated[
+        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(help="Of each training.  [default: by probe]", min=1)] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    json: Json = False,
+) -> int:
+    """Check an agent: train it on small problems whose optimum and values are known."""
+    import sys
+
+    from rlkit.check.agents import check_agent as check
+    from rlkit.check.agents import find_agent
+    from rlkit.report.probes import verdicts
+
+    sys.path.insert(0, "")  # as `python -m` does, so that a module in this folder is found
+    with terminal(stderr=True).status(f"{agent}: training") as status:
+        report = check(
+            find_agent(agent),
+            probes=probe or (),
+            backbones=backbone or (),
+            fast=not everything,
+            settings=knobs(set),
+            steps=steps,
+            seed=seed,
+            on_cell=lambda cell: status.update(f"{agent}: {cell.probe} {cell.verdict}"),
+        )
+    record = report.to_json()
+    show(json, record, lambda: verdicts(record))
+    return MISSED if report.failures else 0
