@@ -35,15 +35,16 @@ def make(
 
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
     spec = gymnasium.spec(env_id)
-    same_step = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    same_step: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if spec.vector_entry_point is None:
         return gymnasium.make_vec(
             env_id, num_envs, vectorization_mode="sync", vector_kwargs=same_step, **kwargs
         )
     takes = _parameters(spec)
     own = same_step if "autoreset_mode" in takes else {}
-    there = {"device": str(device)} if "device" in takes and device.type != "cpu" else {}
-    return gymnasium.make_vec(env_id, num_envs, **own, **there, **kwargs)
+    if "device" in takes and device.type != "cpu":
+        own["device"] = str(device)
+    return gymnasium.make_vec(env_id, num_envs, **own, **kwargs)
 
 
 def make_for_steps(

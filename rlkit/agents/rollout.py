@@ -98,9 +98,10 @@ def collect(
     if stepper.mask is not None:
         masks.append(stepper.mask)
     obs, reset = (torch.stack(column) for column in zip(*stand, strict=True))
-    columns = [torch.stack(column) for column in zip(*steps, strict=True)]
+    params, action, reward, discount, cut, valid = (torch.stack(x) for x in zip(*steps, strict=True))
     legal = torch.stack(masks) if masks else None
-    return Rollout(obs, reset, legal, *columns, start, finals), state, taken
+    rollout = Rollout(obs, reset, legal, params, action, reward, discount, cut, valid, start, finals)
+    return rollout, state, taken
 
 
 class Batch(NamedTuple):

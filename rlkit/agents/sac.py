@@ -40,7 +40,7 @@ from .optimization import descend, make_optimizer
 
 @dataclass(frozen=True, kw_only=True)
 class SACConfig(OffPolicyConfig):
-    """The entropy asked for is `entropy` times that of the uniform policy; of a Box, -1 nat for each number."""
+    """The entropy asked for is `entropy` times that of the uniform policy; for a Box, -1 nat a number."""
 
     activation: str = "relu"
     hidden: tuple[int, ...] = (128, 128)
@@ -131,9 +131,10 @@ class SAC(OffPolicyAgent):
 
     def _build(self, generator: torch.Generator) -> None:
         space = self.action_space
-        self.head = (
-            SquashedGaussian(space.shape) if isinstance(space, spaces.Box) else Categorical(int(space.n))
-        )
+        if isinstance(space, spaces.Discrete):
+            self.head = Categorical(int(space.n))
+        else:
+            self.head = SquashedGaussian(space.shape or ())
         self.network = SoftNetwork(self.encoder, self.head, self.config, generator)
         self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False).to(self.device).eval()
 

@@ -48,6 +48,9 @@ class Stepper:
     obs: Tensor
     mask: Tensor | None
     reset: Tensor
+    _ended: Any  # [B] where the next step only starts a new episode
+    _returns: Any  # [B] of the present episodes
+    _lengths: Any  # [B]
 
     def __init__(
         self, env: VectorEnv[Any, Any, Any], encoder: Encoder, *, seed: int, device: torch.device
@@ -152,7 +155,7 @@ class Stepper:
         return obs, mask
 
     def _pack(self, obs: Any) -> Array:
-        packed = self._encoder.pack(obs)
+        packed: Array = self._encoder.pack(obs)
         self._check(packed)
         return packed
 
@@ -195,7 +198,9 @@ class Stepper:
         held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
         if self.mask is not None:
             held["mask"] = self.mask
-        arrays = {name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x) for name, x in held.items()}
+        arrays = {
+            name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x) for name, x in held.items()
+        }
         get_state = getattr(self.env.unwrapped, "get_state", None)
         if get_state is not None:
             arrays |= {f"env/{name}": np.asarray(value) for name, value in get_state().items()}
@@ -238,8 +243,10 @@ def as_given(action: Tensor, space: spaces.Space[Any]) -> Array:
     if isinstance(space, spaces.Box):
         bounded = space.bounded_below & space.bounded_above
         low, high = np.where(bounded, space.low, -1), np.where(bounded, space.high, 1)
-        return (low + (taken + 1) / 2 * (high - low)).clip(space.low, space.high).astype(space.dtype)
-    return taken + getattr(space, "start", 0)
+        inside: Array = (low + (taken + 1) / 2 * (high - low)).clip(space.low, space.high)
+        return inside.astype(space.dtype)
+    counted: Array = taken + getattr(space, "start", 0)
+    return counted
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

@@ -82,7 +82,7 @@ class MultiCategorical(Distribution):
 
     def __init__(self, sizes: tuple[int, ...]) -> None:
         super().__init__()
-        self.parts = nn.ModuleList([Categorical(n) for n in sizes])
+        self.parts = [Categorical(n) for n in sizes]
         self.sizes = sizes
         self.n_params = sum(sizes)
         self.shape = (len(sizes),)
