@@ -159,6 +159,7 @@ class DQN(QAgent):
         steps = rows[self.burn_in :]  # [T + n, N]
         learned = replay.start[steps[: self.sequence]]  # [T, N]
         reward, discount, after = replay.n_step(steps, n=c.n_step, gamma=c.gamma)
+        reward = self.statistics.scaled(reward)
 
         x, x_after, x_target = self._read(first, rows, after)  # [T, N, A, K]
         taken = pick(x, replay.action[steps[: self.sequence]])

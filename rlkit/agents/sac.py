@@ -163,7 +163,8 @@ class SAC(OffPolicyAgent):
         x, x_target = self._read(first, rows)  # [T + 1, N, F]
         with torch.no_grad():
             q, h = self._soft(self.target, x[1:], x_target[1:], None if mask is None else mask[1:])
-            target = replay.reward[now] + c.gamma * replay.discount[now] * (q + alpha * h)
+            reward = self.statistics.scaled(replay.reward[now])
+            target = reward + c.gamma * replay.discount[now] * (q + alpha * h)
         error = (self._taken(x[:-1], replay.action[now]) - target)[:, learned]
         l_critics = 0.5 * error.square().sum(0).mean()
         grad_norm = self._down("critics", l_critics)
