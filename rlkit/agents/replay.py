@@ -31,7 +31,7 @@ class Drawn(NamedTuple):
 
 
 class Replay:
-    """The last rows of B environments, about `capacity` in all.
+    """The last rows of B environments, about `capacity` in all, and never fewer than one sequence needs.
 
     Row t of environment b has the number t B + b in every column. Sequences begin in rows t that are
     multiples of `stride`, where the network's state is stored, and need `span` rows; where `span` is 1 they
@@ -51,7 +51,7 @@ class Replay:
         alpha: float = 0.0,
     ) -> None:
         b, like = stepper.num_envs, stepper.obs
-        length = max(4, -(-capacity // b))
+        length = max(span + stride + 2, -(-capacity // b))  # at least one sequence fits
         self.length = -(-length // stride) * stride
         self.num_envs, self.stride, self.span, self.alpha = b, stride, span, alpha
         n = self.size = self.length * b

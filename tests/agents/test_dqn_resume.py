@@ -1,0 +1,66 @@
+"""An agent that was saved and loaded goes on, byte for byte, as one that never stopped."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from rlkit.agents import Agent
+from rlkit.agents.dqn import DQN, Rainbow
+from rlkit.agents.storage import META, TENSORS
+
+SMALL: dict[str, Any] = {
+    "hidden": (8,),
+    "num_envs": 4,
+    "learning_starts": 100,
+    "replay_size": 400,
+    "batch_size": 16,
+    "updates_per_step": 0.1,
+}
+KINDS: list[tuple[type[DQN], dict[str, Any]]] = [
+    (DQN, {}),
+    (Rainbow, {"atoms": 11}),
+    (DQN, {"backbone": "gru", "sequence": 6, "burn_in": 2, "prioritized": True}),
+    (DQN, {"backbone": "attention", "context": 4, "sequence": 6, "noisy": True}),
+]
+
+
+def written(path: Path) -> tuple[bytes, bytes]:
+    return (path / TENSORS).read_bytes(), (path / META).read_bytes()
+
+
+@pytest.mark.parametrize(("kind", "settings"), KINDS)
+def test_going_on_is_exact(kind: type[DQN], settings: dict[str, Any], tmp_path: Path) -> None:
+    def save_half_way(agent: Agent, _: Any) -> None:
+        if agent.steps == 384:
+            agent.save(tmp_path / "half")
+
+    whole = kind("rlkit/FrozenLake-v0", seed=3, **SMALL, **settings)
+    whole.train(800, callback=save_half_way).save(tmp_path / "whole")
+    kind.load(tmp_path / "half").continue_to(800).save(tmp_path / "resumed")
+    assert written(tmp_path / "whole") == written(tmp_path / "resumed")
+
+
+def test_what_is_not_saved_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load = DQN._load_buffers
+
+    def forgetful(self: DQN, tensors: dict[str, Any]) -> None:
+        load(self, tensors | {"replay/highest": tensors["replay/highest"] + 1})
+
+    monkeypatch.setattr(DQN, "_load_buffers", forgetful)
+    with pytest.raises(AssertionError):
+        test_going_on_is_exact(*KINDS[1], tmp_path)
+
+
+def test_where_loading_starts_new_episodes_nothing_follows_on(tmp_path: Path) -> None:
+    agent = DQN("CartPole-v1", **SMALL, n_step=3).train(200)
+    agent.save(tmp_path / "saved")
+    loaded = DQN.load(tmp_path / "saved")
+    for b in range(4):
+        own = slice(b, None, 4)
+        head = int(loaded.replay.head[b])
+        before = int(agent.replay.head[b])
+        gap = bool(agent.replay.start[own][before - 1])  # in the middle of an episode
+        assert head == before + gap
+        assert not loaded.replay.start[own][head - 1 : head + 1].any()
+    assert loaded.train(200).steps == 400
