@@ -59,7 +59,7 @@ class Attention(Backbone):
         x = x.transpose(0, 1)  # [B, T, width]
         new_memories = []
         for block, memory in zip(self.blocks, memories, strict=True):
-            past_and_x = torch.cat([memory.detach(), x], 1)
+            past_and_x = torch.cat([memory, x], 1)
             new_memories.append(past_and_x[:, -self.context :].detach())
             x = block(past_and_x, visible, distance)
         n = (x.shape[1] - begin[-1]).clamp(max=self.context)

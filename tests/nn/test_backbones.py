@@ -11,7 +11,20 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from torch import Tensor, nn
 
-from rlkit.nn import CNN, Encoder, Grid, NetworkConfig, UnsupportedSpaceError, build, grid_of, resolve
+from rlkit.nn import (
+    CNN,
+    MLP,
+    Attention,
+    Backbone,
+    Encoder,
+    Grid,
+    NetworkConfig,
+    Recurrent,
+    UnsupportedSpaceError,
+    build,
+    grid_of,
+    resolve,
+)
 from rlkit.settings import ConfigError
 
 KINDS = ("mlp", "cnn", "rnn", "gru", "lstm", "attention")
@@ -82,6 +95,39 @@ def test_networks_come_from_the_generator_and_are_saved_by_their_weights(kind: s
     assert set(a.state_dict()) == {name for name, _ in a.named_parameters()}
     c.load_state_dict(a.state_dict())
     assert torch.equal(a(packed, state, reset)[0], c(packed, state, reset)[0])
+
+
+@pytest.mark.parametrize("kind", ["attention", "gru"])
+def test_a_network_is_its_parts(kind: str) -> None:
+    """All settings reach the parts that they are for."""
+    fields: dict[str, Any] = {"activation": "relu", "init": "kaiming"}
+    layers: dict[str, Any] = {"norm": "layer", "skip": True}
+    past: dict[str, Any] = {"context": 5, "heads": 3, "blocks": 2}
+    network = build(
+        Encoder(BOARD),
+        config(backbone=kind, hidden=(12, 12), **fields, **layers, **past),
+        generator=seeded(),
+    )
+    generator = seeded()
+    cnn = cnn_of(BOARD, channels=(8, 6), **fields, generator=generator)
+    mlp = MLP(cnn.n_features, (12, 12), **fields, **layers, generator=generator)
+    memory: Backbone
+    if kind == "attention":
+        memory = Attention(12, **past, init="kaiming", generator=generator)
+    else:
+        memory = Recurrent(12, 12, kind=kind, init="kaiming", generator=generator)
+    packed = sample(Encoder(BOARD), 20, 3)
+    reset = torch.rand(20, 3, generator=seeded()) < 0.1
+    features, state = network(packed, network.initial_state(3), reset)
+    expected, expected_state = memory(mlp(cnn(packed), (), None)[0], memory.initial_state(3), reset)
+    assert torch.equal(features, expected)
+    torch.testing.assert_close(state, expected_state, atol=0, rtol=0)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_all_but_an_mlp_read_grids_by_convolutions(kind: str) -> None:
+    network = build(Encoder(ROOM), config(backbone=kind), generator=seeded())
+    assert any(isinstance(module, CNN) for module in network.modules()) is (kind != "mlp")
 
 
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
