@@ -12,7 +12,7 @@ below 0 worse. Every value is an expectation over the initial states, and belong
 
 import math
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ MOST_BELIEFS = 20_000  # up to which the optimum with memory is computed
 
 @dataclass(frozen=True)
 class Score:
-    """The exact value of a policy under one objective; `reason` says why a field is None."""
+    """The value of a policy under one objective, exact or `sampled`; `reason` says why a field is None."""
 
     objective: str
     value: float | None
@@ -46,6 +46,7 @@ class Score:
     regret: float | None
     reason: str | None = None
     sees: str = "states"  # what the optimum knows: states, past "observations", or "hidden states"
+    sampled: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,17 +84,20 @@ def evaluate(
     return _agent(agent).evaluate(episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
 
 
-def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
+def grade(
+    agent: Agent | str | Path, *, stochastic: bool = False, sampled: Evaluation | None = None
+) -> Grade:
     """The exact value of the agent's policy, of the optimal one and of the random one.
 
-    Raises NoExactModel where the environment has none, or where its states cannot be shown to the agent.
+    An agent with memory has no policy over states: where `sampled` is given, its mean return stands for the
+    value under the headline objective. Raises NoExactModel where the environment has none, or where its
+    states cannot be shown to the agent.
     """
     agent = _agent(agent)
     if agent.env_id is None:
         raise NoExactModel("an environment without an id has no exact model")
     model = exact(agent.env_id, **agent.env_kwargs)
     mdp = model.mdp if isinstance(model, POMDP) else model
-    policy = exact_policy(agent, mdp, stochastic=stochastic)
     env = gymnasium.make(agent.env_id, **agent.env_kwargs)
     limit = time_limit(env)
     env.close()
@@ -104,28 +108,35 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False) -> Grade:
         objectives["unlimited"] = (1.0, None)
     if limit is not None:
         objectives["time-limited"] = (1.0, limit)
-    scores = {
-        name: score(model, policy, objective=name, gamma=gamma, horizon=horizon)
-        for name, (gamma, horizon) in objectives.items()
-    }
-    return Grade(headline="unlimited" if limit is None else "time-limited", objectives=scores)
+    headline = "unlimited" if limit is None else "time-limited"
+    if agent.initial_state(1):
+        if sampled is None or sampled.cut or headline not in objectives:
+            raise NoExactModel("an agent with memory has no policy over states")
+        gamma, horizon = objectives[headline]
+        found = score(model, sampled.mean_return, objective=headline, gamma=gamma, horizon=horizon)
+        return Grade(headline=headline, objectives={headline: replace(found, sampled=True)})
+    policy = exact_policy(agent, mdp, stochastic=stochastic)
+    scores = {}
+    for name, (gamma, horizon) in objectives.items():
+        value = mdp.expectation(evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
+        scores[name] = score(model, value, objective=name, gamma=gamma, horizon=horizon)
+    return Grade(headline=headline, objectives=scores)
 
 
 def score(
     model: MDP | POMDP,
-    policy: NDArray[np.float64],
+    value: float,
     *,
     objective: str,
     gamma: float,
     horizon: int | None,
 ) -> Score:
-    """One objective's score of a policy [S, A].
+    """One objective's score of a policy that is worth `value`.
 
     Where states look alike the optimum is that of an agent with memory, if its beliefs can be counted, else
     that of one who sees the states; `sees` says which.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
-    value = mdp.expectation(evaluate_policy(mdp, policy, gamma=gamma, horizon=horizon))
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
     solved, sees = mdp, "states"
     if isinstance(model, POMDP):
@@ -156,9 +167,6 @@ def score(
 def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.float64]:
     """The agent's action probabilities in every state of the model, [S, A]; zero rows at terminal states."""
     packed = torch.as_tensor(agent.encoder.pack(_observations(agent, mdp)), device=agent.device)
-    state = agent.initial_state(len(packed))
-    if state:
-        raise NoExactModel("an agent with memory has no policy over states")
     assert isinstance(agent.action_space, spaces.Discrete)
     legal = np.zeros((mdp.n_states, int(agent.action_space.n)), dtype=np.bool_)
     legal[:, : mdp.n_actions] = mdp.legal
@@ -169,7 +177,7 @@ def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.floa
     legal[mdp.terminal] = True
     mask = torch.as_tensor(legal, device=agent.device)
     reset = torch.ones(len(packed), dtype=torch.bool, device=agent.device)
-    chosen, _ = agent.policy(packed, state, reset, mask, stochastic=stochastic)
+    chosen, _ = agent.policy(packed, (), reset, mask, stochastic=stochastic)
     policy = chosen.cpu().numpy()[:, : mdp.n_actions]
     policy[mdp.terminal] = 0
     # The probabilities were float32 numbers.
@@ -200,7 +208,7 @@ def report(
         "cut": sampled.cut,
     }
     try:
-        return record | grade(agent, stochastic=stochastic).to_json()
+        return record | grade(agent, stochastic=stochastic, sampled=sampled).to_json()
     except (NoExactModel, ModelError) as error:
         return record | {"exact": None, "objectives": {}, "reason": str(error)}
 

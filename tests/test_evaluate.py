@@ -9,8 +9,8 @@ import rlkit
 from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
-from rlkit.evaluate import exact_policy, grade, report, score
-from rlkit.solvers import solve, uniform_policy
+from rlkit.evaluate import Score, exact_policy, grade, report, score
+from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
 EXAM = {"gamma": 1.0, "horizon": None}
 
@@ -21,13 +21,18 @@ def one_hot(mdp: rlkit.core.MDP, action: np.ndarray) -> np.ndarray:
 
 def test_scale_of_percent_of_optimum() -> None:
     mdp = rlkit.exact("rlkit/Exam-v0")
-    best = score(mdp, one_hot(mdp, solve(mdp, gamma=1.0).policy), objective="unlimited", **EXAM)
+
+    def graded(policy: np.ndarray) -> Score:
+        value = mdp.expectation(evaluate_policy(mdp, policy, **EXAM))
+        return score(mdp, value, objective="unlimited", **EXAM)
+
+    best = graded(one_hot(mdp, solve(mdp, gamma=1.0).policy))
     assert best.optimum == pytest.approx(-0.159)
     assert best.percent_of_optimum == pytest.approx(100)
     assert best.regret == pytest.approx(0)
-    chance = score(mdp, uniform_policy(mdp), objective="unlimited", **EXAM)
+    chance = graded(uniform_policy(mdp))
     assert chance.percent_of_optimum == pytest.approx(0)
-    worst = score(mdp, one_hot(mdp, np.array([0, 0, 1, 1, 0, 0])), objective="unlimited", **EXAM)
+    worst = graded(one_hot(mdp, np.array([0, 0, 1, 1, 0, 0])))
     assert worst.percent_of_optimum is not None
     assert worst.percent_of_optimum < 0
 
@@ -35,7 +40,7 @@ def test_scale_of_percent_of_optimum() -> None:
 @pytest.mark.parametrize("agent", AGENTS.values())
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_exact_and_sampled_values_agree(agent: type[Agent], stochastic: bool) -> None:
-    untrained = agent("FrozenLake-v1", seed=1)
+    untrained = agent("rlkit/FrozenLake-v0", seed=1)
     exact = grade(untrained, stochastic=stochastic).exact
     sampled = untrained.evaluate(4_000, stochastic=stochastic)
     assert exact.objective == "time-limited"
@@ -61,6 +66,45 @@ def test_policies_follow_the_legal_actions_of_the_model() -> None:
     mdp = rlkit.exact("FrozenLake-v1")
     policy = exact_policy(PPO("FrozenLake-v1"), mdp, stochastic=True)
     np.testing.assert_allclose(policy.sum(-1), ~mdp.terminal)
+
+
+def test_what_the_optimum_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The T-maze is worth 4 to those who remember the sign, and to those who see where the goal is."""
+    memoryless = grade(PPO("rlkit/TMaze-v0"))
+    assert (memoryless.exact.sees, memoryless.exact.optimum) == ("observations", pytest.approx(4.0))
+    listening = grade(PPO("rlkit/Tiger-v0")).exact
+    assert listening.sees == "observations"
+    monkeypatch.setattr("rlkit.evaluate.MOST_BELIEFS", 2)
+    seeing = grade(PPO("rlkit/Tiger-v0")).exact
+    assert seeing.sees == "hidden states"
+    assert listening.optimum is not None
+    assert seeing.optimum is not None
+    assert seeing.optimum > listening.optimum + 1, "who sees the tiger need not listen"
+    assert grade(PPO("rlkit/Exam-v0")).exact.sees == "states"
+
+
+def test_memory_is_graded_by_what_it_was_seen_to_reach() -> None:
+    agent = PPO("rlkit/TMaze-v0", backbone="gru")
+    with pytest.raises(NoExactModel, match="memory"):
+        grade(agent)
+    sampled = agent.evaluate(400, stochastic=True)
+    found = grade(agent, sampled=sampled).exact
+    assert found.sampled
+    assert found.value == sampled.mean_return
+    assert found.percent_of_optimum == pytest.approx(0, abs=15), "it is close to random at first"
+    record = report(agent, episodes=20, stochastic=True)
+    assert record["exact"]["sampled"]
+    assert list(record["objectives"]) == ["time-limited"]
+
+
+def test_actions_the_info_forbids_are_not_taken() -> None:
+    """Gymnasium's Taxi lets one run into walls, but its info says which actions would."""
+    env = gymnasium.make("Taxi-v4")
+    policy = exact_policy(PPO("Taxi-v4"), rlkit.exact("Taxi-v4"), stochastic=True)
+    masks = np.array([env.unwrapped.action_mask(s) for s in range(500)], dtype=bool)
+    assert not masks.all()
+    live = policy[:500].sum(-1) > 0
+    np.testing.assert_array_equal(policy[:500][live] > 0, masks[live])
 
 
 def test_report() -> None:
