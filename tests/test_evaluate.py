@@ -12,6 +12,7 @@ from rlkit.core import NoExactModel
 from rlkit.evaluate import Score, exact_policy, grade, report, score
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
+UNSEEN = 3  # times that something may be expected to happen and still not be seen in 95 % of the cases
 EXAM = {"gamma": 1.0, "horizon": None}
 
 
@@ -45,7 +46,7 @@ def test_exact_and_sampled_values_agree(agent: type[Agent], stochastic: bool) ->
     sampled = untrained.evaluate(4_000, stochastic=stochastic)
     assert exact.objective == "time-limited"
     assert exact.value == pytest.approx(
-        sampled.mean_return, abs=3 * (sampled.ci95[1] - sampled.mean_return) + 1e-9
+        sampled.mean_return, abs=3 * (sampled.ci95[1] - sampled.mean_return) + UNSEEN / 4_000
     )
 
 
