@@ -34,10 +34,11 @@ from rlkit.settings import ConfigError, Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 NUM_ENVS = 8  # to train on
-EPISODES = 512  # side by side, to judge the greedy policy by
+EPISODES = 128  # side by side, to judge the greedy policy by
 ROUNDS = 2  # of such episodes, so that what an agent remembers of the first could mislead it in the second
 LONGEST = 200  # steps of such an episode
 NEGLIGIBLE = 1e-3  # weight of a reward from which nothing more counts
+ANY = "**"  # stands for keywords that are not named
 VALUE_TOLERANCE = 0.1  # of the largest value of the probe, or of 1
 
 Make = Callable[..., Any]
@@ -157,13 +158,14 @@ def check_agent(
     for name in probes:
         if name not in PROBES:
             raise ConfigError(f"no probe {name!r}; there is {', '.join(PROBES)}")
-    _check_call(make)
+    settings = dict(settings or {})
+    _check_call(make, backbones, settings)
     chosen = [PROBES[name] for name in probes or PROBES]
     if faces is None:
         faces = FACES if _config(make) is not None else ("model", "sync")
     cells = []
     for place in grid(chosen, backbones=backbones, faces=faces, fast=fast):
-        cells.append(run_cell(make, place, settings=settings or {}, steps=steps, seed=seed))
+        cells.append(run_cell(make, place, settings=settings, steps=steps, seed=seed))
         if on_cell is not None:
             on_cell(cells[-1])
     return Report(agent=_name(make), cells=tuple(cells))
@@ -335,39 +337,40 @@ def _refusals() -> tuple[type[Exception], ...]:
     return UnsupportedError, UnsupportedSpaceError, NotImplementedError
 
 
-def _check_call(make: Make) -> None:
+def _check_call(make: Make, backbones: Sequence[str], settings: Keywords) -> None:
+    """ProtocolError for what cannot be called, ConfigError naming a keyword that it does not take."""
     if not callable(make):
         raise ProtocolError(f"{make!r} is neither a class nor a function")
     if inspect.isabstract(make):
         raise ProtocolError(f"{_name(make)} is abstract")
     try:
-        inspect.signature(make).bind(None, seed=0)
-    except (TypeError, ValueError) as error:
-        raise ProtocolError(
-            f"{_name(make)} must be called as {_name(make)}(env, seed=...): {error}"
-        ) from None
+        takes = _parameters(make)
+        for name in [*settings, *["backbone"] * bool(backbones)]:
+            if name not in takes and ANY not in takes:
+                raise ConfigError(f"{_name(make)} takes no {name!r}")
+        own: dict[str, object] = {"gamma": 1.0} if "gamma" in takes else {}
+        inspect.signature(make).bind(None, seed=0, **own | dict(settings))
+    except ConfigError:
+        raise
+    except (TypeError, ValueError) as error:  # inspect knows no signature of some builtins
+        name = _name(make)
+        raise ProtocolError(f"{name} must be called as {name}(env, seed=...): {error}") from None
 
 
 def _keywords(make: Make, place: Place, settings: Keywords) -> dict[str, object]:
     """What the constructor is given: the settings, and gamma and the backbone if it takes them."""
-    takes, anything = _parameters(make)
-    for name in settings:
-        if name not in takes and not anything:
-            raise ConfigError(f"{_name(make)} takes no {name!r}")
-    if place.backbone is not None and "backbone" not in takes:
-        raise ConfigError(f"{_name(make)} takes no 'backbone'")
     backbone = {} if place.backbone is None else {"backbone": place.backbone}
-    gamma = {"gamma": place.probe.gamma} if "gamma" in takes else {}
+    gamma = {"gamma": place.probe.gamma} if "gamma" in _parameters(make) else {}
     return {**gamma, **backbone, **settings}
 
 
-def _parameters(make: Make) -> tuple[set[str], bool]:
-    """Names of keyword arguments, and whether others are taken too; of rlkit's agents, their settings."""
+def _parameters(make: Make) -> set[str]:
+    """Names of keyword arguments, `ANY` if it takes others too; of rlkit's agents, their settings."""
     config = _config(make)
     if config is not None:
-        return {field.name for field in dataclasses.fields(config)}, False
+        return {field.name for field in dataclasses.fields(config)}
     parameters = inspect.signature(make).parameters
-    return set(parameters), any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    return {ANY if p.kind is p.VAR_KEYWORD else name for name, p in parameters.items()}
 
 
 def _config(make: Make) -> type[Settings] | None:

@@ -25,7 +25,7 @@ def verdicts(record: Record) -> RenderableType:
         table.add_column("backbone", no_wrap=True)
     for mode in sorted(modes):
         table.add_column(mode.replace("_", " "), justify="center", no_wrap=True)
-    table.add_column("what it tests", style="dim", no_wrap=True)
+    table.add_column("what it tests", style="dim")
     rows = dict.fromkeys((cell["probe"], cell["backbone"], cell["rule"]) for cell in cells)
     for probe, backbone, rule in rows:
         own = [cell for cell in cells if (cell["probe"], cell["backbone"]) == (probe, backbone)]
