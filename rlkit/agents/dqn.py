@@ -18,25 +18,21 @@ from torch import Tensor
 
 from rlkit.settings import ConfigError
 
+from ..nn import State
 from . import storage
 from .base import Metrics
 from .config import AgentConfig
+from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .q_losses import greedy, sequence_priority
 from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
-from .replay import Replay
 
 DISTRIBUTIONS = ("none", "c51", "quantile")
 
 
 @dataclass(frozen=True, kw_only=True)
-class DQNConfig(QConfig):
+class DQNConfig(QConfig, OffPolicyConfig):
     """Steps are environment steps, counted over all environments."""
 
-    replay_size: int = 100_000
-    batch_size: int = 128  # transitions in an update
-    learning_starts: int = 1_000  # steps before the first update
-    train_every: int = 64  # steps between two rounds of updates
-    updates_per_step: float = 0.25
     target_every: int = 500  # steps between two copies to the target network
     n_step: int = 1
     double: bool = True
@@ -50,26 +46,19 @@ class DQNConfig(QConfig):
     prioritized: bool = False
     priority_alpha: float = 0.5
     priority_beta: float = 0.4  # of the importance weights; rises to 1 over the training
-    sequence: int = 16  # rows of a sequence that a network with memory learns from
-    burn_in: int = 8  # rows before them
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "replay_size", "batch_size", "train_every", "target_every", "n_step", "sequence")
-        self._at_least(0, "learning_starts", "burn_in")
-        self._positive("updates_per_step", "noisy_sigma", "priority_alpha")
+        self._at_least(1, "target_every", "n_step")
+        self._positive("noisy_sigma", "priority_alpha")
         self._within(0, 1, "priority_beta")
         self._one_of(DISTRIBUTIONS, "distribution")
         self._at_least(2, "atoms")
         if not -float("inf") < self.v_min < self.v_max < float("inf"):
             raise ConfigError(f"v_min must be below v_max, got {self.v_min} and {self.v_max}")
-        if self.replay_size < self.num_envs:
-            raise ConfigError(
-                f"replay_size must be at least num_envs ({self.num_envs}), got {self.replay_size}"
-            )
 
 
-class DQN(QAgent):
+class DQN(QAgent, OffPolicyAgent):
     """Deep Q-learning for discrete actions."""
 
     name: ClassVar[str] = "dqn"
@@ -78,11 +67,7 @@ class DQN(QAgent):
 
     def _build(self, generator: torch.Generator) -> None:
         super()._build(generator)
-        c = self.config
-        if c.noisy:
-            self.head.epsilon = 0.0
-        remembers = bool(self.network.backbone.initial_state(1))
-        self.burn_in, self.sequence = (c.burn_in, c.sequence) if remembers else (0, 1)
+        self.head.epsilon = self._last_epsilon
         self.target_network = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
         self.target_network.to(self.device).eval()
 
@@ -99,59 +84,27 @@ class DQN(QAgent):
         )
 
     def _begin(self) -> None:
-        c = self.config
-        self.replay = Replay(
-            c.replay_size,
-            stepper=self.stepper,
-            head=self.head,
-            state=self.state,
-            stride=min(self.burn_in or self.sequence, self.sequence),
-            span=self.burn_in + self.sequence,
-            alpha=c.priority_alpha if c.prioritized else 0.0,
-        )
+        super()._begin()
+        if self.config.prioritized:
+            self.replay.prioritise(self.config.priority_alpha)
 
     def _iterate(self, budget: int) -> Metrics:
-        """About `train_every` steps, then as many updates as they are worth."""
-        c, before = self.config, self.steps
-        self._collect(min(c.train_every, budget), budget)
-        metrics = {"epsilon": self.epsilon}
-        if self.steps < c.learning_starts or not self.replay.ready:
-            return metrics
-        before = max(before, c.learning_starts)
-        updates = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
-        if self.steps // c.target_every > before // c.target_every:
+        metrics = super()._iterate(budget)
+        self.network.silence()
+        self.head.epsilon = self._last_epsilon
+        return {"epsilon": self.epsilon, **metrics}
+
+    def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
+        self.network.draw_noise(self.generator, batch=(len(obs),))
+        self.head.epsilon = self.epsilon
+        q, state = self.network(obs, state, reset)
+        return self.head.act(q, self.head.noise((len(obs),), self.generator), mask), state
+
+    def _before_updates(self, before: int) -> None:
+        if self.steps // self.config.target_every > before // self.config.target_every:
             self.target_network.load_state_dict(self.network.state_dict())
-        self.network.train()
-        for _ in range(updates):
-            loss, q, grad_norm = self._update()
-        self.network.eval()
-        self.network.silence()
-        if updates:
-            metrics |= {"loss": loss.item(), "q": q.item(), "grad_norm": grad_norm.item()}
-        return metrics
 
-    @torch.inference_mode()
-    def _collect(self, enough: int, budget: int) -> None:
-        """Let all environments take turns until there are `enough` valid steps, at most `budget`."""
-        stepper, taken, last_epsilon = self.stepper, 0, self.head.epsilon
-        while taken < enough:
-            obs, mask, reset, state = stepper.obs, stepper.mask, stepper.reset, self.state
-            self.network.draw_noise(self.generator, batch=(stepper.num_envs,))
-            q, self.state = self.network(obs, state, reset)
-            self.head.epsilon = self.epsilon
-            action = self.head.act(q, self.head.noise((stepper.num_envs,), self.generator), mask)
-            step = stepper.step(action)
-            # Steps beyond the budget, which drifted environments can make, are dropped.
-            learn = step.valid & (step.valid.cumsum(0) <= budget - taken)
-            self.replay.add(
-                obs=obs, mask=mask, reset=reset, state=state, action=action, step=step, learn=learn
-            )
-            n = int(learn.sum())
-            taken, self.steps = taken + n, self.steps + n
-        self.head.epsilon = last_epsilon
-        self.network.silence()
-
-    def _update(self) -> tuple[Tensor, Tensor, Tensor]:
+    def _update(self) -> dict[str, Tensor]:
         c, replay, returns = self.config, self.replay, self.network.returns
         n_sequences = max(1, c.batch_size // self.sequence)
         first, weight = replay.draw(n_sequences, generator=self.generator, beta=self.beta)
@@ -168,13 +121,14 @@ class DQN(QAgent):
             best = greedy(returns.mean(x_after if c.double else x_target), mask)
             following = pick(x_target, best)
         loss, error = returns.loss(taken, following, reward=reward, discount=discount)
-        if c.prioritized:
-            replay.set_errors(first, sequence_priority(error, learned))
+        if replay.priorities is not None:
+            replay.priorities.set_errors(first, sequence_priority(error, learned))
 
         weighted = learned if weight is None else learned * weight
         mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
         grad_norm = self._descend(mean_loss)
-        return mean_loss, returns.mean(taken.detach()).mean(), grad_norm
+        q = returns.mean(taken.detach()).mean()
+        return {"loss": mean_loss.detach(), "q": q, "grad_norm": grad_norm}
 
     def _read(self, first: Tensor, rows: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """What the network says of the T rows that are learned, and it and its target of the rows `after`."""
@@ -204,18 +158,20 @@ class DQN(QAgent):
         return 0.0 if self.config.noisy else super().epsilon
 
     @property
+    def _last_epsilon(self) -> float:
+        return 0.0 if self.config.noisy else self.config.epsilon_end
+
+    @property
     def beta(self) -> float:
         """The present exponent of the importance weights, which rises to 1 over the training."""
         start = self.config.priority_beta
         return start + (1 - start) * min(1.0, self.progress)
 
     def _buffers(self) -> dict[str, Tensor]:
-        replay = storage.with_prefix("replay", self.replay.state())
-        return replay | storage.with_prefix("target", self.target_network.state_dict())
+        return super()._buffers() | storage.with_prefix("target", self.target_network.state_dict())
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        self.replay.set_state(storage.under("replay", tensors))
-        self.replay.cut(self.stepper.reset)  # where loading started new episodes
+        super()._load_buffers(tensors)
         self.target_network.load_state_dict(storage.under("target", tensors))
 
 

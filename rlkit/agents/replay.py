@@ -12,15 +12,12 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..nn import Head, State
+from .priorities import Priorities, draw
 from .q_losses import importance_weights
 from .returns import n_step
 from .stepper import Step, Stepper
-
-SMALLEST_ERROR = 1e-6  # so that nothing is never drawn
-BLOCK = 256  # priorities that are added up first
 
 
 class Drawn(NamedTuple):
@@ -35,8 +32,7 @@ class Replay:
 
     Row t of environment b has the number t B + b in every column. Sequences begin in rows t that are
     multiples of `stride`, where the network's state is stored, and need `span` rows; where `span` is 1 they
-    begin in any row that starts a transition. With `alpha` they are drawn in proportion to |error|^alpha
-    (prioritised replay, Schaul et al. 2016), without it all alike.
+    begin in any row that starts a transition. All are drawn alike, or after `prioritise` by their errors.
     """
 
     def __init__(
@@ -48,12 +44,11 @@ class Replay:
         state: State = (),
         stride: int = 1,
         span: int = 1,
-        alpha: float = 0.0,
     ) -> None:
         b, like = stepper.num_envs, stepper.obs
         length = max(span + stride + 2, -(-capacity // b))  # at least one sequence fits
         self.length = -(-length // stride) * stride
-        self.num_envs, self.stride, self.span, self.alpha = b, stride, span, alpha
+        self.num_envs, self.stride, self.span = b, stride, span
         n = self.size = self.length * b
         self.obs = like.new_zeros((n, *like.shape[1:]))
         self.mask = None if stepper.mask is None else stepper.mask.new_zeros((n, stepper.mask.shape[1]))
@@ -63,12 +58,15 @@ class Replay:
         self.start = like.new_zeros(n, dtype=torch.bool)  # a transition to learn from starts here
         self.reset = like.new_zeros(n, dtype=torch.bool)  # the first of an episode
         self.states = tuple(part.new_zeros((n // stride, *part.shape[1:])) for part in state)
-        self.priority = like.new_zeros(-(-n // BLOCK) * BLOCK if alpha else 0, dtype=torch.float64)
-        self.highest = like.new_ones((), dtype=torch.float64)  # priority so far
+        self.priorities: Priorities | None = None
         self.head = like.new_zeros(b, dtype=torch.int64)  # [B] the row of the present observation
         self.stored = like.new_zeros(b, dtype=torch.int64)  # [B] rows before the head
         self._written = 0  # rows of the longest ring, at most
         self._b = torch.arange(b, device=like.device)
+
+    def prioritise(self, alpha: float) -> None:
+        """From now on draw in proportion to |error|^alpha (prioritised replay, Schaul et al. 2016)."""
+        self.priorities = Priorities(self.size, alpha=alpha, device=self.obs.device)
 
     def add(
         self,
@@ -105,10 +103,16 @@ class Replay:
 
     def draw(self, size: int, *, generator: torch.Generator, beta: float = 1.0) -> Drawn:
         """Sequences that are stored in full."""
-        if not self.alpha:
+        if self.priorities is None:
             return Drawn(self._uniform(size, generator), None)
-        first = self._prioritised(size, generator)
-        return Drawn(first, importance_weights(self.priority[first], beta=beta))
+        weight = self.priorities.weight
+        if self.span == 1:
+            first = draw(weight, size, generator=generator)
+        else:
+            places = torch.arange(self.size // self.stride, device=weight.device)
+            firsts = self._first(places)
+            first = firsts[draw(weight[firsts] * self._stored_in_full(firsts), size, generator=generator)]
+        return Drawn(first, importance_weights(weight[first], beta=beta))
 
     def rows(self, first: Tensor, n: int) -> Tensor:
         """The numbers [n, N] of the rows that follow on `first` [N], and of itself."""
@@ -138,12 +142,6 @@ class Replay:
         place = self._place(first)
         return tuple(part[place] for part in self.states)
 
-    def set_errors(self, first: Tensor, error: Tensor) -> None:
-        """Priorities (|error| + tiny)^alpha of sequences that were drawn."""
-        priority = (error.double().abs() + SMALLEST_ERROR) ** self.alpha
-        self.priority[first] = priority
-        self.highest = torch.maximum(self.highest, priority.max())
-
     @property
     def ready(self) -> bool:
         """Whether there is anything to draw."""
@@ -151,7 +149,9 @@ class Replay:
 
     def state(self) -> dict[str, Tensor]:
         """All that is stored, in the order of the rows written so far."""
-        own = {"head": self.head, "stored": self.stored, "highest": self.highest}
+        own = {"head": self.head, "stored": self.stored}
+        if self.priorities is not None:
+            own["highest"] = self.priorities.highest
         return own | {name: column[:n] for name, (column, n) in self._columns(self._written).items()}
 
     def set_state(self, tensors: dict[str, Tensor]) -> None:
@@ -161,12 +161,15 @@ class Replay:
             column[:n] = tensors[name]
             column[n:] = 0
         self.head[:], self.stored[:] = tensors["head"], tensors["stored"]
-        self.highest = tensors["highest"].to(self.head.device)
+        if self.priorities is not None:
+            self.priorities.highest.copy_(tensors["highest"])
 
     def _columns(self, rows: int) -> dict[str, tuple[Tensor, int]]:
         """Every column, and how much of it belongs to the first rows."""
-        names = ("obs", "mask", "action", "reward", "discount", "start", "reset", "priority")
+        names = ("obs", "mask", "action", "reward", "discount", "start", "reset")
         columns = {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        if self.priorities is not None:
+            columns["priority"] = self.priorities.weight
         n = rows * self.num_envs
         states = {
             f"state{i}": (part, -(-rows // self.stride) * self.num_envs) for i, part in enumerate(self.states)
@@ -177,9 +180,9 @@ class Replay:
         self.obs[at], self.reset[at], self.start[at] = obs, reset, start
         if self.mask is not None and mask is not None:
             self.mask[at] = mask
-        if self.alpha:
+        if self.priorities is not None:
             # A sequence can begin anywhere, a single transition only where one starts.
-            self.priority[at] = self.highest.where(start | (self.span > 1), 0.0)
+            self.priorities.renew(at, start | (self.span > 1))
 
     def _advance(self, rows: Tensor) -> None:
         self.head = (self.head + rows) % self.length
@@ -187,8 +190,8 @@ class Replay:
         self.stored = (self.stored + rows).clamp(max=self.length - 2)
         present = self.head * self.num_envs + self._b
         self.start[present] = False
-        if self.alpha:
-            self.priority[present] = 0.0
+        if self.priorities is not None:
+            self.priorities.weight[present] = 0.0
 
     def _uniform(self, size: int, generator: torch.Generator) -> Tensor:
         """Places are drawn until enough of them hold something."""
@@ -201,16 +204,6 @@ class Replay:
             found.append(first)
             missing -= len(first)
         return torch.cat(found)
-
-    def _prioritised(self, size: int, generator: torch.Generator) -> Tensor:
-        """One sequence from each of `size` equal parts of the sum of priorities."""
-        weight = self.priority
-        if self.span > 1:
-            first = self._first(torch.arange(self.size // self.stride, device=weight.device))
-            weight = weight[first] * self._stored_in_full(first)
-        part = torch.rand(size, generator=generator, device=generator.device, dtype=torch.float64)
-        part = (part + torch.arange(size, device=part.device)) / size
-        return self._first(search(weight, part))
 
     def _stored_in_full(self, first: Tensor) -> Tensor:
         if self.span == 1:
@@ -228,26 +221,3 @@ class Replay:
     def _place(self, first: Tensor) -> Tensor:
         """Undo `_first`."""
         return first // (self.stride * self.num_envs) * self.num_envs + first % self.num_envs
-
-
-def search(weight: Tensor, part: Tensor) -> Tensor:
-    """The first entries [N] of `weight` [n] up to which its sum is more than the parts [N] of the whole.
-
-    Sums are taken in two steps, of blocks and within the blocks found, so that a million weights are added up
-    but not written down again.
-    """
-    if len(weight) % BLOCK:
-        weight = functional.pad(weight, (0, -len(weight) % BLOCK))
-    blocks = weight.view(-1, BLOCK)
-    total = blocks.sum(1)
-    upto = total.cumsum(0)
-    sought = below(part * upto[-1], upto[-1])
-    i = torch.searchsorted(upto, sought, right=True)
-    within = blocks[i].cumsum(1)
-    rest = below(sought - (upto[i] - total[i]), within[:, -1])
-    return i * BLOCK + torch.searchsorted(within, rest[:, None], right=True).squeeze(1)
-
-
-def below(x: Tensor, limit: Tensor) -> Tensor:
-    """`x` where it is from 0 up to the limit, else the nearest number there is."""
-    return x.clamp(min=0).minimum(torch.nextafter(limit, torch.zeros_like(limit)))

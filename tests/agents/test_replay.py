@@ -11,7 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.agents.replay import Replay, search
+from rlkit.agents.priorities import Priorities, search
+from rlkit.agents.replay import Replay
 from rlkit.agents.stepper import Step
 from rlkit.nn import Attention, Backbone, EpsilonGreedy, Recurrent
 
@@ -142,10 +143,15 @@ def world(
     obs = torch.tensor([0, 1000])
     stepper: Any = SimpleNamespace(num_envs=2, obs=obs, mask=legal(obs))
     state = () if backbone is None else backbone.initial_state(2)
-    replay = Replay(
-        capacity, stepper=stepper, head=EpsilonGreedy(3), state=state, stride=stride, span=span, alpha=alpha
-    )
+    replay = Replay(capacity, stepper=stepper, head=EpsilonGreedy(3), state=state, stride=stride, span=span)
+    if alpha:
+        replay.prioritise(alpha)
     return World(replay, backbone)
+
+
+def priorities(w: World) -> Priorities:
+    assert w.replay.priorities is not None
+    return w.replay.priorities
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -251,7 +257,7 @@ def test_state_round_trip(alpha: float, turns: int) -> None:
     b = world(backbone=gru, stride=3, span=4, alpha=alpha).turns(40)
     if alpha:
         drawn = a.replay.draw(8, generator=generator()).first
-        a.replay.set_errors(drawn, torch.linspace(0, 9, 8))
+        priorities(a).set_errors(drawn, torch.linspace(0, 9, 8))
     b.replay.set_state({name: tensor.clone() for name, tensor in a.replay.state().items()})
     for name in ("obs", "reset", "state", "episode", "time", "ended"):
         setattr(b, name, copy.deepcopy(getattr(a, name)))
@@ -334,11 +340,11 @@ def test_new_transitions_have_the_highest_priority_and_what_starts_nothing_none(
     w = world(alpha=0.6).turns(9)
     starts = w.replay.start
     first = starts.nonzero().squeeze(1)
-    w.replay.set_errors(first, torch.linspace(0.1, 3, len(first)))
+    priorities(w).set_errors(first, torch.linspace(0.1, 3, len(first)))
     w.turns(3)
     new = w.replay.start.clone()
     new[first] = False
-    priority = w.replay.priority[: len(new)]
+    priority = priorities(w).weight[: len(new)]
     assert new.sum() > 3
     assert priority[new].numpy() == pytest.approx(3**0.6, rel=1e-5)
     assert priority[first].numpy() == pytest.approx(np.linspace(0.1, 3, len(first)) ** 0.6, rel=1e-4)
@@ -349,7 +355,7 @@ def test_draws_are_in_proportion_to_priorities() -> None:
     w = world(alpha=0.5).turns(100)
     first = w.replay.start.nonzero().squeeze(1)
     priority = torch.linspace(1, 4, len(first), dtype=torch.float64)
-    w.replay.set_errors(first, priority**2)
+    priorities(w).set_errors(first, priority**2)
     drawn, weight = w.replay.draw(20_000, generator=generator(), beta=0.4)
     share = torch.bincount(drawn, minlength=w.replay.size)[first] / 20_000
     assert (share - priority / priority.sum()).abs().max() < 1e-4
