@@ -143,6 +143,7 @@ class Bare:
         (dict, {}, ProtocolError, "dict must be called as dict(env, seed=...)"),
         (lambda env: None, {}, ProtocolError, "seed=...)"),
         (Table, {"probes": ["nope"]}, ConfigError, "no probe 'nope'; there is constant, "),
+        (Table, {"faces": ["nope"]}, ConfigError, "no face 'nope'; there is model, sync, torch"),
         (Table, {"settings": {"x": 1}}, ConfigError, "Table takes no 'x'"),
         (Table, {"backbones": ["gru"]}, ConfigError, "Table takes no 'backbone'"),
     ],

@@ -12,9 +12,10 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from rlkit.check.agents import ProtocolError, Report, check_agent
+from rlkit.check.agents import Report, check_agent
 from rlkit.check.batch import batch_findings
 from rlkit.check.environment import environment_findings
+from rlkit.check.judging import ProtocolError
 from rlkit.check.model import model_findings
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.faces import ModelEnv

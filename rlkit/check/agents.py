@@ -23,30 +23,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode
 
-from rlkit.check.probes import FACES, PROBES, Probe, Truth
+from rlkit.check.judging import ProtocolError, judged
+from rlkit.check.probe import FACES, Probe
+from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
-from rlkit.errors import RlkitError
 from rlkit.settings import ConfigError, Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 NUM_ENVS = 8  # to train on
-EPISODES = 128  # side by side, to judge the greedy policy by
-ROUNDS = 2  # of such episodes, so that what an agent remembers of the first could mislead it in the second
-LONGEST = 200  # steps of such an episode
-NEGLIGIBLE = 1e-3  # weight of a reward from which nothing more counts
 ANY = "**"  # stands for keywords that are not named
-VALUE_TOLERANCE = 0.1  # of the largest value of the probe, or of 1
 
 Make = Callable[..., Any]
 Keywords = Mapping[str, object]
-
-
-class ProtocolError(RlkitError, TypeError):
-    """What was given is no agent: its constructor, its methods, or what they return, do not fit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,11 +143,12 @@ def check_agent(
     product of probes, backbones, modes and faces ("model", "sync", "torch") is run. The torch face, which
     returns tensors, is by default for rlkit's own agents.
 
-    Raises ProtocolError for what is no agent, and ConfigError for an unknown probe or setting.
+    Raises ProtocolError for what is no agent, and ConfigError for an unknown probe, face or setting.
     """
-    for name in probes:
-        if name not in PROBES:
-            raise ConfigError(f"no probe {name!r}; there is {', '.join(PROBES)}")
+    for kind, given, known in (("probe", probes, tuple(PROBES)), ("face", faces or (), FACES)):
+        for name in given:
+            if name not in known:
+                raise ConfigError(f"no {kind} {name!r}; there is {', '.join(known)}")
     settings = dict(settings or {})
     _check_call(make, backbones, settings)
     chosen = [PROBES[name] for name in probes or PROBES]
@@ -211,7 +202,7 @@ def run_cell(
     verdict = "failed"
     try:
         agent = make(env, seed=seed, **keywords)
-        verdict, findings = _judged(agent, probe, gamma, steps or own.times * probe.steps, seed)
+        verdict, findings = judged(agent, probe, gamma, steps or own.times * probe.steps, seed)
     except _refusals() as error:
         verdict, findings = "refused", [_one_line(error)]
     except (ProtocolError, ConfigError):
@@ -229,104 +220,6 @@ def run_cell(
         verdict=verdict,
         findings=tuple(findings),
     )
-
-
-def _judged(agent: Any, probe: Probe, gamma: float | None, steps: int, seed: int) -> tuple[str, list[str]]:
-    for method in ("train", "act"):
-        if not callable(getattr(agent, method, None)):
-            raise ProtocolError(f"{type(agent).__name__} has no method {method}")
-    truth = probe.truth(probe.gamma if gamma is None else gamma)
-    remembers = _Player(agent, probe, seed=seed).remembers
-    if probe.needs_memory and not remembers:
-        return "skipped", ["the agent has no memory"]
-    exact = {} if gamma is None else {"value": truth.value, "q_values": truth.q}
-    offered = [name for name, x in exact.items() if np.isfinite(x).any() and hasattr(agent, name)]
-    if not truth.decision and not offered:
-        return "skipped", ["the agent takes no gamma" if gamma is None else "the agent shows no values"]
-    agent.train(steps)
-    wrong = []
-    if truth.decision:
-        earned = _Player(agent, probe, seed=seed + 1).discounted_return(probe.gamma)
-        if not earned >= probe.truth(probe.gamma).optimum - probe.tolerance:
-            wrong.append(_differs("the greedy return", earned, truth.optimum))
-    for name in offered:
-        wrong += _wrong_values(agent, name, truth, only_first=remembers)
-    return ("failed" if wrong else "passed"), wrong
-
-
-def _wrong_values(agent: Any, name: str, truth: Truth, *, only_first: bool) -> list[str]:
-    """The value that is furthest off, if it is too far: V [N] or Q [N, A] where all policies agree on it."""
-    exact = truth.value if name == "value" else truth.q
-    known = np.isfinite(exact) & (truth.first | (not only_first)).reshape(-1, *(1,) * (exact.ndim - 1))
-    learned = _array(getattr(agent, name)(truth.obs))
-    if learned.shape != exact.shape:
-        raise ProtocolError(f"{name} must return {list(exact.shape)} numbers, not {list(learned.shape)}")
-    if not known.any():
-        return []
-    error = np.where(known, np.abs(np.where(np.isfinite(learned), learned, np.inf) - exact), 0.0)
-    at = np.unravel_index(error.argmax(), error.shape)
-    if error[at] <= VALUE_TOLERANCE * max(1.0, float(np.abs(exact[known]).max())):
-        return []
-    state = truth.names[at[0]]
-    what = f"V({state})" if name == "value" else f"Q({state}, {at[1]})"
-    return [_differs(what, float(learned[at]), float(exact[at]))]
-
-
-def _differs(what: str, got: float, expected: float) -> str:
-    return f"{what} is {got:.3g}, must be {expected:.3g}"
-
-
-class _Player:
-    """An agent that plays greedily, many episodes side by side, without a time limit."""
-
-    def __init__(self, agent: Any, probe: Probe, *, seed: int) -> None:
-        self.agent, self.seed = agent, seed
-        self.env: VectorEnv[Any, Any, Any] = probe.vector_env(EPISODES, face=probe.faces[0], limited=False)
-        self.takes = set(inspect.signature(agent.act).parameters)
-        self.shape = (EPISODES, *(self.env.single_action_space.shape or ()))
-
-    @property
-    def remembers(self) -> bool:
-        """Whether the agent has something to pass on after the first step."""
-        obs, info = self.env.reset(seed=self.seed)
-        _, state = self.act(obs, None, info, first=True)
-        return state is not None and (not isinstance(state, tuple | list | dict) or len(state) > 0)
-
-    def discounted_return(self, gamma: float) -> float:
-        """Mean over episodes of the sum of gamma^t reward."""
-        earned, state = np.zeros(EPISODES), None
-        for k in range(ROUNDS):
-            obs, info = self.env.reset(seed=self.seed + k * EPISODES)
-            if "reset" not in self.takes:
-                state = None
-            playing, weight = np.ones(EPISODES, dtype=np.bool_), 1.0
-            for t in range(LONGEST):
-                action, state = self.act(obs, state, info, first=t == 0)
-                obs, reward, terminated, _, info = self.env.step(action)
-                earned += weight * playing * reward
-                playing &= ~terminated
-                weight *= gamma
-                if not playing.any() or weight < NEGLIGIBLE:
-                    break
-        return float(earned.mean() / ROUNDS)
-
-    def act(
-        self, obs: Any, state: Any, info: Mapping[str, Any], *, first: bool
-    ) -> tuple[npt.NDArray[Any], Any]:
-        """The agent's actions, checked, and its next state."""
-        known = {"mask": info.get("action_mask"), "reset": np.full(EPISODES, first)}
-        told = {name: x for name, x in known.items() if name in self.takes and x is not None}
-        if "mask" in told:
-            told["mask"] = np.asarray(told["mask"], dtype=np.bool_)
-        answer = self.agent.act(obs, state, **told)
-        if not isinstance(answer, tuple) or len(answer) != 2:
-            raise ProtocolError(f"act must return a pair (action, state), not {_kind(answer)}")
-        action = _array(answer[0])
-        if action.shape != self.shape:
-            raise ProtocolError(
-                f"act must return actions {self.shape} for {EPISODES} observations, not {action.shape}"
-            )
-        return action, answer[1]
 
 
 def _refusals() -> tuple[type[Exception], ...]:
@@ -381,15 +274,6 @@ def _config(make: Make) -> type[Settings] | None:
 
 def _one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__
-
-
-def _array(x: Any) -> npt.NDArray[Any]:
-    """Numbers of any library as a numpy array."""
-    return np.asarray(x.detach().cpu() if hasattr(x, "detach") else x)
-
-
-def _kind(x: object) -> str:
-    return f"{len(x)} things" if isinstance(x, tuple) else f"a {type(x).__name__}"
 
 
 def _name(make: Make) -> str:

@@ -1,254 +1,24 @@
 """Probes: decision problems so small that one rule of learning decides whether an agent solves them.
 
-Most are tables, hence have every face of a model, and their optimum and values come from the solvers.
 Rewards are chosen so that an optimal policy earns about the same in every episode: there is little noise in
 its sampled return.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from typing import Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
-from gymnasium.wrappers import TimeLimit
 
+from rlkit.check.probe import Bandit, Probe, ShownTable, TableProbe
 from rlkit.core import MDP, TableModel, from_successors
-from rlkit.core.model import Holder
-from rlkit.core.table import TableState
-from rlkit.envs.faces import ModelEnv, ModelVectorEnv
-from rlkit.solvers import belief_mdp, solve
 
-__all__ = ["FACES", "PROBES", "Bandit", "ContinuousBandit", "Probe", "ShownTable", "TableProbe", "Truth"]
-
-FACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
-SAME = 1e-9  # difference of two values up to which they are one
-FloatArray = npt.NDArray[np.float64]
 Outcomes = Sequence[tuple[float, str, float]]  # probability, successor, reward
-Table = Mapping[str, Mapping[str, Outcomes]]  # state -> action -> outcomes; a state that has none is the end
-
-
-class Truth(NamedTuple):
-    """What is known of a probe for one gamma.
-
-    `obs` are the observations of N states, None where states look alike; `value` [N] and `q` [N, A] are those
-    of every policy, and nan where policies differ, an action is illegal, or actions have no numbers.
-    """
-
-    optimum: float  # expectation over the first states, without a time limit
-    decision: bool  # whether a policy can do worse
-    names: tuple[str, ...]  # [N] of the states
-    obs: Any
-    first: npt.NDArray[np.bool_]  # [N] whether an episode can begin there
-    value: FloatArray
-    q: FloatArray
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Probe(ABC):
-    """One rule of learning, and the problem that an agent solves only if it keeps it."""
-
-    name: str
-    rule: str  # in a few words, for whoever broke it
-    gamma: float = 0.9
-    limit: int | None = None  # steps after which an episode is cut
-    steps: int = 2_000  # of training, where nothing else is known of the agent
-    tolerance: float = 0.05  # of the return of the greedy policy
-    needs_memory: bool = False
-    at_the_end: bool = False  # whether the rule is about what follows the end of an episode
-    faces: tuple[str, ...] = FACES
-
-    @abstractmethod
-    def vector_env(
-        self,
-        num_envs: int,
-        *,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "model",
-        limited: bool = True,
-    ) -> VectorEnv[Any, Any, Any]:
-        """The probe as a vector environment, with its time limit unless not `limited`."""
-
-    @abstractmethod
-    def truth(self, gamma: float) -> Truth:
-        """Optimum and values, discounted by `gamma` [0, 1]."""
-
-
-class ShownTable(TableModel):
-    """An MDP of which `seen` says, by the name of the state, what is observed in each; with `hidden` states
-    that look alike. `action_space` may be a MultiDiscrete of as many actions as the MDP has.
-    """
-
-    def __init__(
-        self,
-        mdp: MDP,
-        space: spaces.Space[Any],
-        seen: Mapping[str, Any],
-        *,
-        action_space: spaces.MultiDiscrete | None = None,
-    ) -> None:
-        super().__init__(mdp)
-        self.observation_space, self.action_space = space, action_space
-        rows = [seen[mdp.state_name(s)] for s in range(mdp.n_states)]
-        self.shown = _Columns()
-        self.parts: tuple[str, ...] = ()
-        if isinstance(space, spaces.Dict):
-            self.parts = tuple(space.spaces)
-            for part, leaf in space.spaces.items():
-                setattr(self.shown, part, np.array([row[part] for row in rows], dtype=leaf.dtype))
-        else:
-            self.shown.whole = np.array(rows, dtype=space.dtype)
-        alive = [str(row) for s, row in enumerate(rows) if not mdp.terminal[s]]
-        self.hidden = len(set(alive)) < len(alive)
-
-    def observe(self, state: TableState) -> Any:
-        """What is seen of each state, [B, ...], or a dict of such."""
-        if self.parts:
-            return {part: getattr(self.shown, part)[state.index] for part in self.parts}
-        return self.shown.whole[state.index]
-
-
-class _Columns(Holder):
-    """What is seen in each state, [S, ...]: one array, or one for each part."""
-
-    whole: npt.NDArray[Any]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class TableProbe(Probe):
-    """A probe that is an MDP, or a POMDP if its states look alike."""
-
-    model: TableModel
-
-    def vector_env(
-        self,
-        num_envs: int,
-        *,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "model",
-        limited: bool = True,
-    ) -> VectorEnv[Any, Any, Any]:
-        """The probe as a vector environment, with its time limit unless not `limited`."""
-        limit = self.limit if limited else None
-        if face == "sync":
-            return _synchronous(lambda: ModelEnv(self.model), num_envs, limit, autoreset_mode)
-        if face == "torch":
-            from rlkit.envs.device import TorchVectorEnv
-
-            return TorchVectorEnv(
-                self.model,
-                device="cpu",
-                num_envs=num_envs,
-                max_episode_steps=limit,
-                autoreset_mode=autoreset_mode,
-            )
-        return ModelVectorEnv(
-            self.model, num_envs=num_envs, max_episode_steps=limit, autoreset_mode=autoreset_mode
-        )
-
-    def truth(self, gamma: float) -> Truth:
-        """Optimum and values, discounted by `gamma` [0, 1]; with memory where states look alike."""
-        env, mdp = self._env, self._env.mdp()
-        if self.model.hidden:
-            optimum = solve(belief_mdp(env.pomdp()).mdp, gamma=gamma).initial.value
-            return _only(optimum)
-        best, worst = (solve(mdp, gamma=gamma, minimize=worst) for worst in (False, True))
-        numbered = self.model.action_space is None
-        states = np.flatnonzero(~mdp.terminal)
-        return Truth(
-            optimum=best.initial.value,
-            decision=best.initial.value - worst.initial.value > SAME,
-            names=tuple(mdp.state_name(int(s)) for s in states),
-            obs=_rows(env.observations(), states),
-            first=mdp.initial[states] > 0,
-            value=_common(best.value, worst.value)[states],
-            q=mdp.table(_common(best.q, worst.q) if numbered else np.full(mdp.n_choices, np.nan))[states],
-        )
-
-    @cached_property
-    def _env(self) -> ModelEnv:
-        return ModelEnv(self.model)
-
-
-class ContinuousBandit(gym.Env[Any, Any]):
-    """One step: a target in [-1, 1] is shown, and an action [1] earns minus its squared distance from it."""
-
-    observation_space = spaces.Box(-1, 1, (1,), np.float32)
-    action_space = spaces.Box(-1, 1, (1,), np.float32)
-
-    def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Draw a target."""
-        super().reset(seed=seed)
-        self.target = self.np_random.uniform(-1, 1, 1).astype(np.float32)
-        return self.target.copy(), {}
-
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Pay and end; a ValueError for an action of the wrong shape or outside the space."""
-        taken = np.asarray(action, dtype=np.float64)
-        if taken.shape != (1,) or not -1 <= taken[0] <= 1:
-            raise ValueError(f"action {action!r} is not in {self.action_space}")
-        return self.target.copy(), -float((taken[0] - self.target[0]) ** 2), True, False, {}
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bandit(Probe):
-    """A one-step problem given as an environment, whose largest reward is 0 everywhere."""
-
-    make: Callable[[], gym.Env[Any, Any]]
-    faces: tuple[str, ...] = ("sync",)
-
-    def vector_env(
-        self,
-        num_envs: int,
-        *,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "sync",
-        limited: bool = True,
-    ) -> VectorEnv[Any, Any, Any]:
-        """The probe as a vector environment."""
-        return _synchronous(self.make, num_envs, None, autoreset_mode)
-
-    def truth(self, gamma: float) -> Truth:
-        """The optimum 0; the value of a policy with noise lies below it."""
-        return _only(0.0)
-
-
-def _synchronous(
-    make: Callable[[], gym.Env[Any, Any]], num_envs: int, limit: int | None, mode: AutoresetMode
-) -> VectorEnv[Any, Any, Any]:
-    def limited() -> gym.Env[Any, Any]:
-        return make() if limit is None else TimeLimit(make(), limit)
-
-    return SyncVectorEnv([limited] * num_envs, autoreset_mode=mode)
-
-
-def _only(optimum: float) -> Truth:
-    """What is known where states cannot be seen, or their values depend on the policy."""
-    none = np.zeros(0)
-    return Truth(optimum, True, (), None, none.astype(np.bool_), none, none.reshape(0, 0))
-
-
-def _rows(observations: Any, index: npt.NDArray[np.int64]) -> Any:
-    if isinstance(observations, dict):
-        return {part: array[index] for part, array in observations.items()}
-    return observations[index]
-
-
-def _common(best: FloatArray, worst: FloatArray) -> FloatArray:
-    """Values that all policies share, nan elsewhere."""
-    return np.where(np.abs(best - worst) <= SAME, best, np.nan)
-
-
-# The problems. An action named in none of the outcomes is illegal.
+# State -> action -> outcomes. A state that is not named is the end, an action that is not is illegal.
+Table = Mapping[str, Mapping[str, Outcomes]]
 
 
 def _then(successor: str, reward: float = 0.0) -> Outcomes:
@@ -389,6 +159,28 @@ def _picture() -> TableModel:
     seen = {**{str(cell): grid for cell, grid in enumerate(grids)}, "end": 0 * grids[0]}
     table = {str(cell): _pays(0, 1) if cell < 8 else _pays(1, 0) for cell in range(16)}
     return ShownTable(_mdp(table, *table), spaces.Box(0, 1, (4, 4, 1), np.uint8), seen)
+
+
+class ContinuousBandit(gym.Env[Any, Any]):
+    """One step: a target in [-1, 1] is shown, and an action [1] earns minus its squared distance from it."""
+
+    observation_space = spaces.Box(-1, 1, (1,), np.float32)
+    action_space = spaces.Box(-1, 1, (1,), np.float32)
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        """Draw a target."""
+        super().reset(seed=seed)
+        self.target = self.np_random.uniform(-1, 1, 1).astype(np.float32)
+        return self.target.copy(), {}
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Pay and end; a ValueError for an action of the wrong shape or outside the space."""
+        taken = np.asarray(action, dtype=np.float64)
+        if taken.shape != (1,) or not -1 <= taken[0] <= 1:
+            raise ValueError(f"action {action!r} is not in {self.action_space}")
+        return self.target.copy(), -float((taken[0] - self.target[0]) ** 2), True, False, {}
 
 
 PROBES: dict[str, Probe] = {

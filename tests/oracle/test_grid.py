@@ -8,7 +8,8 @@ import torch
 from rlkit.agents import AGENTS
 from rlkit.agents.stepper import Stepper
 from rlkit.check.agents import MODES, Place, run_cell
-from rlkit.check.probes import FACES, PROBES
+from rlkit.check.probe import FACES
+from rlkit.check.probes import PROBES
 
 from .settings import MEMORY, REFUSED, backbones, has_backbone
 

@@ -8,7 +8,8 @@ from rlkit.check import check_agent
 from rlkit.check.agents import MODES, grid
 from rlkit.check.batch import batch_findings
 from rlkit.check.model import model_findings
-from rlkit.check.probes import FACES, PROBES, TableProbe
+from rlkit.check.probe import FACES, TableProbe
+from rlkit.check.probes import PROBES
 
 from . import tabular
 
