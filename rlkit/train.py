@@ -6,6 +6,7 @@ checkpoints/     the newest checkpoint, with everything that going on needs
 tensorboard/     the same metrics as events
 """
 
+import difflib
 import json
 import platform
 import signal
@@ -21,16 +22,20 @@ from typing import Any, TypeAlias
 from rlkit import __version__, checkpoint
 from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError
 from rlkit.agents.config import whole_steps
+from rlkit.agents.monitor import warnings
 from rlkit.agents.storage import check_savable
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
+from rlkit.nn import resolve
 
 CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
 CHECKPOINTS = 10
 PROGRESS_SECONDS = 0.25
 
-OnProgress: TypeAlias = Callable[[Record], None]
+# What is shown is a record with two fields more: `network`, which backbone it is and why, and `warnings`,
+# those of the gradient monitor, or None without one.
+OnProgress: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 class RunError(RlkitError):
@@ -58,15 +63,14 @@ def train(
     device: str = "auto",
     on_progress: OnProgress | None = None,
 ) -> Agent:
-    """Learn for exactly `steps` environment steps; `out` is the run folder, if there is to be one.
+    """Learn for `steps` environment steps; `out` is the run folder, if there is to be one.
 
-    `overrides` changes fields of the agent's configuration; `on_progress` gets a record at most four
-    times a second and at the end. Raises ConfigError, StepsError, RunError if `out` holds a run already,
+    These are taken exactly, or fewer where early stopping is configured. `overrides` changes fields of the
+    agent's configuration; `on_progress` gets a record at most four times a second, at evaluations and at the
+    end. Raises ConfigError, StepsError, RunError if `out` holds a run already,
     NonFiniteError if learning broke down, Interrupted on Ctrl-C.
     """
-    if agent not in AGENTS:
-        raise ConfigError(f"no agent {agent!r}; the agents are {', '.join(sorted(AGENTS))}")
-    algorithm = AGENTS[agent]
+    algorithm = find_agent(agent)
     config = algorithm.configure(env_id, overrides)
     learner = algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
     steps = whole_steps(steps)
@@ -83,6 +87,15 @@ def train(
     return _learn(learner, steps, out, on_progress)
 
 
+def find_agent(name: str) -> type[Agent]:
+    """The agent of that name; ConfigError, with the nearest one, if there is none."""
+    if name in AGENTS:
+        return AGENTS[name]
+    near = difflib.get_close_matches(name, AGENTS, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the agents are {', '.join(sorted(AGENTS))}"
+    raise ConfigError(f"no agent {name!r}; {hint}")
+
+
 def resume(
     run_dir: Path, *, steps: int | None = None, device: str = "auto", on_progress: OnProgress | None = None
 ) -> Agent:
@@ -90,16 +103,20 @@ def resume(
 
     Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
     """
-    total = planned_steps(run_dir) if steps is None else whole_steps(steps)
+    total = read_config(run_dir)["steps"] if steps is None else whole_steps(steps)
     learner = checkpoint.load(run_dir, device=device)
+    if learner.early_stopping.stopped and total == learner.horizon:
+        raise RunError(
+            f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
+        )
     if total <= learner.steps:
         raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
     _write_config(run_dir, learner, total)
     return _learn(learner, total, run_dir, on_progress)
 
 
-def planned_steps(run_dir: Path) -> int:
-    """How many steps a run is meant to take in all; raises RunError if the folder holds no run."""
+def read_config(run_dir: Path) -> dict[str, Any]:
+    """What a run is: its config.json, with `steps` in all; raises RunError if the folder holds no run."""
     file = run_dir / CONFIG
     try:
         config = json.loads(file.read_text())
@@ -108,7 +125,7 @@ def planned_steps(run_dir: Path) -> int:
     steps = config.get("steps") if isinstance(config, dict) else None
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"{run_dir} holds no run that can be resumed: {file} has no whole number of steps")
-    return steps
+    return {"env_id": None, "env_kwargs": {}, **config}
 
 
 def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None) -> Agent:
@@ -124,6 +141,8 @@ def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress |
             raise NonFiniteError(f"{error}{kept}") from None
         except KeyboardInterrupt:
             raise Interrupted(out, recorder.saved) from None
+    if out is not None:
+        _write_config(out, agent, total)
     return agent
 
 
@@ -145,21 +164,23 @@ class _Recorder:
         self.start = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
         self.shown = float("-inf")
+        self.network = resolve(agent.config.backbone, agent.encoder)[1] if agent.optimizers else "a table"
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
-        end = agent.steps >= self.total
+        end, evaluated = agent.finished, "eval_return" in metrics
         now = time.perf_counter()
         record = _record(agent, metrics, now - self.start, self.before, self.first)
-        if self.log is not None and (end or self._crosses(self.total // RECORDS, agent.steps)):
+        if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
             self.log.write(record)
         stop = self.interrupted.is_set()
         if self.out is not None and (end or stop or self._crosses(self.total // CHECKPOINTS, agent.steps)):
             checkpoint.save(self.out, agent)
             self.saved = agent.steps
         self.last = agent.steps
-        if self.on_progress is not None and (end or now - self.shown >= PROGRESS_SECONDS):
+        if self.on_progress is not None and (end or evaluated or now - self.shown >= PROGRESS_SECONDS):
             self.shown = now
-            self.on_progress(record)
+            watched = None if agent.monitor is None else warnings(metrics)
+            self.on_progress({**record, "network": self.network, "warnings": watched})
         if stop and not end:
             raise KeyboardInterrupt
 
@@ -214,6 +235,7 @@ def _write_config(out: Path, agent: Agent, steps: int) -> None:
         "config": agent.config.to_json(),
         "seed": agent.seed,
         "steps": steps,
+        "stopped_early": agent.steps if agent.early_stopping.stopped and agent.steps < steps else None,
         "device": str(agent.device),
         "versions": {"rlkit": __version__, "python": platform.python_version(), **packages},
     }

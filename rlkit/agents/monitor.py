@@ -7,7 +7,7 @@ For every layer with weights, of the last batch that was learned from,
     dead/<layer>    the share of its units whose activation is flat on the whole batch, so that they learn
                     nothing from it: a ReLU at 0, a tanh beyond +-0.99, a sigmoid within 0.01 of 0 or 1
 
-Gradients vanish where those of the first layer of a network are below 1e-4 of those of its last.
+Gradients vanish where those of the first layer of a network are below 1e-3 of those of its last.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-VANISHING = 1e-4  # of the last layer's gradient norm
+VANISHING = 1e-3  # of the last layer's gradient norm
 EXPLODING = 1e3
 DEAD = 0.5  # of a layer's units
 
@@ -71,7 +71,7 @@ class GradientMonitor:
 
 
 def warnings(metrics: Mapping[str, float | int | None]) -> list[str]:
-    """What is wrong by the figures of a `GradientMonitor`, a line each, with what helps."""
+    """What is wrong by the figures of a `GradientMonitor`: lines of "what in LAYER, how much; what helps"."""
     found = []
     figures = {name: value for name, value in metrics.items() if value is not None}
     gradients = {name.removeprefix("grad/"): g for name, g in figures.items() if name.startswith("grad/")}
@@ -79,19 +79,19 @@ def warnings(metrics: Mapping[str, float | int | None]) -> list[str]:
         ratio = gradients[first] / gradients[last] if gradients[last] else 1.0
         if ratio < VANISHING:
             found.append(
-                f"vanishing: the gradient of {first} is {ratio:.0e} of that of {last}; "
+                f"vanishing gradient in {first}, {ratio:.0e} of that in {last}; "
                 "try norm=layer, skip=true or activation=relu"
             )
     for layer, gradient in gradients.items():
         if gradient > EXPLODING:
             found.append(
-                f"exploding: the gradient of {layer} is {gradient:.0e}; "
+                f"exploding gradient in {layer}, its norm is {gradient:.0e}; "
                 "try a smaller learning_rate or max_grad_norm, or norm=layer"
             )
     for name, share in figures.items():
         if name.startswith("dead/") and share > DEAD:
             found.append(
-                f"dead units: {share:.0%} of {name.removeprefix('dead/')}; "
+                f"dead units in {name.removeprefix('dead/')}, {share:.0%} of them; "
                 "try activation=leaky_relu, norm=layer or a smaller learning_rate"
             )
     return found

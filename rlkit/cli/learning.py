@@ -1,4 +1,4 @@
-"""`rlkit train` and `rlkit eval`: agents, and how close to the optimum they come."""
+"""`rlkit train`, `rlkit eval` and `rlkit agents`: agents, and how close to the optimum they come."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ from rlkit.cli.common import INTERRUPTED, MISSED, EnvKnobs, Json, app, knobs, re
 if TYPE_CHECKING:
     from rlkit.agents import Agent
 
+# Those of rlkit.agents.AGENTS, which takes seconds to import.
+AGENT_NAMES = ("a2c", "dqn", "ppo", "pqn", "rainbow", "reinforce", "sac")
+
 
 @app.command()
 def train(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="An environment id.")] = None,
-    agent: Annotated[str | None, typer.Option(help="ppo or dqn.  [default: ppo]")] = None,
+    agent: Annotated[str | None, typer.Option(help=f"{', '.join(AGENT_NAMES)}.  [default: ppo]")] = None,
     steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: by task]")] = None,
     seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
     set: Annotated[
@@ -34,7 +37,7 @@ def train(
     from rlkit.agents import default_steps
     from rlkit.envs.registry import resolve
     from rlkit.evaluate import report as grade
-    from rlkit.train import Interrupted, planned_steps
+    from rlkit.train import Interrupted, read_config
     from rlkit.train import resume as go_on
     from rlkit.train import train as learn
 
@@ -42,19 +45,19 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
-        total = default_steps(algorithm, id) if steps is None else steps
-        folder = out or _free_folder(f"{id.split('/')[-1]}-{algorithm}-{chosen_seed}")
-        title = f"{algorithm} on {id}, seed {chosen_seed}"
+        env_id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
+        total = default_steps(algorithm, env_id) if steps is None else steps
+        folder = out or _free_folder(f"{env_id.split('/')[-1]}-{algorithm}-{chosen_seed}")
+        title, given_knobs = f"{algorithm} on {env_id}, seed {chosen_seed}", knobs(env)
 
         def run(view: report.TrainingView) -> Agent:
             return learn(
-                id,
+                env_id,
                 agent=algorithm,
                 steps=total,
                 seed=chosen_seed,
                 overrides=knobs(set),
-                env_kwargs=knobs(env),
+                env_kwargs=given_knobs,
                 out=folder,
                 device=device,
                 on_progress=view,
@@ -62,14 +65,17 @@ def train(
     else:
         given = {"ID": id, "--set": set, "--env": env, "--seed": seed, "--agent": agent, "--out": out}
         refuse("a run that goes on has its own", given)
-        folder, total = resume, planned_steps(resume) if steps is None else steps
+        run_config = read_config(resume)
+        folder, total = resume, run_config["steps"] if steps is None else steps
+        env_id, given_knobs = run_config["env_id"], run_config["env_kwargs"]
         title = f"going on with {resume}"
 
         def run(view: report.TrainingView) -> Agent:
             return go_on(folder, steps=steps, device=device, on_progress=view)
 
     try:
-        with report.TrainingView(console, title=title, steps=total) as view:
+        marks = {} if given_knobs else _landmarks(env_id)
+        with report.TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(view)
     except Interrupted as stop:
         print(
@@ -82,6 +88,13 @@ def train(
     except KeyboardInterrupt:
         print(f"rlkit: trained and saved in {folder}; grade it with: rlkit eval {folder}", file=sys.stderr)
         return INTERRUPTED
+    early = trained.early_stopping
+    if trained.steps < total:
+        print(
+            f"rlkit: stopped early at step {trained.steps} of {total}, after {early.waited} evaluations "
+            f"without one above {early.best_return:.6g}; the agent is that of step {early.best_step}",
+            file=sys.stderr,
+        )
     show(json, record, lambda: report.grade(record))
     if not json:
         console.print(
@@ -110,6 +123,38 @@ def evaluate(
     exact = record["exact"]
     reached = record["mean_return"] if exact is None else exact["percent_of_optimum"]
     return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
+
+
+@app.command()
+def agents(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="An agent, for its settings.")] = None,
+    json: Json = False,
+) -> None:
+    """List the agents, or the settings of one."""
+    from rlkit import report
+    from rlkit.agents import AGENTS
+    from rlkit.agents.describe import abilities, settings, summary
+    from rlkit.train import find_agent
+
+    if name is None:
+        records = [abilities(agent) for _, agent in sorted(AGENTS.items())]
+        show(json, {"agents": records}, lambda: report.agents(records))
+        return
+    agent = find_agent(name)
+    record = {"agent": name, "summary": summary(agent), "settings": settings(agent)}
+    show(json, record, lambda: report.settings(record))
+
+
+def _landmarks(env_id: str | None) -> dict[str, float]:
+    """What is known of an environment's return: the optimum, within the time limit if any, and chance."""
+    from rlkit.catalogue import listed
+
+    record = next((record for record in listed() if record["id"] == env_id), None)
+    if record is None:
+        return {}
+    optimum = record["optimum_in_limit"] or record["optimum"]
+    found = {"optimum": optimum, "random play": record["random"]}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _free_folder(name: str) -> Path:

@@ -1,8 +1,19 @@
 """What the command line shows, made from plain records: tables, heat maps, a live view of training."""
 
 from rlkit.report.environments import Environments, environment, findings
-from rlkit.report.learning import TrainingView, grade
+from rlkit.report.learning import agents, grade, settings
 from rlkit.report.parts import number
 from rlkit.report.solving import solution
+from rlkit.report.training import TrainingView
 
-__all__ = ["Environments", "TrainingView", "environment", "findings", "grade", "number", "solution"]
+__all__ = [
+    "Environments",
+    "TrainingView",
+    "agents",
+    "environment",
+    "findings",
+    "grade",
+    "number",
+    "settings",
+    "solution",
+]

@@ -1,0 +1,94 @@
+"""What the agents can deal with, and what their settings mean, found out from the agents themselves."""
+
+import dataclasses
+import inspect
+import re
+from typing import Any, get_origin, get_type_hints
+
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from rlkit.errors import RlkitError
+
+from ..nn import Discrete
+from .base import Agent
+
+ACTIONS: dict[str, spaces.Space[Any]] = {
+    "Discrete": spaces.Discrete(2),
+    "MultiDiscrete": spaces.MultiDiscrete([2, 3]),
+    "Box": spaces.Box(-1, 1, (2,), np.float32),
+}
+OBSERVATIONS: dict[str, spaces.Space[Any]] = {
+    "categories": spaces.Discrete(2),
+    "numbers": spaces.Box(-1, 1, (2,), np.float32),
+    "grids": spaces.Box(0, 255, (36, 36, 3), np.uint8),
+}
+
+
+class Spaces(VectorEnv[Any, Any, Any]):
+    """An environment that is nothing but its spaces."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    num_envs = 1
+
+    def __init__(self, observation: spaces.Space[Any], action: spaces.Space[Any]) -> None:
+        self.single_observation_space, self.single_action_space = observation, action
+
+
+def abilities(agent: type[Agent]) -> dict[str, Any]:
+    """What it can act in and observe, whether with memory, and whether it heeds masks of legal actions."""
+    actions = [name for name in ACTIONS if _made(agent, action=name)]
+    observations = [name for name in OBSERVATIONS if _made(agent, observation=name, action=actions[0])]
+    like = {"observation": observations[0], "action": actions[0]}
+    found = _made(agent, **like)
+    return {
+        "agent": agent.name,
+        "summary": summary(agent),
+        "actions": actions,
+        "observations": observations,
+        "memory": _made(agent, **like, backbone="gru", hidden=(8,)) is not None,
+        "masks": found is not None and isinstance(found.head, Discrete),
+    }
+
+
+def settings(agent: type[Agent]) -> list[dict[str, str]]:
+    """Name, type, default and meaning of every field of the agent's configuration."""
+    meanings: dict[str, str] = {}
+    types = get_type_hints(agent.Config)
+    for kind in reversed(agent.Config.__mro__):
+        if dataclasses.is_dataclass(kind):
+            meanings |= _comments(kind)
+    return [
+        {
+            "name": field.name,
+            "type": "ints" if get_origin(types[field.name]) is tuple else types[field.name].__name__,
+            "default": ",".join(map(str, d)) if isinstance(d := field.default, tuple) else str(d),
+            "meaning": meanings.get(field.name, ""),
+        }
+        for field in dataclasses.fields(agent.Config)
+    ]
+
+
+def summary(agent: type[Agent]) -> str:
+    """The first sentence on the agent."""
+    return inspect.cleandoc(agent.__doc__ or "").split("\n")[0]
+
+
+def _comments(kind: type[Any]) -> dict[str, str]:
+    """What stands behind the fields of a class in its source."""
+    try:
+        source = inspect.getsource(kind)
+    except OSError:  # a Python without sources
+        return {}
+    return dict(re.findall(r"^    (\w+): .*  # (.+)$", source, re.MULTILINE))
+
+
+def _made(
+    agent: type[Agent], *, observation: str = "categories", action: str, **overrides: Any
+) -> Agent | None:
+    """An agent for these spaces, or None if it refuses them."""
+    try:
+        return agent(Spaces(OBSERVATIONS[observation], ACTIONS[action]), device="cpu", **overrides)
+    except RlkitError:
+        return None

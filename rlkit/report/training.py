@@ -1,0 +1,159 @@
+"""The live view of a training run."""
+
+from __future__ import annotations
+
+import math
+import sys
+import textwrap
+import time
+from collections.abc import Mapping
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.panel import Panel
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from rlkit.report.chart import chart
+from rlkit.report.parts import NOTHING_KNOWN, Record, clock, number
+
+KNOWN = {
+    "step",
+    "episodes",
+    "mean_return",
+    "mean_length",
+    "seconds",
+    "steps_per_second",
+    "network",
+    "warnings",
+}
+EVALUATIONS = {"eval_return", "best_return", "best_step", "stopped_early"}
+ROWS = 7  # of facts
+FRAME = 4 + ROWS + 3  # lines that are neither curve nor warnings
+MOST_POINTS = 2000
+
+
+class TrainingView:
+    """Progress of a training run: live on a terminal, a line now and then elsewhere.
+
+    `marks` are returns to compare with, such as the optimum. What is shown keeps its place: a view is as high
+    at the start as at the end.
+    """
+
+    def __init__(
+        self, console: Console, *, title: str, steps: int, marks: Mapping[str, float] | None = None
+    ) -> None:
+        self.console, self.title, self.steps, self.marks = console, title, steps, dict(marks or {})
+        self.returns: list[tuple[float, float]] = []
+        self.latest: dict[str, float] = {}  # of everything that is not in every record
+        self.warned: set[str] = set()
+        self.shown = -math.inf
+        self.live = (
+            Live(console=console, refresh_per_second=8, transient=False) if console.is_terminal else None
+        )
+
+    def __enter__(self) -> TrainingView:
+        if self.live is not None:
+            self.live.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        if self.live is not None:
+            self.live.stop()
+
+    def __call__(self, record: Record) -> None:
+        """Show a progress record; without a terminal at most one every two seconds, and the last."""
+        if record.get("mean_return") is not None:
+            self.returns.append((record["step"], record["mean_return"]))
+            if len(self.returns) > MOST_POINTS:
+                self.returns = self.returns[::2]
+        self.latest |= {k: v for k, v in record.items() if k not in KNOWN and "/" not in k}
+        if self.live is not None:
+            self.live.update(self.panel(record))
+            return
+        for warning in record.get("warnings") or ():
+            what, _, _ = warning.partition(",")
+            if what not in self.warned:
+                self.warned.add(what)
+                print(f"rlkit: warning: {warning}", file=sys.stderr)
+        over = record["step"] >= self.steps or self.latest.get("stopped_early")
+        if over or time.monotonic() - self.shown >= 2:
+            self.shown = time.monotonic()
+            self.console.print(self._line(record), highlight=False, soft_wrap=True)
+
+    def _line(self, record: Record) -> str:
+        parts = [
+            f"step {record['step']}/{self.steps}",
+            f"return {number(record.get('mean_return'), 4)}",
+            f"{number(record['steps_per_second'], 3)} steps/s",
+        ]
+        if "eval_return" in self.latest:
+            parts.insert(2, f"evaluation {number(self.latest['eval_return'], 4)}")
+        return "  ".join(parts)
+
+    def panel(self, record: Record) -> RenderableType:
+        """The dashboard of one moment."""
+        width = self.console.width - 4
+        watched = record.get("warnings") is not None
+        room = self.console.height - 1 - FRAME - (2 if watched else 0)
+        curve = chart(
+            self.returns, end=self.steps, width=width, height=max(3, min(14, room)), marks=self.marks
+        )
+        network = Text(
+            f"network  {record.get('network', NOTHING_KNOWN)}", "dim", no_wrap=True, overflow="ellipsis"
+        )
+        warnings = self._warnings(record["warnings"], width) if watched else []
+        parts: list[RenderableType] = [
+            self._progress(record),
+            Text(),
+            *curve,
+            Text(),
+            self._facts(record),
+            network,
+            *warnings,
+        ]
+        return Panel(Group(*parts), title=self.title, padding=(0, 1))
+
+    def _progress(self, record: Record) -> Table:
+        rate = record["steps_per_second"]
+        left = (self.steps - record["step"]) / rate if rate else math.inf
+        bar = Table.grid(padding=(0, 1), expand=True)
+        bar.add_column(ratio=1)
+        bar.add_column(justify="right", no_wrap=True)
+        steps = f"{self.steps:,}"
+        bar.add_row(
+            ProgressBar(total=self.steps, completed=record["step"]),
+            f"{record['step']:>{len(steps)},} / {steps} steps  {clock(left):>7} left",
+        )
+        return bar
+
+    def _facts(self, record: Record) -> Table:
+        main = [
+            ("return", number(record.get("mean_return"), 5)),
+            *((name, number(value, 5)) for name, value in self.marks.items()),
+            ("episode length", number(record.get("mean_length"), 4)),
+            ("episodes", f"{record['episodes']:,}"),
+            ("steps/s", f"{record['steps_per_second']:,.0f}"),
+        ]
+        if "eval_return" in self.latest:
+            found, best = (number(self.latest[key], 4) for key in ("eval_return", "best_return"))
+            main.append(("evaluation", f"{found}, best {best}"))
+        detail = [(k.replace("_", " "), number(v, 4)) for k, v in self.latest.items() if k not in EVALUATIONS]
+        table = Table.grid(padding=(0, 2))
+        for width in (15, 17, 15, 17):
+            table.add_column(width=width, no_wrap=True, style="dim" if width == 15 else "")
+        for i in range(ROWS):
+            table.add_row(
+                *(main[i] if i < len(main) else ("", "")), *(detail[i] if i < len(detail) else ("", ""))
+            )
+        return table
+
+    def _warnings(self, warnings: list[str], width: int) -> list[Text]:
+        """Two lines, whatever there is to say."""
+        lines = textwrap.wrap(f"! {warnings[0]}", width) if warnings else []
+        if len(warnings) > 1:
+            lines[1:] = textwrap.wrap(
+                f"{lines[1] if len(lines) > 1 else ''} ({len(warnings) - 1} more)", width
+            )
+        return [Text(line, "yellow") for line in [*lines, "", ""][:2]]
