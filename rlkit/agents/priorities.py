@@ -2,10 +2,8 @@
 
 import torch
 from torch import Generator, Tensor
-from torch.nn import functional
 
 SMALLEST_ERROR = 1e-6  # so that nothing is never drawn
-BLOCK = 256  # weights that are added up first
 
 
 class Priorities:
@@ -13,7 +11,7 @@ class Priorities:
 
     def __init__(self, size: int, *, alpha: float, device: torch.device) -> None:
         self.alpha = alpha
-        self.weight = torch.zeros(-(-size // BLOCK) * BLOCK, dtype=torch.float64, device=device)
+        self.weight = torch.zeros(size, dtype=torch.float64, device=device)
         self.highest = torch.ones((), dtype=torch.float64, device=device)
 
     def renew(self, at: Tensor, where: Tensor) -> None:
@@ -34,23 +32,7 @@ def draw(weight: Tensor, size: int, *, generator: Generator) -> Tensor:
 
 
 def search(weight: Tensor, part: Tensor) -> Tensor:
-    """The first entries [N] of `weight` [n] up to which its sum is more than the parts [N] of the whole.
-
-    Sums are taken in two steps, of blocks and within the blocks found, so that a million weights are added up
-    but no million sums written down.
-    """
-    if len(weight) % BLOCK:
-        weight = functional.pad(weight, (0, -len(weight) % BLOCK))
-    blocks = weight.view(-1, BLOCK)
-    total = blocks.sum(1)
-    upto = total.cumsum(0)
-    sought = below(part * upto[-1], upto[-1])
-    i = torch.searchsorted(upto, sought, right=True)
-    within = blocks[i].cumsum(1)
-    rest = below(sought - (upto[i] - total[i]), within[:, -1])
-    return i * BLOCK + torch.searchsorted(within, rest[:, None], right=True).squeeze(1)
-
-
-def below(x: Tensor, limit: Tensor) -> Tensor:
-    """`x` where it is from 0 up to the limit, else the nearest number there is."""
-    return x.clamp(min=0).minimum(torch.nextafter(limit, torch.zeros_like(limit)))
+    """The first entries [N] of `weight` [n] up to which its sum is more than the parts [N] of the whole."""
+    upto = weight.cumsum(0)
+    below_all = torch.nextafter(upto[-1], torch.zeros_like(upto[-1]))
+    return torch.searchsorted(upto, (part * upto[-1]).minimum(below_all), right=True)

@@ -140,7 +140,7 @@ class QNetwork(nn.Module):
         def layer(n_in: int, n_out: int, gain: float) -> nn.Module:
             if sigma:
                 return NoisyLinear(n_in, n_out, sigma=sigma, generator=generator)
-            return linear(n_in, n_out, gain=gain, init=config.init, generator=generator)
+            return linear(n_in, n_out, gain=gain, generator=generator)
 
         def stream(n_out: int) -> nn.Module:
             hidden = layer(n, width_before(config.activation, width), HIDDEN_GAIN)

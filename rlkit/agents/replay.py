@@ -62,6 +62,7 @@ class Replay:
         self.head = like.new_zeros(b, dtype=torch.int64)  # [B] the row of the present observation
         self.stored = like.new_zeros(b, dtype=torch.int64)  # [B] rows before the head
         self._written = 0  # rows of the longest ring, at most
+        self._ready = False
         self._b = torch.arange(b, device=like.device)
 
     def prioritise(self, alpha: float) -> None:
@@ -144,8 +145,11 @@ class Replay:
 
     @property
     def ready(self) -> bool:
-        """Whether there is anything to draw."""
-        return bool(self.start.any()) and int(self.stored.max()) >= self.span + self.stride - 1
+        """Whether there is anything to draw, which never changes back."""
+        if not self._ready:
+            filled = int(self.stored.max()) >= self.span + self.stride - 1
+            self._ready = filled and bool(self.start.any())
+        return self._ready
 
     def state(self) -> dict[str, Tensor]:
         """All that is stored, in the order of the rows written so far."""
