@@ -49,7 +49,7 @@ class Rollout(NamedTuple):
         return after
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def collect(
     stepper: Stepper,
     policy: Policy,

@@ -131,6 +131,15 @@ def test_the_budget_is_never_overrun() -> None:
 
 
 @pytest.mark.parametrize("algorithm", [PPO, A2C])
+@pytest.mark.parametrize("backbone", MEMORIES)
+def test_a_carried_state_can_be_learned_from(algorithm: Any, backbone: str) -> None:
+    learner = algorithm("probe/Ragged-v0", backbone=backbone, **SMALL).train(384)
+    before = [p.clone() for p in learner.network.parameters()]
+    learner.train(192)
+    assert any(not torch.equal(p, q) for p, q in zip(learner.network.parameters(), before, strict=True))
+
+
+@pytest.mark.parametrize("algorithm", [PPO, A2C])
 def test_a_mask_reaches_the_update(algorithm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The entropy of the learned policy is over the legal actions only: at first log 2 of three."""
     learner = algorithm("probe/Ragged-v0", **SMALL)
