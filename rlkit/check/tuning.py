@@ -13,21 +13,17 @@ class Tuning(NamedTuple):
     times: int = 1
 
 
-_POLICY: dict[str, object] = {
-    "learning_rate": 1e-2,
-    "entropy_coef": 0.02,
-    "hidden": (32,),
-    "max_grad_norm": 10.0,
-}
-_DQN: dict[str, object] = {"learning_rate": 1e-2, "hidden": (32,), "batch_size": 32}
-_DQN |= {"learning_starts": 64, "train_every": 16, "target_every": 16}
+_SMALL: dict[str, object] = {"learning_rate": 1e-2, "hidden": (32,)}
+_POLICY = _SMALL | {"entropy_coef": 0.02, "max_grad_norm": 10.0}
+_REPLAY = _SMALL | {"batch_size": 32, "learning_starts": 64, "train_every": 16, "updates_per_step": 0.125}
+_DQN = _REPLAY | {"target_every": 16}
 TUNINGS: dict[str, Tuning] = {
     "a2c": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
     "dqn": Tuning(_DQN),
-    "pqn": Tuning({"learning_rate": 1e-2, "hidden": (32,), "rollout_steps": 8}),
+    "pqn": Tuning(_SMALL | {"rollout_steps": 8}),
     "ppo": Tuning(_POLICY | {"rollout_steps": 16}),
     "rainbow": Tuning(_DQN | {"n_step": 1}),
-    "sac": Tuning(_DQN | {"target_rate": 0.05}),
+    "sac": Tuning(_REPLAY | {"target_rate": 0.05}),
     "reinforce": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
 }
 

@@ -10,7 +10,9 @@ from rlkit.nn.config import BACKBONES
 REFUSED: dict[str, set[str]] = {
     "dqn": {"combination", "box"},
     "pqn": {"combination", "box"},
+    "rainbow": {"combination", "box"},
 }
+WITHOUT_VALUES = {"sac"}  # its values have an entropy bonus, so that it shows none
 MEMORYLESS = ("mlp", "cnn")
 ON_PICTURES = "cnn"  # needs an observation that it can be laid over
 
