@@ -86,7 +86,7 @@ class CNN(nn.Module):
         self,
         grid: Grid,
         *,
-        channels: tuple[int, ...] = (32, 64),
+        channels: tuple[int, ...] = (16, 32),
         activation: str = "relu",
         init: str = "orthogonal",
         generator: Generator,

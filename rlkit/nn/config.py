@@ -21,7 +21,7 @@ class NetworkConfig(Settings):
     skip: bool = False
     dropout: float = 0.0  # the probability that a number is dropped
     init: str = "orthogonal"
-    channels: tuple[int, ...] = (32, 64)  # of the convolutions over small grids
+    channels: tuple[int, ...] = (16, 32)  # of the convolutions over small grids
     context: int = 32  # steps before the present one that attention sees
     heads: int = 2
     blocks: int = 1
