@@ -1,8 +1,13 @@
+import dataclasses
 import json
 
 import pytest
 
-from rlkit.agents import AGENTS, ConfigError, DQNConfig, PPOConfig, UnsupportedError
+from rlkit.agents import AGENTS, Agent, AgentConfig, ConfigError, DQNConfig, PPOConfig, UnsupportedError
+from rlkit.agents.describe import abilities, settings
+from rlkit.nn import NetworkConfig
+
+NETWORK = {field.name for field in dataclasses.fields(NetworkConfig)}
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
@@ -13,9 +18,9 @@ def test_json_round_trip(agent: type) -> None:
 
 def test_text_values() -> None:
     config = PPOConfig().replace(
-        {"hidden": "32,16", "learning_rate": "1e-4", "epochs": "3", "anneal": "false"}
+        {"hidden": "32,16", "learning_rate": "1e-4", "epochs": "3", "monitor": "yes"}
     )
-    assert (config.hidden, config.learning_rate, config.epochs, config.anneal) == ((32, 16), 1e-4, 3, False)
+    assert (config.hidden, config.learning_rate, config.epochs, config.monitor) == ((32, 16), 1e-4, 3, True)
 
 
 @pytest.mark.parametrize(
@@ -26,7 +31,12 @@ def test_text_values() -> None:
         ({"gamma": 1.5}, "gamma must be from 0 to 1"),
         ({"gamma": "high"}, "gamma must be of type float"),
         ({"epochs": 2.5}, "epochs must be of type int"),
-        ({"anneal": "perhaps"}, "anneal must be of type bool"),
+        ({"monitor": "perhaps"}, "monitor must be of type bool"),
+        ({"optimizer": "adamw"}, "optimizer must be one of adam, sgd, momentum, rmsprop; got 'adamw'"),
+        ({"schedule": "step"}, "schedule must be one of constant, linear, cosine"),
+        ({"l2": -1}, "l2 must be at least 0"),
+        ({"patience": 1}, "set evaluate_every too"),
+        ({"evaluate_every": -1}, "evaluate_every must be at least 0"),
         ({"hidden": "64,x"}, "hidden must be a list of integers"),
         ({"hidden": ""}, "hidden must be one or more"),
         ({"activation": "sine"}, "activation must be one of tanh"),
@@ -47,6 +57,48 @@ def test_agent_takes_a_config_or_overrides_of_it() -> None:
         AGENTS["ppo"]("CartPole-v1", config=DQNConfig())
 
 
-def test_continuous_actions_are_refused_by_name() -> None:
+@pytest.mark.parametrize("name", ["dqn", "pqn", "rainbow"])
+def test_continuous_actions_are_refused_by_name(name: str) -> None:
     with pytest.raises(UnsupportedError, match="Discrete action space, got Box"):
-        AGENTS["ppo"]("MountainCarContinuous-v0")
+        AGENTS[name]("MountainCarContinuous-v0")
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_what_an_agent_is_said_to_deal_with_it_does(agent: type[Agent]) -> None:
+    found = abilities(agent)
+    assert found["agent"] == agent.name
+    assert found["summary"].endswith(".")
+    for name, env_id in (("Discrete", "CartPole-v1"), ("Box", "MountainCarContinuous-v0")):
+        if name in found["actions"]:
+            agent(env_id)
+        else:
+            with pytest.raises(UnsupportedError):
+                agent(env_id)
+
+
+def test_abilities_by_hand() -> None:
+    assert abilities(AGENTS["ppo"]) == {
+        "agent": "ppo",
+        "summary": "Proximal policy optimisation.",
+        "actions": ["Discrete", "MultiDiscrete", "Box"],
+        "observations": ["categories", "numbers", "grids"],
+        "memory": True,
+        "masks": True,
+    }
+    assert abilities(AGENTS["dqn"])["actions"] == ["Discrete"]
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_every_setting_is_described(agent: type[Agent]) -> None:
+    found = {setting["name"]: setting for setting in settings(agent)}
+    assert list(found) == [field.name for field in dataclasses.fields(agent.Config)]
+    assert found["gamma"] == {
+        "name": "gamma",
+        "type": "float",
+        "default": str(agent.Config().gamma),
+        "meaning": "the discount",
+    }
+    assert found["hidden"]["type"] == "ints"
+    for field in dataclasses.fields(AgentConfig):
+        if field.name not in NETWORK:
+            assert found[field.name]["meaning"], field.name

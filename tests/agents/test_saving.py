@@ -1,11 +1,12 @@
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch
 
-from rlkit.agents import AGENTS, DQN, PPO, Agent, LoadError
+from rlkit.agents import AGENTS, DQN, PPO, Agent, LoadError, NonFiniteError
 from rlkit.agents.storage import META, TENSORS
 
 
@@ -32,7 +33,7 @@ def test_acting_on_one_and_on_many() -> None:
     obs = agent.observation_space.sample() * 0
     one, state = agent.act(obs)
     many, _ = agent.act(np.stack([obs, obs]), state)
-    assert isinstance(one, int)
+    assert isinstance(one, int | np.integer)
     assert many.tolist() == [one, one]
     with pytest.raises(ValueError, match="fits neither"):
         agent.act(np.zeros(3, np.float32))
@@ -73,3 +74,34 @@ def test_agents_leave_the_global_generator_alone(agent: type[Agent]) -> None:
     before = torch.get_rng_state()
     agent("FrozenLake-v1", hidden=(8,)).train(1_200).evaluate(3)
     assert torch.equal(before, torch.get_rng_state())
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
+def test_networks_that_share_layers_are_saved(backbone: str, tmp_path: Path) -> None:
+    agent = PPO("CartPole-v1", hidden=(8,), backbone=backbone, num_envs=4, rollout_steps=8).train(64)
+    agent.save(tmp_path / "saved")
+    saved = PPO.load(tmp_path / "saved").parameters()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in agent.parameters().items())
+
+
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_parameters_that_are_not_finite_are_not_saved(broken: float, tmp_path: Path) -> None:
+    agent = PPO("CartPole-v1", hidden=(8,))
+    agent.save(tmp_path / "saved")
+    next(agent.network.parameters()).data[0, 0] = broken
+    with pytest.raises(NonFiniteError, match=r"network/actor.mlp.layers.0.weight is not finite at step 0"):
+        agent.save(tmp_path / "saved")
+    kept = PPO.load(tmp_path / "saved")
+    assert all(p.isfinite().all() for p in kept.network.parameters())
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_dropout_draws_from_the_seed(agent: type[Agent]) -> None:
+    settings: dict[str, Any] = {"hidden": (8,), "dropout": 0.5, "num_envs": 4}
+    if hasattr(agent.Config, "learning_starts"):
+        settings |= {"learning_starts": 64, "batch_size": 16}
+    found = []
+    for world in (1, 2):
+        torch.manual_seed(world)
+        found.append(agent("rlkit/Exam-v0", seed=3, **settings).train(128).parameters())
+    assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])

@@ -1,0 +1,133 @@
+"""Optimisers, schedules, penalties and clipping against numbers worked out by hand."""
+
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from rlkit.agents import PPO, NonFiniteError, PPOConfig, storage
+from rlkit.agents.optimization import OPTIMIZERS, descend, make_optimizer, penalty, scheduled
+
+
+def weights(values: list[float]) -> nn.Parameter:
+    return nn.Parameter(torch.tensor([values], dtype=torch.float64))
+
+
+def steps_of(config: PPOConfig, gradients: list[float]) -> float:
+    """Where a weight that begins at 1 is after steps with these gradients."""
+    w = weights([1.0])
+    optimizer = make_optimizer(config, [w])
+    for g in gradients:
+        descend((g * w).sum(), optimizer, [w], config)
+    return w.item()
+
+
+def by_hand(name: str, gradients: list[float], rate: float, eps: float) -> float:
+    w, m, v = 1.0, 0.0, 0.0
+    for t, g in enumerate(gradients, 1):
+        match name:
+            case "sgd":
+                w -= rate * g
+            case "momentum":
+                m = 0.9 * m + g
+                w -= rate * m
+            case "rmsprop":
+                v = 0.99 * v + 0.01 * g * g
+                w -= rate * g / (math.sqrt(v) + 1e-5)
+            case "adam":
+                m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g * g
+                w -= rate * (m / (1 - 0.9**t)) / (math.sqrt(v / (1 - 0.999**t)) + eps)
+    return w
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_optimisers_are_those_of_the_textbook(name: str) -> None:
+    config = PPOConfig(optimizer=name, learning_rate=0.1, adam_eps=1e-3, max_grad_norm=1e9)
+    gradients = [1.0, -0.5, 2.0, 2.0]
+    expected = by_hand(name, gradients, 0.1, 1e-3)
+    assert steps_of(config, gradients) == pytest.approx(expected, rel=1e-9)
+    others = {by_hand(other, gradients, 0.1, 1e-3) for other in OPTIMIZERS if other != name}
+    assert all(abs(expected - other) > 1e-3 for other in others), "the gradients must tell them apart"
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("constant", [2, 2, 2, 2]),
+        ("linear", [2, 1.5, 1, 0]),
+        ("cosine", [2, 1 + math.cos(math.pi / 4), 1, 0]),
+    ],
+)
+def test_schedules(schedule: str, rates: list[float]) -> None:
+    config = PPOConfig(learning_rate=2, schedule=schedule)
+    found = [scheduled(config, progress) for progress in (0, 0.25, 0.5, 1)]
+    assert found == pytest.approx(rates, abs=1e-12)
+
+
+def test_the_learning_rate_of_a_run_follows_its_schedule() -> None:
+    seen: list[float] = []
+    config = PPOConfig(num_envs=4, rollout_steps=8, hidden=(4,), learning_rate=1.0, schedule="linear")
+    PPO("rlkit/Exam-v0", config=config).train(128, callback=lambda _, m: seen.append(m["learning_rate"]))
+    assert seen == [1.0, 0.75, 0.5, 0.25]
+
+
+def test_penalties_are_on_weights_and_not_on_biases() -> None:
+    w, bias = weights([2.0, -3.0]), nn.Parameter(torch.tensor([5.0], dtype=torch.float64))
+    loss = penalty([w, bias], l1=0.1, l2=0.5)
+    assert loss.item() == pytest.approx(0.1 * 5 + 0.25 * 13)
+    loss.backward()
+    assert w.grad is not None
+    assert w.grad.tolist() == [pytest.approx([0.1 + 0.5 * 2, -0.1 - 0.5 * 3])]
+    assert bias.grad is None
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1.0, [-0.6, -0.8]), (10.0, [-3.0, -4.0])])
+def test_gradients_are_scaled_to_their_largest_norm(most: float, expected: list[float]) -> None:
+    w = weights([0.0, 0.0])
+    config = PPOConfig(optimizer="sgd", learning_rate=1, max_grad_norm=most)
+    norm = descend((w * torch.tensor([3.0, 4.0])).sum(), make_optimizer(config, [w]), [w], config)
+    assert norm.item() == pytest.approx(5)
+    assert w.tolist() == [pytest.approx(expected, rel=1e-5)]
+
+
+def test_the_penalty_is_part_of_what_is_gone_down() -> None:
+    w = weights([2.0])
+    config = PPOConfig(optimizer="sgd", learning_rate=0.1, l2=0.5, max_grad_norm=1e9)
+    descend(0 * w.sum(), make_optimizer(config, [w]), [w], config)
+    assert w.item() == pytest.approx(2 - 0.1 * 0.5 * 2)
+
+
+@pytest.mark.parametrize("factor", [float("nan"), float("inf")])
+def test_a_gradient_that_is_not_finite_never_reaches_the_parameters(factor: float) -> None:
+    w = weights([1.0])
+    config = PPOConfig()
+    with pytest.raises(NonFiniteError, match=r"the gradient's norm is (nan|inf), the loss (nan|inf)"):
+        descend((w * factor).sum(), make_optimizer(config, [w]), [w], config)
+    assert w.item() == 1.0
+
+
+def parameters_after_a_break(name: str, tmp_path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Of a training never stopped, and of one that was saved, loaded and went on."""
+
+    def save(agent: Any, metrics: Any) -> None:
+        if agent.steps == 64:
+            agent.save(tmp_path / "saved")
+
+    config = PPOConfig(num_envs=4, rollout_steps=8, hidden=(4,), optimizer=name, learning_rate=0.01)
+    whole = PPO("rlkit/Exam-v0", config=config).train(128, callback=save)
+    return whole.parameters(), PPO.load(tmp_path / "saved").continue_to(128).parameters()
+
+
+def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
+    return all(torch.equal(a[name], b[name]) for name in a)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_moments_survive_a_checkpoint(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert same(*parameters_after_a_break(name, tmp_path))
+    monkeypatch.setattr(storage, "optimizer_tensors", lambda optimizer: {})
+    lost = not same(*parameters_after_a_break(name, tmp_path))
+    assert lost == (name != "sgd"), "an optimiser with moments goes astray without them"
