@@ -1,43 +1,49 @@
 """Critics against values known in closed form, each rule with a control that breaks it."""
 
-import numpy as np
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
+from torch import Tensor
 
-from rlkit.agents import DQN, PPO
+from rlkit.agents import A2C, DQN, PPO, PQN, REINFORCE
 from rlkit.agents.stepper import Step, Stepper
 
 GAMMA = 0.8
 CONSTANT = 1 / (1 - GAMMA)
 
 
-def ppo_value() -> float:
-    config = {"gamma": GAMMA, "learning_rate": 0.02, "epochs": 8, "rollout_steps": 16, "num_envs": 4}
-    agent = PPO("probe/Constant-v0", **config, max_grad_norm=100, anneal=True).train(4_000)
-    with torch.no_grad():
-        return agent.network.value(torch.tensor([0]), (), None)[0].item()
+FAST: dict[str, Any] = {"gamma": GAMMA, "num_envs": 4, "max_grad_norm": 100, "schedule": "linear"}
 
 
-def dqn_value(n_step: int = 1) -> float:
-    config = {"gamma": GAMMA, "learning_rate": 0.01, "train_every": 32, "target_every": 32, "num_envs": 4}
-    agent = DQN("probe/Constant-v0", **config, learning_starts=100, n_step=n_step, anneal=True).train(3_000)
-    with torch.no_grad():
-        return agent.network(torch.tensor([0]), (), None)[0].max().item()
+def v(agent: type[PPO | A2C], **settings: Any) -> float:
+    return float(agent("probe/Constant-v0", **FAST, **settings).train(4_000).value([0])[0])
 
 
-def test_time_limits_do_not_lower_the_value() -> None:
-    assert ppo_value() == pytest.approx(CONSTANT, rel=0.03)
-    assert dqn_value() == pytest.approx(CONSTANT, rel=0.03)
-    assert dqn_value(n_step=3) == pytest.approx(CONSTANT, rel=0.03)
+def q(agent: type[DQN | PQN], **settings: Any) -> float:
+    return float(agent("probe/Constant-v0", **FAST, **settings).train(2_000).q_values([0]).max())
 
 
-def test_taking_truncation_for_termination_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+OFF = {"learning_rate": 0.01, "train_every": 32, "target_every": 32, "learning_starts": 64}
+VALUES: dict[str, Callable[[], float]] = {
+    "ppo": lambda: v(PPO, learning_rate=0.02, minibatches=1, rollout_steps=16),
+    "a2c": lambda: v(A2C, learning_rate=0.02),
+    "reinforce": lambda: v(REINFORCE, learning_rate=0.02, rollout_steps=16),
+    "pqn": lambda: q(PQN, learning_rate=0.01, rollout_steps=16),
+    "dqn": lambda: q(DQN, **OFF),
+    "dqn, three steps": lambda: q(DQN, **OFF, n_step=3),
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_time_limits_do_not_lower_the_value(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert VALUES[name]() == pytest.approx(CONSTANT, rel=0.03)
     right = Stepper.step
 
-    def wrong(self: Stepper, action: np.ndarray) -> Step:
+    def wrong(self: Stepper, action: Tensor) -> Step:
         step = right(self, action)
-        return step._replace(discount=np.where(step.done, np.float32(0), step.discount))
+        return step._replace(discount=torch.where(step.done, 0.0, step.discount))
 
     monkeypatch.setattr(Stepper, "step", wrong)
-    assert ppo_value() < 0.8 * CONSTANT
-    assert dqn_value() < 0.8 * CONSTANT
+    assert VALUES[name]() < 0.8 * CONSTANT, "truncation taken for termination would not be noticed"
