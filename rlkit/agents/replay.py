@@ -3,7 +3,7 @@
 A row is a moment: what was observed and, where a transition to learn from starts, what was done and what came
 of it. The successor of a row is the row after it, so every observation is stored once, in its own data type.
 At the end of an episode one row more holds the final observation, the true successor also where a time limit
-ended it; the next episode begins in the row after that. The row at the head of a ring holds the present
+ended it; the next episode begins in the row after that. The newest row of a ring holds the present
 observation. Neither of these starts a transition, and so one rule stands for the ends of episodes, for the
 newest step and for gaps: what follows a row can be used up to the next row that starts nothing.
 """
@@ -59,8 +59,8 @@ class Replay:
         self.reset = like.new_zeros(n, dtype=torch.bool)  # the first of an episode
         self.states = tuple(part.new_zeros((n // stride, *part.shape[1:])) for part in state)
         self.priorities: Priorities | None = None
-        self.head = like.new_zeros(b, dtype=torch.int64)  # [B] the row of the present observation
-        self.stored = like.new_zeros(b, dtype=torch.int64)  # [B] rows before the head
+        self.present = like.new_zeros(b, dtype=torch.int64)  # [B] the row of the present observation
+        self.stored = like.new_zeros(b, dtype=torch.int64)  # [B] rows before it that can be used
         self._written = 0  # rows of the longest ring, at most
         self._ready = False
         self._b = torch.arange(b, device=like.device)
@@ -84,14 +84,14 @@ class Replay:
 
         `state` is the network's before it read `obs`. Steps that are not valid are left out.
         """
-        here = self.head * self.num_envs + self._b
+        here = self.present * self.num_envs + self._b
         after = (here + self.num_envs) % self.size
         nowhere = torch.zeros_like(learn)
         self._put(here, obs, mask, reset, learn)
         self._put(after, step.next_obs, step.next_mask, nowhere, nowhere)
         self.action[here], self.reward[here], self.discount[here] = action, step.reward, step.discount
         if self.states:
-            kept = (step.valid & (self.head % self.stride == 0)).nonzero().squeeze(-1)
+            kept = (step.valid & (self.present % self.stride == 0)).nonzero().squeeze(-1)
             for stored, part in zip(self.states, state, strict=True):
                 stored[self._place(here[kept])] = part[kept]
         self._advance(torch.where(step.valid, 1 + step.done.long(), 0))
@@ -99,7 +99,7 @@ class Replay:
 
     def cut(self, where: Tensor) -> None:
         """Note for the environments `where` [B] that their next step does not follow on their newest."""
-        newest = (self.head - 1) % self.length * self.num_envs + self._b
+        newest = (self.present - 1) % self.length * self.num_envs + self._b
         self._advance((where & self.start[newest]).long())
 
     def draw(self, size: int, *, generator: torch.Generator, beta: float = 1.0) -> Drawn:
@@ -153,7 +153,7 @@ class Replay:
 
     def state(self) -> dict[str, Tensor]:
         """All that is stored, in the order of the rows written so far."""
-        own = {"head": self.head, "stored": self.stored}
+        own = {"present": self.present, "stored": self.stored}
         if self.priorities is not None:
             own["highest"] = self.priorities.highest
         return own | {name: column[:n] for name, (column, n) in self._columns(self._written).items()}
@@ -164,7 +164,7 @@ class Replay:
         for name, (column, n) in self._columns(self._written).items():
             column[:n] = tensors[name]
             column[n:] = 0
-        self.head[:], self.stored[:] = tensors["head"], tensors["stored"]
+        self.present[:], self.stored[:] = tensors["present"], tensors["stored"]
         if self.priorities is not None:
             self.priorities.highest.copy_(tensors["highest"])
 
@@ -189,13 +189,13 @@ class Replay:
             self.priorities.renew(at, start | (self.span > 1))
 
     def _advance(self, rows: Tensor) -> None:
-        self.head = (self.head + rows) % self.length
+        self.present.add_(rows).remainder_(self.length)
         # Of the oldest row, which the present step may have overwritten, nothing is used.
-        self.stored = (self.stored + rows).clamp(max=self.length - 2)
-        present = self.head * self.num_envs + self._b
-        self.start[present] = False
+        self.stored.add_(rows).clamp_(max=self.length - 2)
+        at = self.present * self.num_envs + self._b
+        self.start[at] = False
         if self.priorities is not None:
-            self.priorities.weight[present] = 0.0
+            self.priorities.weight[at] = 0.0
 
     def _uniform(self, size: int, generator: torch.Generator) -> Tensor:
         """Places are drawn until enough of them hold something."""
@@ -213,7 +213,7 @@ class Replay:
         if self.span == 1:
             return self.start[first]
         row, b = first // self.num_envs, first % self.num_envs
-        age = (self.head[b] - row) % self.length
+        age = (self.present[b] - row) % self.length
         return (age >= self.span) & (age <= self.stored[b])
 
     def _first(self, place: Tensor) -> Tensor:

@@ -58,8 +58,8 @@ def test_where_loading_starts_new_episodes_nothing_follows_on(tmp_path: Path) ->
     loaded = DQN.load(tmp_path / "saved")
     for b in range(4):
         own = slice(b, None, 4)
-        head = int(loaded.replay.head[b])
-        before = int(agent.replay.head[b])
+        head = int(loaded.replay.present[b])
+        before = int(agent.replay.present[b])
         gap = bool(agent.replay.start[own][before - 1])  # in the middle of an episode
         assert head == before + gap
         assert not loaded.replay.start[own][head - 1 : head + 1].any()

@@ -231,7 +231,7 @@ def test_a_gap_that_is_not_marked_would_be_noticed() -> None:
 
 def test_a_head_that_is_not_marked_would_be_noticed() -> None:
     w = world().turns(100)
-    w.replay.start[w.replay.head * 2 + torch.arange(2)] = True
+    w.replay.start[w.replay.present * 2 + torch.arange(2)] = True
     with pytest.raises(ValueError, match="is not in list"):
         mismatches(w, 3)
 
@@ -240,9 +240,9 @@ def test_after_a_cut_the_next_step_does_not_follow_on() -> None:
     w = world().turns(51)
     for b in range(2):
         w.record[b][-1] = w.record[b][-1]._replace(goes_on=False)
-    head = w.replay.head.clone()
+    head = w.replay.present.clone()
     w.replay.cut(torch.tensor([True, True]))
-    moved = (w.replay.head - head) % w.replay.length
+    moved = (w.replay.present - head) % w.replay.length
     ended = [not t[-1].goes_on and t[-1].next_obs != w.obs[b] for b, t in enumerate(w.record)]
     assert moved.tolist() == [0 if just else 1 for just in ended]
     w.obs = [obs + 5 for obs in w.obs]  # somewhere else
@@ -294,7 +294,7 @@ def largest_difference(w: World) -> float:
     with torch.no_grad():
         x, _ = backbone(embed(replay.obs[rows]), replay.state_at(first), replay.reset[rows])
     worst, compared = 0.0, 0
-    head = replay.head[first % 2]
+    head = replay.present[first % 2]
     for j in range(60):
         begun = bool(replay.start[first[j]])  # a sequence may begin with the end of an episode
         for k in range(int((head[j] - first[j] // 2) % replay.length)):
@@ -328,7 +328,9 @@ def test_every_row_is_learned_from_whatever_the_length_of_episodes() -> None:
     w = world(96, backbone=recurrent(), stride=4, span=6).turns(203)
     rows = w.replay.rows(w.replay.draw(5_000, generator=generator()).first, 6)[2:]
     learned = set(rows[w.replay.start[rows]].tolist())
-    age = (w.replay.head[torch.arange(2 * w.replay.length) % 2] - torch.arange(2 * w.replay.length) // 2) % 48
+    age = (
+        w.replay.present[torch.arange(2 * w.replay.length) % 2] - torch.arange(2 * w.replay.length) // 2
+    ) % 48
     inner = w.replay.start & (age > 4) & (age < 48 - 8)
     assert learned >= set(inner.nonzero().squeeze(1).tolist())
 
@@ -372,7 +374,7 @@ def test_only_sequences_that_are_stored_in_full_are_drawn() -> None:
         if not w.replay.ready:
             continue
         first = w.replay.draw(64, generator=generator()).first
-        age = (w.replay.head[first % 2] - first // 2) % w.replay.length
+        age = (w.replay.present[first % 2] - first // 2) % w.replay.length
         assert (first // 2 % 4 == 0).all()
         assert (age >= 8).all()
         assert (age <= w.replay.stored[first % 2]).all()
