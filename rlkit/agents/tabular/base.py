@@ -25,20 +25,24 @@ from .records import BoolArray, FloatArray, IntArray, Rule, Table, Transitions
 
 MAX_CELLS = 10_000_000
 STEPS_PER_ITERATION = 8192
-SHARED = ("num_envs", "gamma", "learning_rate", "schedule")  # what a table has in common with a network
+SHARED = (  # what a table has in common with a network
+    *("num_envs", "gamma", "learning_rate", "schedule"),
+    *("evaluate_every", "evaluate_episodes", "patience"),
+)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TabularConfig(AgentConfig):
-    """Fields of every tabular agent; of those of networks only the first four have a meaning."""
+    """Fields of every tabular agent; those of networks alone mean nothing here, and are refused."""
 
-    num_envs: int = 64
-    learning_rate: float = 0.1  # alpha
+    num_envs: int = 256
+    learning_rate: float = 0.1  # alpha, at the start of the training
+    schedule: str = "linear"
     omega: float = 0.0  # the step size of the N-th update of a pair is alpha / N^omega
     initial_value: float = 0.0  # of every action; a high one makes an agent try everything
     epsilon_start: float = 1.0
     epsilon_end: float = 0.05
-    epsilon_fraction: float = 0.5  # part of the training over which epsilon falls linearly
+    epsilon_fraction: float = 0.3  # part of the training over which epsilon falls linearly
 
     def __post_init__(self) -> None:
         super().__post_init__()

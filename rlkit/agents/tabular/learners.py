@@ -253,6 +253,7 @@ class SweepingConfig(PlanningConfig):
     """Fields of prioritized sweeping."""
 
     learning_rate: float = 1.0
+    schedule: str = "constant"
     theta: float = 1e-4  # a change that is not above this does not queue
 
     def __post_init__(self) -> None:

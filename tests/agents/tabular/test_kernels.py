@@ -28,7 +28,7 @@ def test_greedy_takes_the_lowest_of_the_best_legal_actions():
 
 
 def test_epsilon_greedy_spreads_the_unit_interval():
-    """Legal are 0, 2 and 3, of which 2 and 3 are best: [0, .3) is random and the rest is shared by the two."""
+    """Legal are 0, 2 and 3, the last two best: u in [0, .3) is random, and the two share the rest."""
     q, legal = np.array([1.0, 9.0, 5.0, 5.0]), np.array([True, False, True, True])
     by_u = {0.0: 0, 0.099: 0, 0.101: 2, 0.199: 2, 0.201: 3, 0.299: 3, 0.31: 2, 0.64: 2, 0.66: 3, 0.9999: 3}
     assert {u: kernels.epsilon_greedy(q, legal, 0.3, u) for u in by_u} == by_u
