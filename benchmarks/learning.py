@@ -1,70 +1,186 @@
-"""What the agents reach with their default settings: python -m benchmarks.learning [--out FILE].
+"""What the agents reach: python -m benchmarks.learning [--task ID ...] [--agent NAME ...] [--jobs N].
 
-Five seeds each; where the environment has an exact model the score is computed from the policy, elsewhere
-it is the mean of 100 greedy episodes with seeds apart from those of training. One torch thread.
+Five seeds of every task with the settings that the agents come with (rlkit/agents/presets.py) and what the
+table below adds. Each run is kept in benchmarks/learning.json, and docs/results.md is written anew from all
+of them; without a run to do the command only writes the page. One torch thread a run.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import statistics
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from rlkit.agents import default_steps
+from rlkit.agents import AGENTS, Agent, default_steps
 from rlkit.evaluate import grade
-from rlkit.train import train
 
 SEEDS = range(5)
-TASKS = (
-    ("rlkit/Exam-v0", "ppo"),
-    ("rlkit/Exam-v0", "dqn"),
-    ("FrozenLake-v1", "ppo"),
-    ("FrozenLake-v1", "dqn"),
-    ("CartPole-v1", "ppo"),
-    ("CartPole-v1", "dqn"),
-)
+RECORDS = Path(__file__).with_suffix(".json")
+PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+
+POLICY = ("a2c", "ppo", "reinforce")
+DISCRETE = tuple(sorted(AGENTS))
+BACKBONES = ("mlp", "gru", "attention")
 
 
-def run(env_id: str, agent: str, seed: int) -> tuple[float, float]:
-    """The score of one run, and the seconds that training took."""
+@dataclass(frozen=True)
+class Task:
+    """One row of a table: an agent on an environment; `score` names a function below."""
+
+    env_id: str
+    agent: str
+    score: str
+    goal: float
+    settings: dict[str, Any] = field(default_factory=dict)
+    steps: int | None = None
+
+    @property
+    def key(self) -> str:
+        """What tells the runs of this row from others."""
+        return " ".join([self.env_id, self.agent, *(f"{k}={v}" for k, v in self.settings.items())])
+
+
+def discounted(agent: Agent) -> float:
+    """Percent of the optimum that the agent optimises for, computed from its greedy policy."""
+    percent = grade(agent).objectives["discounted"].percent_of_optimum
+    assert percent is not None
+    return percent
+
+
+def returns(agent: Agent) -> float:
+    """Mean return of 100 greedy episodes with seeds apart from training."""
+    return agent.evaluate(100).mean_return
+
+
+def percent(agent: Agent) -> float:
+    """Percent of the time-limited optimum, sampled over 1,000 greedy episodes."""
+    sampled = agent.evaluate(1_000)
+    if agent.initial_state(1):
+        reached = grade(agent, sampled=sampled).exact.percent_of_optimum
+    else:
+        reached = grade(agent).objectives["time-limited"].percent_of_optimum
+    assert reached is not None
+    return reached
+
+
+SCORES = {"discounted": discounted, "returns": returns, "percent": percent}
+
+TABLES: dict[str, tuple[Task, ...]] = {
+    "Small tables: percent of the discounted optimum, exact": tuple(
+        Task(env_id, agent, "discounted", 99.0)
+        for env_id in ("rlkit/Exam-v0", "rlkit/FrozenLake-v0", "rlkit/CliffWalking-v0", "rlkit/Taxi-v0")
+        for agent in DISCRETE
+    ),
+    "Classic control: mean return": (
+        Task("CartPole-v1", "ppo", "returns", 495.0),
+        Task("CartPole-v1", "pqn", "returns", 495.0),
+        Task("CartPole-v1", "dqn", "returns", 475.0),
+        Task("Acrobot-v1", "ppo", "returns", -80.0),
+        Task("MountainCar-v0", "dqn", "returns", -110.0),
+        Task("Pendulum-v1", "sac", "returns", -170.0),
+    ),
+    "Memory: percent of the optimum with memory, in the time limit": tuple(
+        Task(f"rlkit/{name}-v0", "ppo", "percent", 95.0, {"backbone": backbone})
+        for name in ("TMaze", "RepeatPrevious", "SignalFilter", "FindTheThree")
+        for backbone in BACKBONES
+    ),
+    "Rooms: mean return": (
+        Task("rlkit/FourRooms-v0", "ppo", "returns", 0.9 * 0.8546),
+        Task("rlkit/DoorKey8x8-v0", "ppo", "returns", 0.9 * 0.9764),
+        Task("MiniGrid-FourRooms-v0", "ppo", "returns", 0.5),
+        Task("MiniGrid-DoorKey-8x8-v0", "ppo", "returns", 0.9),
+        *(Task("MiniGrid-MemoryS9-v0", "ppo", "returns", 0.95, {"backbone": b}) for b in ("mlp", "gru")),
+    ),
+}
+
+
+def run(task: Task, seed: int) -> dict[str, Any]:
+    """One run: its score, the steps taken and the seconds that training took."""
+    torch.set_num_threads(1)
+    algorithm = AGENTS[task.agent]
+    config = algorithm.configure(task.env_id, task.settings)
+    steps = task.steps or default_steps(task.agent, task.env_id)
     start = time.perf_counter()
-    trained = train(env_id, agent=agent, steps=default_steps(agent, env_id), seed=seed)
+    agent = algorithm(task.env_id, config=config, seed=seed).train(steps)
     seconds = time.perf_counter() - start
-    if env_id == "CartPole-v1":
-        return trained.evaluate(100).mean_return, seconds
-    exact = grade(trained).exact
-    return (exact.percent_of_optimum if env_id == "rlkit/Exam-v0" else exact.value), seconds
+    return {"score": SCORES[task.score](agent), "steps": steps, "seconds": seconds}
 
 
-def main(out: Path | None) -> None:
-    what = {
-        "rlkit/Exam-v0": "% of optimum, unlimited, exact",
-        "FrozenLake-v1": "success within 100 steps, exact (optimum 0.7442, best stationary 0.7402)",
-        "CartPole-v1": "mean return of 100 episodes (limit 500)",
-    }
-    lines = [
-        f"Python {platform.python_version()}, torch {torch.__version__}, one thread.",
-        "",
-        "| task | agent | steps | score | median | worst | seeds 0 to 4 | seconds, median |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    for env_id, agent in TASKS:
-        runs = [run(env_id, agent, seed) for seed in SEEDS]
-        scores, seconds = zip(*runs, strict=True)
-        cells = [env_id, agent, f"{default_steps(agent, env_id):,}", what[env_id]]
-        cells += [f"{statistics.median(scores):.4g}", f"{min(scores):.4g}"]
-        cells += [", ".join(f"{x:.4g}" for x in scores), f"{statistics.median(seconds):.3g}"]
-        lines.append(f"| {' | '.join(cells)} |")
-        print(lines[-1], flush=True)
-    if out is not None:
-        out.write_text("\n".join(lines) + "\n")
+HEAD = """# Results
+
+What the agents reach with the settings they come with (`rlkit/agents/presets.py`), over seeds 0 to 4, by
+greedy policies on seeds apart from training. Reproduce the rows of a task with
+
+```sh
+python -m benchmarks.learning --task rlkit/Exam-v0
+```
+
+{versions}, one thread a run, two runs at a time on two cores; seconds are of training alone.
+"""
+COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
+
+
+def page(records: dict[str, dict[str, Any]]) -> str:
+    """The tables of all runs on record."""
+    text = [HEAD.format(versions=f"Python {platform.python_version()}, torch {torch.__version__}")]
+    for title, tasks in TABLES.items():
+        text += [f"## {title}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        for task in tasks:
+            runs = [records[key] for seed in SEEDS if (key := f"{task.key} seed={seed}") in records]
+            if runs:
+                text.append(f"| {' | '.join(row(task, runs))} |")
+        text.append("")
+    return "\n".join(text)
+
+
+def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
+    """The cells of a task."""
+    scores = [run["score"] for run in runs]
+    return (
+        task.env_id,
+        " ".join([task.agent, *(str(value) for value in task.settings.values())]),
+        f"{runs[0]['steps']:,}",
+        f"{task.goal:.4g}",
+        f"{statistics.median(scores):.4g}",
+        f"{min(scores):.4g}",
+        ", ".join(f"{score:.4g}" for score in scores),
+        f"{statistics.median(run['seconds'] for run in runs):.3g}",
+    )
+
+
+def main(tasks: list[Task], jobs: int) -> None:
+    records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        futures = {pool.submit(run, task, seed): (task, seed) for task in tasks for seed in SEEDS}
+        for future in as_completed(futures):
+            task, seed = futures[future]
+            found = records[f"{task.key} seed={seed}"] = future.result()
+            print(f"{task.key} seed={seed}: {found['score']:.5g} in {found['seconds']:.3g} s", flush=True)
+            RECORDS.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
+    PAGE.write_text(page(records))
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, help="write the table here as well")
-    main(parser.parse_args().out)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--task", nargs="*", help="environment ids; without, none is run")
+    parser.add_argument("--agent", nargs="*", help="only these agents")
+    parser.add_argument("--jobs", type=int, default=1)
+    given = parser.parse_args()
+    chosen = [
+        task
+        for tasks in TABLES.values()
+        for task in tasks
+        if task.env_id in (given.task or []) and task.agent in (given.agent or [task.agent])
+    ]
+    main(chosen, given.jobs)
