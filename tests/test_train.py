@@ -1,6 +1,9 @@
+import dataclasses
 import json
+import multiprocessing
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +13,32 @@ import rlkit.train
 from rlkit import checkpoint, log
 from rlkit.agents import AGENTS, PPO, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from rlkit.agents.storage import META, TENSORS
+from rlkit.agents.tabular.base import TabularAgent
 from rlkit.train import Interrupted, RunError, resume, train
 
-SMALL: dict[str, dict[str, object]] = {
-    "ppo": {"hidden": (8,), "num_envs": 4, "rollout_steps": 16},
-    "dqn": {"hidden": (8,), "num_envs": 4, "learning_starts": 100, "replay_size": 500, "n_step": 3},
+QUICK: dict[str, object] = {
+    "hidden": (8,),
+    "num_envs": 4,
+    "rollout_steps": 16,
+    "epochs": 1,
+    "minibatches": 2,
+    "learning_starts": 100,
+    "replay_size": 500,
+    "batch_size": 16,
+    "updates_per_step": 0.1,
 }
+
+
+def quick(agent: str) -> dict[str, object]:
+    """Those of the settings above that an agent has."""
+    table = issubclass(AGENTS[agent], TabularAgent)
+    has = {field.name for field in dataclasses.fields(AGENTS[agent].Config)} - (
+        {"hidden"} if table else set()
+    )
+    return {name: value for name, value in QUICK.items() if name in has}
+
+
+SMALL = quick("ppo")
 
 
 def outcome(run: Path) -> dict[str, Any]:
@@ -32,7 +55,7 @@ def outcome(run: Path) -> dict[str, Any]:
 @pytest.mark.parametrize("agent", AGENTS)
 def test_same_seed_same_bytes(agent: str, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
-        settings = {"agent": agent, "steps": 1_000, "overrides": SMALL[agent]}
+        settings = {"agent": agent, "steps": 1_000, "overrides": quick(agent)}
         train("CartPole-v1", **settings, seed=seed, out=tmp_path / name)
     assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
     assert outcome(tmp_path / "a")["tensors"] != outcome(tmp_path / "c")["tensors"]
@@ -51,7 +74,7 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rlkit.train, "PROGRESS_SECONDS", 0.0)
-    settings = {"agent": agent, "steps": 1_200, "seed": 5, "overrides": SMALL[agent]}
+    settings = {"agent": agent, "steps": 1_200, "seed": 5, "overrides": quick(agent)}
     train("rlkit/FrozenLake-v0", **settings, out=tmp_path / "whole")
     stopped = tmp_path / "stopped"
     with pytest.raises(Interrupted) as caught:
@@ -64,8 +87,79 @@ def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     assert outcome(stopped) == outcome(tmp_path / "whole")
 
 
+# What is trained, by name: an agent of each family, with and without memory, and with every practice on.
+PRACTICE: dict[str, object] = {
+    "normalize_obs": True,
+    "normalize_reward": True,
+    "evaluate_every": 200,
+    "evaluate_episodes": 2,
+    "monitor": True,
+    "dropout": 0.1,
+}
+KILLED: dict[str, tuple[str, str, dict[str, object]]] = {
+    **{agent: (agent, "rlkit/FrozenLake-v0", {}) for agent in AGENTS},
+    "ppo gru": ("ppo", "rlkit/FrozenLake-v0", {"backbone": "gru", "evaluate_every": 200, "patience": 40}),
+    "ppo practice": ("ppo", "rlkit/SignalFilter-v0", PRACTICE),
+    "dqn practice": ("dqn", "rlkit/SignalFilter-v0", PRACTICE),
+}
+STEPS = 1_600
+
+
+@pytest.fixture(scope="session")
+def elsewhere() -> Any:
+    """Processes that begin with everything imported."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["rlkit.train"])
+    return context
+
+
+@pytest.mark.parametrize("case", KILLED)
+def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, elsewhere: Any) -> None:
+    agent, env_id, overrides = KILLED[case]
+    settings = {"agent": agent, "steps": STEPS, "seed": 5, "overrides": {**quick(agent), **overrides}}
+    killed = tmp_path / "killed"
+    process = elsewhere.Process(target=train, args=(env_id,), kwargs={**settings, "out": killed})
+    process.start()
+    while process.is_alive() and not any(killed.glob("checkpoints/step-*[1-9]*")):
+        time.sleep(0.002)
+    process.kill()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL, "it had ended before"
+    reached = checkpoint.load(killed).steps
+    assert 0 < reached < STEPS
+    resume(killed)
+    train(env_id, **settings, out=tmp_path / "whole")
+    assert outcome(killed) == outcome(tmp_path / "whole")
+
+
+def test_a_run_that_is_stopped_early_says_so(tmp_path: Path) -> None:
+    overrides = {**SMALL, "evaluate_every": 64, "evaluate_episodes": 2, "patience": 2}
+    run = tmp_path / "run"
+    overrides["learning_rate"] = 1e-9  # nothing gets better
+    agent = train("rlkit/FrozenLake-v0", steps=640, overrides=overrides, out=run)
+    assert agent.steps == 192
+    config = json.loads((run / "config.json").read_text())
+    assert (config["steps"], config["stopped_early"]) == (640, 192)
+    saved = json.loads((checkpoint.latest(run) / META).read_text())
+    assert saved["early_stopping"]["stopped"] is True
+    last = log.read(run)[-1]
+    assert (last["step"], last["stopped_early"]) == (192, 1.0)
+    with pytest.raises(RunError, match="was stopped early at step 192; give a total other than 640"):
+        resume(run)
+    assert 192 < resume(run, steps=512).steps <= 512
+
+
+def test_every_evaluation_is_recorded(tmp_path: Path) -> None:
+    shown: list[Any] = []
+    overrides = {**SMALL, "evaluate_every": 192, "evaluate_episodes": 2}
+    train("rlkit/Exam-v0", steps=960, overrides=overrides, out=tmp_path / "run", on_progress=shown.append)
+    found = [record["step"] for record in log.read(tmp_path / "run") if "eval_return" in record]
+    assert found == [*range(192, 961, 192)]
+    assert [record["step"] for record in shown if "eval_return" in record] == found
+
+
 def test_an_environment_without_state_starts_anew_on_resuming(tmp_path: Path) -> None:
-    overrides = SMALL["dqn"]
+    overrides = quick("dqn")
     train("CartPole-v1", agent="dqn", steps=600, overrides=overrides, out=tmp_path / "a")
     agent = resume(tmp_path / "a", steps=900)
     assert agent.steps == 900
@@ -81,7 +175,9 @@ def test_run_folder(tmp_path: Path) -> None:
     assert config["config"]["hidden"] == [8]
     assert (config["agent"], config["seed"], config["steps"]) == ("ppo", 3, 1_000)
     assert set(config["versions"]) >= {"rlkit", "python", "torch", "gymnasium", "numpy"}
-    assert {"step", "episodes", "mean_return", "loss", *log.TIMED} <= set(records[-1])
+    assert {"step", "episodes", "mean_return", "policy_loss", "learning_rate", *log.TIMED} <= set(records[-1])
+    assert records[-1]["network"] == "mlp: the observation holds no grid"
+    assert config["stopped_early"] is None
     assert records[-1]["step"] == log.read(run)[-1]["step"] == 1_000
     assert len(list((run / "checkpoints").iterdir())) == 1
     assert any((run / "tensorboard").iterdir())
@@ -95,14 +191,35 @@ def test_run_folder(tmp_path: Path) -> None:
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
     run = tmp_path / "run"
     overrides = {"learning_rate": 1e30, "max_grad_norm": 1e30, "hidden": "8", "activation": "relu"}
-    with pytest.raises(NonFiniteError, match=r"at step \d+.*last good checkpoint"):
+    with pytest.raises(
+        NonFiniteError, match=r"gradient's norm is nan.*after step \d+; the last good checkpoint"
+    ):
         train("CartPole-v1", steps=20_000, overrides=overrides, out=run)
     assert all(p.isfinite().all() for p in checkpoint.load(run).network.parameters())
 
 
+def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    right = PPO._iterate
+
+    def breaks(agent: PPO, budget: int) -> dict[str, float]:
+        metrics = right(agent, budget)
+        if agent.steps > 500:
+            next(agent.network.parameters()).data[0, 0] = float("nan")
+        return metrics
+
+    monkeypatch.setattr(PPO, "_iterate", breaks)
+    with pytest.raises(NonFiniteError, match=r"network/.* is not finite at step \d+.*last good checkpoint"):
+        train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, out=tmp_path / "run")
+    kept = checkpoint.load(tmp_path / "run")
+    assert kept.steps > 400
+    assert all(p.isfinite().all() for p in kept.network.parameters())
+
+
 def test_bad_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the agents are dqn, ppo"):
-        train("CartPole-v1", agent="sac", steps=10)
+    with pytest.raises(ConfigError, match="no agent 'sarsop'; the agents are a2c, dqn"):
+        train("CartPole-v1", agent="sarsop", steps=10)
+    with pytest.raises(ConfigError, match="no agent 'reinforc'; did you mean 'reinforce'"):
+        train("CartPole-v1", agent="reinforc", steps=10)
     with pytest.raises(ConfigError, match="did you mean 'gamma'"):
         train("CartPole-v1", steps=10, overrides={"gama": 0.9})
     with pytest.raises(StepsError, match="at least 1"):
@@ -123,7 +240,7 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", *(f'{{"steps": {n}}}' for n in ('"abc"', "null", "-5"))])
 def test_a_damaged_config_is_named(content: str, tmp_path: Path) -> None:
-    train("CartPole-v1", steps=64, overrides=SMALL["ppo"], out=tmp_path / "run")
+    train("CartPole-v1", steps=64, overrides=SMALL, out=tmp_path / "run")
     (tmp_path / "run" / "config.json").write_text(content)
     with pytest.raises(RunError, match=r"no run that can be resumed: .*config\.json"):
         resume(tmp_path / "run")
@@ -137,7 +254,7 @@ def test_a_damaged_record_is_named(line: str, tmp_path: Path) -> None:
 
 
 def test_a_run_that_cannot_be_saved_is_not_begun(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"steps": 64, "overrides": SMALL["ppo"]}
+    settings: dict[str, Any] = {"steps": 64, "overrides": SMALL}
     kwargs = {"mdp": rlkit.exact("rlkit/Exam-v0")}
     with pytest.raises(UnsupportedError, match="env_kwargs hold 'mdp', a MDP"):
         train("rlkit/MDP-v0", **settings, env_kwargs=kwargs, out=tmp_path / "run")

@@ -274,7 +274,8 @@ class Agent(ABC):
 
     def _descend(self, loss: Tensor) -> Tensor:
         """One step of the network's optimiser down the loss; the gradient's norm before clipping."""
-        return descend(loss, self.optimizers["network"], list(self.network.parameters()), self.config)
+        optimizer = self.optimizers["network"]
+        return descend(loss, optimizer, optimizer.param_groups[0]["params"], self.config)
 
     # Acting
 
