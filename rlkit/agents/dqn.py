@@ -136,11 +136,11 @@ class DQN(QAgent, OffPolicyAgent):
         self.target_network.draw_noise(self.generator)
         replay, network, target = self.replay, self.network.outputs, self.target_network.outputs
         if not replay.states:
-            obs, next_obs = replay.obs[rows[:1]], replay.obs[rows.gather(0, after)]
+            obs, next_obs = replay.obs[rows[0]], replay.obs[rows.gather(0, after)[0]]
             with torch.no_grad():
                 x_target, _ = target(next_obs, (), None)
                 x_after = network(next_obs, (), None)[0] if self.config.double else x_target
-            return network(obs, (), None)[0], x_after, x_target
+            return network(obs, (), None)[0][None], x_after[None], x_target[None]
 
         obs, reset, burn_in = replay.obs[rows], replay.reset[rows], self.burn_in
         state = target_state = replay.state_at(first)

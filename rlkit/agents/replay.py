@@ -127,7 +127,8 @@ class Replay:
         """
 
         def windows(x: Tensor) -> Tensor:
-            return x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)  # [T + n - 1, N] -> [n, T N]
+            # [T + n - 1, N] -> [n, T N]
+            return x if len(x) == n else x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)
 
         reward, discount, last = n_step(
             reward=windows(self.reward[rows[:-1]]),
