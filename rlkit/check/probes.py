@@ -188,7 +188,7 @@ PROBES: dict[str, Probe] = {
     for probe in (
         TableProbe(name="constant", rule="a last reward is its own value", model=_constant()),
         TableProbe(name="observation", rule="values depend on what is seen", model=_observation()),
-        TableProbe(name="discounted", rule="later rewards are discounted", model=_discounted()),
+        TableProbe(name="discounted", rule="later rewards are discounted", model=_discounted(), gamma=0.5),
         TableProbe(name="action", rule="prefer the action that pays", model=_action()),
         TableProbe(name="match", rule="act on what is seen", model=_match()),
         TableProbe(
@@ -235,6 +235,7 @@ PROBES: dict[str, Probe] = {
             name="box",
             rule="continuous actions",
             make=ContinuousBandit,
+            steps=4_000,
             tolerance=0.1,
         ),
         TableProbe(name="parts", rule="observations of several parts", model=_parts()),

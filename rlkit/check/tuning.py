@@ -18,13 +18,13 @@ _POLICY = _SMALL | {"entropy_coef": 0.02, "max_grad_norm": 10.0}
 _REPLAY = _SMALL | {"batch_size": 32, "learning_starts": 64, "train_every": 16, "updates_per_step": 0.125}
 _DQN = _REPLAY | {"target_every": 16}
 TUNINGS: dict[str, Tuning] = {
-    "a2c": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
+    "a2c": Tuning(_POLICY | {"learning_rate": 1.5e-2, "rollout_steps": 4}, times=2),
     "dqn": Tuning(_DQN),
     "pqn": Tuning(_SMALL | {"rollout_steps": 8}),
-    "ppo": Tuning(_POLICY | {"rollout_steps": 16}),
-    "rainbow": Tuning(_DQN | {"n_step": 1}),
+    "ppo": Tuning(_POLICY | {"rollout_steps": 16, "minibatches": 2}),
+    "rainbow": Tuning(_DQN | {"learning_rate": 2e-2, "noisy_sigma": 1.0, "v_min": -6.0, "v_max": 12.0}),
+    "reinforce": Tuning(_POLICY | {"learning_rate": 1.5e-2, "rollout_steps": 4}, times=2),
     "sac": Tuning(_REPLAY | {"target_rate": 0.05}),
-    "reinforce": Tuning(_POLICY | {"learning_rate": 2e-2, "rollout_steps": 4}, times=2),
 }
 
 

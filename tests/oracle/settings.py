@@ -11,6 +11,7 @@ REFUSED: dict[str, set[str]] = {
     "dqn": {"combination", "box"},
     "pqn": {"combination", "box"},
     "rainbow": {"combination", "box"},
+    "sac": {"combination"},
 }
 WITHOUT_VALUES = {"sac"}  # its values have an entropy bonus, so that it shows none
 MEMORYLESS = ("mlp", "cnn")

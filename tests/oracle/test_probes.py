@@ -88,7 +88,7 @@ def test_an_agent_that_shows_no_values_is_judged_by_what_it_does():
     [
         ("constant", 1, {"start": 1}),
         ("observation", 0, {"loss": -1, "win": 1}),
-        ("discounted", 0.9, {"start": 0.9, "middle": 1}),
+        ("discounted", 0.5, {"start": 0.5, "middle": 1}),
         ("truncated", 10, {"start": 10}),
         ("last seen", 9, {"start": 9, "stream": 10}),
         ("patience", -3 + 0.9 * 9, {"stream": 10}),
