@@ -1,10 +1,13 @@
 """The pieces of the reports that have to be right and not only pretty."""
 
 import io
+from typing import Any
 
+import pytest
 from rich.console import Console
 
 from rlkit.report import TrainingView, number
+from rlkit.report.chart import chart
 
 
 def test_numbers_for_people():
@@ -37,13 +40,113 @@ def test_plain_lines_where_there_is_no_terminal():
     assert lines == ["step 1/100  return 0.1  50 steps/s", "step 100/100  return 10  50 steps/s"]
 
 
-def test_the_dashboard_shows_progress_and_time_left():
+def test_evaluations_and_warnings_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     out = io.StringIO()
-    console = Console(file=out, width=90, force_terminal=True, color_system=None)
-    view = TrainingView(console, title="ppo on exam", steps=4050)
-    for step in (10, 50):
-        view(record(step))
-    console.print(view.panel(record(50)))
-    shown = out.getvalue()
-    for piece in ("ppo on exam", "50 / 4,050 steps", "time left", "1:20", "policy loss", "0.25", "▁█"):
+    warning = "vanishing gradient in actor.0, 1e-05 of that in actor.8; try norm=layer"
+    with TrainingView(Console(file=out, width=80), title="t", steps=100) as view:
+        view({**record(10), "eval_return": 7.0, "best_return": 8.0, "best_step": 5, "stopped_early": 0.0})
+        view({**record(20), "warnings": [warning]})
+        view({**record(30), "warnings": [warning.replace("1e-05", "2e-06")]})
+        view({**record(40), "eval_return": 7.0, "stopped_early": 1.0})
+    assert out.getvalue().splitlines() == [
+        "step 10/100  return 1  evaluation 7  50 steps/s",
+        "step 40/100  return 4  evaluation 7  50 steps/s",
+    ], "the last line is that of the stop"
+    assert capsys.readouterr().err == f"rlkit: warning: {warning}\n", "once for each layer"
+
+
+def dashboard(
+    width: int, height: int, *records: dict[str, Any], marks: dict[str, float] | None = None
+) -> list[str]:
+    """The lines of the dashboard after these records."""
+    out = io.StringIO()
+    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    view = TrainingView(console, title="ppo on exam", steps=4050, marks=marks)
+    for shown in records:
+        view(shown)
+    view.live = None
+    out.seek(0)
+    out.truncate()
+    console.print(view.panel(records[-1]))
+    return out.getvalue().splitlines()
+
+
+FULL = {
+    "network": "mlp: the observation holds no grid",
+    "warnings": ["vanishing gradient in actor.mlp.layers.0, 1e-05 of that in x; " + "try this and that " * 9]
+    * 3,
+    "eval_return": 1.5,
+    "best_return": 2.5,
+    "best_step": 12,
+    "stopped_early": 0.0,
+    "grad/actor.mlp.layers.0": 1.0,
+    **{f"loss_{i}": 0.5 for i in range(12)},
+}
+
+
+def test_the_dashboard_shows_progress_and_time_left() -> None:
+    marks = {"optimum": 7.0, "random play": 0.5}
+    shown = "\n".join(dashboard(90, 40, record(10), {**record(50), **FULL}, marks=marks))
+    for piece in (
+        *(
+            "ppo on exam",
+            "50 / 4,050 steps",
+            "1:20 left",
+            "policy loss",
+            "0.25",
+            "evaluation",
+            "1.5, best 2.5",
+        ),
+        *("╌ optimum", "╌ random play", "mlp: the observation holds no grid"),
+        "! 1/3 vanishing gradient in actor.mlp.layers.0",
+    ):
         assert piece in shown
+    assert "grad/" not in shown
+
+
+@pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 20)])
+def test_the_dashboard_keeps_its_size(width: int, height: int) -> None:
+    first = {**record(1), "mean_return": None, "mean_length": None, "warnings": []}
+    pictures = [
+        dashboard(width, height, first),
+        dashboard(
+            width, height, record(1), {**record(4000), **FULL}, marks={"optimum": 400.0, "random play": -1e6}
+        ),
+    ]
+    assert len(pictures[0]) == len(pictures[1]) < height
+    assert {len(line) for lines in pictures for line in lines} == {width}
+
+
+def cells(points: list[tuple[float, float]], **options: Any) -> list[str]:
+    drawn = chart(points, **{"end": 4.0, "width": 13, "height": 2, "marks": {}, **options})
+    return [line.plain for line in drawn]
+
+
+def test_a_curve_by_hand() -> None:
+    # Four characters and two lines are eight columns and eight rows of dots. The line y = x climbs by a row
+    # in every column, each of which also has the dot at which the one before it ended.
+    lines = cells([(x / 2, x / 2) for x in range(8)])
+    assert lines[0] == "    3.5 ┤  " + braille(left=(3,), right=(2, 3)) + braille(left=(1, 2), right=(0, 1))
+    below = (
+        braille(left=(3,), right=(2, 3)) + braille(left=(1, 2), right=(0, 1)) + braille(left=(0,), right=())
+    )
+    assert lines[1] == f"      0 ┤{below} "
+
+
+def braille(*, left: tuple[int, ...], right: tuple[int, ...]) -> str:
+    """The character with dots in these rows, which Unicode numbers 1 2 3 7 and, on the right, 4 5 6 8."""
+    dots = [(1, 2, 3, 7)[row] for row in left] + [(4, 5, 6, 8)[row] for row in right]
+    return chr(0x2800 + sum(2 ** (dot - 1) for dot in dots))
+
+
+def test_a_gap_is_bridged_by_a_straight_line() -> None:
+    assert cells([(0.0, 0.0), (3.9, 3.5)]) == cells([(x / 2, x / 2) for x in range(8)])
+
+
+def test_a_mark_far_away_does_not_flatten_the_curve() -> None:
+    points = [(0.0, 0.0), (2.0, 1.0)]
+    near, far = cells(points, width=40, marks={"best": 2.0}), cells(points, width=40, marks={"best": 2e6})
+    assert near[0].startswith("      2 ┤")
+    assert near[0].endswith(" best")
+    assert far[0].startswith("      1 ┤")
+    assert not any("best" in line for line in far)

@@ -3,6 +3,8 @@ import json
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from rlkit import checkpoint, log
 from rlkit.agents import AGENTS, PPO, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from rlkit.agents.storage import META, TENSORS
 from rlkit.agents.tabular.base import TabularAgent
+from rlkit.cli import learning
 from rlkit.train import Interrupted, RunError, resume, train
 
 QUICK: dict[str, object] = {
@@ -69,7 +72,7 @@ def stop_at(step: int) -> Any:
     return on_progress
 
 
-@pytest.mark.parametrize("agent", AGENTS)
+@pytest.mark.parametrize("agent", ["ppo", "dqn"])
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -109,7 +112,7 @@ STEPS = 1_600
 def elsewhere() -> Any:
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rlkit.train"])
+    context.set_forkserver_preload(["rlkit.train", "rlkit.envs", "torch._dynamo"])
     return context
 
 
@@ -132,11 +135,18 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, e
     assert outcome(killed) == outcome(tmp_path / "whole")
 
 
+STOPS: dict[str, object] = {  # with which nothing gets better
+    **SMALL,
+    "evaluate_every": 64,
+    "evaluate_episodes": 2,
+    "patience": 2,
+    "learning_rate": 1e-9,
+}
+
+
 def test_a_run_that_is_stopped_early_says_so(tmp_path: Path) -> None:
-    overrides = {**SMALL, "evaluate_every": 64, "evaluate_episodes": 2, "patience": 2}
     run = tmp_path / "run"
-    overrides["learning_rate"] = 1e-9  # nothing gets better
-    agent = train("rlkit/FrozenLake-v0", steps=640, overrides=overrides, out=run)
+    agent = train("rlkit/FrozenLake-v0", steps=640, overrides=STOPS, out=run)
     assert agent.steps == 192
     config = json.loads((run / "config.json").read_text())
     assert (config["steps"], config["stopped_early"]) == (640, 192)
@@ -260,3 +270,48 @@ def test_a_run_that_cannot_be_saved_is_not_begun(tmp_path: Path) -> None:
         train("rlkit/MDP-v0", **settings, env_kwargs=kwargs, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert train("rlkit/MDP-v0", **settings, env_kwargs=kwargs).steps == 64
+
+
+def command(*args: str) -> tuple[int, str, str]:
+    """Exit status, stdout and stderr of `rlkit ARGS`, in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, "-c", "from rlkit.cli import main; main()", *args],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "COLUMNS": "100"},
+        check=False,
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+def test_the_help_names_every_agent() -> None:
+    assert set(learning.AGENT_NAMES) >= {name for name in AGENTS if AGENTS[name].__module__.count(".") == 2}
+    assert set(learning.AGENT_NAMES) <= set(AGENTS)
+    status, out, _ = command("train", "--help")
+    assert status == 0
+    assert ", ".join(learning.AGENT_NAMES) in " ".join(out.split())
+
+
+def test_agents_and_their_settings_are_listed() -> None:
+    status, out, _ = command("agents")
+    assert status == 0
+    assert all(f"\n {name} " in out for name in AGENTS)
+    status, out, _ = command("agents", "ppo", "--json")
+    described = json.loads(out)
+    assert described["agent"] == "ppo"
+    assert {s["name"]: s["default"] for s in described["settings"]}["gae_lambda"] == "0.95"
+    status, _, err = command("agents", "pqm")
+    assert (status, err) == (2, "rlkit: no agent 'pqm'; did you mean 'pqn'?\n")
+
+
+def test_the_command_says_that_it_stopped_early(tmp_path: Path) -> None:
+    sets = [f"--set={name}={value}" for name, value in STOPS.items() if name != "hidden"]
+    status, out, err = command(
+        *("train", "FrozenLake-v0", "--steps", "640", "--out", str(tmp_path / "run"), "--json", *sets)
+    )
+    assert status == 0
+    assert json.loads(out)["steps"] == 192
+    assert (
+        "rlkit: stopped early at step 192 of 640, after 2 evaluations without one above 0; "
+        "the agent is that of step 64" in err
+    )

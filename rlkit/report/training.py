@@ -150,10 +150,7 @@ class TrainingView:
         return table
 
     def _warnings(self, warnings: list[str], width: int) -> list[Text]:
-        """Two lines, whatever there is to say."""
-        lines = textwrap.wrap(f"! {warnings[0]}", width) if warnings else []
-        if len(warnings) > 1:
-            lines[1:] = textwrap.wrap(
-                f"{lines[1] if len(lines) > 1 else ''} ({len(warnings) - 1} more)", width
-            )
+        """The first of them in two lines, which are there if there is none as well."""
+        number_of = f"1/{len(warnings)} " if len(warnings) > 1 else ""
+        lines = textwrap.wrap(f"! {number_of}{warnings[0]}", width) if warnings else []
         return [Text(line, "yellow") for line in [*lines, "", ""][:2]]
