@@ -95,6 +95,7 @@ def load(algorithm: type[AnyAgent], path: Path, *, env: str | AnyVectorEnv | Non
 def _restore(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     if "stepper" in meta:
         _restore_stepper(agent, tensors, meta)
+    agent.statistics.load_state_dict(storage.under("statistics", tensors))
     agent.load_parameters(tensors)
     for name, optimizer in agent.optimizers.items():
         storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
