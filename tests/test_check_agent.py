@@ -102,6 +102,13 @@ def test_settings_steps_and_verdicts_are_passed_on():
     assert tuple(cells) == report.cells
 
 
+def test_a_user_s_agent_that_is_called_like_one_of_rlkit_s_is_not_tuned_like_it():
+    class PPO(Table):
+        name = "ppo"
+
+    assert check_agent(PPO, probes=["action"]).passed
+
+
 @pytest.mark.parametrize(
     ("answer", "message"),
     [

@@ -195,7 +195,7 @@ def run_cell(
 ) -> Cell:
     """Train and judge an agent in one cell of the grid."""
     probe = place.probe
-    own = tuning(getattr(make, "name", ""))
+    own = tuning(str(getattr(make, "name", "")) if _config(make) is not None else "")
     keywords = _keywords(make, place, {**own.settings, **(settings or {})})
     gamma = float(str(keywords["gamma"])) if "gamma" in keywords else None
     env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, face=place.face)

@@ -3,7 +3,8 @@
 Settings with which they learn the probes are rlkit.check.tuning's, since `rlkit check-agent` uses them too.
 """
 
-from rlkit.agents import AGENTS
+from rlkit.agents import AGENTS, ConfigError
+from rlkit.check.tuning import TABULAR
 from rlkit.nn.config import BACKBONES
 
 # An agent that is not named here must solve every probe.
@@ -12,6 +13,7 @@ REFUSED: dict[str, set[str]] = {
     "pqn": {"combination", "box"},
     "rainbow": {"combination", "box"},
     "sac": {"combination"},
+    **{name: {"combination", "box", "parts", "picture"} for name in TABULAR},
 }
 WITHOUT_VALUES = {"sac"}  # its values have an entropy bonus, so that it shows none
 MEMORYLESS = ("mlp", "cnn")
@@ -22,7 +24,11 @@ MEMORY = tuple(name for name in BACKBONES if name not in ("auto", *MEMORYLESS))
 
 def has_backbone(agent: str) -> bool:
     """Whether an agent has a network that can be chosen."""
-    return "backbone" in AGENTS[agent].Config.__dataclass_fields__
+    try:
+        AGENTS[agent].Config(backbone="mlp")
+    except ConfigError:
+        return False
+    return True
 
 
 def backbones(agent: str, probe: str, *, needs_memory: bool) -> tuple[str | None, ...]:
