@@ -20,10 +20,10 @@ from .rollout import Batch, Final, Rollout, batch_of, collect
 class ActorCriticConfig(AgentConfig):
     """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
 
-    rollout_steps: int = 128
-    gae_lambda: float = 0.95
-    value_coef: float = 0.5
-    entropy_coef: float = 0.0
+    rollout_steps: int = 128  # steps of each environment before an update
+    gae_lambda: float = 0.95  # 0: one-step advantages; 1: full returns
+    value_coef: float = 0.5  # weight of the value loss
+    entropy_coef: float = 0.0  # weight of the entropy bonus
     adam_eps: float = 1e-5
     schedule: str = "linear"
 

@@ -34,17 +34,17 @@ class DQNConfig(QConfig, OffPolicyConfig):
     """Steps are environment steps, counted over all environments."""
 
     target_every: int = 500  # steps between two copies to the target network
-    n_step: int = 1
-    double: bool = True
-    dueling: bool = False
+    n_step: int = 1  # rewards that are added up before bootstrapping
+    double: bool = True  # the network chooses the action that its target values (van Hasselt et al. 2016)
+    dueling: bool = False  # value and advantages apart (Wang et al. 2016)
     distribution: str = "none"  # of returns
     atoms: int = 51  # of c51, or quantiles
     v_min: float = -10.0  # the lowest and highest atom of c51
-    v_max: float = 10.0
+    v_max: float = 10.0  # and the highest
     noisy: bool = False  # explore by noise in the network, and not by epsilon
-    noisy_sigma: float = 0.5
-    prioritized: bool = False
-    priority_alpha: float = 0.5
+    noisy_sigma: float = 0.5  # its scale at first
+    prioritized: bool = False  # replay in proportion to the error (Schaul et al. 2016)
+    priority_alpha: float = 0.5  # 0: all alike; 1: in proportion
     priority_beta: float = 0.4  # of the importance weights; rises to 1 over the training
 
     def __post_init__(self) -> None:

@@ -19,11 +19,11 @@ from .replay import Replay
 class OffPolicyConfig(AgentConfig):
     """Steps are environment steps, counted over all environments."""
 
-    replay_size: int = 100_000
+    replay_size: int = 100_000  # transitions that are kept
     batch_size: int = 128  # transitions in an update
     learning_starts: int = 1_000  # steps before the first update
     train_every: int = 64  # steps between two rounds of updates
-    updates_per_step: float = 0.25
+    updates_per_step: float = 0.25  # updates for each environment step
     sequence: int = 16  # rows of a sequence that a network with memory learns from
     burn_in: int = 8  # rows before them
 

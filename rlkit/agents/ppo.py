@@ -23,9 +23,9 @@ from .rollout import Batch
 class PPOConfig(ActorCriticConfig):
     """With memory a minibatch is some of the environments over the whole rollout, else any of its steps."""
 
-    epochs: int = 4
-    minibatches: int = 4
-    clip: float = 0.2
+    epochs: int = 4  # passes over a rollout
+    minibatches: int = 4  # in a pass
+    clip: float = 0.2  # how far the probability ratio counts from 1
 
     def __post_init__(self) -> None:
         super().__post_init__()

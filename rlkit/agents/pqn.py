@@ -30,10 +30,10 @@ class PQNConfig(QConfig):
     num_envs: int = 16
     norm: str = "layer"
     schedule: str = "linear"
-    rollout_steps: int = 32
-    lambda_: float = 0.65
-    epochs: int = 2
-    minibatches: int = 4
+    rollout_steps: int = 32  # steps of each environment before an update
+    lambda_: float = 0.65  # 0: one-step targets; 1: full returns
+    epochs: int = 2  # passes over a rollout
+    minibatches: int = 4  # in a pass
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -26,8 +26,8 @@ class QConfig(AgentConfig):
 
     activation: str = "relu"
     max_grad_norm: float = 10.0
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.05
+    epsilon_start: float = 1.0  # probability of a random action at the start
+    epsilon_end: float = 0.05  # and in the end
     epsilon_fraction: float = 0.3  # part of the training over which epsilon falls linearly
 
     def __post_init__(self) -> None:

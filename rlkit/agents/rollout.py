@@ -142,7 +142,10 @@ def batch_of(rollout: Rollout, *columns: Tensor) -> Batch:
     obs, reset, valid = rollout.obs[:-1], rollout.reset[:-1], rollout.valid
     mask = None if rollout.mask is None else rollout.mask[:-1]
     if rollout.state:
-        return Batch(obs, reset, mask, rollout.state, None if bool(valid.all()) else valid, columns)
+        batch = Batch(obs, reset, mask, rollout.state, valid, columns)
+        some = valid.any(0)
+        batch = batch if some.all() else batch.take(some.nonzero().squeeze(-1))
+        return batch._replace(valid=None) if valid.all() else batch
     rows = tuple(x[valid].unsqueeze(0) for x in (obs, *columns))
     legal = None if mask is None else mask[valid].unsqueeze(0)
     return Batch(rows[0], None, legal, (), None, rows[1:])

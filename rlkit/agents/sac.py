@@ -46,7 +46,7 @@ class SACConfig(OffPolicyConfig):
     hidden: tuple[int, ...] = (128, 128)
     max_grad_norm: float = 10.0
     target_rate: float = 0.005  # of the way that the target network goes towards the network in an update
-    entropy: float = 0.05
+    entropy: float = 0.05  # that is asked for, as a part of the uniform policy's
     alpha: float = 0.2  # at first
 
     def __post_init__(self) -> None:

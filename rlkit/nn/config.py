@@ -14,17 +14,17 @@ BACKBONES = ("auto", "mlp", "cnn", "rnn", "gru", "lstm", "attention")
 class NetworkConfig(Settings):
     """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
-    backbone: str = "auto"
-    hidden: tuple[int, ...] = (64, 64)
-    activation: str = "tanh"
-    norm: str = "none"
-    skip: bool = False
+    backbone: str = "auto"  # auto, mlp, cnn, rnn, gru, lstm or attention
+    hidden: tuple[int, ...] = (64, 64)  # widths of the fully connected layers
+    activation: str = "tanh"  # tanh, relu, leaky_relu, prelu, gelu, selu, sigmoid or maxout
+    norm: str = "none"  # none, layer or batch
+    skip: bool = False  # layers add what they read to what they give
     dropout: float = 0.0  # the probability that a number is dropped
-    init: str = "orthogonal"
+    init: str = "orthogonal"  # orthogonal, xavier, kaiming or zero
     channels: tuple[int, ...] = (16, 32)  # of the convolutions over small grids
     context: int = 32  # steps before the present one that attention sees
-    heads: int = 2
-    blocks: int = 1
+    heads: int = 2  # of attention
+    blocks: int = 1  # of attention, one on top of the other
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -94,6 +94,15 @@ def test_the_steps_of_a_reset_are_left_out(backbone: str) -> None:
     assert torch.equal(batch.keep(batch.columns[0]), rollout.action[rollout.valid])
 
 
+def test_environments_with_nothing_to_learn_from_are_left_out() -> None:
+    """In NEXT_STEP mode the last turn of a budget may take a step in some environments only."""
+    settings: dict[str, Any] = {"num_envs": 4, "rollout_steps": 8, "backbone": "gru", "hidden": (8,)}
+    learner = PPO("CartPole-v1", **settings)
+    for steps in (33, 1, 2, 30):
+        learner.train(steps)  # a minibatch without a step would have a loss of NaN
+    assert learner.steps == 66
+
+
 @pytest.mark.parametrize("memory", [False, True])
 def test_minibatches_are_whole_columns(memory: bool) -> None:
     obs = torch.arange(12).reshape(2, 6)
