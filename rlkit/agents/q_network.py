@@ -14,25 +14,18 @@ from ..nn import ACTIVATIONS, Encoder, EpsilonGreedy, State, build, linear
 from ..nn.init import HIDDEN_GAIN
 from ..nn.layers import width_before
 from ..nn.noisy import NoisyLinear
-from .base import Agent
-from .config import AgentConfig
+from .config import EpsilonConfig, NeuralConfig
+from .neural import NeuralAgent
 from .q_losses import bellman_target, categorical_divergence, huber, project, quantile_huber
 from .stepper import mask_width
 
 
 @dataclass(frozen=True, kw_only=True)
-class QConfig(AgentConfig):
-    """How an agent that acts on action values explores."""
+class QConfig(EpsilonConfig, NeuralConfig):
+    """What networks of action values have in common."""
 
     activation: str = "relu"
     max_grad_norm: float = 10.0
-    epsilon_start: float = 1.0  # probability of a random action at the start
-    epsilon_end: float = 0.05  # and in the end
-    epsilon_fraction: float = 0.3  # part of the training over which epsilon falls linearly
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(0, 1, "epsilon_start", "epsilon_end", "epsilon_fraction")
 
 
 class Returns(nn.Module, ABC):
@@ -124,7 +117,7 @@ class QNetwork(nn.Module):
         self,
         encoder: Encoder,
         n_actions: int,
-        config: AgentConfig,
+        config: NeuralConfig,
         generator: torch.Generator,
         *,
         returns: Returns | None = None,
@@ -175,7 +168,7 @@ class QNetwork(nn.Module):
         return x, state
 
 
-class QAgent(Agent):
+class QAgent(NeuralAgent):
     """An agent that acts on action values."""
 
     config: QConfig
@@ -193,9 +186,7 @@ class QAgent(Agent):
     @property
     def epsilon(self) -> float:
         """The present probability of a uniformly random action in training."""
-        c = self.config
-        part = min(1.0, self.progress / c.epsilon_fraction) if c.epsilon_fraction else 1.0
-        return c.epsilon_start + part * (c.epsilon_end - c.epsilon_start)
+        return self.config.epsilon(self.progress)
 
     def initial_state(self, batch: int) -> State:
         """The backbone's state at the start of episodes."""
