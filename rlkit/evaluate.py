@@ -84,9 +84,7 @@ def evaluate(
     return _agent(agent).evaluate(episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
 
 
-def grade(
-    agent: Agent | str | Path, *, stochastic: bool = False, sampled: Evaluation | None = None
-) -> Grade:
+def grade(agent: Agent | str | Path, *, stochastic: bool = False, sampled: Evaluation | None = None) -> Grade:
     """The exact value of the agent's policy, of the optimal one and of the random one.
 
     An agent with memory has no policy over states: where `sampled` is given, its mean return stands for the

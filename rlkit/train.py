@@ -22,11 +22,9 @@ from typing import Any, TypeAlias
 from rlkit import __version__, checkpoint
 from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError
 from rlkit.agents.config import whole_steps
-from rlkit.agents.monitor import warnings
 from rlkit.agents.storage import check_savable
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
-from rlkit.nn import resolve
 
 CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
@@ -164,7 +162,7 @@ class _Recorder:
         self.start = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
         self.shown = float("-inf")
-        self.network = resolve(agent.config.backbone, agent.encoder)[1] if agent.optimizers else "a table"
+        self.network = agent.describe()
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
@@ -179,8 +177,8 @@ class _Recorder:
         self.last = agent.steps
         if self.on_progress is not None and (end or evaluated or now - self.shown >= PROGRESS_SECONDS):
             self.shown = now
-            watched = None if agent.monitor is None else warnings(metrics)
-            self.on_progress({**record, "network": self.network, "warnings": watched})
+            shown = {"network": self.network, "warnings": agent.warnings(metrics)}
+            self.on_progress({**record, **shown})
         if stop and not end:
             raise KeyboardInterrupt
 

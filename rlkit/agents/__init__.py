@@ -8,39 +8,73 @@ from .config import AgentConfig
 from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
 from .errors import AgentError, LoadError, NonFiniteError, StepsError, UnsupportedError
 from .evaluation import Evaluation
+from .neural import NeuralAgent
 from .ppo import PPO, PPOConfig
 from .pqn import PQN, PQNConfig
 from .presets import default_steps
 from .sac import SAC, SACConfig
+from .tabular import (
+    MC,
+    DoubleQ,
+    DynaQ,
+    ExpectedSarsa,
+    NStepSarsa,
+    PrioritizedSweeping,
+    QLambda,
+    QLearning,
+    Sarsa,
+    TabularAgent,
+    TabularConfig,
+    TDLambda,
+)
 
-AGENTS: dict[str, type[Agent]] = {
+NEURAL: dict[str, type[NeuralAgent]] = {
     agent.name: agent for agent in (A2C, DQN, PPO, PQN, REINFORCE, SAC, Rainbow)
 }
+TABULAR: dict[str, type[TabularAgent]] = {
+    agent.name: agent for agent in (MC, Sarsa, ExpectedSarsa, NStepSarsa, TDLambda)
+} | {agent.name: agent for agent in (QLearning, DoubleQ, QLambda, DynaQ, PrioritizedSweeping)}
+AGENTS: dict[str, type[Agent]] = {**NEURAL, **TABULAR}
 
 __all__ = [
     "A2C",
     "AGENTS",
     "DQN",
+    "MC",
+    "NEURAL",
     "PPO",
     "PQN",
     "REINFORCE",
     "SAC",
+    "TABULAR",
     "A2CConfig",
     "Agent",
     "AgentConfig",
     "AgentError",
     "ConfigError",
     "DQNConfig",
+    "DoubleQ",
+    "DynaQ",
     "Evaluation",
+    "ExpectedSarsa",
     "LoadError",
+    "NStepSarsa",
+    "NeuralAgent",
     "NonFiniteError",
     "PPOConfig",
     "PQNConfig",
+    "PrioritizedSweeping",
+    "QLambda",
+    "QLearning",
     "REINFORCEConfig",
     "Rainbow",
     "RainbowConfig",
     "SACConfig",
+    "Sarsa",
     "StepsError",
+    "TDLambda",
+    "TabularAgent",
+    "TabularConfig",
     "UnsupportedError",
     "default_steps",
 ]

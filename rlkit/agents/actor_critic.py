@@ -10,14 +10,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
-from .base import Agent, Metrics
-from .config import AgentConfig
+from .base import Metrics
+from .config import NeuralConfig
+from .neural import NeuralAgent
 from .returns import gae
 from .rollout import Batch, Final, Rollout, batch_of, collect
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorCriticConfig(AgentConfig):
+class ActorCriticConfig(NeuralConfig):
     """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
 
     rollout_steps: int = 128  # steps of each environment before an update
@@ -68,7 +69,7 @@ class ActorCritic(nn.Module):
         return self.policy_head(features), self.value_head(own).squeeze(-1)
 
 
-class ActorCriticAgent(Agent):
+class ActorCriticAgent(NeuralAgent):
     """Collects rollouts, estimates advantages, and leaves it to `_update` what to do with them."""
 
     config: ActorCriticConfig

@@ -15,14 +15,11 @@ from rlkit.settings import ConfigError, whole
 from ..nn import Discrete, Encoder, Head, State
 from . import environments, saving, storage
 from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, one_thread, seeded
+from .devices import choose_device, one_thread
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
 from .errors import NonFiniteError, UnsupportedError
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
-from .monitor import GradientMonitor
-from .normalisation import NormalisingEncoder, Statistics
-from .optimization import descend, make_optimizer, scheduled
 from .presets import preset
 from .stepper import Array, BoolArray, Stepper, as_given
 from .torch_stepper import stepper_for
@@ -57,7 +54,6 @@ class Agent(ABC):
 
     network: nn.Module
     head: Head
-    optimizers: dict[str, torch.optim.Optimizer]
     stepper: Stepper
     state: State  # the network's, where the stepper stands
 
@@ -98,16 +94,12 @@ class Agent(ABC):
 
         self.steps = 0  # environment steps taken
         self.horizon = 0  # environment steps after which schedules end
-        kind = NormalisingEncoder if self.config.normalize_obs else Encoder
-        self.encoder = kind(self.observation_space).to(self.device)
-        self.statistics = Statistics(self.config, self.encoder).to(self.device)
+        self.encoder = self._encoder().to(self.device)
         self.early_stopping = EarlyStopping(self.config.patience)
         self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
         self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
         self._build(torch.Generator().manual_seed(self._stream("network")))
         self.network.to(self.device).eval()
-        self.optimizers = self._optimizers()
-        self.monitor = GradientMonitor(self.network) if self.config.monitor else None
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -143,9 +135,24 @@ class Agent(ABC):
                 f"{type(self).__name__} needs a Discrete action space, got {self.action_space}"
             )
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Those of the network's parameters, by name."""
-        return {"network": make_optimizer(self.config, self.network.parameters())}
+    def _encoder(self) -> Encoder:
+        return Encoder(self.observation_space)
+
+    def _watched(self, stepper: Stepper) -> Stepper:
+        """The stepper, whose steps are seen from now on by whoever needs to."""
+        return stepper
+
+    def _learn(self, budget: int) -> Metrics:
+        """One iteration, with what is done before and after each."""
+        return self._iterate(budget)
+
+    @abstractmethod
+    def describe(self) -> str:
+        """What stands between observations and actions, in a few words."""
+
+    def warnings(self, metrics: Metrics) -> list[str] | None:
+        """What a user should know of the last iteration; None if nobody looked."""
+        return None
 
     def _buffers(self) -> dict[str, Tensor]:
         """What else a checkpoint must hold."""
@@ -156,16 +163,20 @@ class Agent(ABC):
         assert not tensors
 
     def parameters(self) -> dict[str, Tensor]:
-        """What acting goes by, as named tensors: the network, and how observations are normalised."""
-        moments = {k: v for k, v in self.statistics.state_dict().items() if k.startswith("obs.")}
-        network = storage.with_prefix("network", self.network.state_dict())
-        return network | storage.with_prefix("statistics", moments)
+        """What acting goes by, as named tensors."""
+        return storage.with_prefix("network", self.network.state_dict())
 
     def load_parameters(self, tensors: dict[str, Tensor]) -> None:
         """Undo `parameters`."""
         self.network.load_state_dict(storage.under("network", tensors))
-        self.statistics.load_state_dict(storage.under("statistics", tensors), strict=False)
-        self.statistics.update()
+
+    def training_tensors(self) -> dict[str, Tensor]:
+        """What learning goes by beside the parameters."""
+        return {}
+
+    def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `training_tensors`, which `tensors` hold among others."""
+        assert not self.training_tensors()
 
     # Learning
 
@@ -209,18 +220,13 @@ class Agent(ABC):
     def _advance(self) -> Metrics:
         """One iteration, and an evaluation if it is time for one."""
         before = self.steps
-        rate = self._set_learning_rate()
         try:
-            with seeded(self._stream("dropout", before), self.device):
-                metrics = {**self._iterate(self.horizon - before), "learning_rate": rate}
+            metrics = self._learn(self.horizon - before)
         except NonFiniteError as error:
             raise NonFiniteError(f"{error}, in the iteration after step {before}") from None
         for key, value in metrics.items():
             if not np.isfinite(value):
                 raise NonFiniteError(f"{key} is {value} at step {self.steps}")
-        self.statistics.update()
-        if self.monitor is not None:
-            metrics |= self.monitor.metrics()
         every = self.config.evaluate_every
         if every and (self.steps // every > before // every or self.finished):
             metrics |= self._select()
@@ -260,22 +266,9 @@ class Agent(ABC):
         self._step_in(env, seed=self._stream("environment", self.steps))
 
     def _step_in(self, env: AnyVectorEnv, *, seed: int) -> None:
-        stepper = stepper_for(env, self.encoder, seed=seed, device=self.device)
-        self.stepper = self.statistics.watch(stepper)
+        self.stepper = self._watched(stepper_for(env, self.encoder, seed=seed, device=self.device))
         self.state = self.initial_state(env.num_envs)
         self._begin()
-
-    def _set_learning_rate(self) -> float:
-        rate = scheduled(self.config, self.progress)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-        return rate
-
-    def _descend(self, loss: Tensor) -> Tensor:
-        """One step of the network's optimiser down the loss; the gradient's norm before clipping."""
-        optimizer = self.optimizers["network"]
-        return descend(loss, optimizer, optimizer.param_groups[0]["params"], self.config)
 
     # Acting
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from rlkit.settings import ConfigError, whole
+from rlkit.settings import ConfigError, Settings, whole
 
 from ..nn import NetworkConfig
 from .errors import StepsError
@@ -26,24 +26,16 @@ def whole_steps(value: object) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AgentConfig(NetworkConfig):
-    """Fields that every agent has, with those of its networks."""
+class AgentConfig(Settings):
+    """Fields that every agent has."""
 
     num_envs: int = 8  # environments that are stepped side by side
     gamma: float = 0.99  # the discount
-    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
-    adam_eps: float = 1e-8  # added to the root of Adam's second moment
     learning_rate: float = 1e-3  # at the start of the training
     schedule: str = "constant"  # of the learning rate over the training: constant, linear or cosine
-    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
-    l1: float = 0.0  # weight of the sum of |w| in the loss
-    l2: float = 0.0  # weight of half the sum of w^2 in the loss
-    normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
-    normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
     evaluate_every: int = 0  # steps between two evaluations, of which the best parameters are kept; 0: never
     evaluate_episodes: int = 20  # episodes of such an evaluation
     patience: int = 0  # evaluations without improvement after which training ends; 0: never
-    monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -51,9 +43,46 @@ class AgentConfig(NetworkConfig):
         if self.num_envs > MAX_NUM_ENVS:
             raise ConfigError(f"num_envs must be at most {MAX_NUM_ENVS}, got {self.num_envs}")
         self._within(0, 1, "gamma")
-        self._one_of(OPTIMIZERS, "optimizer")
         self._one_of(SCHEDULES, "schedule")
-        self._positive("adam_eps", "learning_rate", "max_grad_norm")
-        self._at_least(0, "l1", "l2", "evaluate_every", "patience")
+        self._positive("learning_rate")
+        self._at_least(0, "evaluate_every", "patience")
         if self.patience and not self.evaluate_every:
             raise ConfigError("patience counts evaluations: set evaluate_every too")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NeuralConfig(AgentConfig, NetworkConfig):
+    """Fields of every agent with networks, and those of the networks."""
+
+    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
+    adam_eps: float = 1e-8  # added to the root of Adam's second moment
+    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
+    l1: float = 0.0  # weight of the sum of |w| in the loss
+    l2: float = 0.0  # weight of half the sum of w^2 in the loss
+    normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
+    normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
+    monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._one_of(OPTIMIZERS, "optimizer")
+        self._positive("adam_eps", "max_grad_norm")
+        self._at_least(0, "l1", "l2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpsilonConfig(AgentConfig):
+    """How an agent that acts on action values explores."""
+
+    epsilon_start: float = 1.0  # chance of a random legal action at first
+    epsilon_end: float = 0.05  # and in the end
+    epsilon_fraction: float = 0.3  # part of the training over which it falls linearly
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._within(0, 1, "epsilon_start", "epsilon_end", "epsilon_fraction")
+
+    def epsilon(self, progress: float) -> float:
+        """The chance of a random action after the part `progress` of the training."""
+        part = min(1.0, progress / self.epsilon_fraction) if self.epsilon_fraction else 1.0
+        return self.epsilon_start + part * (self.epsilon_end - self.epsilon_start)

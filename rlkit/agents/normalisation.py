@@ -21,7 +21,7 @@ from .errors import UnsupportedError
 from .stepper import Step, Stepper
 
 if TYPE_CHECKING:
-    from .config import AgentConfig
+    from .config import NeuralConfig
 
 CLIP = 10.0
 
@@ -104,7 +104,7 @@ class Statistics(nn.Module):
 
     ongoing: Tensor  # [B] the discounted return of each environment's present episode
 
-    def __init__(self, config: "AgentConfig", encoder: Encoder) -> None:
+    def __init__(self, config: "NeuralConfig", encoder: Encoder) -> None:
         super().__init__()
         self._gamma = config.gamma
         self._encoder = encoder if isinstance(encoder, NormalisingEncoder) else None

@@ -10,13 +10,14 @@ from rlkit.settings import ConfigError
 
 from ..nn import State
 from . import storage
-from .base import Agent, Metrics
-from .config import AgentConfig
+from .base import Metrics
+from .config import NeuralConfig
+from .neural import NeuralAgent
 from .replay import Replay
 
 
 @dataclass(frozen=True, kw_only=True)
-class OffPolicyConfig(AgentConfig):
+class OffPolicyConfig(NeuralConfig):
     """Steps are environment steps, counted over all environments."""
 
     replay_size: int = 100_000  # transitions that are kept
@@ -38,7 +39,7 @@ class OffPolicyConfig(AgentConfig):
             )
 
 
-class OffPolicyAgent(Agent):
+class OffPolicyAgent(NeuralAgent):
     """Steps its environments into a replay memory, and makes as many updates as the steps are worth.
 
     Networks with memory learn from sequences of `sequence` rows, which begin in a stored state of the network

@@ -1,7 +1,7 @@
 """Going down a loss: optimisers, learning-rate schedules, penalties and clipping."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -10,13 +10,13 @@ from torch import Tensor, nn
 from .errors import NonFiniteError
 
 if TYPE_CHECKING:
-    from .config import AgentConfig
+    from .config import AgentConfig, NeuralConfig
 
 OPTIMIZERS = ("adam", "sgd", "momentum", "rmsprop")
 SCHEDULES = ("constant", "linear", "cosine")
 
 
-def make_optimizer(config: "AgentConfig", parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+def make_optimizer(config: "NeuralConfig", parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
     """The optimiser that the configuration names; momentum is SGD with 0.9 of the last step."""
     rate = config.learning_rate
     match config.optimizer:
@@ -38,17 +38,16 @@ def scheduled(config: "AgentConfig", progress: float) -> float:
     return config.learning_rate
 
 
-def penalty(parameters: Iterable[nn.Parameter], *, l1: float, l2: float) -> Tensor:
+def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tensor:
     """l1 sum |w| + l2 / 2 sum w^2 over all weights, biases and gains left out."""
-    weights = [w for w in parameters if w.ndim > 1]
-    total = torch.zeros((), device=weights[0].device)
-    for w in weights:
+    total = parameters[0].new_zeros(())
+    for w in (w for w in parameters if w.ndim > 1):
         total = total + l1 * w.abs().sum() + 0.5 * l2 * w.square().sum()
     return total
 
 
 def descend(
-    loss: Tensor, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], config: "AgentConfig"
+    loss: Tensor, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], config: "NeuralConfig"
 ) -> Tensor:
     """One step of the optimiser on the loss and its penalties; the gradient's norm before clipping.
 

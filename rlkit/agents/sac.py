@@ -35,7 +35,7 @@ from . import storage
 from .config import AgentConfig
 from .errors import UnsupportedError
 from .off_policy import OffPolicyAgent, OffPolicyConfig
-from .optimization import descend, make_optimizer
+from .optimization import make_optimizer
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,12 +140,12 @@ class SAC(OffPolicyAgent):
 
     def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
         network = self.network
-        self.learned = {
+        learned = {
             "critics": [*network.reader.parameters(), *network.critics.parameters()],
             "policy": list(network.policy.parameters()),
             "alpha": [network.log_alpha],
         }
-        return {name: make_optimizer(self.config, group) for name, group in self.learned.items()}
+        return {name: make_optimizer(self.config, group) for name, group in learned.items()}
 
     def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
         params, state = self._scores(obs, state, reset)
@@ -167,16 +167,16 @@ class SAC(OffPolicyAgent):
             target = reward + c.gamma * replay.discount[now] * (q + alpha * h)
         error = (self._taken(x[:-1], replay.action[now]) - target)[:, learned]
         l_critics = 0.5 * error.square().sum(0).mean()
-        grad_norm = self._down("critics", l_critics)
+        grad_norm = self._descend(l_critics, "critics")
 
         x = x[:-1].detach()
         q, h = (y[learned] for y in self._soft(network, x, x, None if mask is None else mask[:-1]))
         l_policy = -(q + alpha * h).mean()
-        self._down("policy", l_policy)
+        self._descend(l_policy, "policy")
 
         wanted = self._wanted(None if mask is None else mask[:-1][learned])
         h = h.detach()
-        self._down("alpha", network.log_alpha * (h - wanted).mean())
+        self._descend(network.log_alpha * (h - wanted).mean(), "alpha")
         for slow, fast in zip(self.target.parameters(), network.parameters(), strict=True):
             slow.data.lerp_(fast.data, c.target_rate)
         return {
@@ -228,10 +228,6 @@ class SAC(OffPolicyAgent):
         if mask is None:
             return self.config.entropy * math.log(self.head.n_params)
         return self.config.entropy * mask.sum(-1).log()
-
-    def _down(self, name: str, loss: Tensor) -> Tensor:
-        """One step of one optimiser; the gradient's norm before clipping."""
-        return descend(loss, self.optimizers[name], self.learned[name], self.config)
 
     def initial_state(self, batch: int) -> State:
         """The reader's state at the start of episodes."""

@@ -34,9 +34,7 @@ def save(agent: "Agent", path: Path) -> None:
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
             raise NonFiniteError(f"{name} is not finite at step {agent.steps}, and is not saved")
-    for name, optimizer in agent.optimizers.items():
-        tensors |= storage.with_prefix(f"optimizer/{name}", storage.optimizer_tensors(optimizer))
-    tensors |= storage.with_prefix("statistics", agent.statistics.state_dict())
+    tensors |= agent.training_tensors()
     tensors |= storage.with_prefix("best", agent.early_stopping.best)
     tensors["generator"] = agent.generator.get_state()
     meta: dict[str, Any] = {
@@ -95,10 +93,8 @@ def load(algorithm: type[AnyAgent], path: Path, *, env: str | AnyVectorEnv | Non
 def _restore(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     if "stepper" in meta:
         _restore_stepper(agent, tensors, meta)
-    agent.statistics.load_state_dict(storage.under("statistics", tensors))
+    agent.load_training_tensors(tensors)
     agent.load_parameters(tensors)
-    for name, optimizer in agent.optimizers.items():
-        storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
     agent.generator.set_state(tensors["generator"])
     agent.early_stopping.load(meta["early_stopping"], storage.under("best", tensors))
     agent.steps, agent.horizon = meta["steps"], meta["horizon"]

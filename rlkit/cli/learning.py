@@ -14,7 +14,11 @@ if TYPE_CHECKING:
     from rlkit.agents import Agent
 
 # Those of rlkit.agents.AGENTS, which takes seconds to import.
-AGENT_NAMES = ("a2c", "dqn", "ppo", "pqn", "rainbow", "reinforce", "sac")
+AGENT_NAMES = (
+    *("a2c", "dqn", "ppo", "pqn", "rainbow", "reinforce", "sac"),
+    *("double_q", "dyna_q", "expected_sarsa", "mc", "n_step_sarsa"),
+    *("prioritized_sweeping", "q_lambda", "q_learning", "sarsa", "td_lambda"),
+)
 
 
 @app.command()

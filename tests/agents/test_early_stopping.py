@@ -9,12 +9,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.agents import AGENTS, PPO, ConfigError, UnsupportedError
+from rlkit.agents import AGENTS, NEURAL, PPO, ConfigError, UnsupportedError
 from rlkit.agents.early_stopping import EarlyStopping
 from rlkit.agents.evaluation import Evaluation, summarise
-from rlkit.agents.tabular.base import TabularAgent
 
-NETWORKS = [name for name, agent in AGENTS.items() if not issubclass(agent, TabularAgent)]
+NETWORKS = list(NEURAL)
 SMALL: dict[str, Any] = {"hidden": (4,), "num_envs": 4, "rollout_steps": 8}  # 32 steps an iteration
 
 

@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from rlkit.agents import A2C, AGENTS, PPO
+from rlkit.agents import A2C, AGENTS, NEURAL, PPO
 from rlkit.agents.monitor import GradientMonitor, warnings
-from rlkit.agents.tabular.base import TabularAgent
 
-NETWORKS = [name for name, agent in AGENTS.items() if not issubclass(agent, TabularAgent)]
+NETWORKS = list(NEURAL)
 
 
 def test_norms_are_those_of_autograd_whatever_is_clipped_later() -> None:

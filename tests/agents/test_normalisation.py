@@ -11,15 +11,14 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
-from rlkit.agents import AGENTS, DQN, PPO, UnsupportedError
+from rlkit.agents import AGENTS, DQN, NEURAL, PPO, UnsupportedError
 from rlkit.agents.normalisation import Moments, NormalisingEncoder, Statistics
 from rlkit.agents.rollout import Batch
 from rlkit.agents.stepper import Step
-from rlkit.agents.tabular.base import TabularAgent
 
 SMALL: dict[str, Any] = {"hidden": (4,), "num_envs": 4, "rollout_steps": 8}
 
-NETWORKS = [name for name, agent in AGENTS.items() if not issubclass(agent, TabularAgent)]
+NETWORKS = list(NEURAL)
 
 
 def test_moments_are_those_of_all_that_was_seen() -> None:

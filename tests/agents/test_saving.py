@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.agents import AGENTS, DQN, PPO, Agent, LoadError, NonFiniteError
+from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError
 from rlkit.agents.storage import META, TENSORS
-from rlkit.agents.tabular.base import TabularAgent
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
@@ -96,7 +95,7 @@ def test_parameters_that_are_not_finite_are_not_saved(broken: float, tmp_path: P
     assert all(p.isfinite().all() for p in kept.network.parameters())
 
 
-@pytest.mark.parametrize("agent", [a for a in AGENTS.values() if not issubclass(a, TabularAgent)])
+@pytest.mark.parametrize("agent", NEURAL.values())
 def test_dropout_draws_from_the_seed(agent: type[Agent]) -> None:
     settings: dict[str, Any] = {"hidden": (8,), "dropout": 0.5, "num_envs": 4}
     if hasattr(agent.Config, "learning_starts"):

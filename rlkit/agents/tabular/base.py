@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -16,7 +16,7 @@ from rlkit.settings import ConfigError
 from ...nn import Encoder, EpsilonGreedy, State
 from .. import storage
 from ..base import Agent, Metrics
-from ..config import AgentConfig
+from ..config import EpsilonConfig
 from ..devices import choose_device
 from ..environments import AnyVectorEnv
 from ..errors import UnsupportedError
@@ -25,33 +25,23 @@ from .records import BoolArray, FloatArray, IntArray, Rule, Table, Transitions
 
 MAX_CELLS = 10_000_000
 STEPS_PER_ITERATION = 8192
-SHARED = (  # what a table has in common with a network
-    *("num_envs", "gamma", "learning_rate", "schedule"),
-    *("evaluate_every", "evaluate_episodes", "patience"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
-class TabularConfig(AgentConfig):
-    """Fields of every tabular agent; those of networks alone mean nothing here, and are refused."""
+class TabularConfig(EpsilonConfig):
+    """Fields of every tabular agent."""
 
     num_envs: int = 256
     learning_rate: float = 0.1  # alpha, at the start of the training
     schedule: str = "linear"
     omega: float = 0.0  # the step size of the N-th update of a pair is alpha / N^omega
     initial_value: float = 0.0  # of every action; a high one makes an agent try everything
-    epsilon_start: float = 1.0
-    epsilon_end: float = 0.05
-    epsilon_fraction: float = 0.3  # part of the training over which epsilon falls linearly
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._within(0, 1, "omega", "epsilon_start", "epsilon_end", "epsilon_fraction")
+        self._within(0, 1, "omega")
         if not np.isfinite(self.initial_value):
             raise ConfigError(f"initial_value must be finite, got {self.initial_value}")
-        for field in fields(AgentConfig):
-            if field.name not in SHARED and getattr(self, field.name) != field.default:
-                raise ConfigError(f"{field.name} belongs to networks, and means nothing to a table")
 
 
 class QTable(nn.Module):
@@ -104,7 +94,7 @@ def _categories(encoder: Encoder) -> tuple[IntArray, IntArray]:
 class TabularAgent(Agent):
     """An agent with a table of action values, on the CPU.
 
-    A subclass learns from one step of all environments at a time, in `_learn`.
+    A subclass learns from one step of all environments at a time, in `_improve`.
     """
 
     config: TabularConfig
@@ -124,24 +114,24 @@ class TabularAgent(Agent):
         self.network = QTable(self.encoder, n_actions, self.config.initial_value)
         self.table = Table(self.network.q.numpy(), self.network.visits.numpy())
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        return {}
+    def describe(self) -> str:
+        """How large the table is."""
+        states, actions = self.network.q.shape
+        return f"a table of {states:,} x {actions}"
 
     def _begin(self) -> None:
         n = self.stepper.num_envs
         self.action, self.chosen = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
         self._all_legal = np.ones((n, self.head.n_params), dtype=np.bool_)
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         """Update the table; the sum of the absolute errors it had."""
         raise NotImplementedError
 
     @property
     def epsilon(self) -> float:
         """The present probability of a uniformly random action in training."""
-        c = self.config
-        part = min(1.0, self.progress / c.epsilon_fraction) if c.epsilon_fraction else 1.0
-        return c.epsilon_start + part * (c.epsilon_end - c.epsilon_start)
+        return self.config.epsilon(self.progress)
 
     @property
     def rule(self) -> Rule:
@@ -152,7 +142,7 @@ class TabularAgent(Agent):
         taken, errors = 0, 0.0
         while taken < min(budget, STEPS_PER_ITERATION):
             t = self._step(budget - taken)
-            errors += self._learn(t)
+            errors += self._improve(t)
             valid = int(t.valid.sum())
             taken += valid
             self.steps += valid

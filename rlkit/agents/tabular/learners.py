@@ -26,7 +26,7 @@ class ExpectedSarsa(TabularAgent):
     name: ClassVar[str] = "expected_sarsa"
     Config: ClassVar[type[AgentConfig]] = TabularConfig
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         return self._expected(t, self.epsilon)
 
     def _expected(self, t: Transitions, epsilon: float) -> float:
@@ -40,7 +40,7 @@ class QLearning(ExpectedSarsa):
 
     name: ClassVar[str] = "q_learning"
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         return self._expected(t, 0.0)
 
 
@@ -56,7 +56,7 @@ class DoubleQ(TabularAgent):
         self.network.register_buffer("both", self.network.q.repeat(2, 1, 1))
         self.network.visits = self.network.visits.repeat(2, 1, 1)
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         from .kernels import double_q
 
         both, visits = self.network.get_buffer("both").numpy(), self.network.visits.numpy()
@@ -100,7 +100,7 @@ class Sarsa(OnPolicy):
         super()._begin()
         self.window = Window.empty(self.stepper.num_envs, min(self._n, 256))
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         from .kernels import n_step_sarsa
 
         next_action = self._choose(t)
@@ -175,7 +175,7 @@ class TDLambda(OnPolicy):
         super()._begin()
         self.trace = Trace.empty(self.stepper.num_envs, 32)
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         from .kernels import lambda_step
 
         c = self.config
@@ -240,7 +240,7 @@ class DynaQ(ModelBased):
     name: ClassVar[str] = "dyna_q"
     Config: ClassVar[type[AgentConfig]] = PlanningConfig
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         from .planning import dyna_q
 
         self.model = self.model.with_room(len(t.state))
@@ -272,7 +272,7 @@ class PrioritizedSweeping(ModelBased):
         super()._build(generator)
         self.queue = Queue.empty(self.table.q.size)
 
-    def _learn(self, t: Transitions) -> float:
+    def _improve(self, t: Transitions) -> float:
         from .planning import prioritized_sweeping
 
         c = self.config

@@ -1,0 +1,90 @@
+"""What agents with networks share: optimisers, normalisation, dropout, and a watch over gradients."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..nn import Encoder, resolve
+from . import storage
+from .base import Agent, Metrics
+from .config import NeuralConfig
+from .devices import seeded
+from .monitor import GradientMonitor, warnings
+from .normalisation import NormalisingEncoder, Statistics
+from .optimization import descend, make_optimizer, scheduled
+from .stepper import Stepper
+
+
+class NeuralAgent(Agent):
+    """An agent whose network goes down a loss."""
+
+    config: NeuralConfig
+    optimizers: dict[str, torch.optim.Optimizer]
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.statistics = Statistics(self.config, self.encoder).to(self.device)
+        self.optimizers = self._optimizers()
+        self.monitor = GradientMonitor(self.network) if self.config.monitor else None
+
+    def _encoder(self) -> Encoder:
+        kind = NormalisingEncoder if self.config.normalize_obs else Encoder
+        return kind(self.observation_space)
+
+    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """Those of the network's parameters, by name."""
+        return {"network": make_optimizer(self.config, self.network.parameters())}
+
+    def _watched(self, stepper: Stepper) -> Stepper:
+        return self.statistics.watch(stepper)
+
+    def _learn(self, budget: int) -> Metrics:
+        rate = scheduled(self.config, self.progress)
+        for optimizer in self.optimizers.values():
+            for group in optimizer.param_groups:
+                group["lr"] = rate
+        with seeded(self._stream("dropout", self.steps), self.device):
+            metrics = self._iterate(budget)
+        self.statistics.update()
+        watched = {} if self.monitor is None else self.monitor.metrics()
+        return {**metrics, "learning_rate": rate, **watched}
+
+    def _descend(self, loss: Tensor, name: str = "network") -> Tensor:
+        """One step of an optimiser down a loss; the gradient's norm before clipping."""
+        optimizer = self.optimizers[name]
+        return descend(loss, optimizer, optimizer.param_groups[0]["params"], self.config)
+
+    def describe(self) -> str:
+        """Which network it has, and why."""
+        return resolve(self.config.backbone, self.encoder)[1]
+
+    def warnings(self, metrics: Metrics) -> list[str] | None:
+        """What is wrong with the gradients, and how to mend it; None if they are not watched."""
+        return None if self.monitor is None else warnings(metrics)
+
+    # Saving
+
+    def parameters(self) -> dict[str, Tensor]:
+        """What acting goes by, as named tensors: the network, and how observations are normalised."""
+        moments = {k: v for k, v in self.statistics.state_dict().items() if k.startswith("obs.")}
+        return super().parameters() | storage.with_prefix("statistics", moments)
+
+    def load_parameters(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `parameters`."""
+        super().load_parameters(tensors)
+        self.statistics.load_state_dict(storage.under("statistics", tensors), strict=False)
+        self.statistics.update()
+
+    def training_tensors(self) -> dict[str, Tensor]:
+        """What learning goes by beside the parameters: moments of the optimisers, statistics of returns."""
+        tensors = storage.with_prefix("statistics", self.statistics.state_dict())
+        for name, optimizer in self.optimizers.items():
+            tensors |= storage.with_prefix(f"optimizer/{name}", storage.optimizer_tensors(optimizer))
+        return tensors
+
+    def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `training_tensors`."""
+        self.statistics.load_state_dict(storage.under("statistics", tensors))
+        for name, optimizer in self.optimizers.items():
+            storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
