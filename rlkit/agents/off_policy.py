@@ -25,8 +25,8 @@ class OffPolicyConfig(NeuralConfig):
     learning_starts: int = 1_000  # steps before the first update
     train_every: int = 64  # steps between two rounds of updates
     updates_per_step: float = 0.25  # updates for each environment step
-    sequence: int = 16  # rows of a sequence that a network with memory learns from
-    burn_in: int = 8  # rows before them
+    sequence: int = 32  # rows of a sequence that a network with memory learns from
+    burn_in: int = 0  # rows before them
 
     def __post_init__(self) -> None:
         super().__post_init__()

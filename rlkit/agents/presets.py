@@ -24,6 +24,25 @@ _LAKE_DQN = {
     "epsilon_end": 0.1,
     "schedule": "linear",
 }
+# Three steps of a random policy say little of the exam's optimum: rainbow looks one step ahead.
+_EXAM_RAINBOW = {
+    "num_envs": 16,
+    "updates_per_step": 0.1,
+    "n_step": 1,
+    "v_min": -4.0,
+    "v_max": 4.0,
+    "schedule": "linear",
+}
+_LAKE_RAINBOW = {
+    "num_envs": 32,
+    "train_every": 128,
+    "updates_per_step": 0.05,
+    "target_every": 1_000,
+    "n_step": 1,
+    "v_min": 0.0,
+    "v_max": 1.0,
+    "schedule": "linear",
+}
 _CARTPOLE_PPO = {
     "num_envs": 16,
     "rollout_steps": 32,
@@ -44,10 +63,10 @@ _CARTPOLE_DQN = {
     "schedule": "linear",
 }
 
-# Every tabular agent learns four small tasks to 99 % of the optimum. An off-policy one needs few settings: its
-# policy is greedy, whatever it explores. One on the policy that acts learns the best epsilon-greedy policy,
-# which on slippery ice is the greedy one at gamma 0.97, but not at 0.99 where epsilon is above 0.05. Returns of
-# whole episodes vary most, and are averaged longest.
+# Every tabular agent learns four small tasks to 99 % of the optimum. An off-policy one needs few settings:
+# its policy is greedy, whatever it explores. One on the policy that acts learns the best epsilon-greedy
+# policy, which on slippery ice is the greedy one at gamma 0.97, but not at 0.99 where epsilon is above 0.05.
+# Returns of whole episodes vary most, and are averaged longest.
 EXAM, LAKE, CLIFF, TAXI = (f"rlkit/{name}-v0" for name in ("Exam", "FrozenLake", "CliffWalking", "Taxi"))
 
 _ON_POLICY = ("sarsa", "expected_sarsa", "n_step_sarsa", "td_lambda")
@@ -77,6 +96,8 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     **_TABULAR,
     ("ppo", "rlkit/Exam-v0"): (40_000, _EXAM_PPO),
     ("dqn", "rlkit/Exam-v0"): (20_000, _EXAM_DQN),
+    ("rainbow", "rlkit/Exam-v0"): (20_000, _EXAM_RAINBOW),
+    ("rainbow", "rlkit/FrozenLake-v0"): (100_000, _LAKE_RAINBOW),
     ("ppo", "FrozenLake-v1"): (400_000, _LAKE_PPO),
     ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
     ("ppo", "rlkit/FrozenLake-v0"): (400_000, _LAKE_PPO),

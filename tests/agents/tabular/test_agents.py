@@ -12,10 +12,10 @@ from gymnasium import spaces
 
 from rlkit import exact
 from rlkit.agents import ConfigError, UnsupportedError
+from rlkit.agents.presets import PRESETS
 from rlkit.agents.stepper import Step, Stepper
 from rlkit.agents.tabular import base, learners
 from rlkit.agents.tabular.base import QTable
-from rlkit.agents.tabular.presets import PRESETS
 from rlkit.evaluate import grade
 from rlkit.nn import Encoder
 
@@ -172,9 +172,9 @@ def test_what_is_learned_depends_on_the_seed_and_not_on_the_iterations(
 
 def test_room_is_made_for_long_episodes_and_many_outcomes() -> None:
     """Episodes of the cliff outlast the first window, and the taxi's outcomes the first model."""
-    mc = learners.MC("rlkit/CliffWalking-v0", num_envs=2, epsilon_end=1.0).train(4_000)
+    mc = learners.MC("rlkit/CliffWalking-v0", num_envs=2, epsilon_end=1.0).train(1_500)
     assert mc.window.pair.shape[1] > 256
-    traces = learners.TDLambda("rlkit/CliffWalking-v0", num_envs=2, trace_cutoff=0.0).train(4_000)
+    traces = learners.TDLambda("rlkit/CliffWalking-v0", num_envs=2, trace_cutoff=0.0).train(500)
     assert traces.trace.pair.shape[1] > 32
     model = learners.DynaQ("rlkit/Taxi-v0").train(256 * 40).model
     assert model.size[1] > 1_024
