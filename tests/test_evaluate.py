@@ -4,8 +4,10 @@ import gymnasium
 import numpy as np
 import pytest
 import torch
+from rich.console import Console
 
 import rlkit
+import rlkit.report
 from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
@@ -95,6 +97,10 @@ def test_memory_is_graded_by_what_it_was_seen_to_reach() -> None:
     assert found.percent_of_optimum == pytest.approx(0, abs=15), "it is close to random at first"
     record = report(agent, episodes=20, stochastic=True)
     assert record["exact"]["sampled"]
+    console = Console(width=100)
+    with console.capture() as shown:
+        console.print(rlkit.report.grade(record))
+    assert "time-limited, sampled" in shown.get()
     assert list(record["objectives"]) == ["time-limited"]
 
 

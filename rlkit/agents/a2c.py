@@ -26,7 +26,7 @@ class A2CConfig(ActorCriticConfig):
     rollout_steps: int = 8
     gae_lambda: float = 0.95
     learning_rate: float = 2e-3
-    normalise_advantage: bool = False  # to mean 0 and standard deviation 1 in each batch
+    normalize_advantage: bool = False  # to mean 0 and standard deviation 1 in each batch
 
 
 class A2C(ActorCriticAgent):
@@ -42,7 +42,7 @@ class A2C(ActorCriticAgent):
         action, _, *rest = b.columns
         log_prob, h = (b.keep(x) for x in self.head.log_prob_and_entropy(params, action, b.mask))
         advantage, target = (b.keep(x) for x in rest)
-        if c.normalise_advantage:
+        if c.normalize_advantage:
             advantage = normalise(advantage)
 
         l_policy = policy_gradient(log_prob=log_prob, advantage=advantage)
@@ -63,7 +63,7 @@ class REINFORCEConfig(A2CConfig):
     rollout_steps: int = 64
     gae_lambda: float = 1.0
     learning_rate: float = 5e-3
-    normalise_advantage: bool = True
+    normalize_advantage: bool = True
 
     def __post_init__(self) -> None:
         super().__post_init__()

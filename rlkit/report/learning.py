@@ -38,7 +38,7 @@ def grade(record: Record) -> RenderableType:
         headline = name == record["exact"]["objective"]
         percent = score["percent_of_optimum"]
         table.add_row(
-            name,
+            f"{name}, sampled" if score["sampled"] else name,
             *(number(score[key]) for key in ("value", "optimum", "random", "regret")),
             f"{percent:.2f}" if percent is not None else f"– ({score['reason']})",
             style="bold" if headline else "",
