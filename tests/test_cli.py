@@ -135,7 +135,7 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("solve", "gridworld", "--env", "slip=2"), "slip must be a finite number from 0 to 1, not 2"),
         (("solve", "missing.json"), "missing.json"),
         (("train",), "give an environment ID"),
-        (("train", "exam", "--agent", "sarsa"), "no agent 'sarsa'; the agents are dqn, ppo"),
+        (("train", "exam", "--agent", "sarsop"), "no agent 'sarsop'; did you mean 'sarsa'?"),
         (("train", "exam", "--steps", "0"), "steps must be at least 1"),
         (("train", "exam", "--set", "gama=0.9"), "did you mean 'gamma'"),
         (("train", "exam", "--set", "gamma=2"), "gamma"),

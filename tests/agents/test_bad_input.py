@@ -120,7 +120,7 @@ Change = Callable[[dict[str, Any]], Any]
         (lambda meta: meta.pop("num_envs"), "it has no 'num_envs'"),
         (lambda meta: meta["stepper"].pop("finished"), "it has no 'finished'"),
         (lambda meta: meta.update(agent=["ppo"]), "agent must be text"),
-        (lambda meta: meta.update(agent="sarsop"), "agent 'sarsop'; this version has a2c, dqn,"),
+        (lambda meta: meta.update(agent="sarsop"), "agent 'sarsop'; this version has a2c, double_q, dqn,"),
         (lambda meta: meta.update(env_id="Nothing-v0"), "Nothing-v0 cannot be made"),
         (lambda meta: meta.update(env_id=3), "env_id must be text or null, not 3"),
         (lambda meta: meta.update(env_kwargs=3), "env_kwargs must be an object, not 3"),

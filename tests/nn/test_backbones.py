@@ -268,7 +268,7 @@ def test_small_grids_shrink_gently(side: int, after: tuple[int, int]) -> None:
 
 def test_a_grid_needs_no_space() -> None:
     network = CNN(Grid(shape=(3, 4, 2), channels_last=True), activation="maxout", generator=seeded())
-    assert network(torch.randn(5, 3, 4, 2)).shape == (5, 64 * 3 * 4)
+    assert network(torch.randn(5, 3, 4, 2)).shape == (5, 32 * 3 * 4)
 
 
 def test_states_are_made_on_the_device_of_the_parameters() -> None:

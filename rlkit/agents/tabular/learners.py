@@ -78,7 +78,7 @@ class OnPolicy(TabularAgent):
 class NStepConfig(TabularConfig):
     """Fields of n-step Sarsa."""
 
-    n_step: int = 4
+    n_step: int = 4  # rewards before bootstrapping
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -153,8 +153,8 @@ class MC(Sarsa):
 class LambdaConfig(TabularConfig):
     """Fields of agents with eligibility traces."""
 
-    lambda_: float = 0.8
-    traces: str = "replacing"
+    lambda_: float = 0.8  # how slowly traces fade
+    traces: str = "replacing"  # replacing or accumulating
     trace_cutoff: float = 1e-3  # a trace that is not above this is dropped
 
     def __post_init__(self) -> None:
