@@ -134,22 +134,19 @@ class LeafEncoder(nn.Module):
         if self._sizes is None:
             self.n_features = math.prod(shape)
             return
-        # Category c of entry i is row offset_i + c of the identity matrix; adding up the rows of all entries
-        # gives their one-hot vectors side by side.
+        # Category c of entry i is place offset_i + c of the one-hot vectors side by side.
         self.n_features = int(self._sizes.sum())
         starts = np.asarray(getattr(space, "start", 0)).reshape(-1)
         offsets = np.concatenate([[0], np.cumsum(self._sizes)[:-1]]) - starts
         self.register_buffer("_offsets", torch.as_tensor(offsets), persistent=False)
-        self.register_buffer("_one_hot", torch.eye(self.n_features), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., *packed shape] -> [..., n_features]."""
         batch = x.shape[: x.dim() - self._n_axes]
         if self._sizes is None:
             return x.float().reshape(*batch, self.n_features) if self._n_axes != 1 else x.float()
-        rows = x.reshape(*batch, -1).long() + self.get_buffer("_offsets")
-        one_hot: Tensor = self.get_buffer("_one_hot")[rows].sum(-2)
-        return one_hot
+        places = x.reshape(*batch, -1).long() + self.get_buffer("_offsets")
+        return torch.zeros((*batch, self.n_features), device=x.device).scatter_(-1, places, 1.0)
 
 
 def _categories(space: Space) -> NDArray[np.int64] | None:
