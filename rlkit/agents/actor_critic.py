@@ -1,6 +1,5 @@
 """Policies with a critic, learned from rollouts: what REINFORCE, A2C and PPO share."""
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,27 +9,21 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
-from .base import Metrics
-from .config import NeuralConfig
-from .neural import NeuralAgent
-from .returns import gae
-from .rollout import Batch, Final, Rollout, batch_of, collect
+from .on_policy import OnPolicyAgent, OnPolicyConfig
+from .rollout import Batch, Rollout, batch_of
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActorCriticConfig(NeuralConfig):
-    """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
+class ActorCriticConfig(OnPolicyConfig):
+    """What policies with a critic have in common."""
 
-    rollout_steps: int = 128  # steps of each environment before an update
     gae_lambda: float = 0.95  # 0: one-step advantages; 1: full returns
     value_coef: float = 0.5  # weight of the value loss
     entropy_coef: float = 0.0  # weight of the entropy bonus
     adam_eps: float = 1e-5
-    schedule: str = "linear"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "rollout_steps")
         self._at_least(0, "value_coef", "entropy_coef")
         self._within(0, 1, "gae_lambda")
 
@@ -69,16 +62,12 @@ class ActorCritic(nn.Module):
         return self.policy_head(features), self.value_head(own).squeeze(-1)
 
 
-class ActorCriticAgent(NeuralAgent):
-    """Collects rollouts, estimates advantages, and leaves it to `_update` what to do with them."""
+class ActorCriticAgent(OnPolicyAgent):
+    """Learns from batches whose columns are action, old log-probability, advantage and lambda-return."""
 
     config: ActorCriticConfig
     network: ActorCritic
     head: Distribution
-
-    @abstractmethod
-    def _update(self, batch: Batch) -> Metrics:
-        """Learn from a batch whose columns are action, old log-probability, advantage and lambda-return."""
 
     def _check_actions(self) -> None:
         distribution(self.action_space)
@@ -87,48 +76,16 @@ class ActorCriticAgent(NeuralAgent):
         self.head = distribution(self.action_space)
         self.network = ActorCritic(self.encoder, self.head, self.config, generator)
 
-    def _begin(self) -> None:
-        c = self.config
-        self.rows = max(1, c.num_envs * c.rollout_steps // self.stepper.num_envs)
+    def _batch(self, rollout: Rollout) -> Batch:
+        """The steps of a rollout with their actions, log-probabilities, advantages and lambda-returns."""
 
-    def _iterate(self, budget: int) -> Metrics:
-        rollout, self.state, taken = collect(
-            self.stepper,
-            self.network.policy,
-            self.head,
-            rows=self.rows,
-            budget=budget,
-            state=self.state,
-            generator=self.generator,
-        )
-        self.steps += taken
-        batch = self._batch(rollout)
-        self.network.train()
-        metrics = self._update(batch)
-        self.network.eval()
-        return metrics
+        def v(obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> Tensor:
+            return self.network.value(obs, state, reset)[0]
 
-    @torch.no_grad()
-    def _batch(self, r: Rollout) -> Batch:
-        """The steps of a rollout with their advantages."""
-        value, _ = self.network.value(r.obs, r.state, r.reset)
-
-        def of_final(final: Final) -> Tensor:
-            return self.network.value(
-                final.obs, final.state, torch.zeros_like(final.where, dtype=torch.bool)
-            )[0]
-
-        advantage = gae(
-            reward=self.statistics.scaled(r.reward),
-            discount=self.config.gamma * r.discount,
-            value=value[:-1],
-            next_value=r.successors(value, of_final),
-            cut=r.cut,
-            lambda_=self.config.gae_lambda,
-        )
-        mask = None if r.mask is None else r.mask[:-1]
-        log_prob, _ = self.head.log_prob_and_entropy(r.params, r.action, mask)
-        return batch_of(r, r.action, log_prob, advantage, advantage + value[:-1])
+        advantage, target = self._returns(rollout, v, lambda_=self.config.gae_lambda)
+        mask = None if rollout.mask is None else rollout.mask[:-1]
+        log_prob, _ = self.head.log_prob_and_entropy(rollout.params, rollout.action, mask)
+        return batch_of(rollout, rollout.action, log_prob, advantage, target)
 
     def initial_state(self, batch: int) -> State:
         """The actor's state at the start of episodes."""

@@ -101,16 +101,7 @@ class SoftNetwork(nn.Module):
 
 def tower(n_in: int, n_out: int, gain: float, config: SACConfig, generator: torch.Generator) -> nn.Sequential:
     """Fully connected layers and an output layer whose weights are `gain` at first."""
-    mlp = MLP(
-        n_in,
-        config.hidden,
-        activation=config.activation,
-        norm=config.norm,
-        skip=config.skip,
-        dropout=config.dropout,
-        init=config.init,
-        generator=generator,
-    )
+    mlp = MLP.of(n_in, config, generator=generator)
     return nn.Sequential(mlp.layers, linear(mlp.n_features, n_out, gain=gain, generator=generator))
 
 

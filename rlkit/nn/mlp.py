@@ -1,10 +1,12 @@
 """Multilayer perceptrons."""
 
 from itertools import pairwise
+from typing import Self
 
 from torch import Generator, Tensor, nn
 
 from .backbones import Backbone, State
+from .config import NetworkConfig
 from .init import HIDDEN_GAIN, linear
 from .layers import ACTIVATIONS, NORMS, Residual, width_before
 
@@ -41,6 +43,20 @@ class MLP(Backbone):
             layers += [Residual(nn.Sequential(*layer))] if skip and n == m else layer
         self.layers = nn.Sequential(*layers)
         self.n_features = hidden[-1]
+
+    @classmethod
+    def of(cls, n_in: int, config: NetworkConfig, *, generator: Generator) -> Self:
+        """As a configuration asks for."""
+        return cls(
+            n_in,
+            config.hidden,
+            activation=config.activation,
+            norm=config.norm,
+            skip=config.skip,
+            dropout=config.dropout,
+            init=config.init,
+            generator=generator,
+        )
 
     def initial_state(self, batch: int) -> State:
         """The empty tuple: it has no memory."""

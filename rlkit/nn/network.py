@@ -39,16 +39,7 @@ def build(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> B
     reader: Encoder | GridReader = encoder
     if kind != "mlp" and any(map(grid_of, encoder.leaves)):
         reader = GridReader(encoder, config, generator=generator)
-    mlp = MLP(
-        reader.n_features,
-        config.hidden,
-        activation=config.activation,
-        norm=config.norm,
-        skip=config.skip,
-        dropout=config.dropout,
-        init=config.init,
-        generator=generator,
-    )
+    mlp = MLP.of(reader.n_features, config, generator=generator)
     memory: Backbone | None = None
     if kind == "attention":
         memory = Attention(
