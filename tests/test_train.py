@@ -13,8 +13,18 @@ import pytest
 
 import rlkit.train
 from rlkit import checkpoint, log
-from rlkit.agents import AGENTS, PPO, ConfigError, LoadError, NonFiniteError, StepsError, UnsupportedError
+from rlkit.agents import (
+    AGENTS,
+    NEURAL,
+    PPO,
+    ConfigError,
+    LoadError,
+    NonFiniteError,
+    StepsError,
+    UnsupportedError,
+)
 from rlkit.agents.storage import META, TENSORS
+from rlkit.agents.tabular.base import STEPS_PER_ITERATION
 from rlkit.cli import learning
 from rlkit.train import Interrupted, RunError, resume, train
 
@@ -55,7 +65,8 @@ def outcome(run: Path) -> dict[str, Any]:
 def test_same_seed_same_bytes(agent: str, tmp_path: Path) -> None:
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         settings = {"agent": agent, "steps": 1_000, "overrides": quick(agent)}
-        train("CartPole-v1", **settings, seed=seed, out=tmp_path / name)
+        env_id = "CartPole-v1" if agent in NEURAL else "FrozenLake-v1"
+        train(env_id, **settings, seed=seed, out=tmp_path / name)
     assert outcome(tmp_path / "a") == outcome(tmp_path / "b")
     assert outcome(tmp_path / "a")["tensors"] != outcome(tmp_path / "c")["tensors"]
 
@@ -101,7 +112,6 @@ KILLED: dict[str, tuple[str, str, dict[str, object]]] = {
     "ppo practice": ("ppo", "rlkit/SignalFilter-v0", PRACTICE),
     "dqn practice": ("dqn", "rlkit/SignalFilter-v0", PRACTICE),
 }
-STEPS = 1_600
 
 
 @pytest.fixture(scope="session")
@@ -115,7 +125,8 @@ def elsewhere() -> Any:
 @pytest.mark.parametrize("case", KILLED)
 def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, elsewhere: Any) -> None:
     agent, env_id, overrides = KILLED[case]
-    settings = {"agent": agent, "steps": STEPS, "seed": 5, "overrides": {**quick(agent), **overrides}}
+    steps = 1_600 if agent in NEURAL else 5 * STEPS_PER_ITERATION
+    settings = {"agent": agent, "steps": steps, "seed": 5, "overrides": {**quick(agent), **overrides}}
     killed = tmp_path / "killed"
     process = elsewhere.Process(target=train, args=(env_id,), kwargs={**settings, "out": killed})
     process.start()
@@ -125,7 +136,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, e
     process.join()
     assert process.exitcode == -signal.SIGKILL, "it had ended before"
     reached = checkpoint.load(killed).steps
-    assert 0 < reached < STEPS
+    assert 0 < reached < steps
     resume(killed)
     train(env_id, **settings, out=tmp_path / "whole")
     assert outcome(killed) == outcome(tmp_path / "whole")
@@ -222,8 +233,8 @@ def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch:
 
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no agent 'sarsop'; the agents are a2c, dqn"):
-        train("CartPole-v1", agent="sarsop", steps=10)
+    with pytest.raises(ConfigError, match="no agent 'alphazero'; the agents are a2c, double_q"):
+        train("CartPole-v1", agent="alphazero", steps=10)
     with pytest.raises(ConfigError, match="no agent 'reinforc'; did you mean 'reinforce'"):
         train("CartPole-v1", agent="reinforc", steps=10)
     with pytest.raises(ConfigError, match="did you mean 'gamma'"):

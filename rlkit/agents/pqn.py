@@ -28,6 +28,7 @@ class PQNConfig(QConfig, OnPolicyConfig):
 
     num_envs: int = 16
     norm: str = "layer"
+    schedule: str = "linear"
     rollout_steps: int = 32
     lambda_: float = 0.65  # 0: one-step targets; 1: full returns
     epochs: int = 2  # passes over a rollout

@@ -56,7 +56,7 @@ KNOWN = {
 def agents(records: Sequence[Record]) -> RenderableType:
     """The agents, and what each can deal with."""
     table = ruled()
-    table.add_column("agent", style="bold")
+    table.add_column("agent", style="bold", no_wrap=True)
     for name in ("actions", "observations", "memory", "masks"):
         table.add_column(name)
     table.add_column("", style="dim")
