@@ -52,6 +52,10 @@ _CARTPOLE_PPO = {
     "gae_lambda": 0.9,
 }
 
+# For a backbone with memory; what is to be repeated is paid at once, so the future matters little.
+_MEMORY_PPO = {"num_envs": 32, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.01}
+_REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "gamma": 0.5, "gae_lambda": 0.8}
+
 _CARTPOLE_DQN = {
     "hidden": (128, 128),
     "train_every": 256,
@@ -96,8 +100,13 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     **_TABULAR,
     ("ppo", "rlkit/Exam-v0"): (40_000, _EXAM_PPO),
     ("dqn", "rlkit/Exam-v0"): (20_000, _EXAM_DQN),
+    ("a2c", "rlkit/Exam-v0"): (40_000, {}),
+    ("reinforce", "rlkit/Exam-v0"): (60_000, {}),
+    ("pqn", "rlkit/Exam-v0"): (40_000, {}),
     ("rainbow", "rlkit/Exam-v0"): (20_000, _EXAM_RAINBOW),
     ("rainbow", "rlkit/FrozenLake-v0"): (100_000, _LAKE_RAINBOW),
+    ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
+    ("ppo", "rlkit/RepeatPrevious-v0"): (150_000, _REPEAT_PPO),
     ("ppo", "FrozenLake-v1"): (400_000, _LAKE_PPO),
     ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
     ("ppo", "rlkit/FrozenLake-v0"): (400_000, _LAKE_PPO),
