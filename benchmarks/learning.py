@@ -124,7 +124,8 @@ greedy policies on seeds apart from training. Reproduce the rows of a task with
 python -m benchmarks.learning --task rlkit/Exam-v0
 ```
 
-{versions}, one thread a run, two runs at a time on two cores; seconds are of training alone.
+{versions}, one thread a run; seconds are of training alone, on two cores that did other work
+as well.
 """
 COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
 
@@ -133,12 +134,13 @@ def page(records: dict[str, dict[str, Any]]) -> str:
     """The tables of all runs on record."""
     text = [HEAD.format(versions=f"Python {platform.python_version()}, torch {torch.__version__}")]
     for title, tasks in TABLES.items():
-        text += [f"## {title}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|"]
+        rows = []
         for task in tasks:
             runs = [records[key] for seed in SEEDS if (key := f"{task.key} seed={seed}") in records]
             if runs:
-                text.append(f"| {' | '.join(row(task, runs))} |")
-        text.append("")
+                rows.append(f"| {' | '.join(row(task, runs))} |")
+        if rows:
+            text += [f"## {title}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows, ""]
     return "\n".join(text)
 
 
