@@ -82,6 +82,24 @@ def test_a_time_limit_is_valued_from_what_was_last_seen(backbone: str) -> None:
             assert final.obs[j, 1] == 6, "the observation after the last step of six"
 
 
+@pytest.mark.parametrize("backbone", MEMORIES)
+def test_advantages_at_a_time_limit_remember_the_episode(backbone: str) -> None:
+    learner = agent(backbone)
+    rollout = lived(learner)
+
+    def v(obs: Any, state: Any, reset: Any, mask: Any) -> Any:
+        return learner.network.value(obs, state, reset)[0]
+
+    with torch.no_grad():
+        delta, _ = learner._returns(rollout, v, lambda_=0.0)
+        value = v(rollout.obs, rollout.state, rollout.reset, None)
+        for final in rollout.finals:
+            after = v(final.obs, final.state, torch.zeros(len(final.obs), dtype=torch.bool), None)
+            expected = rollout.reward[final.t] - value[final.t]
+            expected[final.where] += learner.config.gamma * after
+            assert torch.allclose(delta[final.t, final.where], expected[final.where], atol=1e-5)
+
+
 @pytest.mark.parametrize("backbone", ["mlp", "gru"])
 def test_the_steps_of_a_reset_are_left_out(backbone: str) -> None:
     learner = agent(backbone, AutoresetMode.NEXT_STEP)

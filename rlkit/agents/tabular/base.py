@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -124,9 +125,9 @@ class TabularAgent(Agent):
         self.action, self.chosen = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
         self._all_legal = np.ones((n, self.head.n_params), dtype=np.bool_)
 
+    @abstractmethod
     def _improve(self, t: Transitions) -> float:
         """Update the table; the sum of the absolute errors it had."""
-        raise NotImplementedError
 
     @property
     def epsilon(self) -> float:
