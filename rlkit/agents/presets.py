@@ -7,42 +7,71 @@ from collections.abc import Mapping
 
 DEFAULT_STEPS = 100_000
 
+EXAM, LAKE, CLIFF, TAXI = (f"rlkit/{name}-v0" for name in ("Exam", "FrozenLake", "CliffWalking", "Taxi"))
+
 _EXAM_PPO = {"num_envs": 64, "rollout_steps": 16, "learning_rate": 3e-3, "entropy_coef": 0.01}
-_EXAM_DQN = {"num_envs": 16, "updates_per_step": 0.1}
+
+# What is rare must be met before the policy settles: much entropy, or many random steps at first.
 _LAKE_PPO = {
-    "num_envs": 32,
+    "num_envs": 64,
     "rollout_steps": 128,
-    "learning_rate": 3e-3,
-    "entropy_coef": 0.01,
+    "gae_lambda": 0.9,
+    "learning_rate": 1e-3,
+    "entropy_coef": 0.02,
 }
-_LAKE_DQN = {
+_LAKE_A2C = {"num_envs": 64, "rollout_steps": 16, "learning_rate": 2e-3, "entropy_coef": 0.02}
+_LAKE_REINFORCE = {"num_envs": 128, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.05}
+_LAKE_PQN = {"num_envs": 64, "epsilon_end": 0.1, "lambda_": 0.3}
+
+_CLIFF_PPO = {"num_envs": 64, "rollout_steps": 64, "learning_rate": 2e-3, "normalize_reward": True}
+_CLIFF_A2C = {"num_envs": 128, "learning_rate": 3e-3, "entropy_coef": 0.05}
+_CLIFF_REINFORCE = {
+    "num_envs": 64,
+    "rollout_steps": 32,
+    "learning_rate": 2e-3,
+    "entropy_coef": 0.05,
+    "normalize_reward": True,
+}
+
+_TAXI_PPO = {**_CLIFF_PPO, "entropy_coef": 0.01}
+_TAXI_A2C = {"num_envs": 128, "learning_rate": 3e-3, "entropy_coef": 0.1, "normalize_reward": True}
+_TAXI_REINFORCE = {**_TAXI_A2C, "rollout_steps": 8, "normalize_advantage": False}
+
+_EXAM_DQN = {"num_envs": 16, "updates_per_step": 0.1}
+_TABLE_DQN = {
     "num_envs": 32,
     "train_every": 128,
     "updates_per_step": 0.05,
     "batch_size": 256,
-    "target_every": 2_000,
-    "epsilon_end": 0.1,
     "schedule": "linear",
 }
-# Three steps of a random policy say little of the exam's optimum: rainbow looks one step ahead.
-_EXAM_RAINBOW = {
-    "num_envs": 16,
-    "updates_per_step": 0.1,
-    "n_step": 1,
-    "v_min": -4.0,
-    "v_max": 4.0,
-    "schedule": "linear",
-}
+_LAKE_DQN = {**_TABLE_DQN, "target_every": 2_000, "epsilon_end": 0.1}
+_TAXI_DQN = {**_TABLE_DQN, "target_every": 1_000, "learning_rate": 3e-3, "epsilon_fraction": 0.6}
+
+# Three steps of a random policy say little of the optimum: rainbow looks one step ahead.
+_EXAM_RAINBOW = {**_EXAM_DQN, "n_step": 1, "v_min": -4.0, "v_max": 4.0, "schedule": "linear"}
 _LAKE_RAINBOW = {
-    "num_envs": 32,
-    "train_every": 128,
-    "updates_per_step": 0.05,
+    **_TABLE_DQN,
+    "batch_size": 128,
     "target_every": 1_000,
     "n_step": 1,
     "v_min": 0.0,
     "v_max": 1.0,
-    "schedule": "linear",
 }
+_CLIFF_RAINBOW = {
+    **_TABLE_DQN,
+    "target_every": 1_000,
+    "n_step": 1,
+    "v_min": -100.0,
+    "v_max": 0.0,
+    "atoms": 101,
+}
+_TAXI_RAINBOW = {**_TAXI_DQN, "noisy": False, "n_step": 1, "v_min": -60.0, "v_max": 20.0}
+
+_TABLE_SAC = {**_TABLE_DQN, "schedule": "constant"}
+_LAKE_SAC = {**_TABLE_SAC, "learning_starts": 20_000, "target_rate": 0.02, "alpha": 0.01}
+_CLIFF_SAC = {**_TABLE_SAC, "learning_starts": 50_000, "target_rate": 0.05, "alpha": 0.1}
+
 _CARTPOLE_PPO = {
     "num_envs": 16,
     "rollout_steps": 32,
@@ -51,11 +80,13 @@ _CARTPOLE_PPO = {
     "gamma": 0.98,
     "gae_lambda": 0.9,
 }
-
-# For a backbone with memory; what is to be repeated is paid at once, so the future matters little.
-_MEMORY_PPO = {"num_envs": 32, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.01}
-_REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "gamma": 0.5, "gae_lambda": 0.8}
-
+_CARTPOLE_PQN = {
+    "num_envs": 32,
+    "rollout_steps": 16,
+    "epochs": 8,
+    "lambda_": 0.95,
+    "epsilon_fraction": 0.2,
+}
 _CARTPOLE_DQN = {
     "hidden": (128, 128),
     "train_every": 256,
@@ -66,13 +97,41 @@ _CARTPOLE_DQN = {
     "n_step": 3,
     "schedule": "linear",
 }
+_ACROBOT_PPO = {"num_envs": 32, "rollout_steps": 64, "learning_rate": 2e-3}
+_MOUNTAIN_CAR_PPO = {
+    "num_envs": 16,
+    "rollout_steps": 64,
+    "gae_lambda": 0.98,
+    "normalize_obs": True,
+    "normalize_reward": True,
+}
+_PENDULUM_SAC = {
+    "num_envs": 4,
+    "train_every": 4,
+    "updates_per_step": 0.5,
+    "learning_rate": 2e-3,
+    "batch_size": 256,
+}
+
+# For a backbone with memory. What is to be repeated or filtered is paid at once: the future matters little.
+_MEMORY_PPO = {"num_envs": 32, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.01}
+_REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "gamma": 0.5, "gae_lambda": 0.8}
+_FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50, "learning_rate": 2e-3}
+_FIND_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "entropy_coef": 0.02}
+
+_ROOMS_PPO = {
+    "backbone": "mlp",
+    "num_envs": 64,
+    "rollout_steps": 64,
+    "learning_rate": 1e-3,
+    "entropy_coef": 0.01,
+}
+_FOUR_ROOMS_PPO = {**_ROOMS_PPO, "entropy_coef": 0.005}
 
 # Every tabular agent learns four small tasks to 99 % of the optimum. An off-policy one needs few settings:
 # its policy is greedy, whatever it explores. One on the policy that acts learns the best epsilon-greedy
 # policy, which on slippery ice is the greedy one at gamma 0.97, but not at 0.99 where epsilon is above 0.05.
 # Returns of whole episodes vary most, and are averaged longest.
-EXAM, LAKE, CLIFF, TAXI = (f"rlkit/{name}-v0" for name in ("Exam", "FrozenLake", "CliffWalking", "Taxi"))
-
 _ON_POLICY = ("sarsa", "expected_sarsa", "n_step_sarsa", "td_lambda")
 _OFF_POLICY = ("q_learning", "double_q", "q_lambda", "dyna_q")
 _WIDE = {"num_envs": 1024}
@@ -98,21 +157,47 @@ _TABULAR: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
 # (agent, environment id): (environment steps that suffice, fields that differ from the defaults)
 PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     **_TABULAR,
-    ("ppo", "rlkit/Exam-v0"): (40_000, _EXAM_PPO),
-    ("dqn", "rlkit/Exam-v0"): (20_000, _EXAM_DQN),
-    ("a2c", "rlkit/Exam-v0"): (40_000, {}),
-    ("reinforce", "rlkit/Exam-v0"): (60_000, {}),
-    ("pqn", "rlkit/Exam-v0"): (40_000, {}),
-    ("rainbow", "rlkit/Exam-v0"): (20_000, _EXAM_RAINBOW),
-    ("rainbow", "rlkit/FrozenLake-v0"): (100_000, _LAKE_RAINBOW),
+    ("a2c", EXAM): (40_000, {}),
+    ("dqn", EXAM): (20_000, _EXAM_DQN),
+    ("ppo", EXAM): (40_000, _EXAM_PPO),
+    ("pqn", EXAM): (40_000, {}),
+    ("rainbow", EXAM): (20_000, _EXAM_RAINBOW),
+    ("reinforce", EXAM): (60_000, {}),
+    ("sac", EXAM): (20_000, {}),
+    ("a2c", LAKE): (1_024_000, _LAKE_A2C),
+    ("dqn", LAKE): (200_000, _LAKE_DQN),
+    ("ppo", LAKE): (1_024_000, _LAKE_PPO),
+    ("pqn", LAKE): (614_400, _LAKE_PQN),
+    ("rainbow", LAKE): (100_000, _LAKE_RAINBOW),
+    ("reinforce", LAKE): (1_024_000, _LAKE_REINFORCE),
+    ("sac", LAKE): (100_000, _LAKE_SAC),
+    ("a2c", CLIFF): (1_024_000, _CLIFF_A2C),
+    ("dqn", CLIFF): (200_000, _LAKE_DQN),
+    ("ppo", CLIFF): (409_600, _CLIFF_PPO),
+    ("pqn", CLIFF): (1_024_000, {"num_envs": 64, "lambda_": 0.3}),
+    ("rainbow", CLIFF): (200_000, _CLIFF_RAINBOW),
+    ("reinforce", CLIFF): (1_024_000, _CLIFF_REINFORCE),
+    ("sac", CLIFF): (150_400, _CLIFF_SAC),
+    ("a2c", TAXI): (3_072_000, _TAXI_A2C),
+    ("dqn", TAXI): (300_000, _TAXI_DQN),
+    ("ppo", TAXI): (1_536_000, _TAXI_PPO),
+    ("pqn", TAXI): (1_536_000, _LAKE_PQN),
+    ("rainbow", TAXI): (300_000, _TAXI_RAINBOW),
+    ("reinforce", TAXI): (3_072_000, _TAXI_REINFORCE),
+    ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
+    ("ppo", "FrozenLake-v1"): (1_024_000, _LAKE_PPO),
+    ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
+    ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
+    ("pqn", "CartPole-v1"): (100_000, _CARTPOLE_PQN),
+    ("ppo", "Acrobot-v1"): (500_000, _ACROBOT_PPO),
+    ("ppo", "MountainCar-v0"): (500_000, _MOUNTAIN_CAR_PPO),
+    ("sac", "Pendulum-v1"): (20_000, _PENDULUM_SAC),
     ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
     ("ppo", "rlkit/RepeatPrevious-v0"): (150_000, _REPEAT_PPO),
-    ("ppo", "FrozenLake-v1"): (400_000, _LAKE_PPO),
-    ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
-    ("ppo", "rlkit/FrozenLake-v0"): (400_000, _LAKE_PPO),
-    ("dqn", "rlkit/FrozenLake-v0"): (200_000, _LAKE_DQN),
-    ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
-    ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
+    ("ppo", "rlkit/SignalFilter-v0"): (640_000, _FILTER_PPO),
+    ("ppo", "rlkit/FindTheThree-v0"): (307_200, _FIND_PPO),
+    ("ppo", "rlkit/FourRooms-v0"): (2_000_000, _FOUR_ROOMS_PPO),
+    ("ppo", "rlkit/DoorKey8x8-v0"): (1_024_000, _ROOMS_PPO),
 }
 
 

@@ -224,7 +224,8 @@ def test_attention_is_what_its_equations_say() -> None:
                     for s in seen
                 ]
                 weights = torch.stack(scores).softmax(0)
-                heads.append(sum(a * (w_v[rows] @ norm(x[s, b])) for a, s in zip(weights, seen, strict=True)))
+                values = [w_v[rows] @ norm(x[s, b]) + p["distance_value"][head, t - s] for s in seen]
+                heads.append(sum(a * value for a, value in zip(weights, values, strict=True)))
             y = gate("gate_1", x[t, b], (p["out.weight"] @ torch.cat(heads)).relu())
             z = (p["mlp.layers.0.weight"] @ norm(y)).relu()
             expected[t, b] = gate("gate_2", y, (p["mlp.layers.2.weight"] @ z).relu())
@@ -245,12 +246,11 @@ def test_attention_sees_its_context_and_no_further(blocks: int) -> None:
         assert changed.tolist() == expected
 
 
-def test_attention_starts_near_the_identity() -> None:
-    """Where nothing is learned a gate keeps the share 1 - sigmoid(-2) of what passes it."""
+def test_gates_keep_half_of_what_passes_them_where_nothing_is_learned() -> None:
     network = Attention(WIDTH, blocks=2, init="zero", generator=seeded())
     x, reset = inputs()
     features, _ = network(x, network.initial_state(B), reset)
-    torch.testing.assert_close(features, sigmoid(torch.tensor(2.0)) ** 4 * x)
+    torch.testing.assert_close(features, 0.5**4 * x)
 
 
 def test_gradients_end_at_remembered_inputs() -> None:
