@@ -1,4 +1,4 @@
-"""What the agents reach: python -m benchmarks.learning [--task ID ...] [--agent NAME ...] [--jobs N].
+"""What the agents reach: python -m benchmarks.learning [--task ID ...] [--agent NAME ...].
 
 Five seeds of every task with the settings that the agents come with (rlkit/agents/presets.py) and what the
 table below adds. Each run is kept in benchmarks/learning.json, and docs/results.md is written anew from all
@@ -155,14 +155,16 @@ def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
     )
 
 
-def main(tasks: list[Task], jobs: int) -> None:
+def main(tasks: list[Task], jobs: int, *, missing: bool = False) -> None:
     records = json.loads(RECORDS.read_text()) if RECORDS.exists() else {}
+    runs = {f"{task.key} seed={seed}": (task, seed) for task in tasks for seed in SEEDS}
     with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
-        futures = {pool.submit(run, task, seed): (task, seed) for task in tasks for seed in SEEDS}
+        wanted = (key for key in runs if not (missing and key in records))
+        futures = {pool.submit(run, *runs[key]): key for key in wanted}
         for future in as_completed(futures):
-            task, seed = futures[future]
-            found = records[f"{task.key} seed={seed}"] = future.result()
-            print(f"{task.key} seed={seed}: {found['score']:.5g} in {found['seconds']:.3g} s", flush=True)
+            key = futures[future]
+            found = records[key] = future.result()
+            print(f"{key}: {found['score']:.5g} in {found['seconds']:.3g} s", flush=True)
             RECORDS.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
     PAGE.write_text(page(records))
 
@@ -174,6 +176,7 @@ if __name__ == "__main__":
     parser.add_argument("--task", nargs="*", help="environment ids; without, none is run")
     parser.add_argument("--agent", nargs="*", help="only these agents")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--missing", action="store_true", help="leave out runs that are on record")
     given = parser.parse_args()
     chosen = [
         task
@@ -181,4 +184,4 @@ if __name__ == "__main__":
         for task in tasks
         if task.env_id in (given.task or []) and task.agent in (given.agent or [task.agent])
     ]
-    main(chosen, given.jobs)
+    main(chosen, given.jobs, missing=given.missing)
