@@ -1,8 +1,9 @@
 """What the agents reach: python -m benchmarks.learning [--task ID ...] [--agent NAME ...].
 
 Five seeds of every task with the settings that the agents come with (rlkit/agents/presets.py) and what the
-table below adds. Each run is kept in benchmarks/learning.json, and docs/results.md is written anew from all
-of them; without a run to do the command only writes the page. One torch thread a run.
+table below adds. Each run is kept in benchmarks/learning.json, and docs/results.md and the results in the
+pages of docs/algorithms are written anew from all of them; without a run to do the command only writes these.
+One torch thread a run.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 import platform
 import statistics
 import time
+from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from multiprocessing import get_context
@@ -25,7 +27,14 @@ from rlkit.evaluate import grade
 
 SEEDS = range(5)
 RECORDS = Path(__file__).with_suffix(".json")
-PAGE = Path(__file__).parents[1] / "docs" / "results.md"
+DOCS = Path(__file__).parents[1] / "docs"
+PAGES = {  # the agents of each page in docs/algorithms
+    "a2c": ("a2c", "reinforce"),
+    "dqn": ("dqn", "rainbow"),
+    "ppo": ("ppo",),
+    "pqn": ("pqn",),
+    "sac": ("sac",),
+}
 
 POLICY = ("a2c", "ppo", "reinforce")
 DISCRETE = tuple(sorted(AGENTS))
@@ -123,21 +132,35 @@ python -m benchmarks.learning --task rlkit/Exam-v0
 {versions}, one thread a run; seconds are of training alone, on two cores that did other work
 as well.
 """
+RESULTS = """Five seeds each, and what is measured depends on the task: see [results](../results.md)."""
 COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
 
 
-def page(records: dict[str, dict[str, Any]]) -> str:
-    """The tables of all runs on record."""
+def table(tasks: Iterable[Task], records: dict[str, dict[str, Any]]) -> list[str]:
+    """The lines of a table of those tasks that have a run on record."""
+    lines = []
+    for task in tasks:
+        runs = [records[key] for seed in SEEDS if (key := f"{task.key} seed={seed}") in records]
+        if runs:
+            lines.append(f"| {' | '.join(row(task, runs))} |")
+    return lines and [f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *lines]
+
+
+def write(records: dict[str, dict[str, Any]]) -> None:
+    """The page of all results, and the part of each algorithm's page on its own."""
     text = [HEAD.format(versions=f"Python {platform.python_version()}, torch {torch.__version__}")]
     for title, tasks in TABLES.items():
-        rows = []
-        for task in tasks:
-            runs = [records[key] for seed in SEEDS if (key := f"{task.key} seed={seed}") in records]
-            if runs:
-                rows.append(f"| {' | '.join(row(task, runs))} |")
-        if rows:
-            text += [f"## {title}", "", f"| {' | '.join(COLUMNS)} |", "|---" * len(COLUMNS) + "|", *rows, ""]
-    return "\n".join(text)
+        if lines := table(tasks, records):
+            text += [f"## {title}", "", *lines, ""]
+    (DOCS / "results.md").write_text("\n".join(text))
+
+    for name, agents in PAGES.items():
+        path = DOCS / "algorithms" / f"{name}.md"
+        before, _, rest = path.read_text().partition("## Results\n")
+        _, _, after = rest.partition("## Sources\n")
+        own = (task for tasks in TABLES.values() for task in tasks if task.agent in agents)
+        lines = table(own, records)
+        path.write_text("\n".join([before + "## Results\n", RESULTS, "", *lines, "", "## Sources\n" + after]))
 
 
 def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
@@ -148,9 +171,9 @@ def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
         " ".join([task.agent, *(str(value) for value in task.settings.values())]),
         f"{runs[0]['steps']:,}",
         f"{task.goal:.4g}",
-        f"{statistics.median(scores):.4g}",
-        f"{min(scores):.4g}",
-        ", ".join(f"{score:.4g}" for score in scores),
+        f"{round(statistics.median(scores), 6):.4g}",
+        f"{round(min(scores), 6):.4g}",
+        ", ".join(f"{round(score, 6):.4g}" for score in scores),
         f"{statistics.median(run['seconds'] for run in runs):.3g}",
     )
 
@@ -166,7 +189,7 @@ def main(tasks: list[Task], jobs: int, *, missing: bool = False) -> None:
             found = records[key] = future.result()
             print(f"{key}: {found['score']:.5g} in {found['seconds']:.3g} s", flush=True)
             RECORDS.write_text(json.dumps(dict(sorted(records.items())), indent=1) + "\n")
-    PAGE.write_text(page(records))
+    write(records)
 
 
 if __name__ == "__main__":
