@@ -21,7 +21,7 @@ _LAKE_A2C = {
     "entropy_coef": 0.01,
 }
 _LAKE_PPO = {**_LAKE_A2C, "rollout_steps": 64, "learning_rate": 1e-3}
-_LAKE_REINFORCE = {**_LAKE_PPO, "learning_rate": 3e-3, "entropy_coef": 0.03, "normalize_advantage": False}
+_LAKE_REINFORCE = {**_LAKE_PPO, "learning_rate": 3e-3, "normalize_advantage": False}
 _LAKE_PQN = {"num_envs": 64, "epsilon_end": 0.1, "lambda_": 0.3}
 
 _CLIFF_PPO = {"num_envs": 64, "rollout_steps": 64, "learning_rate": 2e-3, "normalize_reward": True}
@@ -87,6 +87,7 @@ _CARTPOLE_PQN = {
     "epochs": 8,
     "lambda_": 0.95,
     "epsilon_fraction": 0.2,
+    "max_grad_norm": 1.0,
 }
 _CARTPOLE_DQN = {
     "hidden": (128, 128),
@@ -175,7 +176,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("a2c", CLIFF): (1_024_000, _CLIFF_A2C),
     ("dqn", CLIFF): (200_000, _LAKE_DQN),
     ("ppo", CLIFF): (409_600, _CLIFF_PPO),
-    ("pqn", CLIFF): (1_024_000, {"num_envs": 64, "lambda_": 0.3}),
+    ("pqn", CLIFF): (1_024_000, {"num_envs": 64, "lambda_": 0.3, "epsilon_fraction": 0.6}),
     ("rainbow", CLIFF): (200_000, _CLIFF_RAINBOW),
     ("reinforce", CLIFF): (1_024_000, _CLIFF_REINFORCE),
     ("sac", CLIFF): (150_400, _CLIFF_SAC),
@@ -191,10 +192,10 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
     ("pqn", "CartPole-v1"): (100_000, _CARTPOLE_PQN),
     ("ppo", "Acrobot-v1"): (500_000, _ACROBOT_PPO),
-    ("ppo", "MountainCar-v0"): (500_000, _MOUNTAIN_CAR_PPO),
+    ("ppo", "MountainCar-v0"): (1_000_000, _MOUNTAIN_CAR_PPO),
     ("sac", "Pendulum-v1"): (20_000, _PENDULUM_SAC),
     ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
-    ("ppo", "rlkit/RepeatPrevious-v0"): (150_000, _REPEAT_PPO),
+    ("ppo", "rlkit/RepeatPrevious-v0"): (256_000, _REPEAT_PPO),
     ("ppo", "rlkit/SignalFilter-v0"): (640_000, _FILTER_PPO),
     ("ppo", "rlkit/FindTheThree-v0"): (307_200, _FIND_PPO),
     ("ppo", "rlkit/FourRooms-v0"): (2_000_000, _FOUR_ROOMS_PPO),
