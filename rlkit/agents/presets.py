@@ -117,8 +117,8 @@ _PENDULUM_SAC = {
 
 # For a backbone with memory. What is to be repeated or filtered is paid at once: the future matters little.
 _MEMORY_PPO = {"num_envs": 32, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.01}
-_REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "gamma": 0.5, "gae_lambda": 0.8}
-_FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50, "learning_rate": 2e-3}
+_REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "gamma": 0.5, "gae_lambda": 0.8}
+_FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50}
 _FIND_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "entropy_coef": 0.02}
 
 _ROOMS_PPO = {
@@ -191,7 +191,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
     ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
     ("pqn", "CartPole-v1"): (100_000, _CARTPOLE_PQN),
-    ("ppo", "Acrobot-v1"): (500_000, _ACROBOT_PPO),
+    ("ppo", "Acrobot-v1"): (1_000_000, _ACROBOT_PPO),
     ("ppo", "MountainCar-v0"): (1_000_000, _MOUNTAIN_CAR_PPO),
     ("sac", "Pendulum-v1"): (20_000, _PENDULUM_SAC),
     ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
