@@ -54,22 +54,25 @@ KNOWN = {
 
 
 def agents(records: Sequence[Record]) -> RenderableType:
-    """The agents, and what each can deal with."""
-    table = ruled()
-    table.add_column("agent", style="bold", no_wrap=True)
-    for name in ("actions", "observations", "memory", "masks"):
-        table.add_column(name)
-    table.add_column("", style="dim")
+    """The agents, a table for each kind of what they can observe and remember."""
+    kinds: dict[str, Table] = {}
     for record in records:
-        table.add_row(
-            record["agent"],
-            ", ".join(record["actions"]),
-            ", ".join(record["observations"]),
-            "yes" if record["memory"] else NO,
-            "yes" if record["masks"] else NO,
-            record["summary"],
-        )
-    return table
+        kind = abilities(record)
+        if kind not in kinds:
+            kinds[kind] = ruled()
+            kinds[kind].add_column("agent", style="bold", no_wrap=True)
+            kinds[kind].add_column("actions", no_wrap=True)
+            kinds[kind].add_column("method")
+        kinds[kind].add_row(record["agent"], ", ".join(record["actions"]), record["summary"])
+    return Group(*(part for kind, table in kinds.items() for part in (Text(kind, style="dim"), table)))
+
+
+def abilities(record: Record) -> str:
+    """What an agent can observe, whether it can remember, and whether it heeds masks of actions."""
+    observed = f"observe {', '.join(record['observations'])}"
+    memory = "with or without memory" if record["memory"] else "without memory"
+    masks = "heed masks of legal actions" if record["masks"] else "heed no masks"
+    return f"{observed}; {memory}; {masks}"
 
 
 def settings(record: Record) -> RenderableType:
@@ -81,6 +84,3 @@ def settings(record: Record) -> RenderableType:
     for setting in record["settings"]:
         table.add_row(*(setting[name] for name in ("name", "type", "default", "meaning")))
     return Group(Text(f"{record['agent']}: {record['summary']}"), table)
-
-
-NO = "–"
