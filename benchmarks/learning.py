@@ -36,7 +36,6 @@ PAGES = {  # the agents of each page in docs/algorithms
     "sac": ("sac",),
 }
 
-POLICY = ("a2c", "ppo", "reinforce")
 DISCRETE = tuple(sorted(AGENTS))
 BACKBONES = ("mlp", "gru", "attention")
 # Percent of the optimum with memory that the best policy without it reaches (docs/environments).
@@ -165,23 +164,24 @@ def write(records: dict[str, dict[str, Any]]) -> None:
     for name, agents in PAGES.items():
         path = DOCS / "algorithms" / f"{name}.md"
         before, _, rest = path.read_text().partition("## Results\n")
-        _, _, after = rest.partition("## Sources\n")
+        _, sources, after = rest.partition("## Sources\n")
+        assert sources, f"{path} needs the headings Results and Sources"
         own = (task for tasks in TABLES.values() for task in tasks if task.agent in agents)
-        lines = table(own, records)
-        path.write_text("\n".join([before + "## Results\n", RESULTS, "", *lines, "", "## Sources\n" + after]))
+        lines = ["## Results\n", RESULTS, "", *table(own, records), "", sources]
+        path.write_text(before + "\n".join(lines) + after)
 
 
 def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
     """The cells of a task."""
-    scores = [run["score"] for run in runs]
+    scores = [round(run["score"], 6) for run in runs]
     return (
         task.env_id,
         " ".join([task.agent, *(str(value) for value in task.settings.values())]),
         f"{runs[0]['steps']:,}",
         f"{task.goal:.4g}",
-        f"{round(statistics.median(scores), 6):.4g}",
-        f"{round(min(scores), 6):.4g}",
-        ", ".join(f"{round(score, 6):.4g}" for score in scores),
+        f"{statistics.median(scores):.4g}",
+        f"{min(scores):.4g}",
+        ", ".join(f"{score:.4g}" for score in scores),
         f"{statistics.median(run['seconds'] for run in runs):.3g}",
     )
 

@@ -57,7 +57,7 @@ def agents(records: Sequence[Record]) -> RenderableType:
     """The agents, a table for each kind of what they can observe and remember."""
     kinds: dict[str, Table] = {}
     for record in records:
-        kind = abilities(record)
+        kind = kind_of(record)
         if kind not in kinds:
             kinds[kind] = ruled()
             kinds[kind].add_column("agent", style="bold", no_wrap=True)
@@ -67,7 +67,7 @@ def agents(records: Sequence[Record]) -> RenderableType:
     return Group(*(part for kind, table in kinds.items() for part in (Text(kind, style="dim"), table)))
 
 
-def abilities(record: Record) -> str:
+def kind_of(record: Record) -> str:
     """What an agent can observe, whether it can remember, and whether it heeds masks of actions."""
     observed = f"observe {', '.join(record['observations'])}"
     memory = "with or without memory" if record["memory"] else "without memory"
