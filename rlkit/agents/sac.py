@@ -23,12 +23,14 @@ from ..nn import (
     Backbone,
     Categorical,
     Encoder,
+    GridReader,
     SquashedGaussian,
     State,
     build,
     entropy,
     linear,
     mask_logits,
+    reader_of,
     resolve,
 )
 from . import storage
@@ -56,11 +58,11 @@ class SACConfig(OffPolicyConfig):
 
 
 class Flat(Backbone):
-    """The encoder alone, where the networks on top read the observation themselves."""
+    """A reader alone, where the networks on top read what it gives themselves."""
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, reader: Encoder | GridReader) -> None:
         super().__init__()
-        self.encoder, self.n_features = encoder, encoder.n_features
+        self.reader, self.n_features = reader, reader.n_features
 
     def initial_state(self, batch: int) -> State:
         """The empty tuple."""
@@ -68,7 +70,7 @@ class Flat(Backbone):
 
     def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """[..., *shape] -> [..., n_features]."""
-        return self.encoder(x), state
+        return self.reader(x), state
 
 
 class SoftNetwork(nn.Module):
@@ -86,7 +88,11 @@ class SoftNetwork(nn.Module):
     ) -> None:
         super().__init__()
         plain = resolve(config.backbone, encoder)[0] == "mlp"
-        self.reader = Flat(encoder) if plain else build(encoder, config, generator=generator)
+        self.reader: Backbone = (
+            Flat(reader_of(encoder, config, generator=generator))
+            if plain
+            else build(encoder, config, generator=generator)
+        )
         n = self.reader.n_features
         discrete = isinstance(head, Categorical)
         n_in, n_values = (n, head.n_params) if discrete else (n + math.prod(head.shape), 1)

@@ -21,7 +21,7 @@ from .encoders import Encoder, UnsupportedSpaceError
 from .init import linear
 from .layers import ACTIVATIONS
 from .mlp import MLP
-from .network import build, resolve
+from .network import GridReader, build, reader_of, resolve
 from .recurrent import Recurrent
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "EpsilonGreedy",
     "Gaussian",
     "Grid",
+    "GridReader",
     "Head",
     "MultiCategorical",
     "NetworkConfig",
@@ -50,5 +51,6 @@ __all__ = [
     "grid_of",
     "linear",
     "mask_logits",
+    "reader_of",
     "resolve",
 ]

@@ -14,6 +14,7 @@ from .layers import ACTIVATIONS, Maxout, width_before
 PICTURE_SIDE = 36  # the smallest side that the layers for pictures fit into
 PICTURE_LAYERS = ((32, 8, 4, 0), (64, 4, 2, 0), (64, 3, 1, 0))  # channels, kernel, stride, padding
 MAX_SYMBOLS = 1024
+SYMBOL_WIDTH = 16  # numbers that a symbol becomes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ class CNN(nn.Module):
     Symbols are embedded, one table a channel, and added up over the channels of a cell (Hui et al. 2020).
     Sides of at least 36 get the three layers of Mnih et al. 2015; smaller ones a 3x3 convolution for each
     number of `channels`, padded where the shorter side is below 5, with stride 2 where it is at least 12.
+    Without `channels` the cells are laid side by side as they are.
     """
 
     def __init__(
@@ -96,10 +98,10 @@ class CNN(nn.Module):
         n = grid.channels
         self.embedding: nn.Embedding | None = None
         if grid.n_symbols:
-            self.embedding = _embedding(n, grid.n_symbols, channels[0], init=init, generator=generator)
+            self.embedding = _embedding(n, grid.n_symbols, init=init, generator=generator)
             offsets = torch.arange(n) * grid.n_symbols - grid.low
             self.register_buffer("_offsets", offsets, persistent=False)
-            n = channels[0]
+            n = SYMBOL_WIDTH
         layers: list[nn.Module] = []
         height, width = grid.sides
         for m, kernel, stride, padding in _plan(channels, grid.sides):
@@ -111,6 +113,7 @@ class CNN(nn.Module):
             layers += [conv, Maxout(-3) if activation == "maxout" else ACTIVATIONS[activation]()]
             n = m
             height, width = (_side_after(side, kernel, stride, padding) for side in (height, width))
+        self.convolves = bool(layers)
         self.layers = nn.Sequential(*layers, nn.Flatten())
         self.n_features = n * height * width
 
@@ -123,13 +126,13 @@ class CNN(nn.Module):
             cells = grids.float() if self.grid.scale == 1 else grids * self.grid.scale
         else:
             cells = self.embedding(grids.long() + self.get_buffer("_offsets")).sum(-2)
-        features: Tensor = self.layers(cells.permute(0, 3, 1, 2))
+        features: Tensor = self.layers(cells.permute(0, 3, 1, 2)) if self.convolves else cells
         return features.reshape(*x.shape[:-3], self.n_features)
 
 
-def _embedding(n: int, symbols: int, width: int, *, init: str, generator: Generator) -> nn.Embedding:
+def _embedding(n: int, symbols: int, *, init: str, generator: Generator) -> nn.Embedding:
     """A vector for each symbol of each of `n` channels; those of a cell add up to variance 1 a number."""
-    embedding: nn.Embedding = nn.utils.skip_init(nn.Embedding, n * symbols, width)
+    embedding: nn.Embedding = nn.utils.skip_init(nn.Embedding, n * symbols, SYMBOL_WIDTH)
     std = 0.0 if init == "zero" else n**-0.5
     nn.init.normal_(embedding.weight, std=std, generator=generator)
     return embedding
@@ -137,7 +140,7 @@ def _embedding(n: int, symbols: int, width: int, *, init: str, generator: Genera
 
 def _plan(channels: tuple[int, ...], sides: tuple[int, int]) -> list[tuple[int, int, int, int]]:
     """Channels, kernel, stride and padding of every convolution."""
-    if min(sides) >= PICTURE_SIDE:
+    if channels and min(sides) >= PICTURE_SIDE:
         return [*PICTURE_LAYERS]
     plan = []
     low = min(sides)

@@ -21,7 +21,7 @@ class NetworkConfig(Settings):
     skip: bool = False  # layers add what they read to what they give
     dropout: float = 0.0  # the probability that a number is dropped
     init: str = "orthogonal"  # orthogonal, xavier, kaiming or zero
-    channels: tuple[int, ...] = (16, 32)  # of the convolutions over small grids
+    channels: tuple[int, ...] = (16, 32)  # of the convolutions over small grids; may be none
     context: int = 32  # steps before the present one that attention sees
     heads: int = 2  # of attention
     blocks: int = 1  # of attention, one on top of the other
@@ -29,10 +29,10 @@ class NetworkConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of(BACKBONES, "backbone")
-        for name in ("hidden", "channels"):
-            widths = getattr(self, name)
-            if not widths or min(widths) < 1:
-                raise ConfigError(f"{name} must be one or more layer widths >= 1, got {widths}")
+        if not self.hidden or min(self.hidden) < 1:
+            raise ConfigError(f"hidden must be one or more layer widths >= 1, got {self.hidden}")
+        if min(self.channels, default=1) < 1:
+            raise ConfigError(f"channels must be layer widths >= 1, got {self.channels}")
         self._one_of(ACTIVATIONS, "activation")
         self._one_of(NORMS, "norm")
         self._one_of(INITS, "init")

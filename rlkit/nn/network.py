@@ -32,13 +32,11 @@ def resolve(backbone: str, encoder: Encoder) -> tuple[str, str]:
 def build(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> Backbone:
     """The network of `config`, from packed observations [B, *shape] or [T, B, *shape] to features.
 
-    Grids are read by convolutions, except by an mlp, and everything else as `encoder` has it; fully connected
-    layers follow, and after these what remembers. UnsupportedSpaceError for a cnn without a grid.
+    What reads the observations is followed by fully connected layers, and these by what remembers.
+    UnsupportedSpaceError for a cnn without a grid.
     """
     kind, _ = resolve(config.backbone, encoder)
-    reader: Encoder | GridReader = encoder
-    if kind != "mlp" and any(map(grid_of, encoder.leaves)):
-        reader = GridReader(encoder, config, generator=generator)
+    reader = reader_of(encoder, config, generator=generator)
     mlp = MLP.of(reader.n_features, config, generator=generator)
     memory: Backbone | None = None
     if kind == "attention":
@@ -53,6 +51,17 @@ def build(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> B
     elif kind not in ("mlp", "cnn"):
         memory = Recurrent(mlp.n_features, mlp.n_features, kind=kind, init=config.init, generator=generator)
     return Network(reader, mlp, memory)
+
+
+def reader_of(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> "Encoder | GridReader":
+    """What turns packed observations [..., *shape] into features [..., n_features] for `config`.
+
+    Grids are read by convolutions, though not by an mlp, and everything else as `encoder` has it.
+    """
+    if not any(map(grid_of, encoder.leaves)):
+        return encoder
+    kind, _ = resolve(config.backbone, encoder)
+    return GridReader(encoder, () if kind == "mlp" else config.channels, config, generator=generator)
 
 
 class Network(Backbone):
@@ -79,10 +88,12 @@ class Network(Backbone):
 class GridReader(nn.Module):
     """Packed observations [..., *shape] -> features of their grids and of the rest side by side."""
 
-    def __init__(self, encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> None:
+    def __init__(
+        self, encoder: Encoder, channels: tuple[int, ...], config: NetworkConfig, *, generator: Generator
+    ) -> None:
         super().__init__()
         self.encoder = encoder
-        readers = [_reader(leaf, config, generator) for leaf in encoder.leaves]
+        readers = [_reader(leaf, channels, config, generator) for leaf in encoder.leaves]
         self.readers = nn.ModuleList(readers)
         self.n_features = sum(reader.n_features for reader in readers)
 
@@ -92,13 +103,15 @@ class GridReader(nn.Module):
         return torch.cat([reader(x) for reader, x in parts], -1)
 
 
-def _reader(leaf: Space, config: NetworkConfig, generator: Generator) -> CNN | LeafEncoder:
+def _reader(
+    leaf: Space, channels: tuple[int, ...], config: NetworkConfig, generator: Generator
+) -> CNN | LeafEncoder:
     grid = grid_of(leaf)
     if grid is None:
         return LeafEncoder(leaf)
     return CNN(
         grid,
-        channels=config.channels,
+        channels=channels,
         activation=config.activation,
         init=config.init,
         generator=generator,

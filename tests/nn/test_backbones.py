@@ -23,6 +23,7 @@ from rlkit.nn import (
     UnsupportedSpaceError,
     build,
     grid_of,
+    reader_of,
     resolve,
 )
 from rlkit.settings import ConfigError
@@ -127,7 +128,7 @@ def test_a_network_is_its_parts(kind: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_but_an_mlp_read_grids_by_convolutions(kind: str) -> None:
     network = build(Encoder(ROOM), config(backbone=kind), generator=seeded())
-    assert any(isinstance(module, CNN) for module in network.modules()) is (kind != "mlp")
+    assert any(isinstance(module, nn.Conv2d) for module in network.modules()) is (kind != "mlp")
 
 
 @pytest.mark.parametrize("norm", ["none", "layer", "batch"])
@@ -243,6 +244,23 @@ def test_symbols_are_embedded_per_channel_and_added_up() -> None:
     assert cells.var().item() == pytest.approx(1, abs=0.3)
 
 
+@pytest.mark.parametrize(
+    ("space", "scale"),
+    [(PICTURE, 1 / 255), (spaces.MultiBinary((7, 6, 2)), 1), (spaces.Box(-1, 3, (5, 4, 2), np.int8), None)],
+)
+def test_without_channels_the_cells_lie_side_by_side(space: Any, scale: float | None) -> None:
+    """An mlp reads a grid so: pictures from 0 to 1, bits as they are, symbols embedded."""
+    x = sample(Encoder(space), 6)
+    network = cnn_of(space, channels=())
+    if network.embedding is None:
+        cells = x * scale
+    else:
+        cells = network.embedding(x + 1 + torch.tensor([0, 5])).sum(-2)
+    torch.testing.assert_close(network(x), cells.flatten(1).float())
+    read = reader_of(Encoder(space), config(backbone="mlp"), generator=seeded())
+    torch.testing.assert_close(read(x), network(x))
+
+
 def test_pictures_are_scaled_and_go_through_the_layers_of_the_nature_paper() -> None:
     network = cnn_of(spaces.Box(0, 255, (84, 84, 4), np.uint8))
     convs = [layer for layer in network.layers if isinstance(layer, nn.Conv2d)]
@@ -299,7 +317,7 @@ def test_observations_of_minigrid(kind: str) -> None:
     [
         ({"backbone": "tnn"}, "backbone must be one of auto, mlp, cnn, rnn, gru, lstm, attention; got 'tnn'"),
         ({"hidden": ()}, "hidden must be one or more layer widths"),
-        ({"channels": (8, 0)}, "channels must be one or more layer widths"),
+        ({"channels": (8, 0)}, "channels must be layer widths"),
         ({"activation": "step"}, "activation must be one of .*maxout; got 'step'"),
         ({"norm": "group"}, "norm must be one of none, layer, batch; got 'group'"),
         ({"init": "ones"}, "init must be one of orthogonal, xavier, kaiming, zero; got 'ones'"),
