@@ -15,13 +15,15 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from ..nn.layers import Tanh
+
 VANISHING = 1e-3  # of the last layer's gradient norm
 EXPLODING = 1e3
 DEAD = 0.5  # of a layer's units
 
 FLAT: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.ReLU: lambda y: y == 0,
-    nn.Tanh: lambda y: y.abs() > 0.99,
+    Tanh: lambda y: y.abs() > 0.99,
     nn.Sigmoid: lambda y: (y - 0.5).abs() > 0.49,
 }
 

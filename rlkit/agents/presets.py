@@ -34,8 +34,8 @@ _CLIFF_REINFORCE = {
     "normalize_reward": True,
 }
 
-_TAXI_PPO = {**_CLIFF_PPO, "entropy_coef": 0.01}
 _TAXI_A2C = {"num_envs": 128, "learning_rate": 3e-3, "entropy_coef": 0.1, "normalize_reward": True}
+_TAXI_PPO = {**_TAXI_A2C, "rollout_steps": 16, "learning_rate": 2e-3}
 _TAXI_REINFORCE = {**_TAXI_A2C, "rollout_steps": 8, "normalize_advantage": False}
 
 _EXAM_DQN = {"num_envs": 16, "updates_per_step": 0.1}
@@ -47,14 +47,24 @@ _TABLE_DQN = {
     "schedule": "linear",
 }
 _LAKE_DQN = {**_TABLE_DQN, "target_every": 2_000, "epsilon_end": 0.1}
-_TAXI_DQN = {**_TABLE_DQN, "target_every": 1_000, "learning_rate": 3e-3, "epsilon_fraction": 0.6}
+_TAXI_DQN = {
+    **_TABLE_DQN,
+    "train_every": 256,
+    "target_every": 2_000,
+    "learning_starts": 20_000,
+    "learning_rate": 3e-3,
+    "epsilon_fraction": 0.6,
+}
 
-# Three steps of a random policy say little of the optimum: rainbow looks one step ahead.
+# Three steps of a random policy say little of the optimum: rainbow looks one step ahead. Noise in the network
+# explores too little where most actions are bad: there it is epsilon-greedy.
 _EXAM_RAINBOW = {**_EXAM_DQN, "n_step": 1, "v_min": -4.0, "v_max": 4.0, "schedule": "linear"}
 _LAKE_RAINBOW = {
     **_TABLE_DQN,
     "batch_size": 128,
     "target_every": 1_000,
+    "noisy": False,
+    "epsilon_end": 0.1,
     "n_step": 1,
     "v_min": 0.0,
     "v_max": 1.0,
@@ -62,6 +72,8 @@ _LAKE_RAINBOW = {
 _CLIFF_RAINBOW = {
     **_TABLE_DQN,
     "target_every": 1_000,
+    "noisy": False,
+    "epsilon_end": 0.1,
     "n_step": 1,
     "v_min": -100.0,
     "v_max": 0.0,
@@ -182,7 +194,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("sac", CLIFF): (150_400, _CLIFF_SAC),
     ("a2c", TAXI): (3_072_000, _TAXI_A2C),
     ("dqn", TAXI): (300_000, _TAXI_DQN),
-    ("ppo", TAXI): (1_536_000, _TAXI_PPO),
+    ("ppo", TAXI): (2_048_000, _TAXI_PPO),
     ("pqn", TAXI): (1_536_000, _LAKE_PQN),
     ("rainbow", TAXI): (300_000, _TAXI_RAINBOW),
     ("reinforce", TAXI): (3_072_000, _TAXI_REINFORCE),

@@ -8,13 +8,14 @@ from torch import nn
 
 from rlkit.agents import A2C, AGENTS, NEURAL, PPO
 from rlkit.agents.monitor import GradientMonitor, warnings
+from rlkit.nn.layers import Tanh
 
 NETWORKS = list(NEURAL)
 
 
 def test_norms_are_those_of_autograd_whatever_is_clipped_later() -> None:
     torch.manual_seed(0)
-    network = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Linear(4, 2))
+    network = nn.Sequential(nn.Linear(3, 4), Tanh(), nn.Linear(4, 2))
     monitor = GradientMonitor(network)
     x = torch.randn(5, 3)
     expected = torch.autograd.grad(network(x).square().sum(), list(network.parameters()))
@@ -33,10 +34,10 @@ def test_norms_are_those_of_autograd_whatever_is_clipped_later() -> None:
     [
         (nn.ReLU(), [[-1, 1], [-1, -1]], 0.5),  # the second is alive on one of two inputs
         (nn.ReLU(), [[-1, -1], [-1, -1]], 1.0),
-        (nn.Tanh(), [[9, 1], [-9, 9]], 0.5),
+        (Tanh(), [[9, 1], [-9, 9]], 0.5),
         (nn.Sigmoid(), [[9, -9], [9, -9]], 1.0),
         (nn.Sigmoid(), [[0, 1], [0, -9]], 0.0),
-        (nn.Tanh(), [[0, 0.1], [0, 0.1]], 0.0),  # 0 is where tanh is steepest
+        (Tanh(), [[0, 0.1], [0, 0.1]], 0.0),  # 0 is where tanh is steepest
     ],
 )
 def test_dead_units_are_flat_on_the_whole_batch(

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from rlkit.nn import ACTIVATIONS, MLP, linear
 from rlkit.nn.init import INITS, initialise
+from rlkit.nn.layers import MANY, Tanh
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -31,6 +32,28 @@ def test_it_has_no_memory(activation: str) -> None:
     features, state = network(x, network.initial_state(2), reset)
     assert (features.shape, network.n_features, state) == ((7, 2, 4), 4, ())
     torch.testing.assert_close(features[3], apply(network, x[3]))
+
+
+def test_tanh_of_many_numbers_is_tanh() -> None:
+    """The compiled loop against float64, its gradient against torch's; transposed numbers too."""
+    x = torch.linspace(-12, 12, MANY).reshape(256, -1).T.requires_grad_()
+    weight = torch.randn(x.shape, generator=seeded())
+    y = Tanh()(x)
+    (y * weight).sum().backward()
+    assert y.grad_fn is not None
+    assert "CompiledTanh" in y.grad_fn.name()
+    torch.testing.assert_close(y.double(), x.double().tanh(), atol=4e-7, rtol=0)
+    small = torch.linspace(-1e-3, 1e-3, MANY)
+    torch.testing.assert_close(Tanh()(small).double(), small.double().tanh(), atol=0, rtol=4e-7)
+    torch.testing.assert_close(x.grad, weight * (1 - x.detach().tanh() ** 2), atol=2e-6, rtol=0)
+
+
+def test_tanh_of_many_numbers_keeps_what_is_not_finite() -> None:
+    x = torch.zeros(MANY)
+    x[:3] = torch.tensor([float("nan"), float("inf"), -float("inf")])
+    y = Tanh()(x)
+    assert y[0].isnan()
+    assert y[1:4].tolist() == [1, -1, 0]
 
 
 X = torch.tensor([-2.0, -0.5, 0.0, 1.5])
