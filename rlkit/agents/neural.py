@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..nn import Encoder, resolve
@@ -12,7 +11,7 @@ from .config import NeuralConfig
 from .devices import seeded
 from .monitor import GradientMonitor, warnings
 from .normalisation import NormalisingEncoder, Statistics
-from .optimization import descend, make_optimizer, scheduled
+from .optimization import Descent, scheduled
 from .stepper import Stepper
 
 
@@ -20,30 +19,29 @@ class NeuralAgent(Agent):
     """An agent whose network goes down a loss."""
 
     config: NeuralConfig
-    optimizers: dict[str, torch.optim.Optimizer]
+    descents: dict[str, Descent]
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.statistics = Statistics(self.config, self.encoder).to(self.device)
-        self.optimizers = self._optimizers()
+        self.descents = self._descents()
         self.monitor = GradientMonitor(self.network) if self.config.monitor else None
 
     def _encoder(self) -> Encoder:
         kind = NormalisingEncoder if self.config.normalize_obs else Encoder
         return kind(self.observation_space)
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        """Those of the network's parameters, by name."""
-        return {"network": make_optimizer(self.config, self.network.parameters())}
+    def _descents(self) -> dict[str, Descent]:
+        """What takes the network's parameters down losses, by name."""
+        return {"network": Descent(self.network.parameters(), self.config)}
 
     def _watched(self, stepper: Stepper) -> Stepper:
         return self.statistics.watch(stepper)
 
     def _learn(self, budget: int) -> Metrics:
         rate = scheduled(self.config, self.progress)
-        for optimizer in self.optimizers.values():
-            for group in optimizer.param_groups:
-                group["lr"] = rate
+        for descent in self.descents.values():
+            descent.set_rate(rate)
         with seeded(self._stream("dropout", self.steps), self.device):
             metrics = self._iterate(budget)
         self.statistics.update()
@@ -51,9 +49,8 @@ class NeuralAgent(Agent):
         return {**metrics, "learning_rate": rate, **watched}
 
     def _descend(self, loss: Tensor, name: str = "network") -> Tensor:
-        """One step of an optimiser down a loss; the gradient's norm before clipping."""
-        optimizer = self.optimizers[name]
-        return descend(loss, optimizer, optimizer.param_groups[0]["params"], self.config)
+        """One step down a loss; the gradient's norm before clipping."""
+        return self.descents[name].step(loss)
 
     def describe(self) -> str:
         """Which network it has, and why."""
@@ -79,12 +76,13 @@ class NeuralAgent(Agent):
     def training_tensors(self) -> dict[str, Tensor]:
         """What learning goes by beside the parameters: moments of the optimisers, statistics of returns."""
         tensors = storage.with_prefix("statistics", self.statistics.state_dict())
-        for name, optimizer in self.optimizers.items():
-            tensors |= storage.with_prefix(f"optimizer/{name}", storage.optimizer_tensors(optimizer))
+        for name, descent in self.descents.items():
+            moments = storage.optimizer_tensors(descent.optimizer)
+            tensors |= storage.with_prefix(f"optimizer/{name}", moments)
         return tensors
 
     def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Undo `training_tensors`."""
         self.statistics.load_state_dict(storage.under("statistics", tensors))
-        for name, optimizer in self.optimizers.items():
-            storage.load_optimizer(optimizer, storage.under(f"optimizer/{name}", tensors))
+        for name, descent in self.descents.items():
+            storage.load_optimizer(descent.optimizer, storage.under(f"optimizer/{name}", tensors))

@@ -46,20 +46,43 @@ def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tens
     return total
 
 
-def descend(
-    loss: Tensor, optimizer: torch.optim.Optimizer, parameters: list[nn.Parameter], config: "NeuralConfig"
-) -> Tensor:
-    """One step of the optimiser on the loss and its penalties; the gradient's norm before clipping.
+class Descent:
+    """An optimiser that takes parameters down losses; `vector` is all of them side by side.
 
-    Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters; on a GPU, where
-    looking would make it wait, such parameters are found when they are to be saved.
+    They and their gradients become parts of the vector and of its gradient, so that one call clips or steps
+    all. They must stay parts: gradients are set to 0 and never dropped.
     """
-    if config.l1 or config.l2:
-        loss = loss + penalty(parameters, l1=config.l1, l2=config.l2)
-    optimizer.zero_grad()
-    torch.autograd.backward(loss)
-    norm = nn.utils.clip_grad_norm_(parameters, config.max_grad_norm)
-    if norm.device.type == "cpu" and not math.isfinite(norm.item()):
-        raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
-    optimizer.step()
-    return norm
+
+    def __init__(self, parameters: Iterable[nn.Parameter], config: "NeuralConfig") -> None:
+        self.config, self.parameters = config, list(parameters)
+        self.vector = nn.Parameter(torch.cat([p.detach().flatten() for p in self.parameters]))
+        self.vector.grad = torch.zeros_like(self.vector)
+        sizes = [p.numel() for p in self.parameters]
+        parts = (x.split(sizes) for x in (self.vector.detach(), self.vector.grad))
+        for p, value, gradient in zip(self.parameters, *parts, strict=True):
+            p.data, p.grad = value.view_as(p), gradient.view_as(p)
+        self.optimizer = make_optimizer(config, [self.vector])
+
+    def set_rate(self, rate: float) -> None:
+        """Learn at this rate from now on."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+
+    def step(self, loss: Tensor) -> Tensor:
+        """One step on the loss and its penalties; the gradient's norm before clipping.
+
+        Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters; on a GPU,
+        where looking would make it wait, such parameters are found when they are to be saved.
+        """
+        c, gradient = self.config, self.vector.grad
+        assert gradient is not None
+        if c.l1 or c.l2:
+            loss = loss + penalty(self.parameters, l1=c.l1, l2=c.l2)
+        gradient.zero_()
+        torch.autograd.backward(loss)
+        norm: Tensor = torch.linalg.vector_norm(gradient)
+        if norm.device.type == "cpu" and not math.isfinite(norm.item()):
+            raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
+        gradient.mul_((c.max_grad_norm / (norm + 1e-6)).clamp(max=1))
+        self.optimizer.step()
+        return norm

@@ -37,7 +37,7 @@ from . import storage
 from .config import AgentConfig
 from .errors import UnsupportedError
 from .off_policy import OffPolicyAgent, OffPolicyConfig
-from .optimization import make_optimizer
+from .optimization import Descent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,14 +135,14 @@ class SAC(OffPolicyAgent):
         self.network = SoftNetwork(self.encoder, self.head, self.config, generator)
         self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False).to(self.device).eval()
 
-    def _optimizers(self) -> dict[str, torch.optim.Optimizer]:
+    def _descents(self) -> dict[str, Descent]:
         network = self.network
         learned = {
             "critics": [*network.reader.parameters(), *network.critics.parameters()],
             "policy": list(network.policy.parameters()),
             "alpha": [network.log_alpha],
         }
-        return {name: make_optimizer(self.config, group) for name, group in learned.items()}
+        return {name: Descent(group, self.config) for name, group in learned.items()}
 
     def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
         params, state = self._scores(obs, state, reset)

@@ -1,5 +1,6 @@
 """Optimisers, schedules, penalties and clipping against numbers worked out by hand."""
 
+import copy
 import math
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.agents import PPO, NonFiniteError, PPOConfig, storage
-from rlkit.agents.optimization import OPTIMIZERS, descend, make_optimizer, penalty, scheduled
+from rlkit.agents.optimization import OPTIMIZERS, Descent, penalty, scheduled
 
 
 def weights(values: list[float]) -> nn.Parameter:
@@ -19,9 +20,9 @@ def weights(values: list[float]) -> nn.Parameter:
 def steps_of(config: PPOConfig, gradients: list[float]) -> float:
     """Where a weight that begins at 1 is after steps with these gradients."""
     w = weights([1.0])
-    optimizer = make_optimizer(config, [w])
+    descent = Descent([w], config)
     for g in gradients:
-        descend((g * w).sum(), optimizer, [w], config)
+        descent.step((g * w).sum())
     return w.item()
 
 
@@ -88,7 +89,7 @@ def test_penalties_are_on_weights_and_not_on_biases() -> None:
 def test_gradients_are_scaled_to_their_largest_norm(most: float, expected: list[float]) -> None:
     w = weights([0.0, 0.0])
     config = PPOConfig(optimizer="sgd", learning_rate=1, max_grad_norm=most)
-    norm = descend((w * torch.tensor([3.0, 4.0])).sum(), make_optimizer(config, [w]), [w], config)
+    norm = Descent([w], config).step((w * torch.tensor([3.0, 4.0])).sum())
     assert norm.item() == pytest.approx(5)
     assert w.tolist() == [pytest.approx(expected, rel=1e-5)]
 
@@ -96,7 +97,7 @@ def test_gradients_are_scaled_to_their_largest_norm(most: float, expected: list[
 def test_the_penalty_is_part_of_what_is_gone_down() -> None:
     w = weights([2.0])
     config = PPOConfig(optimizer="sgd", learning_rate=0.1, l2=0.5, max_grad_norm=1e9)
-    descend(0 * w.sum(), make_optimizer(config, [w]), [w], config)
+    Descent([w], config).step(0 * w.sum())
     assert w.item() == pytest.approx(2 - 0.1 * 0.5 * 2)
 
 
@@ -105,8 +106,26 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_parameters(factor: floa
     w = weights([1.0])
     config = PPOConfig()
     with pytest.raises(NonFiniteError, match=r"the gradient's norm is (nan|inf), the loss (nan|inf)"):
-        descend((w * factor).sum(), make_optimizer(config, [w]), [w], config)
+        Descent([w], config).step((w * factor).sum())
     assert w.item() == 1.0
+
+
+def test_parameters_and_gradients_are_parts_of_one_vector() -> None:
+    network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
+    before, x = copy.deepcopy(network), torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
+    descent = Descent(network.parameters(), PPOConfig(optimizer="sgd", learning_rate=0.1, max_grad_norm=1e9))
+    assert torch.equal(network(x), before(x))
+    for _ in range(2):  # the second gradient takes the place of the first
+        before.zero_grad()
+        before(x).sum().backward()
+        norm = descent.step(network(x).sum())
+        gradients = [p.grad for p in before.parameters() if p.grad is not None]
+        assert norm.item() == pytest.approx(math.sqrt(sum(g.square().sum().item() for g in gradients)))
+        with torch.no_grad():
+            for p in before.parameters():
+                p -= 0.1 * p.grad
+        torch.testing.assert_close(list(network.parameters()), list(before.parameters()))
+    assert torch.equal(descent.vector, torch.cat([p.flatten() for p in network.parameters()]))
 
 
 def parameters_after_a_break(name: str, tmp_path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
