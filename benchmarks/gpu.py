@@ -82,7 +82,7 @@ def environment(device: Device, env_id: str, num_envs: int) -> tuple[str, ...]:
 
 
 def training(device: Device, name: str, env_id: str, backbone: str, num_envs: int) -> tuple[str, ...]:
-    """Whole iterations, rollout and update; the operations are those of the passes through the acting network."""
+    """Whole iterations, rollout and update; the operations are those of passes through the actor."""
     settings = {"num_envs": num_envs, "rollout_steps": ROWS, "backbone": backbone}
     config = AGENTS[name].Config().replace(settings)
     agent = AGENTS[name](env_id, config=config, device=device.name)
