@@ -70,19 +70,20 @@ def _endless() -> TableModel:
 
 
 def _last_seen() -> TableModel:
-    table = {"start": _whatever(_then("stream")), "stream": _whatever(_then("stream", 1))}
+    """The start costs something, so that what is behind it is seen when it is taken for the stream."""
+    table = {"start": _whatever(_then("stream", -4)), "stream": _whatever(_then("stream", 1))}
     return TableModel(_mdp(table, "start"))
 
 
 def _patience() -> TableModel:
-    """Pass a gate for 3; then take 1.2, or walk to where 1 is paid for ever, which is worth 9.
+    """Pass a gate for 3; then take 3, or walk to where 1 is paid for ever, which is worth 9.
 
-    The limit cuts the episode after the first 1. Whoever takes that for the end, or sees the gate behind it,
-    prefers the 1.2.
+    The limit cuts the episode after three times 1. Whoever takes that for the end, or sees the gate behind
+    it, prefers the 3. What is paid more than once a memory can learn to go on.
     """
     table = {
         "gate": _whatever(_then("fork", -3)),
-        "fork": {"0": _then("end", 1.2), "1": _then("stream")},
+        "fork": {"0": _then("end", 3), "1": _then("stream")},
         "stream": _whatever(_then("stream", 1)),
     }
     return TableModel(_mdp(table, "gate"))
@@ -202,14 +203,14 @@ PROBES: dict[str, Probe] = {
             name="last seen",
             rule="bootstrap from the final observation, and skip steps that only reset",
             model=_last_seen(),
-            limit=3,
+            limit=5,
             at_the_end=True,
         ),
         TableProbe(
             name="patience",
             rule="see beyond the time limit",
             model=_patience(),
-            limit=3,
+            limit=5,
             steps=4_000,
             at_the_end=True,
         ),
