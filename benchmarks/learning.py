@@ -137,7 +137,7 @@ python -m benchmarks.learning --task rlkit/Exam-v0
 ```
 
 {versions}, one thread a run; seconds are of training alone, on two cores that did other work
-as well. The settings were chosen on some of the same seeds.
+as well. The settings were chosen on some of the same seeds. Bold is below the goal.
 """
 RESULTS = """Five seeds each, and what is measured depends on the task: see [results](../results.md)."""
 COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
@@ -174,13 +174,13 @@ def write(records: dict[str, dict[str, Any]]) -> None:
 def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
     """The cells of a task."""
     scores = [round(run["score"], 6) for run in runs]
+    summary = [(x, f"{x:.4g}") for x in (statistics.median(scores), min(scores))]
     return (
         task.env_id,
         " ".join([task.agent, *(str(value) for value in task.settings.values())]),
         f"{runs[0]['steps']:,}",
         f"{task.goal:.4g}",
-        f"{statistics.median(scores):.4g}",
-        f"{min(scores):.4g}",
+        *(shown if x >= task.goal - 0.005 else f"**{shown}**" for x, shown in summary),
         ", ".join(f"{score:.4g}" for score in scores),
         f"{statistics.median(run['seconds'] for run in runs):.3g}",
     )
