@@ -116,14 +116,14 @@ TABLES: dict[str, tuple[Task, ...]] = {
 
 
 def run(task: Task, seed: int) -> dict[str, Any]:
-    """One run: its score, the steps taken and the seconds that training took."""
+    """One run: its score, the steps taken and the processor's seconds that training took."""
     torch.set_num_threads(1)
     algorithm = AGENTS[task.agent]
     config = algorithm.configure(task.env_id, task.settings)
     steps = task.steps or default_steps(task.agent, task.env_id)
-    start = time.perf_counter()
+    start = time.process_time()
     agent = algorithm(task.env_id, config=config, seed=seed).train(steps)
-    seconds = time.perf_counter() - start
+    seconds = time.process_time() - start
     return {"score": SCORES[task.score](agent), "steps": steps, "seconds": seconds}
 
 
