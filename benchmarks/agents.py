@@ -4,7 +4,7 @@
 steps, with what looking takes left out. rlkit's agents have the settings they come with, those of
 Stable-Baselines3 the ones that its users tuned (rl-baselines3-zoo). `stepping` is environment steps a second
 of PPO end to end: 64 environments, 128 steps, 4 epochs of 4 minibatches, two networks of 64x64 tanh units, or
-one of them in front of a memory. The peers take turns with rlkit in one process, on `--threads` threads.
+one of them in front of a memory. The peers take turns with rlkit in one process, on one thread.
 
     pip install -e .[bench]
 """
@@ -16,7 +16,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -34,6 +34,8 @@ CARTPOLE, GRID = "CartPole-v1", "rlkit/GridWorld-v0"
 MEMORIES = ("gru", "lstm", "attention")
 SAME: dict[str, Any] = {"num_envs": 64, "rollout_steps": 128, "epochs": 4, "minibatches": 4}
 ITERATION = 64 * 128
+
+Runs: TypeAlias = list[tuple[float, int]]  # seconds and steps; NaN where it was not solved
 
 
 class Watch:
@@ -145,7 +147,8 @@ def learning(seeds: int) -> list[str]:
         "|---|---|---|---|---|",
     ]
     for theirs, names in (("ppo", ("ppo",)), ("dqn", ("pqn", "dqn"))):
-        them, us = [], {name: [] for name in names}  # type: ignore[var-annotated]
+        them: Runs = []
+        us: dict[str, Runs] = {name: [] for name in names}
         for seed in range(seeds):
             them.append(peer(theirs, seed))
             for name in names:
@@ -157,12 +160,12 @@ def learning(seeds: int) -> list[str]:
     return lines
 
 
-def median(runs: list[tuple[float, int]]) -> float:
+def median(runs: Runs) -> float:
     """Of the seconds; a run that never got there counts as infinite."""
     return statistics.median(float("inf") if np.isnan(seconds) else seconds for seconds, _ in runs)
 
 
-def shown(runs: list[tuple[float, int]]) -> str:
+def shown(runs: Runs) -> str:
     """Every run in a few characters."""
     return "; ".join(f"{seconds:.2f}, {steps // 1000} k" for seconds, steps in runs)
 
@@ -256,16 +259,20 @@ def sgemm_rate(n: int = 1024, seconds: float = 1.0) -> float:
     return 2 * n**3 * count / (time.perf_counter() - begin)
 
 
+PARTS = {"learning": learning, "stepping": stepping}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("part", nargs="*", default=["learning", "stepping"])
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; both by default")
     parser.add_argument("--seeds", type=int, default=5, help="of learning; rounds of stepping")
-    parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
-    torch.set_num_threads(options.threads)
+    for unknown in set(options.part) - set(PARTS):
+        parser.error(f"no part {unknown!r}; there is {', '.join(PARTS)}")
+    torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    for part in options.part:
-        print("\n".join({"learning": learning, "stepping": stepping}[part](options.seeds)), flush=True)
+    for part in options.part or PARTS:
+        print("\n".join(PARTS[part](options.seeds)), flush=True)
 
 
 if __name__ == "__main__":

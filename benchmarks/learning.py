@@ -137,7 +137,8 @@ python -m benchmarks.learning --task rlkit/Exam-v0
 ```
 
 {versions}, one thread a run; seconds are of training alone, on two cores that did other work
-as well. The settings were chosen on some of the same seeds. Bold is below the goal.
+as well and at times stood still, so that they are upper bounds. The settings
+were chosen on some of the same seeds. Bold is below the goal.
 """
 RESULTS = """Five seeds each, and what is measured depends on the task: see [results](../results.md)."""
 COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
