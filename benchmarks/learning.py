@@ -108,9 +108,12 @@ TABLES: dict[str, tuple[Task, ...]] = {
     "Rooms: mean return": (
         Task("rlkit/FourRooms-v0", "ppo", "returns", 0.9 * 0.8546),
         Task("rlkit/DoorKey8x8-v0", "ppo", "returns", 0.9 * 0.9764),
-        Task("MiniGrid-FourRooms-v0", "ppo", "returns", 0.573),
-        Task("MiniGrid-DoorKey-8x8-v0", "ppo", "returns", 0.9 * 0.9764),
-        *(Task("MiniGrid-MemoryS9-v0", "ppo", "returns", 0.95 * 0.9844, {"backbone": b}) for b in BACKBONES),
+        Task("minigrid:MiniGrid-FourRooms-v0", "ppo", "returns", 0.573),
+        Task("minigrid:MiniGrid-DoorKey-8x8-v0", "ppo", "returns", 0.9 * 0.9764),
+        *(
+            Task("minigrid:MiniGrid-MemoryS9-v0", "ppo", "returns", 0.95 * 0.9844, {"backbone": backbone})
+            for backbone in BACKBONES
+        ),
     ),
 }
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import gymnasium
 import pytest
 
 import rlkit.train
@@ -26,6 +27,7 @@ from rlkit.agents import (
 from rlkit.agents.storage import META, TENSORS
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
 from rlkit.cli import learning
+from rlkit.envs.registry import RegistryError, resolve
 from rlkit.train import Interrupted, RunError, resume, train
 
 QUICK: dict[str, object] = {
@@ -182,6 +184,39 @@ def test_an_environment_without_state_starts_anew_on_resuming(tmp_path: Path) ->
     assert agent.steps == 900
     assert json.loads((tmp_path / "a" / "config.json").read_text())["steps"] == 900
     assert [record["step"] for record in log.read(tmp_path / "a")][-1] == 900
+
+
+OUTSIDE = """
+import gymnasium
+
+class Told(gymnasium.spaces.Discrete):
+    __repr__ = object.__repr__  # holds an address, as those of some packages do
+
+class Outside(gymnasium.Env):
+    observation_space, action_space = Told(2), gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        return 0, {}
+
+    def step(self, action):
+        return 1, 1.0, True, False, {}
+
+gymnasium.register("Outside-v0", Outside)
+"""
+
+
+def test_an_environment_of_another_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "elsewhere.py").write_text(OUTSIDE)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    env_id = resolve("elsewhere:outside-v0")
+    assert env_id == "elsewhere:Outside-v0"
+    train(env_id, agent="dqn", steps=600, overrides=quick("dqn"), out=tmp_path / "a")
+
+    monkeypatch.delitem(sys.modules, "elsewhere")  # as another process finds it
+    monkeypatch.delitem(gymnasium.registry, "Outside-v0")
+    assert resume(tmp_path / "a", steps=900).evaluate(5).mean_return == 1
+    with pytest.raises(RegistryError, match="No module named 'nowhere'"):
+        resolve("nowhere:Outside-v0")
 
 
 def test_run_folder(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Collection, Mapping
+from importlib import import_module
 from typing import Any, TypeAlias
 
 import gymnasium
@@ -34,7 +35,10 @@ def make(
 
 
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
-    spec = gymnasium.spec(env_id)
+    module, _, bare = env_id.rpartition(":")
+    if module:
+        import_module(module)
+    spec = gymnasium.spec(bare)
     same_step: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if spec.vector_entry_point is None:
         return gymnasium.make_vec(

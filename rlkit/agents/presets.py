@@ -133,14 +133,16 @@ _REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "gamma": 0.
 _FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50}
 _FIND_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "entropy_coef": 0.02}
 
+# Small grids of symbols are read best one cell at a time, without convolutions.
 _ROOMS_PPO = {
-    "backbone": "mlp",
+    "channels": (),
     "num_envs": 64,
     "rollout_steps": 64,
     "learning_rate": 1e-3,
     "entropy_coef": 0.01,
 }
-_FOUR_ROOMS_PPO = {**_ROOMS_PPO, "entropy_coef": 0.005}
+_SEEN_PPO = {**_ROOMS_PPO, "backbone": "mlp"}
+_UNSEEN_PPO = {**_ROOMS_PPO, "backbone": "gru"}  # the goal is out of sight: where one has looked counts
 
 # Every tabular agent learns four small tasks to 99 % of the optimum. An off-policy one needs few settings:
 # its policy is greedy, whatever it explores. One on the policy that acts learns the best epsilon-greedy
@@ -210,16 +212,24 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "rlkit/RepeatPrevious-v0"): (256_000, _REPEAT_PPO),
     ("ppo", "rlkit/SignalFilter-v0"): (640_000, _FILTER_PPO),
     ("ppo", "rlkit/FindTheThree-v0"): (307_200, _FIND_PPO),
-    ("ppo", "rlkit/FourRooms-v0"): (2_000_000, _FOUR_ROOMS_PPO),
-    ("ppo", "rlkit/DoorKey8x8-v0"): (1_024_000, _ROOMS_PPO),
+    ("ppo", "rlkit/FourRooms-v0"): (2_000_000, _UNSEEN_PPO),
+    ("ppo", "rlkit/DoorKey8x8-v0"): (2_000_000, _SEEN_PPO),
+    ("ppo", "MiniGrid-FourRooms-v0"): (1_003_520, _UNSEEN_PPO),
+    ("ppo", "MiniGrid-DoorKey-8x8-v0"): (1_003_520, _SEEN_PPO),
+    ("ppo", "MiniGrid-MemoryS9-v0"): (704_512, _ROOMS_PPO),
 }
 
 
 def preset(agent: str, env_id: str | None) -> Mapping[str, object]:
     """The tuned fields of `agent` on `env_id`, or none."""
-    return PRESETS.get((agent, env_id or ""), (0, {}))[1]
+    return _found(agent, env_id)[1]
 
 
 def default_steps(agent: str, env_id: str | None) -> int:
     """How many environment steps to train for where nobody says."""
-    return PRESETS.get((agent, env_id or ""), (DEFAULT_STEPS, {}))[0]
+    return _found(agent, env_id)[0]
+
+
+def _found(agent: str, env_id: str | None) -> tuple[int, Mapping[str, object]]:
+    """The preset, whether or not the id says which module enters it."""
+    return PRESETS.get((agent, (env_id or "").rpartition(":")[2]), (DEFAULT_STEPS, {}))

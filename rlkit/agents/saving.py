@@ -5,9 +5,11 @@ optimisers, random states, statistics, buffers, the environments where they can 
 early stopping keeps. A training that goes on from it takes the same steps as one that was never stopped.
 """
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from gymnasium import spaces
 from torch import Tensor
 
 from rlkit.errors import RlkitError
@@ -46,8 +48,8 @@ def save(agent: "Agent", path: Path) -> None:
         "steps": agent.steps,
         "horizon": agent.horizon,
         "early_stopping": agent.early_stopping.to_json(),
-        "observation_space": str(agent.observation_space),
-        "action_space": str(agent.action_space),
+        "observation_space": described(agent.observation_space),
+        "action_space": described(agent.action_space),
     }
     if hasattr(agent, "stepper"):
         tensors |= storage.with_prefix("buffers", agent._buffers())
@@ -79,8 +81,8 @@ def load(algorithm: type[AnyAgent], path: Path, *, env: str | AnyVectorEnv | Non
             raise
         raise LoadError(f"{file} cannot be used: {one_line(error)}") from None
     for kind in ("observation_space", "action_space"):
-        if str(getattr(agent, kind)) != meta[kind]:
-            raise LoadError(f"{path} was trained on {kind} {meta[kind]}, not {getattr(agent, kind)}")
+        if (space := described(getattr(agent, kind))) != meta[kind]:
+            raise LoadError(f"{path} was trained on {kind} {meta[kind]}, not {space}")
     try:
         _restore(agent, tensors, meta)
     except LoadError as error:
@@ -88,6 +90,11 @@ def load(algorithm: type[AnyAgent], path: Path, *, env: str | AnyVectorEnv | Non
     except (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
         raise LoadError(f"{file} or its tensors are damaged: {one_line(error)}") from None
     return agent
+
+
+def described(space: spaces.Space[Any]) -> str:
+    """A space in words that are the same in every process: without the addresses of what it refers to."""
+    return re.sub(r" at 0x[0-9a-f]+", "", str(space))
 
 
 def _restore(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:

@@ -80,7 +80,7 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
 
     id = resolve(name)
     env = make(id, **knobs)
-    spec = gym.spec(id)
+    spec = gym.spec(id.rpartition(":")[2])
     subjects: dict[str, tuple[Callable[..., None], Any]] = {"environment": (check_env, env)}
     if isinstance(env.unwrapped, ModelEnv):
         subjects["model"] = check_model, env.unwrapped.model

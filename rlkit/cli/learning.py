@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -51,7 +52,7 @@ def train(
             raise typer.BadParameter("give an environment ID, or --resume RUN")
         env_id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
         total = default_steps(algorithm, env_id) if steps is None else steps
-        folder = out or _free_folder(f"{env_id.split('/')[-1]}-{algorithm}-{chosen_seed}")
+        folder = out or _free_folder(f"{re.split('[/:]', env_id)[-1]}-{algorithm}-{chosen_seed}")
         title, given_knobs = f"{algorithm} on {env_id}, seed {chosen_seed}", knobs(env)
 
         def run(view: report.TrainingView) -> Agent:

@@ -152,13 +152,21 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
 def resolve(name: str) -> str:
     """The full id for a short one: `exam` is `rlkit/Exam-v0`, `cartpole` is `CartPole-v1`.
 
-    rlkit's own ids come first, and of several versions the newest. Raises `RegistryError` with near names.
+    rlkit's own ids come first, and of several versions the newest. `module:name` imports a module that enters
+    ids of its own, and keeps it in front of the id. Raises `RegistryError` with near names.
     """
     from gymnasium.envs.registration import parse_env_id, registry
 
     register()
     if name in registry:
         return name
+    module, _, rest = name.rpartition(":")
+    if module:
+        try:
+            import_module(module)
+        except ImportError as error:
+            raise RegistryError(f"no environment {name!r}: {error}") from None
+        return f"{module}:{resolve(rest)}"
     short: dict[str, tuple[bool, int, str]] = {}
     for id in registry:
         namespace, bare, version = parse_env_id(id)
@@ -172,7 +180,10 @@ def resolve(name: str) -> str:
         return short[wanted][2]
     near = {short[key][2]: None for key in difflib.get_close_matches(wanted, short, n=3)}
     hint = f"; near it: {', '.join(near)}" if near else ""
-    raise RegistryError(f"no environment {name!r}{hint}; `rlkit envs` lists those there are")
+    raise RegistryError(
+        f"no environment {name!r}{hint}; `rlkit envs` lists those there are, "
+        "and MODULE:ID is one of another package"
+    )
 
 
 ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
