@@ -222,6 +222,7 @@ def stepping(rounds: int) -> list[str]:
     ]
     for env_id in (CARTPOLE, GRID):
         mlp = statistics.median(rates[env_id, "rlkit", "mlp"])
+        floor = floor_rate(AGENTS["ppo"](env_id, config=AGENTS["ppo"].Config().replace(SAME)))
         for backbone in ("mlp", *MEMORIES):
             own = statistics.median(rates[env_id, "rlkit", backbone])
             theirs = statistics.median(rates.get((env_id, "peer", backbone), [0.0]))
@@ -229,7 +230,7 @@ def stepping(rounds: int) -> list[str]:
                 f"`{env_id}`",
                 backbone,
                 f"{own:,.0f}",
-                f"{own / floor_rate(env_id):.0%}" if backbone == "mlp" else "",
+                f"{own / floor:.0%}" if backbone == "mlp" else "",
                 f"{theirs:,.0f}" if theirs else "",
                 f"{own / theirs:.1f}" if theirs else "",
                 f"{mlp / own:.1f}",
@@ -238,13 +239,12 @@ def stepping(rounds: int) -> list[str]:
     return lines
 
 
-def floor_rate(env_id: str) -> float:
+def floor_rate(agent: Agent) -> float:
     """Steps a second if only the floating-point operations of both networks took time, at the rate of sgemm.
 
     A weight takes part in a multiplication and an addition in each forward pass, and in twice as many in a
-    backward pass. An observation is read by the actor, by the critic, and in each epoch by both.
+    backward pass. An observation is read by the actor, by the critic, and in each of four epochs by both.
     """
-    agent = AGENTS["ppo"](env_id, config=AGENTS["ppo"].Config().replace(SAME))
     weights = sum(w.numel() for w in agent.network.parameters() if w.ndim > 1)
     return sgemm_rate() / (2 * weights * (1 + 3 * 4))
 

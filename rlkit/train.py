@@ -30,6 +30,7 @@ CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
 CHECKPOINTS = 10
 PROGRESS_SECONDS = 0.25
+WORK = 40  # times as long as showing progress took, before it is shown again
 
 # What is shown is a record with two fields more: `network`, which backbone it is and why, and `warnings`,
 # those of the gradient monitor, or None without one.
@@ -64,9 +65,9 @@ def train(
     """Learn for `steps` environment steps; `out` is the run folder, if there is to be one.
 
     These are taken exactly, or fewer where early stopping is configured. `overrides` changes fields of the
-    agent's configuration; `on_progress` gets a record at most four times a second, at evaluations and at the
-    end. Raises ConfigError, StepsError, RunError if `out` holds a run already,
-    NonFiniteError if learning broke down, Interrupted on Ctrl-C.
+    agent's configuration; `on_progress` gets a record at most four times a second, less often if showing it
+    takes long, at evaluations and at the end. Raises ConfigError, StepsError, RunError if `out` holds a run
+    already, NonFiniteError if learning broke down, Interrupted on Ctrl-C.
     """
     algorithm = find_agent(agent)
     config = algorithm.configure(env_id, overrides)
@@ -161,7 +162,7 @@ class _Recorder:
         self.saved = self.last = self.first = agent.steps
         self.start = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
-        self.shown = float("-inf")
+        self.show_at = self.start
         self.network = agent.describe()
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
@@ -175,10 +176,11 @@ class _Recorder:
             checkpoint.save(self.out, agent)
             self.saved = agent.steps
         self.last = agent.steps
-        if self.on_progress is not None and (end or evaluated or now - self.shown >= PROGRESS_SECONDS):
-            self.shown = now
+        if self.on_progress is not None and (end or evaluated or now >= self.show_at):
             shown = {"network": self.network, "warnings": agent.warnings(metrics)}
+            begin = time.perf_counter()
             self.on_progress({**record, **shown})
+            self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt
 

@@ -41,7 +41,7 @@ class NeuralAgent(Agent):
     def _learn(self, budget: int) -> Metrics:
         rate = scheduled(self.config, self.progress)
         for descent in self.descents.values():
-            descent.set_rate(rate)
+            descent.rate = rate
         with seeded(self._stream("dropout", self.steps), self.device):
             metrics = self._iterate(budget)
         self.statistics.update()
@@ -77,12 +77,11 @@ class NeuralAgent(Agent):
         """What learning goes by beside the parameters: moments of the optimisers, statistics of returns."""
         tensors = storage.with_prefix("statistics", self.statistics.state_dict())
         for name, descent in self.descents.items():
-            moments = storage.optimizer_tensors(descent.optimizer)
-            tensors |= storage.with_prefix(f"optimizer/{name}", moments)
+            tensors |= storage.with_prefix(f"descent/{name}", descent.state())
         return tensors
 
     def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
         """Undo `training_tensors`."""
         self.statistics.load_state_dict(storage.under("statistics", tensors))
         for name, descent in self.descents.items():
-            storage.load_optimizer(descent.optimizer, storage.under(f"optimizer/{name}", tensors))
+            descent.set_state(storage.under(f"descent/{name}", tensors))

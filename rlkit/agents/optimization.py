@@ -12,20 +12,13 @@ from .errors import NonFiniteError
 if TYPE_CHECKING:
     from .config import AgentConfig, NeuralConfig
 
-OPTIMIZERS = ("adam", "sgd", "momentum", "rmsprop")
+OPTIMIZERS = {  # and the moments that each keeps
+    "adam": ("m", "v"),
+    "sgd": (),
+    "momentum": ("m",),
+    "rmsprop": ("v",),
+}
 SCHEDULES = ("constant", "linear", "cosine")
-
-
-def make_optimizer(config: "NeuralConfig", parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-    """The optimiser that the configuration names; momentum is SGD with 0.9 of the last step."""
-    rate = config.learning_rate
-    match config.optimizer:
-        case "adam":
-            return torch.optim.Adam(parameters, lr=rate, eps=config.adam_eps, fused=True)
-        case "rmsprop":
-            return torch.optim.RMSprop(parameters, lr=rate, alpha=0.99, eps=1e-5)
-        case name:
-            return torch.optim.SGD(parameters, lr=rate, momentum=0.9 if name == "momentum" else 0.0)
 
 
 def scheduled(config: "AgentConfig", progress: float) -> float:
@@ -47,26 +40,31 @@ def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tens
 
 
 class Descent:
-    """An optimiser that takes parameters down losses; `vector` is all of them side by side.
+    """Takes parameters down losses; `vector` is all of them side by side.
 
-    They and their gradients become parts of the vector and of its gradient, so that one call clips or steps
-    all. They must stay parts: gradients are set to 0 and never dropped.
+    They and their gradients become parts of the vector and of `gradient`, so that one call clips or steps
+    all. They must stay parts: gradients are set to 0 and never dropped. With gradient g and learning rate a,
+
+        sgd         w <- w - a g
+        momentum    m <- 0.9 m + g;  w <- w - a m
+        rmsprop     v <- 0.99 v + 0.01 g^2;  w <- w - a g / (sqrt(v) + 1e-5)
+        adam        m <- 0.9 m + 0.1 g;  v <- 0.999 v + 0.001 g^2;
+                    w <- w - a m' / (sqrt(v') + eps), m' = m / (1 - 0.9^t), v' = v / (1 - 0.999^t)
+
+    after Polyak 1964, Tieleman and Hinton 2012, Kingma and Ba 2015.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], config: "NeuralConfig") -> None:
         self.config, self.parameters = config, list(parameters)
-        self.vector = nn.Parameter(torch.cat([p.detach().flatten() for p in self.parameters]))
-        self.vector.grad = torch.zeros_like(self.vector)
+        self.rate = config.learning_rate
+        self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
+        self.gradient = torch.zeros_like(self.vector)
         sizes = [p.numel() for p in self.parameters]
-        parts = (x.split(sizes) for x in (self.vector.detach(), self.vector.grad))
+        parts = (x.split(sizes) for x in (self.vector, self.gradient))
         for p, value, gradient in zip(self.parameters, *parts, strict=True):
             p.data, p.grad = value.view_as(p), gradient.view_as(p)
-        self.optimizer = make_optimizer(config, [self.vector])
-
-    def set_rate(self, rate: float) -> None:
-        """Learn at this rate from now on."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
+        self.moments = {name: torch.zeros_like(self.vector) for name in OPTIMIZERS[config.optimizer]}
+        self.steps = 0
 
     def step(self, loss: Tensor) -> Tensor:
         """One step on the loss and its penalties; the gradient's norm before clipping.
@@ -74,15 +72,42 @@ class Descent:
         Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters; on a GPU,
         where looking would make it wait, such parameters are found when they are to be saved.
         """
-        c, gradient = self.config, self.vector.grad
-        assert gradient is not None
+        c = self.config
         if c.l1 or c.l2:
             loss = loss + penalty(self.parameters, l1=c.l1, l2=c.l2)
-        gradient.zero_()
+        self.gradient.zero_()
         torch.autograd.backward(loss)
-        norm: Tensor = torch.linalg.vector_norm(gradient)
+        norm: Tensor = torch.linalg.vector_norm(self.gradient)
         if norm.device.type == "cpu" and not math.isfinite(norm.item()):
             raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
-        gradient.mul_((c.max_grad_norm / (norm + 1e-6)).clamp(max=1))
-        self.optimizer.step()
+        self.gradient.mul_((c.max_grad_norm / (norm + 1e-6)).clamp(max=1))
+        self.steps += 1
+        self._move(self.vector, self.gradient)
         return norm
+
+    def _move(self, w: Tensor, g: Tensor) -> None:
+        """Step by the optimiser that the configuration names."""
+        held = self.moments
+        match self.config.optimizer:
+            case "sgd":
+                w.sub_(g, alpha=self.rate)
+            case "momentum":
+                w.sub_(held["m"].mul_(0.9).add_(g), alpha=self.rate)
+            case "rmsprop":
+                v = held["v"].mul_(0.99).addcmul_(g, g, value=0.01)
+                w.addcdiv_(g, v.sqrt().add_(1e-5), value=-self.rate)
+            case "adam":
+                m = held["m"].lerp_(g, 0.1)
+                v = held["v"].mul_(0.999).addcmul_(g, g, value=0.001)
+                scale = v.sqrt().div_(math.sqrt(1 - 0.999**self.steps)).add_(self.config.adam_eps)
+                w.addcdiv_(m, scale, value=-self.rate / (1 - 0.9**self.steps))
+
+    def state(self) -> dict[str, Tensor]:
+        """What going on needs beside the parameters."""
+        return {**self.moments, "steps": torch.tensor(self.steps)}
+
+    def set_state(self, tensors: dict[str, Tensor]) -> None:
+        """Undo `state`."""
+        for name, moment in self.moments.items():
+            moment.copy_(tensors[name])
+        self.steps = int(tensors["steps"])

@@ -86,12 +86,11 @@ _LAKE_SAC = {**_TABLE_SAC, "learning_starts": 20_000, "target_rate": 0.02, "alph
 _CLIFF_SAC = {**_TABLE_SAC, "learning_starts": 50_000, "target_rate": 0.05, "alpha": 0.1}
 
 _CARTPOLE_PPO = {
-    "num_envs": 16,
+    "num_envs": 64,
     "rollout_steps": 32,
-    "epochs": 10,
-    "learning_rate": 2e-3,
-    "gamma": 0.98,
-    "gae_lambda": 0.9,
+    "learning_rate": 4e-3,
+    "value_coef": 1.0,
+    "normalize_obs": True,
 }
 _CARTPOLE_PQN = {
     "num_envs": 32,

@@ -155,18 +155,3 @@ def as_tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
 def as_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
     """Tensors on the CPU as arrays that share their memory."""
     return {name: tensor.numpy() for name, tensor in tensors.items()}
-
-
-def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """An optimiser's moments, named by parameter number; its settings come from the configuration."""
-    state = optimizer.state_dict()["state"]
-    return {f"{i}/{name}": tensor for i, entry in state.items() for name, tensor in entry.items()}
-
-
-def load_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` took."""
-    state: dict[int, dict[str, Tensor]] = {}
-    for key, tensor in tensors.items():
-        i, name = key.split("/")
-        state.setdefault(int(i), {})[name] = tensor
-    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

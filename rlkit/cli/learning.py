@@ -41,7 +41,6 @@ def train(
     from rlkit import report
     from rlkit.agents import default_steps
     from rlkit.envs.registry import resolve
-    from rlkit.evaluate import report as grade
     from rlkit.train import Interrupted, read_config
     from rlkit.train import resume as go_on
     from rlkit.train import train as learn
@@ -89,6 +88,8 @@ def train(
         )
         return INTERRUPTED
     try:
+        from rlkit.evaluate import report as grade  # after the first step is shown: it takes a while
+
         record = {"run": str(folder), **grade(trained)}
     except KeyboardInterrupt:
         print(f"rlkit: trained and saved in {folder}; grade it with: rlkit eval {folder}", file=sys.stderr)

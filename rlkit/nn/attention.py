@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from .backbones import Backbone, State
-from .init import initialise
+from .init import blank, initialise
 from .mlp import MLP
 
 
@@ -157,7 +157,7 @@ class Gate(nn.Module):
 
 def _maps(n: int, width: int, *, bias: bool = True, init: str, generator: Generator) -> nn.Linear:
     """`n` linear maps of [..., width], initialised one by one, whose results lie side by side."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, width, n * width, bias=bias)
+    layer = blank(nn.Linear, width, n * width, bias=bias)
     for weight in layer.weight.split(width):
         initialise(weight, init, gain=1.0, generator=generator)
     if bias:

@@ -8,7 +8,7 @@ from gymnasium import spaces
 from torch import Generator, Tensor, nn
 
 from .encoders import Space
-from .init import HIDDEN_GAIN, initialise
+from .init import HIDDEN_GAIN, blank, initialise
 from .layers import ACTIVATIONS, Maxout, width_before
 
 PICTURE_SIDE = 36  # the smallest side that the layers for pictures fit into
@@ -106,7 +106,7 @@ class CNN(nn.Module):
         height, width = grid.sides
         for m, kernel, stride, padding in _plan(channels, grid.sides):
             m_before = width_before(activation, m)
-            conv: nn.Conv2d = nn.utils.skip_init(nn.Conv2d, n, m_before, kernel, stride, padding)
+            conv = blank(nn.Conv2d, n, m_before, kernel, stride, padding)
             initialise(conv.weight, init, gain=HIDDEN_GAIN, generator=generator)
             assert conv.bias is not None
             nn.init.zeros_(conv.bias)
@@ -132,7 +132,7 @@ class CNN(nn.Module):
 
 def _embedding(n: int, symbols: int, *, init: str, generator: Generator) -> nn.Embedding:
     """A vector for each symbol of each of `n` channels; those of a cell add up to variance 1 a number."""
-    embedding: nn.Embedding = nn.utils.skip_init(nn.Embedding, n * symbols, SYMBOL_WIDTH)
+    embedding = blank(nn.Embedding, n * symbols, SYMBOL_WIDTH)
     std = 0.0 if init == "zero" else n**-0.5
     nn.init.normal_(embedding.weight, std=std, generator=generator)
     return embedding

@@ -8,7 +8,13 @@
 | zero | 0: what such layers feed alike stays alike | |
 """
 
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import torch
 from torch import Generator, Tensor, nn
+
+Layer = TypeVar("Layer", bound=nn.Module)
 
 INITS = ("orthogonal", "xavier", "kaiming", "zero")
 HIDDEN_GAIN = 2**0.5
@@ -27,11 +33,22 @@ def initialise(weight: Tensor, init: str, *, gain: float, generator: Generator) 
         nn.init.zeros_(weight)
 
 
+def blank(kind: Callable[..., Layer], *sizes: Any, **options: Any) -> Layer:
+    """A layer whose parameters have yet to be filled; torch would draw them from its global generator.
+
+    As `torch.nn.utils.skip_init`, which takes half a second when it is first called.
+    """
+    layer = kind(*sizes, device="meta", **options)
+    for name, p in layer.named_parameters(recurse=False):
+        setattr(layer, name, nn.Parameter(torch.empty(p.shape)))
+    return layer
+
+
 def linear(
     n_in: int, n_out: int, *, gain: float, generator: Generator, init: str = "orthogonal"
 ) -> nn.Linear:
     """A linear layer with the given initial weights, orthogonal as a rule, and zero bias."""
-    layer: nn.Linear = nn.utils.skip_init(nn.Linear, n_in, n_out)
+    layer = blank(nn.Linear, n_in, n_out)
     initialise(layer.weight, init, gain=gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

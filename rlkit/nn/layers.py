@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 1 << 16  # numbers, from which on loading compiled loops pays
+MANY = 1 << 17  # numbers, from which on loading compiled loops pays
 
 
 class Tanh(nn.Module):

@@ -49,9 +49,7 @@ class TrainingView:
         self.latest: dict[str, float] = {}  # of everything that is not in every record
         self.warned: set[str] = set()
         self.shown = -math.inf
-        self.live = (
-            Live(console=console, refresh_per_second=8, transient=False) if console.is_terminal else None
-        )
+        self.live = Live(console=console, auto_refresh=False) if console.is_terminal else None
 
     def __enter__(self) -> TrainingView:
         if self.live is not None:
@@ -70,7 +68,7 @@ class TrainingView:
                 self.returns = self.returns[::2]
         self.latest |= {k: v for k, v in record.items() if k not in KNOWN and "/" not in k}
         if self.live is not None:
-            self.live.update(self.panel(record))
+            self.live.update(self.panel(record), refresh=True)
             return
         for warning in record.get("warnings") or ():
             what, _, _ = warning.partition(",")

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize
 from scipy.special import softmax
 
 from rlkit.core.mdp import FloatArray, IntArray
@@ -97,6 +96,8 @@ def stochastic_memoryless(
     same length in every class, which cross plateaus, and then at most as many of L-BFGS over the logits of a
     softmax. Raises `ValueError` for a gamma or horizon out of range.
     """
+    from scipy.optimize import minimize  # slow to import, and seldom needed
+
     problem = _Gradient(pomdp, _discount(pomdp, gamma, horizon), horizon)
     shape = pomdp.legal.shape
     rng = np.random.default_rng(seed)

@@ -69,7 +69,7 @@ def test_soft_values_of_a_box_are_those_of_the_squashed_policy() -> None:
 def test_each_loss_moves_its_own_parameters(backbone: str, group: str) -> None:
     agent = filled("probe/Ragged-v0", backbone=backbone)
     for name, descent in agent.descents.items():
-        descent.set_rate(1e-2 if name == group else 0.0)
+        descent.rate = 1e-2 if name == group else 0.0
     before = values(agent)
     agent._update()
     own = {"critics": {"critics"}, "policy": {"policy"}, "alpha": {"log_alpha"}}[group]

@@ -48,7 +48,7 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     with pytest.raises(LoadError, match="missing"):
         PPO.load(path)
-    PPO("CartPole-v1", hidden=(8,)).save(path)
+    PPO("CartPole-v1", hidden=(8,), normalize_obs=False).save(path)
     with pytest.raises(LoadError, match="holds a ppo agent, not dqn"):
         DQN.load(path)
     with pytest.raises(LoadError, match="observation_space"):
