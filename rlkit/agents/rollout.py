@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..nn import Head, State
-from .stepper import Stepper
+from .stepper import Step, Stepper
 
 Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
@@ -62,46 +62,47 @@ def collect(
 ) -> tuple[Rollout, State, int]:
     """At most `budget` valid steps in at most `rows` rows; the network's state after, and how many steps.
 
-    Steps beyond the budget, which drifted environments can make, are dropped.
+    Steps beyond the budget, which drifted environments can make, are dropped. Nothing is read from the
+    device before the last row, unless the budget may end sooner.
     """
     noise = head.noise((rows, stepper.num_envs), generator)
-    start, taken = state, 0
-    stand: list[tuple[Tensor, Tensor]] = []
-    masks: list[Tensor] = []
-    steps: list[tuple[Tensor, ...]] = []
-    finals: list[Final] = []
+    start = state
+    stand = [(stepper.obs, stepper.reset)]
+    masks = [stepper.mask]
+    acted: list[tuple[Tensor, Tensor]] = []
+    steps: list[Step] = []
+    states: list[State] = []
     for t in range(rows):
-        stand.append((stepper.obs, stepper.reset))
-        mask = stepper.mask
-        if mask is not None:
-            masks.append(mask)
         params, state = policy(stepper.obs, state, stepper.reset)
-        action = head.act(params, noise[t], mask)
-        step = stepper.step(action)
-        valid = step.valid
-        left = budget - taken
-        if left < stepper.num_envs:
-            valid = valid & (valid.cumsum(0) <= left)
-            if t > 0:
-                steps[-1][4].logical_or_(step.valid & ~valid)
-        limited = step.done & (step.discount > 0)
-        if limited.any():
-            where = limited.nonzero().squeeze(-1)
-            legal = None if step.next_mask is None else step.next_mask[where]
-            after = tuple(part[where] for part in state)
-            finals.append(Final(t, where, step.next_obs[where], legal, after))
-        steps.append((params, action, step.reward, step.discount, step.done.clone(), valid))
-        taken += int(valid.sum())
-        if taken == budget:
-            break
-    stand.append((stepper.obs, stepper.reset))
-    if stepper.mask is not None:
+        action = head.act(params, noise[t], stepper.mask)
+        acted.append((params, action))
+        steps.append(stepper.step(action))
+        states.append(state)
+        stand.append((stepper.obs, stepper.reset))
         masks.append(stepper.mask)
+        if len(steps) * stepper.num_envs >= budget and sum(int(s.valid.sum()) for s in steps) >= budget:
+            break
+
     obs, reset = (torch.stack(column) for column in zip(*stand, strict=True))
-    params, action, reward, discount, cut, valid = (torch.stack(x) for x in zip(*steps, strict=True))
-    legal = torch.stack(masks) if masks else None
-    rollout = Rollout(obs, reset, legal, params, action, reward, discount, cut, valid, start, finals)
-    return rollout, state, taken
+    params, action = (torch.stack(column) for column in zip(*acted, strict=True))
+    columns = [(s.reward, s.discount, s.done, s.valid) for s in steps]
+    reward, discount, done, valid = (torch.stack(column) for column in zip(*columns, strict=True))
+    kept = valid & (valid.flatten().cumsum(0) <= budget).view_as(valid)
+    cut = done.clone()
+    cut[:-1] |= (valid & ~kept)[1:]
+    legal = torch.stack([m for m in masks if m is not None]) if masks[0] is not None else None
+    limited = done & (discount > 0)
+    ends = limited.any(1).nonzero().flatten().tolist()
+    finals = [final_of(t, steps[t], states[t], limited[t]) for t in ends]
+    rollout = Rollout(obs, reset, legal, params, action, reward, discount, cut, kept, start, finals)
+    return rollout, state, int(kept.sum())
+
+
+def final_of(t: int, step: Step, state: State, where: Tensor) -> Final:
+    """What the step of row t last observed in the environments `where` [B]."""
+    at = where.nonzero().squeeze(-1)
+    legal = None if step.next_mask is None else step.next_mask[at]
+    return Final(t, at, step.next_obs[at], legal, tuple(part[at] for part in state))
 
 
 class Batch(NamedTuple):
