@@ -20,8 +20,9 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
-from rlkit.agents import AGENTS, Agent, ConfigError, NonFiniteError
+from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError
 from rlkit.agents.config import whole_steps
+from rlkit.agents.devices import faster
 from rlkit.agents.storage import check_savable
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
@@ -32,8 +33,8 @@ CHECKPOINTS = 10
 PROGRESS_SECONDS = 0.25
 WORK = 60  # times as long as showing progress took, before it is shown again
 
-# What is shown is a record with two fields more: `network`, which backbone it is and why, and `warnings`,
-# those of the gradient monitor, or None without one.
+# What is shown is a record with three fields more: `network` and `device`, which they are and why, and
+# `warnings`, those of the gradient monitor, or None without one.
 OnProgress: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
@@ -64,15 +65,21 @@ def train(
 ) -> Agent:
     """Learn for `steps` environment steps; `out` is the run folder, if there is to be one.
 
-    These are taken exactly, or fewer where early stopping is configured. `overrides` changes fields of the
+    These are taken exactly, or fewer where early stopping is configured. The device "auto" is the one that
+    is found to be faster. `overrides` changes fields of the
     agent's configuration; `on_progress` gets a record at most four times a second, less often if showing it
     takes long, at evaluations and at the end. Raises ConfigError, StepsError, RunError if `out` holds a run
     already, NonFiniteError if learning broke down, Interrupted on Ctrl-C.
     """
     algorithm = find_agent(agent)
     config = algorithm.configure(env_id, overrides)
-    learner = algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
     steps = whole_steps(steps)
+
+    def make(device: str) -> Agent:
+        return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
+
+    device, why = faster(make) if device == "auto" and agent in NEURAL else (device, "as asked")
+    learner = make(device)
     if out is not None:
         if (out / CONFIG).exists():
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
@@ -83,7 +90,7 @@ def train(
             raise RunError(f"{out} cannot be made a run folder: {error.strerror}") from None
         _write_config(out, learner, steps)
         checkpoint.save(out, learner)
-    return _learn(learner, steps, out, on_progress)
+    return _learn(learner, steps, out, on_progress, why)
 
 
 def find_agent(name: str) -> type[Agent]:
@@ -102,8 +109,10 @@ def resume(
 
     Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
     """
-    total = read_config(run_dir)["steps"] if steps is None else whole_steps(steps)
-    learner = checkpoint.load(run_dir, device=device)
+    config = read_config(run_dir)
+    total = config["steps"] if steps is None else whole_steps(steps)
+    before = "cpu" if config["device"] == "cpu" else "auto"  # a GPU, if there still is one
+    learner = checkpoint.load(run_dir, device=before if device == "auto" else device)
     if learner.early_stopping.stopped and total == learner.horizon:
         raise RunError(
             f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
@@ -111,7 +120,7 @@ def resume(
     if total <= learner.steps:
         raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
     _write_config(run_dir, learner, total)
-    return _learn(learner, total, run_dir, on_progress)
+    return _learn(learner, total, run_dir, on_progress, "as asked" if device != "auto" else "as before")
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
@@ -124,15 +133,16 @@ def read_config(run_dir: Path) -> dict[str, Any]:
     steps = config.get("steps") if isinstance(config, dict) else None
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"{run_dir} holds no run that can be resumed: {file} has no whole number of steps")
-    return {"env_id": None, "env_kwargs": {}, **config}
+    return {"env_id": None, "env_kwargs": {}, "device": "auto", **config}
 
 
-def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None) -> Agent:
+def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None, why: str) -> Agent:
+    """Learn with a log, checkpoints and progress; `why` it is on its device."""
     log: AbstractContextManager[MetricsLog | None] = (
         nullcontext() if out is None else MetricsLog(out, step=agent.steps)
     )
     with log as metrics_log, _interrupt_flag() as interrupted:
-        recorder = _Recorder(agent, total, out, metrics_log, on_progress, interrupted)
+        recorder = _Recorder(agent, total, out, metrics_log, on_progress, interrupted, why)
         try:
             agent.continue_to(total, callback=recorder)
         except NonFiniteError as error:
@@ -156,6 +166,7 @@ class _Recorder:
         log: MetricsLog | None,
         on_progress: OnProgress | None,
         interrupted: threading.Event,
+        why: str,
     ) -> None:
         self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
         self.interrupted = interrupted
@@ -163,7 +174,7 @@ class _Recorder:
         self.start = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
         self.show_at = self.start
-        self.network = agent.describe()
+        self.about = {"network": agent.describe(), "device": f"{agent.device}: {why}"}
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
@@ -177,9 +188,8 @@ class _Recorder:
             self.saved = agent.steps
         self.last = agent.steps
         if self.on_progress is not None and (end or evaluated or now >= self.show_at):
-            shown = {"network": self.network, "warnings": agent.warnings(metrics)}
             begin = time.perf_counter()
-            self.on_progress({**record, **shown})
+            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics)})
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt

@@ -35,9 +35,13 @@ def test_plain_lines_where_there_is_no_terminal():
     out = io.StringIO()
     with TrainingView(Console(file=out, width=80), title="t", steps=100) as view:
         for step in (1, 2, 3, 100):
-            view(record(step))
-    lines = out.getvalue().splitlines()
-    assert lines == ["step 1/100  return 0.1  50 steps/s", "step 100/100  return 10  50 steps/s"]
+            view({**record(step), "network": "mlp: as configured", "device": "cpu: there is no GPU"})
+    assert out.getvalue().splitlines() == [
+        "network  mlp: as configured",
+        "device   cpu: there is no GPU",
+        "step 1/100  return 0.1  50 steps/s",
+        "step 100/100  return 10  50 steps/s",
+    ]
 
 
 def test_evaluations_and_warnings_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,7 +52,7 @@ def test_evaluations_and_warnings_without_a_terminal(capsys: pytest.CaptureFixtu
         view({**record(20), "warnings": [warning]})
         view({**record(30), "warnings": [warning.replace("1e-05", "2e-06")]})
         view({**record(40), "eval_return": 7.0, "stopped_early": 1.0})
-    assert out.getvalue().splitlines() == [
+    assert out.getvalue().splitlines()[2:] == [
         "step 10/100  return 1  evaluation 7  50 steps/s",
         "step 40/100  return 4  evaluation 7  50 steps/s",
     ], "the last line is that of the stop"
@@ -73,6 +77,7 @@ def dashboard(
 
 FULL = {
     "network": "mlp: the observation holds no grid",
+    "device": "cpu: there is no GPU",
     "warnings": ["vanishing gradient in actor.mlp.layers.0, 1e-05 of that in x; " + "try this and that " * 9]
     * 3,
     "eval_return": 1.5,
@@ -97,7 +102,7 @@ def test_the_dashboard_shows_progress_and_time_left() -> None:
             "evaluation",
             "1.5, best 2.5",
         ),
-        *("╌ optimum", "╌ random play", "mlp: the observation holds no grid"),
+        *("╌ optimum", "╌ random play", "mlp: the observation holds no grid", "cpu: there is no GPU"),
         "! 1/3 vanishing gradient in actor.mlp.layers.0",
     ):
         assert piece in shown

@@ -6,15 +6,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 1 << 17  # numbers, from which on loading compiled loops pays
+MANY = 1 << 15  # numbers, from which on loading compiled loops pays
 
 
 class Tanh(nn.Module):
-    """The hyperbolic tangent; on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
+    """The hyperbolic tangent; in learning on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[...] -> [...]."""
-        if x.numel() < MANY or x.device.type != "cpu" or x.dtype != torch.float32:
+        learning = torch.is_grad_enabled()  # elsewhere loading them would take longer than is gained
+        if x.numel() < MANY or not learning or x.device.type != "cpu" or x.dtype != torch.float32:
             return x.tanh()
         y: Tensor = CompiledTanh.apply(x)  # type: ignore[no-untyped-call]
         return y

@@ -26,11 +26,12 @@ KNOWN = {
     "seconds",
     "steps_per_second",
     "network",
+    "device",
     "warnings",
 }
 EVALUATIONS = {"eval_return", "best_return", "best_step", "stopped_early"}
 ROWS = 7  # of facts
-FRAME = 4 + ROWS + 3  # lines that are neither curve nor warnings
+FRAME = 4 + ROWS + 4  # lines that are neither curve nor warnings
 MOST_POINTS = 2000
 
 
@@ -75,6 +76,8 @@ class TrainingView:
             if what not in self.warned:
                 self.warned.add(what)
                 print(f"rlkit: warning: {warning}", file=sys.stderr)
+        if self.shown == -math.inf:
+            self.console.print("\n".join(about(record)), highlight=False, soft_wrap=True)
         over = record["step"] >= self.steps or self.latest.get("stopped_early")
         if over or time.monotonic() - self.shown >= 2:
             self.shown = time.monotonic()
@@ -96,10 +99,7 @@ class TrainingView:
         watched = record.get("warnings") is not None
         room = self.console.height - 1 - FRAME - (2 if watched else 0)
         curve = chart(
-            self.returns, end=self.steps, width=width, height=max(3, min(14, room)), marks=self.marks
-        )
-        network = Text(
-            f"network  {record.get('network', NOTHING_KNOWN)}", "dim", no_wrap=True, overflow="ellipsis"
+            self.returns, end=self.steps, width=width, height=max(2, min(14, room)), marks=self.marks
         )
         warnings = self._warnings(record["warnings"], width) if watched else []
         parts: list[RenderableType] = [
@@ -108,7 +108,7 @@ class TrainingView:
             *curve,
             Text(),
             self._facts(record),
-            network,
+            *(Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in about(record)),
             *warnings,
         ]
         return Panel(Group(*parts), title=self.title, padding=(0, 1))
@@ -152,3 +152,8 @@ class TrainingView:
         number_of = f"1/{len(warnings)} " if len(warnings) > 1 else ""
         lines = textwrap.wrap(f"! {number_of}{warnings[0]}", width) if warnings else []
         return [Text(line, "yellow") for line in [*lines, "", ""][:2]]
+
+
+def about(record: Record) -> list[str]:
+    """The network and the device that learn, and why these."""
+    return [f"{name:8} {record.get(name, NOTHING_KNOWN)}" for name in ("network", "device")]
