@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from .backbones import Backbone, State
-from .init import initialise
+from .init import blank, initialise
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -34,7 +34,7 @@ class Recurrent(Backbone):
         self, n_in: int, width: int, *, kind: str, init: str = "orthogonal", generator: Generator
     ) -> None:
         super().__init__()
-        self.rnn = LAYERS[kind](n_in, width, device="meta").to_empty(device="cpu")
+        self.rnn = blank(LAYERS[kind], n_in, width)
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         for from_input, from_hidden in zip(w_ih.split(width), w_hh.split(width), strict=True):  # gate by gate
             initialise(from_input, init, gain=1.0, generator=generator)
