@@ -1,8 +1,8 @@
 """Recurrent backbones: simple recurrent networks, GRU, LSTM.
 
-A sequence is processed in one call, whatever episodes begin in it: the columns of a batch [T, B] are cut
-where `reset` is true, the pieces packed side by side as sequences of different lengths, and the results put
-back in place.
+A sequence is processed in one call, whatever episodes begin in it. On a CPU a long one is left to the
+compiled loops of `rlkit.nn.scan`. Elsewhere the columns of a batch [T, B] are cut where `reset` is true, the
+pieces packed side by side as sequences of different lengths, and the results put back in place.
 """
 
 from collections.abc import Callable
@@ -14,6 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .backbones import Backbone, State
 from .init import blank, initialise
+from .layers import MANY
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -21,6 +22,9 @@ CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
     "gru": torch.gru_cell,
     "lstm": torch.lstm_cell,
 }
+
+
+COMPILED = ("gru", "lstm")
 
 
 class Recurrent(Backbone):
@@ -41,7 +45,7 @@ class Recurrent(Backbone):
             initialise(from_hidden, "orthogonal", gain=1.0, generator=generator)
         for bias in (b_ih, b_hh):
             nn.init.zeros_(bias)
-        self._cell = CELLS[kind]
+        self._kind, self._cell = kind, CELLS[kind]
         self._n_states = 2 if kind == "lstm" else 1
         if kind == "lstm":
             nn.init.ones_(b_ih.detach()[width : 2 * width])
@@ -61,9 +65,26 @@ class Recurrent(Backbone):
         if not steps:
             state = _as_tuple(self._cell(x, _as_given(state), *self.rnn.all_weights[0]))
             return state[0], state
+        if (
+            self._kind in COMPILED
+            and x.numel() >= MANY
+            and x.device.type == "cpu"
+            and x.dtype == torch.float32
+        ):
+            return self._scan(x, state, reset)
         if reset is not None and len(reset) > 1 and reset[1:].any():
             return self._pieces(x, state, reset)
         return self._run(x, state)
+
+    def _scan(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """The compiled loops, which set the state back at resets themselves."""
+        from .scan import Scan
+
+        w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
+        going = x.new_ones(x.shape[:2], dtype=torch.bool) if reset is None else ~reset
+        gates = nn.functional.linear(x, w_ih, b_ih)
+        features, last = Scan.apply(self._kind, gates, torch.stack(state), going, w_hh, b_hh)  # type: ignore[no-untyped-call]
+        return features, last.unbind(0)
 
     def _pieces(self, x: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         pieces = cut(reset)

@@ -29,14 +29,20 @@ _P, _Q = (tuple(np.float32(c) for c in reversed(poly.coef)) for poly in converge
 
 
 @njit(fastmath={"contract"}, error_model="numpy", cache=True)
+def tanh_of(x: Any) -> Any:
+    """The hyperbolic tangent of a float32."""
+    near = min(max(x, -FAR), FAR)
+    z = near * near
+    p, q = np.float32(0), np.float32(0)
+    for c in _P:
+        p = p * z + c
+    for c in _Q:
+        q = q * z + c
+    return near * p / q
+
+
+@njit(fastmath={"contract"}, error_model="numpy", cache=True)
 def tanh(x: NDArray[Any], y: NDArray[Any]) -> None:
     """Write the hyperbolic tangents of the numbers `x` [N] into `y` [N], both float32."""
     for i in range(len(x)):
-        near = min(max(x[i], -FAR), FAR)
-        z = near * near
-        p, q = np.float32(0), np.float32(0)
-        for c in _P:
-            p = p * z + c
-        for c in _Q:
-            q = q * z + c
-        y[i] = near * p / q
+        y[i] = tanh_of(x[i])
