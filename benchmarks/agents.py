@@ -146,6 +146,8 @@ def learning(seeds: int) -> list[str]:
         "| peer | its seconds, steps | rlkit | seconds, steps | ratio of the medians |",
         "|---|---|---|---|---|",
     ]
+    for name in ("ppo", "pqn", "dqn"):
+        AGENTS[name](CARTPOLE).train(4_096)  # loads what is compiled
     for theirs, names in (("ppo", ("ppo",)), ("dqn", ("pqn", "dqn"))):
         them: Runs = []
         us: dict[str, Runs] = {name: [] for name in names}

@@ -72,6 +72,7 @@ class NormalisingEncoder(Encoder):
         joined = numeric[0] if self._single else torch.cat([part.flatten() for part in numeric])
         if not joined.any():
             raise UnsupportedError(f"normalize_obs has no numbers to normalise in observations of {space}")
+        self._all_numeric = bool(joined.all())
         self.register_buffer("_numeric", joined, persistent=False)
         self.register_buffer("_mean", torch.zeros(self.shape), persistent=False)
         self.register_buffer("_scale", torch.ones(self.shape), persistent=False)
@@ -84,11 +85,14 @@ class NormalisingEncoder(Encoder):
         """The packed observations of every leaf, numbers normalised."""
         x = packed.float()
         normalised = ((x - self.get_buffer("_mean")) * self.get_buffer("_scale")).clamp(-CLIP, CLIP)
-        return super().split(torch.where(self.get_buffer("_numeric"), normalised, x))
+        if not self._all_numeric:
+            normalised = torch.where(self.get_buffer("_numeric"), normalised, x)
+        return super().split(normalised)
 
     def forward(self, packed: Tensor) -> Tensor:
         """Packed observations [..., *shape] -> features [..., n_features]."""
-        return torch.cat([part(x) for part, x in zip(self._parts, self.split(packed), strict=True)], -1)
+        features = [part(x) for part, x in zip(self._parts, self.split(packed), strict=True)]
+        return features[0] if self._single else torch.cat(features, -1)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self

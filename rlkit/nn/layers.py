@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 1 << 15  # numbers, from which on loading compiled loops pays
+MANY = 24_576  # numbers, from which on loading compiled loops pays
 
 
 class Tanh(nn.Module):
