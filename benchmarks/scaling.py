@@ -88,16 +88,17 @@ def replay_bytes(size: int) -> tuple[int, int]:
 import resource
 from pathlib import Path
 from rlkit.agents import DQN
+def filled(size):
+    agent = DQN({PIXELS!r}, env_kwargs={{"observation": "pixels"}}, num_envs=16, hidden=(16,),
+                replay_size=size, learning_starts=10**9)
+    return agent.train(size)
 def resident():
     return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
-agent = DQN({PIXELS!r}, env_kwargs={{"observation": "pixels"}}, num_envs=16, hidden=(16,), replay_size={size},
-            learning_starts=10**9)
-agent.train(2_000)
-before, held = resident(), agent.replay._written * 16
-agent.train({size})
-r = agent.replay
-one = sum(x[0].nbytes for x in (r.obs, r.action, r.reward, r.discount))
-print(resident() - before, one * (r._written * 16 - held))
+filled(2_000)
+before = resident()
+replay = filled({size}).replay
+kept = sum(x[0].nbytes for x in (replay.obs, replay.action, replay.reward, replay.discount))
+print(resident() - before, kept * {size})
 """
     out = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     grown, kept = map(int, out.stdout.split())

@@ -31,7 +31,7 @@ CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
 CHECKPOINTS = 10
 PROGRESS_SECONDS = 0.25
-WORK = 60  # times as long as showing progress took, before it is shown again
+WORK = 80  # times as long as showing progress took, before it is shown again
 
 # What is shown is a record with three fields more: `network` and `device`, which they are and why, and
 # `warnings`, those of the gradient monitor, or None without one.
