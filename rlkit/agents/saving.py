@@ -100,8 +100,8 @@ def described(space: spaces.Space[Any]) -> str:
 def _restore(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     if "stepper" in meta:
         _restore_stepper(agent, tensors, meta)
-    agent.load_training_tensors(tensors)
     agent.load_parameters(tensors)
+    agent.load_training_tensors(tensors)
     agent.generator.set_state(tensors["generator"])
     agent.early_stopping.load(meta["early_stopping"], storage.under("best", tensors))
     agent.steps, agent.horizon = meta["steps"], meta["horizon"]
