@@ -261,21 +261,21 @@ def sgemm_rate(n: int = 1024, seconds: float = 1.0) -> float:
     return 2 * n**3 * count / (time.perf_counter() - begin)
 
 
-PARTS = {"learning": learning, "stepping": stepping}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; both by default")
-    parser.add_argument("--seeds", type=int, default=5, help="of learning; rounds of stepping")
+def run(parts: dict[str, Callable[[int], list[str]]], description: str | None) -> None:
+    """The command: print the lines of the parts that are asked for, on one thread."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("part", nargs="*", help=f"of {', '.join(parts)}; all by default")
+    parser.add_argument("--repeats", type=int, default=5, help="seeds or rounds")
     options = parser.parse_args()
-    for unknown in set(options.part) - set(PARTS):
-        parser.error(f"no part {unknown!r}; there is {', '.join(PARTS)}")
+    for unknown in set(options.part) - set(parts):
+        parser.error(f"no part {unknown!r}; there is {', '.join(parts)}")
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    for part in options.part or PARTS:
-        print("\n".join(PARTS[part](options.seeds)), flush=True)
+    for part in options.part or parts:
+        print("\n".join(parts[part](options.repeats)), flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    run({"learning": learning, "stepping": stepping}, __doc__)

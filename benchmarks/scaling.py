@@ -9,26 +9,23 @@ show a first step. One thread; of repeated measurements the best, since the mach
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import torch
 from rich.console import Console
 from rich.live import Live
 
-from benchmarks.agents import CARTPOLE, GRID, ITERATION, floor_rate, per_second
+from benchmarks.agents import CARTPOLE, GRID, ITERATION, floor_rate, per_second, run
 from rlkit import report
 from rlkit import train as training
 from rlkit.agents import AGENTS
@@ -212,31 +209,13 @@ def startup(repeats: int) -> list[str]:
             begin = time.perf_counter()
             with subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            ) as run:
-                assert run.stdout is not None
-                next(line for line in run.stdout if line.startswith("step"))
+            ) as process:
+                assert process.stdout is not None
+                next(line for line in process.stdout if line.startswith("step"))
                 found.append(time.perf_counter() - begin)
-                run.communicate()
+                process.communicate()
     return [f"first step after {statistics.median(found):.2f} s ({min(found):.2f} to {max(found):.2f})"]
 
 
-PARTS: dict[str, Callable[[int], list[str]]] = {"growth": growth, "overhead": overhead, "startup": startup}
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("part", nargs="*", help=f"of {', '.join(PARTS)}; all by default")
-    parser.add_argument("--repeats", type=int, default=5)
-    options = parser.parse_args()
-    for unknown in set(options.part) - set(PARTS):
-        parser.error(f"no part {unknown!r}; there is {', '.join(PARTS)}")
-    torch.set_num_threads(1)
-    warnings.simplefilter("ignore")
-    for part in options.part or PARTS:
-        print("\n".join(PARTS[part](options.repeats)), flush=True)
-
-
 if __name__ == "__main__":
-    main()
+    run({"growth": growth, "overhead": overhead, "startup": startup}, __doc__)

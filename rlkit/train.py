@@ -66,19 +66,24 @@ def train(
     """Learn for `steps` environment steps; `out` is the run folder, if there is to be one.
 
     These are taken exactly, or fewer where early stopping is configured. The device "auto" is the one that
-    is found to be faster. `overrides` changes fields of the
-    agent's configuration; `on_progress` gets a record at most four times a second, less often if showing it
-    takes long, at evaluations and at the end. Raises ConfigError, StepsError, RunError if `out` holds a run
-    already, NonFiniteError if learning broke down, Interrupted on Ctrl-C.
+    is found to be faster. `overrides` changes fields of the agent's configuration; `on_progress` gets a
+    record at most four times a second, less often if showing it takes long, at evaluations and at the end.
+    Raises ConfigError, StepsError, RunError if `out` holds a run already, NonFiniteError if learning broke
+    down, Interrupted on Ctrl-C.
     """
     algorithm = find_agent(agent)
     config = algorithm.configure(env_id, overrides)
     steps = whole_steps(steps)
 
-    def make(device: str) -> Agent:
-        return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs)
+    def make(device: str, **overrides: object) -> Agent:
+        return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs, **overrides)
 
-    device, why = faster(make) if device == "auto" and agent in NEURAL else (device, "as asked")
+    if agent not in NEURAL:
+        why = "tables are kept there"
+    elif device == "auto":
+        device, why = faster(lambda name: make(name, evaluate_every=0, patience=0))
+    else:
+        why = "as asked"
     learner = make(device)
     if out is not None:
         if (out / CONFIG).exists():
@@ -120,7 +125,8 @@ def resume(
     if total <= learner.steps:
         raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
     _write_config(run_dir, learner, total)
-    return _learn(learner, total, run_dir, on_progress, "as asked" if device != "auto" else "as before")
+    why = "as before" if str(learner.device) == config["device"] else "there is no GPU"
+    return _learn(learner, total, run_dir, on_progress, why if device == "auto" else "as asked")
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import gymnasium
 import pytest
+import torch
 
 import rlkit.train
 from rlkit import checkpoint, log
@@ -217,6 +218,52 @@ def test_an_environment_of_another_package(tmp_path: Path, monkeypatch: pytest.M
     assert resume(tmp_path / "a", steps=900).evaluate(5).mean_return == 1
     with pytest.raises(RegistryError, match="No module named 'nowhere'"):
         resolve("nowhere:Outside-v0")
+
+
+def test_showing_progress_does_not_slow_learning(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+
+    def show(record: Any) -> None:
+        seen.append(record["step"])
+        time.sleep(0.01)
+
+    monkeypatch.setattr(rlkit.train, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(rlkit.train, "WORK", 1e6)
+    train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, on_progress=show)
+    assert len(seen) == 2, "the first and the last"
+    assert seen[-1] == 1_024
+    seen.clear()
+    monkeypatch.setattr(rlkit.train, "WORK", 0)
+    train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, on_progress=show)
+    assert len(seen) == 16, "every iteration"
+
+
+@pytest.mark.parametrize(
+    ("agent", "device", "expected"),
+    [
+        ("ppo", "auto", "cpu: there is no GPU"),
+        ("ppo", "cpu", "cpu: as asked"),
+        ("q_learning", "auto", "cpu: tables are kept there"),
+    ],
+)
+def test_the_device_is_said_with_its_reason(
+    agent: str, device: str, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    seen: list[str] = []
+
+    def note(record: Any) -> None:
+        seen.append(record["device"])
+
+    settings = {"agent": agent, "device": device, "overrides": quick(agent)}
+    train("rlkit/Exam-v0", **settings, steps=64, out=tmp_path / "a", on_progress=note)
+    resume(tmp_path / "a", steps=128, on_progress=note)
+    assert seen[0] == expected
+    assert seen[-1] == "cpu: as before"
+    config = json.loads((tmp_path / "a" / "config.json").read_text())
+    (tmp_path / "a" / "config.json").write_text(json.dumps({**config, "device": "cuda"}))
+    resume(tmp_path / "a", steps=192, on_progress=note)
+    assert seen[-1] == "cpu: there is no GPU"
 
 
 def test_run_folder(tmp_path: Path) -> None:

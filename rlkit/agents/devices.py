@@ -80,5 +80,6 @@ def steps_per_second(agent: "Agent") -> float:
 
     with suppress(Enough):
         agent.train(agent.config.num_envs << 30, callback=look)
+    agent.stepper.env.close()
     (first, begin), (last, end) = seen[0], seen[-1]
     return (last - first) / (end - begin)

@@ -89,11 +89,6 @@ class NormalisingEncoder(Encoder):
             normalised = torch.where(self.get_buffer("_numeric"), normalised, x)
         return super().split(normalised)
 
-    def forward(self, packed: Tensor) -> Tensor:
-        """Packed observations [..., *shape] -> features [..., n_features]."""
-        features = [part(x) for part, x in zip(self._parts, self.split(packed), strict=True)]
-        return features[0] if self._single else torch.cat(features, -1)
-
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self
 

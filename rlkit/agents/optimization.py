@@ -43,15 +43,7 @@ class Descent:
     """Takes parameters down losses; `vector` is all of them side by side.
 
     They and their gradients become parts of the vector and of `gradient`, so that one call clips or steps
-    all. They must stay parts: gradients are set to 0 and never dropped. With gradient g and learning rate a,
-
-        sgd         w <- w - a g
-        momentum    m <- 0.9 m + g;  w <- w - a m
-        rmsprop     v <- 0.99 v + 0.01 g^2;  w <- w - a g / (sqrt(v) + 1e-5)
-        adam        m <- 0.9 m + 0.1 g;  v <- 0.999 v + 0.001 g^2;
-                    w <- w - a m' / (sqrt(v') + eps), m' = m / (1 - 0.9^t), v' = v / (1 - 0.999^t)
-
-    after Polyak 1964, Tieleman and Hinton 2012, Kingma and Ba 2015.
+    all. They must stay parts: gradients are set to 0 and never dropped.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], config: "NeuralConfig") -> None:
@@ -86,7 +78,10 @@ class Descent:
         return norm
 
     def _move(self, w: Tensor, g: Tensor) -> None:
-        """Step by the optimiser that the configuration names."""
+        """Step by the optimiser that the configuration names (docs/algorithms/training.md).
+
+        Momentum after Polyak 1964, rmsprop Tieleman and Hinton 2012, adam Kingma and Ba 2015.
+        """
         held = self.moments
         match self.config.optimizer:
             case "sgd":

@@ -164,7 +164,7 @@ def resolve(name: str) -> str:
     if module:
         try:
             import_module(module)
-        except ImportError as error:
+        except (ImportError, TypeError, ValueError) as error:
             raise RegistryError(f"no environment {name!r}: {error}") from None
         return f"{module}:{resolve(rest)}"
     short: dict[str, tuple[bool, int, str]] = {}

@@ -117,10 +117,8 @@ class Encoder(nn.Module):
 
     def forward(self, packed: Tensor) -> Tensor:
         """Packed observations [..., *shape] -> features [..., n_features]."""
-        if self._single:
-            features: Tensor = self._parts[0](packed)
-            return features
-        return torch.cat([part(x) for part, x in zip(self._parts, self.split(packed), strict=True)], -1)
+        features: list[Tensor] = [part(x) for part, x in zip(self._parts, self.split(packed), strict=True)]
+        return features[0] if self._single else torch.cat(features, -1)
 
 
 class LeafEncoder(nn.Module):
