@@ -3,14 +3,31 @@ import json
 
 import pytest
 
-from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, DQNConfig, PPOConfig, UnsupportedError
+from rlkit.agents import (
+    AGENTS,
+    NEURAL,
+    PPO,
+    Agent,
+    ConfigError,
+    DQNConfig,
+    PPOConfig,
+    UnsupportedError,
+    default_steps,
+)
 from rlkit.agents.describe import abilities, settings
+from rlkit.agents.presets import DEFAULT_STEPS
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
 def test_json_round_trip(agent: type) -> None:
     config = agent.Config(gamma=0.5, **({"hidden": (8, 4)} if agent.name in NEURAL else {}))
     assert agent.Config().replace(json.loads(json.dumps(config.to_json()))) == config
+
+
+def test_settings_do_not_depend_on_who_enters_the_environment() -> None:
+    id = "MiniGrid-FourRooms-v0"
+    assert default_steps("ppo", f"minigrid:{id}") == default_steps("ppo", id) != DEFAULT_STEPS
+    assert PPO.configure(f"minigrid:{id}") == PPO.configure(id) != PPO.Config()
 
 
 def test_text_values() -> None:
