@@ -240,7 +240,12 @@ def test_symbols_are_embedded_per_channel_and_added_up() -> None:
     x = torch.randint(-1, 4, (6, 3, 3, 2), generator=seeded())
     one_hot = nn.functional.one_hot(x + 1, 5).flatten(-2).float()  # channel 0, then channel 1
     cells = one_hot @ network.embedding.weight
-    torch.testing.assert_close(network(x), network.layers(cells.permute(0, 3, 1, 2)))
+    expected = network.layers(cells.permute(0, 3, 1, 2))
+    torch.testing.assert_close(network(x), expected)
+    gradient, expected_gradient = (
+        torch.autograd.grad(y.square().sum(), network.embedding.weight)[0] for y in (network(x), expected)
+    )
+    torch.testing.assert_close(gradient, expected_gradient)
     assert cells.var().item() == pytest.approx(1, abs=0.3)
 
 
