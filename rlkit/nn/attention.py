@@ -57,13 +57,15 @@ class Attention(Backbone):
             return features[0], state
         *memories, n = state
         begin = episode_begin(reset, n, steps=len(x))
-        visible, distance = window(begin, context=self.context)
+        piece = min(len(x), self.context)
+        mask, distance = window(pieces_of_begin(begin, piece), context=self.context)
         x = x.transpose(0, 1)  # [B, T, width]
         new_memories = []
         for block, memory in zip(self.blocks, memories, strict=True):
             past_and_x = torch.cat([memory, x], 1)
             new_memories.append(past_and_x[:, -self.context :].detach())
-            x = block(past_and_x, visible, distance)
+            y = block(pieces(past_and_x, piece, context=self.context), mask, distance)
+            x = y.unflatten(0, (len(x), -1)).flatten(1, 2)[:, : x.shape[1]]
         n = (x.shape[1] - begin[-1]).clamp(max=self.context)
         return x.transpose(0, 1), (*new_memories, n)
 
@@ -77,16 +79,37 @@ def episode_begin(reset: Tensor | None, n: Tensor, *, steps: int) -> Tensor:
     return torch.where(reset, now, before).cummax(0).values
 
 
-def window(begin: Tensor, *, context: int) -> tuple[Tensor, Tensor]:
-    """What each new step sees of the `context` remembered and the T new ones, and how far back these lie.
+def pieces(past_and_x: Tensor, length: int, *, context: int) -> Tensor:
+    """Sequences [B, context + T, width] cut up: [B * pieces, context + length, width].
 
-    From `begin` [T, B] to bool [B, T, context + T] and int64 [T, context + T].
+    A piece is `length` steps after the `context` before them; past the end of the last stand zeros. So no
+    step is held against more than 2 context - 1 others, however long the sequence.
     """
-    t = torch.arange(len(begin), device=begin.device)[:, None]
-    s = torch.arange(-context, len(begin), device=begin.device)
+    missing = -(past_and_x.shape[1] - context) % length
+    padded = nn.functional.pad(past_and_x, (0, 0, 0, missing))
+    cut: Tensor = padded.unfold(1, context + length, length)  # [B, pieces, width, context + length]
+    return cut.transpose(-1, -2).flatten(0, 1)
+
+
+def pieces_of_begin(begin: Tensor, length: int) -> Tensor:
+    """From [T, B] to [B * pieces, length], counted from the first step of each piece."""
+    padded: Tensor = nn.functional.pad(begin.T, (0, -len(begin) % length)).unflatten(1, (-1, length))
+    first = length * torch.arange(padded.shape[1], device=begin.device)
+    return (padded - first[:, None]).flatten(0, 1)
+
+
+def window(begin: Tensor, *, context: int) -> tuple[Tensor, Tensor]:
+    """What each of T steps sees of the `context` before them and of themselves, and how far back these lie.
+
+    From `begin` [B, T] to [B, 1, T, context + T], 0 or minus infinity, and int64 [T, context + T].
+    """
+    t = torch.arange(begin.shape[1], device=begin.device)[:, None]
+    s = torch.arange(-context, begin.shape[1], device=begin.device)
     distance = t - s
     near = (distance >= 0) & (distance <= context)
-    return near & (s >= begin.T[:, :, None]), distance.clamp(0, context)
+    seen = near & (s >= begin[:, :, None])
+    mask = torch.zeros(seen.shape, device=begin.device).masked_fill_(~seen, -torch.inf)
+    return mask[:, None], distance.clamp(0, context)
 
 
 def by_distance(weight: Tensor) -> Tensor:
@@ -115,21 +138,41 @@ class Block(nn.Module):
         self.gate_1 = Gate(width, init=init, generator=generator)
         self.gate_2 = Gate(width, init=init, generator=generator)
 
-    def forward(self, past_and_x: Tensor, visible: Tensor, distance: Tensor) -> Tensor:
+    def forward(self, past_and_x: Tensor, mask: Tensor, distance: Tensor) -> Tensor:
         """The inputs of memory and of T new steps [B, context + T, width] -> [B, T, width]."""
         x = past_and_x[:, -len(distance) :]
         normed = self.norm_1(past_and_x)
-        keys, values = self.key_value(normed).chunk(2, -1)
-        q, k, v = (
-            z.unflatten(-1, (self.heads, -1)).transpose(1, 2)  # [B, heads, steps, width of a head]
-            for z in (self.query(normed[:, -len(distance) :]), keys, values)
-        )
-        bias = self.distance_bias[:, distance].masked_fill(~visible[:, None], -torch.inf)
-        weight = (q @ k.transpose(-1, -2) / math.sqrt(q.shape[-1]) + bias).softmax(-1)
-        attended = weight @ v + by_distance(weight) @ self.distance_value
+        q = self._by_head(self.query(normed[:, -len(distance) :]))
+        attend = self._attend_one if len(distance) == 1 else self._attend
+        attended = attend(q / math.sqrt(q.shape[-1]), normed, self.distance_bias[:, distance], mask)
         y = self.gate_1(x, self.out(attended.transpose(1, 2).flatten(2)).relu())
         out: Tensor = self.gate_2(y, self.mlp(self.norm_2(y), (), None)[0])
         return out
+
+    def _by_head(self, z: Tensor) -> Tensor:
+        """[B, steps, width] -> [B, heads, steps, width of a head]."""
+        by_head: Tensor = z.unflatten(-1, (self.heads, -1))
+        return by_head.transpose(1, 2)
+
+    def _attend(self, q: Tensor, normed: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+        """What the queries of T steps read [B, heads, T, width of a head]."""
+        k, v = (self._by_head(z) for z in self.key_value(normed).chunk(2, -1))
+        weight = (q @ k.transpose(-1, -2)).add_(bias).add_(mask).softmax(-1)
+        return weight @ v + by_distance(weight) @ self.distance_value
+
+    def _attend_one(self, q: Tensor, normed: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+        """The same for one step, which takes no keys and values of the steps before.
+
+        q . (W_k n) = (W_k' q) . n, the sum of w W_v n is W_v (sum of w n), and b_k changes no weight.
+        """
+        of_keys, of_values = (w.unflatten(0, (self.heads, -1)) for w in self.key_value.weight.chunk(2))
+        v_bias = self.key_value.bias.chunk(2)[1].unflatten(0, (self.heads, 1, -1))
+        asked = torch.einsum("bhtd,hdi->bhti", q, of_keys)
+        score = torch.einsum("bhti,bsi->bhts", asked, normed)
+        weight = score.add_(bias).add_(mask).softmax(-1)
+        read = torch.einsum("bhts,bsi->bhti", weight, normed)
+        v: Tensor = torch.einsum("bhti,hdi->bhtd", read, of_values) + v_bias
+        return v + by_distance(weight) @ self.distance_value
 
 
 class Gate(nn.Module):

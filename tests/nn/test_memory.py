@@ -20,8 +20,10 @@ def seeded(seed: int = 0) -> torch.Generator:
 def make(kind: str, *, blocks: int = 2) -> Backbone:
     if kind == "attention":
         network = Attention(WIDTH, context=CONTEXT, heads=2, blocks=blocks, generator=seeded())
-        for block in network.blocks:
-            torch.nn.init.normal_(block.distance_bias, generator=seeded(1))
+        generator = seeded(1)
+        with torch.no_grad():
+            for parameter in network.parameters():  # some are 0 at first
+                parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
         return network
     return Recurrent(WIDTH, WIDTH, kind=kind, generator=seeded())
 
@@ -198,8 +200,13 @@ def test_attention_is_what_its_equations_say() -> None:
         name.removeprefix("blocks.0."): value.detach() for name, value in network.named_parameters()
     }
 
-    def norm(z: Tensor) -> Tensor:
-        return (z - z.mean(-1, keepdim=True)) / (z.var(-1, correction=0, keepdim=True) + 1e-5).sqrt()
+    def norm(name: str, z: Tensor) -> Tensor:
+        centred = z - z.mean()
+        normed = centred / (centred.square().mean() + 1e-5).sqrt()
+        return p[f"{name}.weight"] * normed + p[f"{name}.bias"]
+
+    def affine(name: str, z: Tensor) -> Tensor:
+        return p[f"{name}.weight"] @ z + p[f"{name}.bias"]
 
     def gate(name: str, x: Tensor, y: Tensor) -> Tensor:
         w_r, w_z, w_h = p[f"{name}.w.weight"].chunk(3)
@@ -208,27 +215,30 @@ def test_attention_is_what_its_equations_say() -> None:
         z = sigmoid(w_z @ y + u_z @ x - p[f"{name}.bias"])
         return (1 - z) * x + z * torch.tanh(w_h @ y + p[f"{name}.u_h.weight"] @ (r * x))
 
-    w_k, w_v = p["key_value.weight"].chunk(2)
     half = WIDTH // 2
     expected = torch.empty_like(x)
     for b in range(B):
         for t in range(T):
-            start = max([0, t - CONTEXT, *(s for s in range(t + 1) if reset[s, b])])
+            seen = range(max([0, t - CONTEXT, *(s for s in range(t + 1) if reset[s, b])]), t + 1)
+            query = affine("query", norm("norm_1", x[t, b]))
+            keys_values = [affine("key_value", norm("norm_1", x[s, b])).chunk(2) for s in seen]
             heads = []
             for head in range(2):
                 rows = slice(head * half, (head + 1) * half)
-                q = p["query.weight"][rows] @ norm(x[t, b])
-                seen = range(start, t + 1)
+                q, back = query[rows], [t - s for s in seen]
                 scores = [
-                    q @ (w_k[rows] @ norm(x[s, b])) / half**0.5 + p["distance_bias"][head, t - s]
-                    for s in seen
+                    q @ k[rows] / half**0.5 + p["distance_bias"][head, d]
+                    for (k, _), d in zip(keys_values, back, strict=True)
+                ]
+                values = [
+                    v[rows] + p["distance_value"][head, d]
+                    for (_, v), d in zip(keys_values, back, strict=True)
                 ]
                 weights = torch.stack(scores).softmax(0)
-                values = [w_v[rows] @ norm(x[s, b]) + p["distance_value"][head, t - s] for s in seen]
                 heads.append(sum(a * value for a, value in zip(weights, values, strict=True)))
-            y = gate("gate_1", x[t, b], (p["out.weight"] @ torch.cat(heads)).relu())
-            z = (p["mlp.layers.0.weight"] @ norm(y)).relu()
-            expected[t, b] = gate("gate_2", y, (p["mlp.layers.2.weight"] @ z).relu())
+            y = gate("gate_1", x[t, b], affine("out", torch.cat(heads)).relu())
+            z = affine("mlp.layers.0", norm("norm_2", y)).relu()
+            expected[t, b] = gate("gate_2", y, affine("mlp.layers.2", z).relu())
     torch.testing.assert_close(network(x, network.initial_state(B), reset)[0], expected)
 
 
