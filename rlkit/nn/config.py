@@ -8,6 +8,7 @@ from .init import INITS
 from .layers import ACTIVATIONS, NORMS
 
 BACKBONES = ("auto", "mlp", "cnn", "rnn", "gru", "lstm", "attention")
+COMPILERS = ("none", "inductor", "aot_eager")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,7 @@ class NetworkConfig(Settings):
     context: int = 32  # steps before the present one that attention sees
     heads: int = 2  # of attention
     blocks: int = 1  # of attention, one on top of the other
+    compiler: str = "none"  # of torch.compile: none, inductor, or aot_eager, which only rewrites
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -36,6 +38,7 @@ class NetworkConfig(Settings):
         self._one_of(ACTIVATIONS, "activation")
         self._one_of(NORMS, "norm")
         self._one_of(INITS, "init")
+        self._one_of(COMPILERS, "compiler")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         self._at_least(1, "context", "heads", "blocks")

@@ -9,13 +9,19 @@ from torch import Tensor, nn
 MANY = 24_576  # numbers, from which on loading compiled loops pays
 
 
+def for_loops(x: Tensor) -> bool:
+    """Whether loops compiled by numba are to compute what is made of `x`: many numbers on a CPU."""
+    known = x.device.type == "cpu" and x.dtype == torch.float32
+    return known and x.numel() >= MANY and not torch.compiler.is_compiling()
+
+
 class Tanh(nn.Module):
     """The hyperbolic tangent; in learning on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[...] -> [...]."""
         learning = torch.is_grad_enabled()  # elsewhere loading them would take longer than is gained
-        if x.numel() < MANY or not learning or x.device.type != "cpu" or x.dtype != torch.float32:
+        if not learning or not for_loops(x):
             return x.tanh()
         y: Tensor = CompiledTanh.apply(x)  # type: ignore[no-untyped-call]
         return y

@@ -50,7 +50,10 @@ def build(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> B
         )
     elif kind not in ("mlp", "cnn"):
         memory = Recurrent(mlp.n_features, mlp.n_features, kind=kind, init=config.init, generator=generator)
-    return Network(reader, mlp, memory)
+    network = Network(reader, mlp, memory)
+    if config.compiler != "none":
+        network.compile(backend=config.compiler)
+    return network
 
 
 def reader_of(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> "Encoder | GridReader":

@@ -14,7 +14,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .backbones import Backbone, State
 from .init import blank, initialise
-from .layers import MANY
+from .layers import for_loops
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -65,12 +65,7 @@ class Recurrent(Backbone):
         if not steps:
             state = _as_tuple(self._cell(x, _as_given(state), *self.rnn.all_weights[0]))
             return state[0], state
-        if (
-            self._kind in COMPILED
-            and x.numel() >= MANY
-            and x.device.type == "cpu"
-            and x.dtype == torch.float32
-        ):
+        if self._kind in COMPILED and for_loops(x):
             return self._scan(x, state, reset)
         if reset is not None and len(reset) > 1 and reset[1:].any():
             return self._pieces(x, state, reset)

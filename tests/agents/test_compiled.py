@@ -1,0 +1,49 @@
+"""Compiled networks learn what the others learn."""
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from rlkit.agents import DQN, PPO
+from rlkit.agents.neural import NeuralAgent
+from rlkit.settings import ConfigError
+
+FEW: dict[type[NeuralAgent], dict[str, Any]] = {
+    PPO: {"num_envs": 8, "rollout_steps": 16, "minibatches": 2},
+    DQN: {"num_envs": 8, "learning_starts": 64, "hidden": (16,)},
+}
+
+
+def learned(agent: type[NeuralAgent], **settings: Any) -> Tensor:
+    """All parameters after a few updates."""
+    trained = agent("CartPole-v1", seed=3, device="cpu", **FEW[agent], **settings).train(512)
+    return torch.cat([p.detach().flatten() for p in trained.network.parameters()])
+
+
+def agree(agent: type[NeuralAgent], compiler: str, **settings: Any) -> bool:
+    eager = learned(agent, **settings)
+    return torch.allclose(learned(agent, compiler=compiler, **settings), eager, atol=1e-6)
+
+
+def test_a_rewritten_network_learns_the_same() -> None:
+    assert agree(PPO, "aot_eager")
+
+
+def test_control_a_network_that_computes_otherwise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, backend: self.eval().requires_grad_(False))
+    assert not agree(PPO, "aot_eager")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("compiler", ["aot_eager", "inductor"])
+@pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
+@pytest.mark.parametrize("agent", FEW)
+def test_every_compiler_learns_the_same(agent: type[NeuralAgent], backbone: str, compiler: str) -> None:
+    assert agree(agent, compiler, backbone=backbone)
+
+
+def test_an_unknown_compiler_is_named() -> None:
+    with pytest.raises(ConfigError, match="compiler must be one of none, inductor, aot_eager; got 'gcc'"):
+        PPO("CartPole-v1", compiler="gcc")
