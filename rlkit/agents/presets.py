@@ -138,10 +138,11 @@ _ROOMS_PPO = {
     "num_envs": 64,
     "rollout_steps": 64,
     "learning_rate": 1e-3,
-    "entropy_coef": 0.01,
+    "entropy_coef": 0.02,
 }
 _SEEN_PPO = {**_ROOMS_PPO, "backbone": "mlp"}
-_UNSEEN_PPO = {**_ROOMS_PPO, "backbone": "gru"}  # the goal is out of sight: where one has looked counts
+# The goal is out of sight: where one has looked counts.
+_UNSEEN_PPO = {**_ROOMS_PPO, "backbone": "gru", "hidden": (128,), "gamma": 0.98, "entropy_coef": 0.01}
 
 # Every tabular agent learns four small tasks to 99 % of the optimum. An off-policy one needs few settings:
 # its policy is greedy, whatever it explores. One on the policy that acts learns the best epsilon-greedy
