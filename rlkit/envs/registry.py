@@ -158,15 +158,15 @@ def resolve(name: str) -> str:
     from gymnasium.envs.registration import parse_env_id, registry
 
     register()
-    if name in registry:
-        return name
-    module, _, rest = name.rpartition(":")
-    if module:
+    module, colon, bare_name = name.rpartition(":")
+    prefix = module + colon
+    if colon:
         try:
             import_module(module)
         except (ImportError, TypeError, ValueError) as error:
             raise RegistryError(f"no environment {name!r}: {error}") from None
-        return f"{module}:{resolve(rest)}"
+    if bare_name in registry:
+        return name
     short: dict[str, tuple[bool, int, str]] = {}
     for id in registry:
         namespace, bare, version = parse_env_id(id)
@@ -175,10 +175,10 @@ def resolve(name: str) -> str:
         rank = (namespace == "rlkit", version if version is not None else 0, id)
         for key in (bare.lower(), id.lower(), id.lower().removeprefix("rlkit/")):
             short[key] = max(rank, short.get(key, (False, -1, "")))
-    wanted = name.lower()
+    wanted = bare_name.lower()
     if wanted in short:
-        return short[wanted][2]
-    near = {short[key][2]: None for key in difflib.get_close_matches(wanted, short, n=3)}
+        return prefix + short[wanted][2]
+    near = {prefix + short[key][2]: None for key in difflib.get_close_matches(wanted, short, n=3)}
     hint = f"; near it: {', '.join(near)}" if near else ""
     raise RegistryError(
         f"no environment {name!r}{hint}; `rlkit envs` lists those there are, "

@@ -30,6 +30,10 @@ def test_short_names(short, id):
 def test_an_unknown_name_suggests_near_ones():
     with pytest.raises(RegistryError, match="near it: rlkit/FrozenLake-v0"):
         resolve("frozenlak")
+    with pytest.raises(RegistryError, match=r"near it: rlkit\.envs:rlkit/FrozenLake-v0"):
+        resolve("rlkit.envs:frozenlak")
+    with pytest.raises(RegistryError, match="':exam': Empty module name"):
+        resolve(":exam")
 
 
 def test_an_unknown_knob_names_those_there_are():
