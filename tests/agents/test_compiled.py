@@ -37,6 +37,7 @@ def test_control_a_network_that_computes_otherwise_is_seen(monkeypatch: pytest.M
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore:The .grad attribute:UserWarning")
 @pytest.mark.parametrize("compiler", ["aot_eager", "inductor"])
 @pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
 @pytest.mark.parametrize("agent", FEW)
