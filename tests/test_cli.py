@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from rlkit import cli
+from rlkit.agents import AGENTS
+from rlkit.cli import learning
 
 
 @pytest.fixture
@@ -276,3 +278,41 @@ def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
     status, out, _ = rlkit("train", "CliffWalking-v1", "--steps", "64", "--out", "run")
     assert status == 0
     assert "did not end and were cut" in out
+
+
+def test_the_help_names_every_agent(rlkit):
+    assert set(learning.AGENT_NAMES) == set(AGENTS)
+    status, out, _ = rlkit("train", "--help")
+    assert status == 0
+    assert ", ".join(learning.AGENT_NAMES) in " ".join(out.split())
+
+
+def test_agents_and_their_settings_are_listed(rlkit):
+    status, out, _ = rlkit("agents")
+    assert status == 0
+    assert all(f"\n {name} " in out for name in AGENTS)
+    status, out, _ = rlkit("agents", "ppo", "--json")
+    described = json.loads(out)
+    assert described["agent"] == "ppo"
+    assert {s["name"]: s["default"] for s in described["settings"]}["gae_lambda"] == "0.95"
+    status, _, err = rlkit("agents", "pqm")
+    assert (status, err) == (2, "rlkit: no agent 'pqm'; did you mean 'pqn'?\n")
+
+
+def test_train_says_that_it_stopped_early(rlkit):
+    unable = {  # nothing gets better with these
+        "num_envs": 4,
+        "rollout_steps": 16,
+        "evaluate_every": 64,
+        "evaluate_episodes": 2,
+        "patience": 2,
+        "learning_rate": 1e-9,
+    }
+    sets = [f"--set={name}={value}" for name, value in unable.items()]
+    status, out, err = rlkit("train", "FrozenLake-v0", "--steps", "640", "--out", "run", "--json", *sets)
+    assert status == 0
+    assert json.loads(out)["steps"] == 192
+    assert (
+        "rlkit: stopped early at step 192 of 640, after 2 evaluations without one above 0; "
+        "the agent is that of step 64" in err
+    )

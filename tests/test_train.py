@@ -3,7 +3,6 @@ import json
 import multiprocessing
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -27,7 +26,6 @@ from rlkit.agents import (
 )
 from rlkit.agents.storage import META, TENSORS
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
-from rlkit.cli import learning
 from rlkit.envs.registry import RegistryError, resolve
 from rlkit.train import Interrupted, RunError, resume, train
 
@@ -359,47 +357,3 @@ def test_a_run_that_cannot_be_saved_is_not_begun(tmp_path: Path) -> None:
         train("rlkit/MDP-v0", **settings, env_kwargs=kwargs, out=tmp_path / "run")
     assert not (tmp_path / "run").exists()
     assert train("rlkit/MDP-v0", **settings, env_kwargs=kwargs).steps == 64
-
-
-def command(*args: str) -> tuple[int, str, str]:
-    """Exit status, stdout and stderr of `rlkit ARGS`, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-c", "from rlkit.cli import main; main()", *args],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "COLUMNS": "100"},
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
-def test_the_help_names_every_agent() -> None:
-    assert set(learning.AGENT_NAMES) == set(AGENTS)
-    status, out, _ = command("train", "--help")
-    assert status == 0
-    assert ", ".join(learning.AGENT_NAMES) in " ".join(out.split())
-
-
-def test_agents_and_their_settings_are_listed() -> None:
-    status, out, _ = command("agents")
-    assert status == 0
-    assert all(f"\n {name} " in out for name in AGENTS)
-    status, out, _ = command("agents", "ppo", "--json")
-    described = json.loads(out)
-    assert described["agent"] == "ppo"
-    assert {s["name"]: s["default"] for s in described["settings"]}["gae_lambda"] == "0.95"
-    status, _, err = command("agents", "pqm")
-    assert (status, err) == (2, "rlkit: no agent 'pqm'; did you mean 'pqn'?\n")
-
-
-def test_the_command_says_that_it_stopped_early(tmp_path: Path) -> None:
-    sets = [f"--set={name}={value}" for name, value in STOPS.items() if name != "hidden"]
-    status, out, err = command(
-        *("train", "FrozenLake-v0", "--steps", "640", "--out", str(tmp_path / "run"), "--json", *sets)
-    )
-    assert status == 0
-    assert json.loads(out)["steps"] == 192
-    assert (
-        "rlkit: stopped early at step 192 of 640, after 2 evaluations without one above 0; "
-        "the agent is that of step 64" in err
-    )
