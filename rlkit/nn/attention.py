@@ -144,7 +144,7 @@ class Block(nn.Module):
         normed = self.norm_1(past_and_x)
         q = self._by_head(self.query(normed[:, -len(distance) :]))
         attend = self._attend_one if len(distance) == 1 else self._attend
-        attended = attend(q / math.sqrt(q.shape[-1]), normed, self.distance_bias[:, distance], mask)
+        attended = attend(q / math.sqrt(q.shape[-1]), normed, self.distance_bias[:, distance] + mask)
         y = self.gate_1(x, self.out(attended.transpose(1, 2).flatten(2)).relu())
         out: Tensor = self.gate_2(y, self.mlp(self.norm_2(y), (), None)[0])
         return out
@@ -154,13 +154,13 @@ class Block(nn.Module):
         by_head: Tensor = z.unflatten(-1, (self.heads, -1))
         return by_head.transpose(1, 2)
 
-    def _attend(self, q: Tensor, normed: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    def _attend(self, q: Tensor, normed: Tensor, bias: Tensor) -> Tensor:
         """What the queries of T steps read [B, heads, T, width of a head]."""
         k, v = (self._by_head(z) for z in self.key_value(normed).chunk(2, -1))
-        weight = (q @ k.transpose(-1, -2)).add_(bias).add_(mask).softmax(-1)
+        weight = (q @ k.transpose(-1, -2) + bias).softmax(-1)
         return weight @ v + by_distance(weight) @ self.distance_value
 
-    def _attend_one(self, q: Tensor, normed: Tensor, bias: Tensor, mask: Tensor) -> Tensor:
+    def _attend_one(self, q: Tensor, normed: Tensor, bias: Tensor) -> Tensor:
         """The same for one step, which takes no keys and values of the steps before.
 
         q . (W_k n) = (W_k' q) . n, the sum of w W_v n is W_v (sum of w n), and b_k changes no weight.
@@ -169,7 +169,7 @@ class Block(nn.Module):
         v_bias = self.key_value.bias.chunk(2)[1].unflatten(0, (self.heads, 1, -1))
         asked = torch.einsum("bhtd,hdi->bhti", q, of_keys)
         score = torch.einsum("bhti,bsi->bhts", asked, normed)
-        weight = score.add_(bias).add_(mask).softmax(-1)
+        weight = (score + bias).softmax(-1)
         read = torch.einsum("bhts,bsi->bhti", weight, normed)
         v: Tensor = torch.einsum("bhti,hdi->bhtd", read, of_values) + v_bias
         return v + by_distance(weight) @ self.distance_value
