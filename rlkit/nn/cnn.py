@@ -161,9 +161,9 @@ class SumOfRows(torch.autograd.Function):
 
 
 def _embedding(n: int, symbols: int, *, init: str, generator: Generator) -> nn.Embedding:
-    """A vector for each symbol of each of `n` channels; those of a cell add up to variance 1 a number."""
+    """A vector for each symbol of each of `n` channels, of norm 1 in the mean, as an indicator has."""
     embedding = blank(nn.Embedding, n * symbols, SYMBOL_WIDTH)
-    std = 0.0 if init == "zero" else n**-0.5
+    std = 0.0 if init == "zero" else SYMBOL_WIDTH**-0.5
     nn.init.normal_(embedding.weight, std=std, generator=generator)
     return embedding
 
