@@ -5,7 +5,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
 
-from torch.utils.tensorboard import SummaryWriter
+from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
+from torch.utils.tensorboard import FileWriter
 
 from rlkit.errors import RlkitError
 
@@ -32,15 +34,19 @@ class MetricsLog:
         path.write_text("".join(json.dumps(record) + "\n" for record in kept))
         self.seconds = float(kept[-1].get("seconds") or 0.0) if kept else 0.0
         self._file = path.open("a")
-        self._board = SummaryWriter(str(run_dir / "tensorboard"), purge_step=step + 1)
+        self._board = FileWriter(str(run_dir / "tensorboard"))
+        self._board.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
 
     def write(self, record: Record) -> None:
         """Append a record; values of None are left out of TensorBoard."""
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
-        for name, value in record.items():
-            if name != "step" and value is not None:
-                self._board.add_scalar(name, value, int(record["step"] or 0))
+        values = [
+            Summary.Value(tag=name, simple_value=value)
+            for name, value in record.items()
+            if name != "step" and value is not None
+        ]
+        self._board.add_summary(Summary(value=values), int(record["step"] or 0))
 
     def close(self) -> None:
         """Flush and close both files."""

@@ -29,9 +29,9 @@ from rlkit.log import MetricsLog, Record
 
 CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
-CHECKPOINTS = 10
+CHECKPOINTS = 10  # at most
 PROGRESS_SECONDS = 0.25
-WORK = 80  # times as long as showing progress took, before it is shown again
+WORK = 80  # times as long as a checkpoint or showing progress took, before there is another
 
 # What is shown is a record with three fields more: `network` and `device`, which they are and why, and
 # `warnings`, those of the gradient monitor, or None without one.
@@ -162,7 +162,7 @@ def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress |
 
 
 class _Recorder:
-    """Called after every update: writes records and checkpoints by the step, shows progress by the clock."""
+    """Called after every update: writes records by the step, shows progress by the clock, saves by both."""
 
     def __init__(
         self,
@@ -177,9 +177,8 @@ class _Recorder:
         self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
         self.interrupted = interrupted
         self.saved = self.last = self.first = agent.steps
-        self.start = time.perf_counter()
+        self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
-        self.show_at = self.start
         self.about = {"network": agent.describe(), "device": f"{agent.device}: {why}"}
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
@@ -189,9 +188,12 @@ class _Recorder:
         if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
             self.log.write(record)
         stop = self.interrupted.is_set()
-        if self.out is not None and (end or stop or self._crosses(self.total // CHECKPOINTS, agent.steps)):
+        due = now >= self.save_at and self._crosses(self.total // CHECKPOINTS, agent.steps)
+        if self.out is not None and (end or stop or due):
+            begin = time.perf_counter()
             checkpoint.save(self.out, agent)
             self.saved = agent.steps
+            self.save_at = now + WORK * (time.perf_counter() - begin)
         self.last = agent.steps
         if self.on_progress is not None and (end or evaluated or now >= self.show_at):
             begin = time.perf_counter()

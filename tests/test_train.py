@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import rlkit.train
 from rlkit import checkpoint, log
@@ -277,12 +278,45 @@ def test_run_folder(tmp_path: Path) -> None:
     assert config["stopped_early"] is None
     assert records[-1]["step"] == log.read(run)[-1]["step"] == 1_000
     assert len(list((run / "checkpoints").iterdir())) == 1
-    assert any((run / "tensorboard").iterdir())
+    shown = [(record["step"], pytest.approx(record["mean_return"])) for record in log.read(run)]
+    assert scalars(run, "mean_return") == shown
     with pytest.raises(RunError, match="already holds a run"):
         train("CartPole-v1", steps=1_000, out=run)
     with pytest.raises(RunError, match="1000 steps already"):
         resume(run)
     assert isinstance(checkpoint.load(run), PPO)
+
+
+@pytest.mark.parametrize(("work", "expected"), [(0, [0, 128, 256, 384, 512, 640]), (1e9, [0, 128, 640])])
+def test_checkpoints_take_little_of_the_time(
+    work: float, expected: list[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved, save = [], checkpoint.save
+
+    def note(run: Path, agent: PPO) -> Path:
+        saved.append(agent.steps)
+        return save(run, agent)
+
+    monkeypatch.setattr(checkpoint, "save", note)
+    monkeypatch.setattr(rlkit.train, "WORK", work)
+    train("rlkit/Exam-v0", steps=640, overrides=SMALL | {"rollout_steps": 32}, out=tmp_path / "run")
+    assert saved == expected
+
+
+def scalars(run: Path, name: str) -> list[tuple[int, float]]:
+    """The steps and values of a metric as TensorBoard shows it."""
+    events = EventAccumulator(str(run / "tensorboard")).Reload()
+    return [(event.step, event.value) for event in events.Scalars(name)]
+
+
+def test_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
+    with log.MetricsLog(tmp_path, step=0) as metrics:
+        for step in (10, 20, 30):
+            metrics.write({"step": step, "loss": 1.0, "mean_return": None})
+    with log.MetricsLog(tmp_path, step=20) as metrics:
+        metrics.write({"step": 30, "loss": 2.0})
+    assert [(r["step"], r["loss"]) for r in log.read(tmp_path)] == [(10, 1.0), (20, 1.0), (30, 2.0)]
+    assert scalars(tmp_path, "loss") == [(10, 1.0), (20, 1.0), (30, 2.0)]
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
@@ -305,6 +339,7 @@ def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch:
         return metrics
 
     monkeypatch.setattr(PPO, "_iterate", breaks)
+    monkeypatch.setattr(rlkit.train, "WORK", 0)
     with pytest.raises(NonFiniteError, match=r"network/.* is not finite at step \d+.*last good checkpoint"):
         train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, out=tmp_path / "run")
     kept = checkpoint.load(tmp_path / "run")
