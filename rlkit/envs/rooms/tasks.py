@@ -98,13 +98,12 @@ def lava_gap(*, size: int = 7, obstacle: str = "lava", **knobs: Any) -> Rooms:
 
 
 @task
-def memory(*, size: int = 7, random_length: bool = False, **knobs: Any) -> Rooms:
+def memory(*, size: int = 7, random_length: bool = False, levels: int = 4096, **knobs: Any) -> Rooms:
     """Look at a thing, walk a corridor, and turn to the like of it at its end (MiniGrid's Memory).
 
-    Few levels differ, 24 at size 9, and a pool of 128 holds them unequally often (0.8 to 9.4 %), which makes
-    the task easier than MiniGrid's, where all are equally likely; `levels=4096` comes near to it.
+    Few levels differ, 24 at size 9; a large pool makes them nearly equally likely, as they are in MiniGrid.
     """
-    settings = Settings(**knobs)
+    settings = Settings(levels=levels, **knobs)
     whole("size", size, 7, LARGEST - 1, odd=True)
     flag("random_length", random_length)
     return _rooms(
