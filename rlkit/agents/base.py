@@ -67,10 +67,11 @@ class Agent(ABC):
         env_kwargs: Mapping[str, Any] | None = None,
         **overrides: object,
     ) -> None:
-        self.env_id: str | None = env if isinstance(env, str) else env.spec.id if env.spec else None
         if env_kwargs is not None and not isinstance(env_kwargs, Mapping):
             raise ConfigError(f"env_kwargs must be a mapping of names to values, not {env_kwargs!r}")
-        self.env_kwargs = dict(env_kwargs or {})
+        self.env_id: str | None
+        self.env_id, given = (env, {}) if isinstance(env, str) else environments.origin(env)
+        self.env_kwargs = dict(given if env_kwargs is None else env_kwargs)
         self.seed = whole_seed(seed)
         self.device = choose_device(device)
         base = config or self.configure(self.env_id)
@@ -186,13 +187,16 @@ class Agent(ABC):
         A second call goes on with what the first has learned, and continues its schedules: what falls over
         the training, such as the learning rate or epsilon, is a function of `progress`, the steps taken out
         of all those planned so far. So `train(n).train(n)` ends its first half with a learning rate annealed
-        to 0 and starts its second half in the middle of the schedule of `train(2 * n)`.
+        to 0 and starts its second half in the middle of the schedule of `train(2 * n)`. What early stopping
+        gave up is taken up again. If `steps` are no multiple of the environments, there are new ones, fewer,
+        and a replay memory starts anew with them.
 
         Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
         observation, a reward or the loss is NaN or infinite.
         """
         steps = whole_steps(steps)
         self._ready(steps)
+        self.early_stopping.waited = 0
         return self.continue_to(self.steps + steps, callback=callback)
 
     def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
@@ -340,7 +344,7 @@ class Agent(ABC):
         seed = self._stream("evaluation") if seed is None else whole_seed(seed)
         if self.env_id is None:
             raise UnsupportedError(
-                "evaluate needs an environment id; for a VectorEnv without one use evaluate_on"
+                "evaluate needs an environment id; on a VectorEnv without one or wrapped use evaluate_on"
             )
         env = environments.make(
             self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs, device=self.device

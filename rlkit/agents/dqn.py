@@ -39,7 +39,7 @@ class DQNConfig(QConfig, OffPolicyConfig):
     dueling: bool = False  # value and advantages apart (Wang et al. 2016)
     distribution: str = "none"  # of returns
     atoms: int = 51  # of c51, or quantiles
-    v_min: float = -10.0  # the lowest and highest atom of c51
+    v_min: float = -10.0  # the lowest atom of c51
     v_max: float = 10.0  # and the highest
     noisy: bool = False  # explore by noise in the network, and not by epsilon
     noisy_sigma: float = 0.5  # its scale at first
@@ -50,8 +50,8 @@ class DQNConfig(QConfig, OffPolicyConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._at_least(1, "target_every", "n_step")
-        self._positive("noisy_sigma", "priority_alpha")
-        self._within(0, 1, "priority_beta")
+        self._positive("noisy_sigma")
+        self._within(0, 1, "priority_alpha", "priority_beta")
         self._one_of(DISTRIBUTIONS, "distribution")
         self._at_least(2, "atoms")
         if not -float("inf") < self.v_min < self.v_max < float("inf"):
@@ -127,7 +127,7 @@ class DQN(QAgent, OffPolicyAgent):
         weighted = learned if weight is None else learned * weight
         mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
         grad_norm = self._descend(mean_loss)
-        q = returns.mean(taken.detach()).mean()
+        q = returns.mean(taken.detach())[learned].mean()
         return {"loss": mean_loss.detach(), "q": q, "grad_norm": grad_norm}
 
     def _read(self, first: Tensor, rows: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,6 +1,7 @@
 """Building the vector environment an agent learns on, with a batch that fits the number of steps exactly."""
 
 import inspect
+import json
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -16,6 +17,7 @@ from .stepper import autoreset_mode
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
 CPU = torch.device("cpu")
+VECTORISING = ("num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "device")
 
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
 CANNOT_MAKE = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
@@ -49,6 +51,35 @@ def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.d
     if "device" in takes and device.type != "cpu":
         own["device"] = str(device)
     return gymnasium.make_vec(env_id, num_envs, **own, **kwargs)
+
+
+def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
+    """The id that `env` was made from, and the keyword arguments beside those that the id stands for.
+
+    None and nothing if these do not say what it is, so that it cannot be made again: it was not made from an
+    id, it is wrapped, or JSON cannot hold an argument. UnsupportedError for anything but a VectorEnv.
+    """
+    if not isinstance(env, VectorEnv):
+        raise UnsupportedError(
+            f"agents learn on an id or a VectorEnv, not on {type(env).__name__}; "
+            "make one of a single environment by SyncVectorEnv([lambda: env]), or register it"
+        )
+    single = getattr(env.unwrapped, "envs", [env])[0]
+    wrapped = env.unwrapped is not env or single.spec is None or bool(single.spec.additional_wrappers)
+    if env.spec is None or wrapped:
+        return None, {}
+    known = gymnasium.registry.get(env.spec.id)
+    usual = {"max_episode_steps": known.max_episode_steps, **known.kwargs} if known else {}
+    kwargs = {
+        name: value
+        for name, value in env.spec.kwargs.items()
+        if name not in VECTORISING and not (name in usual and value == usual[name])
+    }
+    try:
+        json.dumps(kwargs)
+    except (TypeError, ValueError):
+        return None, {}
+    return env.spec.id, kwargs
 
 
 def make_for_steps(

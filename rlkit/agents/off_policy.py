@@ -22,7 +22,7 @@ class OffPolicyConfig(NeuralConfig):
 
     replay_size: int = 100_000  # transitions that are kept
     batch_size: int = 128  # transitions in an update
-    learning_starts: int = 1_000  # steps before the first update
+    learning_starts: int = 1_000  # steps into an empty replay before the first update
     train_every: int = 64  # steps between two rounds of updates
     updates_per_step: float = 0.25  # updates for each environment step
     sequence: int = 32  # rows of a sequence that a network with memory learns from
@@ -48,9 +48,11 @@ class OffPolicyAgent(NeuralAgent):
 
     config: OffPolicyConfig
     replay: Replay
+    begun: int  # the step at which the replay was empty
 
     def _begin(self) -> None:
         c = self.config
+        self.begun = self.steps
         self.burn_in, self.sequence = (c.burn_in, c.sequence) if self.state else (0, 1)
         self.replay = Replay(
             c.replay_size,
@@ -76,9 +78,10 @@ class OffPolicyAgent(NeuralAgent):
         """About `train_every` steps, then as many updates as they are worth."""
         c, before = self.config, self.steps
         self._collect(min(c.train_every, budget), budget)
-        if self.steps < c.learning_starts or not self.replay.ready:
+        starts = self.begun + c.learning_starts
+        if self.steps < starts or not self.replay.ready:
             return {}
-        before = max(before, c.learning_starts)
+        before = max(before, starts)
         updates = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
         self._before_updates(before)
         metrics: dict[str, Tensor] = {}
@@ -105,8 +108,9 @@ class OffPolicyAgent(NeuralAgent):
             taken, self.steps = taken + n, self.steps + n
 
     def _buffers(self) -> dict[str, Tensor]:
-        return storage.with_prefix("replay", self.replay.state())
+        return {"begun": torch.tensor(self.begun), **storage.with_prefix("replay", self.replay.state())}
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        self.begun = int(tensors["begun"])
         self.replay.set_state(storage.under("replay", tensors))
         self.replay.cut(self.stepper.reset)  # where loading started new episodes

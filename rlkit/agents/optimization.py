@@ -68,7 +68,7 @@ class Descent:
         if c.l1 or c.l2:
             loss = loss + penalty(self.parameters, l1=c.l1, l2=c.l2)
         self.gradient.zero_()
-        torch.autograd.backward(loss)
+        torch.autograd.backward(loss, inputs=self.parameters)
         norm: Tensor = torch.linalg.vector_norm(self.gradient)
         if norm.device.type == "cpu" and not math.isfinite(norm.item()):
             raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")

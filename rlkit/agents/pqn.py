@@ -68,7 +68,7 @@ class PQN(QAgent, OnPolicyAgent):
             for b in batch.minibatches(c.minibatches, self.generator):
                 action, target = b.columns
                 q, _ = self.network(b.obs, b.state, b.reset)
-                taken = q.gather(-1, action.unsqueeze(-1)).squeeze(-1)
-                loss = value_loss(b.keep(taken), b.keep(target))
+                taken = b.keep(q.gather(-1, action.unsqueeze(-1)).squeeze(-1))
+                loss = value_loss(taken, b.keep(target))
                 grad_norm = self._descend(loss)
         return {"loss": loss.item(), "q": taken.mean().item(), "grad_norm": grad_norm.item()}

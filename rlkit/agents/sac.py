@@ -176,6 +176,8 @@ class SAC(OffPolicyAgent):
         self._descend(network.log_alpha * (h - wanted).mean(), "alpha")
         for slow, fast in zip(self.target.parameters(), network.parameters(), strict=True):
             slow.data.lerp_(fast.data, c.target_rate)
+        for kept, running in zip(self.target.buffers(), network.buffers(), strict=True):
+            kept.copy_(running)
         return {
             "critic_loss": l_critics.detach(),
             "policy_loss": l_policy.detach(),
@@ -203,7 +205,7 @@ class SAC(OffPolicyAgent):
             return (
                 self.network.values(x).gather(-1, action.expand(2, *action.shape).unsqueeze(-1)).squeeze(-1)
             )
-        return self.network.values(torch.cat([x, action.flatten(x.dim() - 1)], -1)).squeeze(-1)
+        return self.network.values(torch.cat([x, action.reshape(*x.shape[:-1], -1)], -1)).squeeze(-1)
 
     def _soft(
         self, network: SoftNetwork, x: Tensor, x_critics: Tensor, mask: Tensor | None

@@ -102,7 +102,11 @@ def _restore(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str, Any]) -
         _restore_stepper(agent, tensors, meta)
     agent.load_parameters(tensors)
     agent.load_training_tensors(tensors)
-    agent.generator.set_state(tensors["generator"])
+    state = tensors["generator"]
+    if state.numel() == agent.generator.get_state().numel():
+        agent.generator.set_state(state)
+    else:  # of another kind of device, whose numbers cannot go on here
+        agent.generator.manual_seed(agent._stream("policy", meta["steps"]))
     agent.early_stopping.load(meta["early_stopping"], storage.under("best", tensors))
     agent.steps, agent.horizon = meta["steps"], meta["horizon"]
 

@@ -79,11 +79,20 @@ def width_before(activation: str, width: int) -> int:
 
 
 class BatchNorm(nn.BatchNorm1d):
-    """Batch normalisation (Ioffe and Szegedy 2015) in which all leading axes are one batch."""
+    """Batch normalisation (Ioffe and Szegedy 2015) in which all leading axes are one batch.
+
+    A batch of one, which has no variance, is normalised by the running statistics.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
-        """[..., F] -> [..., F]; in training, ValueError for a batch of one."""
-        return super().forward(x.reshape(-1, x.shape[-1])).reshape(x.shape)
+        """[..., F] -> [..., F]."""
+        rows = x.reshape(-1, x.shape[-1])
+        if len(rows) > 1:
+            return super().forward(rows).reshape(x.shape)
+        y = nn.functional.batch_norm(
+            rows, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
+        return y.reshape(x.shape)
 
 
 NORMS: dict[str, Callable[[int], nn.Module]] = {

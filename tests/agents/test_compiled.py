@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rlkit.agents import DQN, PPO
 from rlkit.agents.neural import NeuralAgent
@@ -37,7 +37,10 @@ def test_a_rewritten_network_learns_the_same(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_control_a_network_that_computes_otherwise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.nn.Module, "compile", lambda self, backend: self.eval().requires_grad_(False))
+    def otherwise(network: nn.Module, *, backend: str) -> None:
+        network.register_forward_hook(lambda module, inputs, found: (1.01 * found[0], found[1]))
+
+    monkeypatch.setattr(nn.Module, "compile", otherwise)
     assert not agree(PPO, "aot_eager")
 
 

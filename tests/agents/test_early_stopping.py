@@ -84,6 +84,13 @@ def test_more_training_goes_on_from_the_best(monkeypatch: pytest.MonkeyPatch, tm
     assert loaded.early_stopping.best_return == 9
 
 
+def test_training_for_the_steps_that_were_left_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    scripted(monkeypatch, [5, 4, 9, 10, 11, 12, 13, 14, 15, 16])
+    agent = PPO("rlkit/Exam-v0", **SMALL, evaluate_every=64, patience=1).train(640)
+    assert agent.steps == 128
+    assert agent.train(640 - 128).steps == 640
+
+
 def losses(name: str, **settings: Any) -> tuple[list[dict[str, float]], list[Tensor], Tensor]:
     """Metrics of every iteration, and where environments and random numbers stand in the end."""
     metrics: list[dict[str, float]] = []

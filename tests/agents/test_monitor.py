@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from rlkit.agents import A2C, AGENTS, NEURAL, PPO
+from rlkit.agents import A2C, AGENTS, NEURAL, PPO, SAC
 from rlkit.agents.monitor import GradientMonitor, warnings
 from rlkit.nn.layers import Tanh
 
@@ -140,3 +140,12 @@ def test_shared_layers_are_counted_once() -> None:
         "grad/policy_head",
         "grad/value_head",
     ]
+
+
+def test_losses_leave_parameters_that_are_not_theirs_alone() -> None:
+    settings = {"hidden": (8,), "learning_starts": 32, "num_envs": 4, "batch_size": 32}
+    agent = SAC("Pendulum-v1", **settings, monitor=True, train_every=4, updates_per_step=0.25).train(64)
+    seen: list[dict[str, float]] = []
+    agent.train(4, callback=lambda _, metrics: seen.append(metrics))
+    critics = [value for name, value in seen[0].items() if name.startswith("grad/critics")]
+    assert seen[0]["grad_norm"] == pytest.approx(sum(x**2 for x in critics) ** 0.5, rel=1e-5)

@@ -157,3 +157,25 @@ def test_other_actions_are_refused(space: spaces.Space[Any]) -> None:
     env = gym.vector.SyncVectorEnv([lambda: Cart(space)])
     with pytest.raises(UnsupportedError, match="SAC needs a Discrete or a bounded Box"):
         SAC(env)
+
+
+def test_the_target_normalises_as_the_network_does() -> None:
+    agent = SAC("Pendulum-v1", **SMALL, norm="batch").train(256)
+    kept, running = dict(agent.target.named_buffers()), dict(agent.network.named_buffers())
+    assert any(name.endswith("running_mean") and x.any() for name, x in running.items())
+    assert all(torch.equal(kept[name], x) for name, x in running.items())
+
+
+def test_a_number_is_an_action() -> None:
+    class Push(gym.Env[Any, Any]):
+        observation_space, action_space = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, ())
+
+        def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+            return np.zeros(2, np.float32), {}
+
+        def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+            return np.zeros(2, np.float32), float(action), True, False, {}
+
+    push = gym.vector.SyncVectorEnv([Push] * 4)
+    agent = SAC(push, **SMALL | {"learning_rate": 1e-2}).train(800)
+    assert agent.act(np.zeros(2, np.float32))[0] > 0.5

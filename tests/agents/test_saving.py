@@ -5,6 +5,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError
 from rlkit.agents.storage import META, TENSORS
@@ -105,3 +106,12 @@ def test_dropout_draws_from_the_seed(agent: type[Agent]) -> None:
         torch.manual_seed(world)
         found.append(agent("rlkit/Exam-v0", seed=3, **settings).train(128).parameters())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
+
+
+def test_random_states_of_another_kind_of_device_are_drawn_anew(tmp_path: Path) -> None:
+    path = tmp_path / "saved"
+    PPO("CartPole-v1", hidden=(8,)).train(100).save(path)
+    tensors = load_file(path / TENSORS)
+    save_file({**tensors, "generator": tensors["generator"][:16].clone()}, path / TENSORS)  # as on CUDA
+    first, second = (PPO.load(path).train(100).parameters() for _ in range(2))
+    assert all(torch.equal(first[name], second[name]) for name in first)

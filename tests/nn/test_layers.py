@@ -122,8 +122,10 @@ def test_batch_norm_takes_time_and_batch_as_one_batch() -> None:
     assert not torch.allclose(
         one_by_one, apply(normed, x)
     )  # in training, statistics are of the batch at hand
+    alone = apply(normed, x[0, :1])
     normed.eval()
     torch.testing.assert_close(torch.stack([apply(normed, step) for step in x]), apply(normed, x))
+    torch.testing.assert_close(alone, apply(normed, x[0, :1]))  # one row has no variance of its own
 
 
 def test_skips_add_the_input_where_widths_match() -> None:
