@@ -118,7 +118,15 @@ TABLES: dict[str, tuple[Task, ...]] = {
         Task("minigrid:MiniGrid-FourRooms-v0", "ppo", "sampled", 0.573),
         Task("minigrid:MiniGrid-DoorKey-8x8-v0", "ppo", "sampled", 0.9 * 0.9764),
         *(
-            Task("minigrid:MiniGrid-MemoryS9-v0", "ppo", "sampled", 0.95 * 0.9842, {"backbone": backbone})
+            Task(
+                "minigrid:MiniGrid-MemoryS9-v0",
+                "ppo",
+                "sampled",
+                0.922
+                if backbone == "mlp"
+                else 0.95 * 0.9842,  # the best known without memory (docs/environments)
+                {"backbone": backbone},
+            )
             for backbone in BACKBONES
         ),
     ),
@@ -148,10 +156,11 @@ python -m benchmarks.learning --task rlkit/Exam-v0
 
 {versions}, one thread a run; seconds are of training alone, on two cores that did other work
 as well and at times stood still, so that they are upper bounds. The settings
-were chosen on some of the same seeds. Bold is below the goal.
+were chosen on some of the same seeds. The discounted optimum is that for the gamma of the row. Bold is below
+the goal.
 """
 RESULTS = """Five seeds each, and what is measured depends on the task: see [results](../results.md)."""
-COLUMNS = ("task", "agent", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
+COLUMNS = ("task", "agent", "gamma", "steps", "goal", "median", "worst", "seeds 0 to 4", "seconds")
 
 
 def table(tasks: Iterable[Task], records: dict[str, dict[str, Any]]) -> list[str]:
@@ -189,6 +198,7 @@ def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
     return (
         task.env_id,
         " ".join([task.agent, *(str(value) for value in task.settings.values())]),
+        f"{AGENTS[task.agent].configure(task.env_id, task.settings).gamma:g}",
         f"{runs[0]['steps']:,}",
         f"{task.goal:.4g}",
         *(shown if x >= task.goal - 0.005 else f"**{shown}**" for x, shown in summary),

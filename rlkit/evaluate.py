@@ -39,6 +39,7 @@ class Score:
     """The value of a policy under one objective, exact or `sampled`; `reason` says why a field is None."""
 
     objective: str
+    gamma: float
     value: float | None
     optimum: float | None
     random: float | None
@@ -159,7 +160,8 @@ def score(
             reason = "the random policy is optimal"
         else:
             percent = 100 * (value - random) / gap
-    return Score(objective, _finite(value), _finite(optimum), _finite(random), percent, regret, reason, sees)
+    figures = (_finite(value), _finite(optimum), _finite(random), percent, regret)
+    return Score(objective, gamma, *figures, reason=reason, sees=sees)
 
 
 def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.float64]:

@@ -123,7 +123,7 @@ def resume(
             f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
         )
     if total <= learner.steps:
-        raise RunError(f"{run_dir} has taken {learner.steps} steps already; give a larger total than {total}")
+        raise RunError(f"{run_dir} has taken {learner.steps} steps already; give more than these as --steps")
     _write_config(run_dir, learner, total)
     why = "as before" if str(learner.device) == config["device"] else "there is no GPU"
     return _learn(learner, total, run_dir, on_progress, why if device == "auto" else "as asked")

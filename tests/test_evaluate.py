@@ -62,6 +62,7 @@ def test_objectives_are_named() -> None:
         "time-limited": 0.74419,
     }
     assert set(grade(PPO("rlkit/Exam-v0")).objectives) == {"discounted", "unlimited"}
+    assert grade(PPO("rlkit/Exam-v0", gamma=0.9)).objectives["discounted"].gamma == 0.9
     assert grade(PPO("rlkit/Exam-v0", gamma=1.0)).headline == "unlimited"
 
 

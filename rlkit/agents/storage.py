@@ -2,8 +2,8 @@
 
 import json
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import UnionType
@@ -28,15 +28,16 @@ def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if path.exists() and not (path / META).exists():
         raise FileExistsError(f"{path} exists and is not a saved agent; it is left as it is")
-    staged = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
+    staged, old = (path.with_name(f".{path.name}-{secrets.token_hex(8)}") for _ in range(2))
     try:
+        staged.mkdir()
         save_file(apart(tensors), staged / TENSORS)
         (staged / META).write_text(json.dumps(meta, indent=1) + "\n")
+        (staged / TENSORS).chmod((staged / META).stat().st_mode)  # of any new file, not safetensors' 600
         for file in (staged / TENSORS, staged / META):
             with file.open("rb") as handle:
                 os.fsync(handle.fileno())
         if path.exists():
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}-", dir=path.parent))
             path.replace(old)
             staged.replace(path)
             shutil.rmtree(old)

@@ -37,8 +37,9 @@ def grade(record: Record) -> RenderableType:
     for name, score in record["objectives"].items():
         headline = name == record["exact"]["objective"]
         percent = score["percent_of_optimum"]
+        discount = f", gamma {score['gamma']:g}" if score["gamma"] < 1 else ""
         table.add_row(
-            f"{name}, sampled" if score["sampled"] else name,
+            f"{name}{discount}{', sampled' if score['sampled'] else ''}",
             *(number(score[key]) for key in ("value", "optimum", "random", "regret")),
             f"{percent:.2f}" if percent is not None else f"– ({score['reason']})",
             style="bold" if headline else "",

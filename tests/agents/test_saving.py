@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,17 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     (path / META).unlink()
     with pytest.raises(FileExistsError, match="not a saved agent"):
         PPO("CartPole-v1").save(path)
+
+
+def test_who_may_read_a_saved_agent_is_as_usual(tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        PPO("CartPole-v1", hidden=(8,)).save(tmp_path / "saved")
+    finally:
+        os.umask(before)
+    saved = tmp_path / "saved"
+    modes = [oct(path.stat().st_mode & 0o777) for path in (saved, saved / META, saved / TENSORS)]
+    assert modes == ["0o750", "0o640", "0o640"]
 
 
 def test_an_agent_of_a_vector_environment_without_an_id(tmp_path: Path) -> None:
