@@ -33,8 +33,8 @@ CHECKPOINTS = 10  # at most
 PROGRESS_SECONDS = 0.25
 WORK = 80  # times as long as a checkpoint or showing progress took, before there is another
 
-# What is shown is a record with three fields more: `network` and `device`, which they are and why, and
-# `warnings`, those of the gradient monitor, or None without one.
+# What is shown is a record with four fields more: `network` and `device`, which they are and why, `settings`,
+# those that are not the defaults, and `warnings`, those of the gradient monitor, or None without one.
 OnProgress: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
@@ -179,7 +179,7 @@ class _Recorder:
         self.saved = self.last = self.first = agent.steps
         self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
-        self.about = {"network": agent.describe(), "device": f"{agent.device}: {why}"}
+        self.why = why
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
@@ -197,7 +197,13 @@ class _Recorder:
         self.last = agent.steps
         if self.on_progress is not None and (end or evaluated or now >= self.show_at):
             begin = time.perf_counter()
-            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics)})
+            about = {
+                "network": agent.describe(),
+                "device": f"{agent.device}: {self.why}",
+                "settings": _settings(agent),
+                "warnings": agent.warnings(metrics),
+            }
+            self.on_progress({**record, **about})
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt
@@ -205,6 +211,16 @@ class _Recorder:
     def _crosses(self, interval: int, step: int) -> bool:
         interval = max(1, interval)
         return step // interval > self.last // interval
+
+
+def _settings(agent: Agent) -> str:
+    """The fields that are not the algorithm's defaults, and how many environments there are if fewer."""
+    usual = agent.Config().to_json()
+    given = {name: value for name, value in agent.config.to_json().items() if value != usual[name]}
+    own = [f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in given.items()]
+    n, used = agent.config.num_envs, agent.stepper.num_envs
+    fewer = f"; on {used} of {n} environments, which must divide the steps" if used < n else ""
+    return f"{' '.join(own) or 'the defaults'}{fewer}"
 
 
 def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: float, first: int) -> Record:

@@ -35,10 +35,16 @@ def test_plain_lines_where_there_is_no_terminal():
     out = io.StringIO()
     with TrainingView(Console(file=out, width=80), title="t", steps=100) as view:
         for step in (1, 2, 3, 100):
-            view({**record(step), "network": "mlp: as configured", "device": "cpu: there is no GPU"})
+            about = {
+                "network": "mlp: as configured",
+                "device": "cpu: there is no GPU",
+                "settings": "hidden=8",
+            }
+            view({**record(step), **about})
     assert out.getvalue().splitlines() == [
         "network  mlp: as configured",
         "device   cpu: there is no GPU",
+        "settings hidden=8",
         "step 1/100  return 0.1  50 steps/s",
         "step 100/100  return 10  50 steps/s",
     ]
@@ -52,7 +58,7 @@ def test_evaluations_and_warnings_without_a_terminal(capsys: pytest.CaptureFixtu
         view({**record(20), "warnings": [warning]})
         view({**record(30), "warnings": [warning.replace("1e-05", "2e-06")]})
         view({**record(40), "eval_return": 7.0, "stopped_early": 1.0})
-    assert out.getvalue().splitlines()[2:] == [
+    assert out.getvalue().splitlines()[3:] == [
         "step 10/100  return 1  evaluation 7  50 steps/s",
         "step 40/100  return 4  evaluation 7  50 steps/s",
     ], "the last line is that of the stop"
@@ -78,6 +84,7 @@ def dashboard(
 FULL = {
     "network": "mlp: the observation holds no grid",
     "device": "cpu: there is no GPU",
+    "settings": "hidden=[64] learning_rate=0.002",
     "warnings": ["vanishing gradient in actor.mlp.layers.0, 1e-05 of that in x; " + "try this and that " * 9]
     * 3,
     "eval_return": 1.5,

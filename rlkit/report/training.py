@@ -27,11 +27,12 @@ KNOWN = {
     "steps_per_second",
     "network",
     "device",
+    "settings",
     "warnings",
 }
 EVALUATIONS = {"eval_return", "best_return", "best_step", "stopped_early"}
 ROWS = 7  # of facts
-FRAME = 4 + ROWS + 4  # lines that are neither curve nor warnings
+FRAME = 4 + ROWS + 5  # lines that are neither curve nor warnings
 MOST_POINTS = 2000
 
 
@@ -99,7 +100,7 @@ class TrainingView:
         watched = record.get("warnings") is not None
         room = self.console.height - 1 - FRAME - (2 if watched else 0)
         curve = chart(
-            self.returns, end=self.steps, width=width, height=max(2, min(14, room)), marks=self.marks
+            self.returns, end=self.steps, width=width, height=max(1, min(14, room)), marks=self.marks
         )
         warnings = self._warnings(record["warnings"], width) if watched else []
         parts: list[RenderableType] = [
@@ -155,5 +156,5 @@ class TrainingView:
 
 
 def about(record: Record) -> list[str]:
-    """The network and the device that learn, and why these."""
-    return [f"{name:8} {record.get(name, NOTHING_KNOWN)}" for name in ("network", "device")]
+    """The network and the device that learn, and why these, and with which settings."""
+    return [f"{name:8} {record.get(name, NOTHING_KNOWN)}" for name in ("network", "device", "settings")]
