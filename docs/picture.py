@@ -15,11 +15,11 @@ from rich.text import Text
 
 from rlkit import report
 
+CLI = Path(__file__).parents[1] / "cli.py"
+
 
 def ask(*command: str) -> dict:
-    out = subprocess.run(
-        [sys.executable, "-m", "rlkit.cli", *command, "--json"], capture_output=True, check=True
-    )
+    out = subprocess.run([sys.executable, CLI, *command, "--json"], capture_output=True, check=True)
     return json.loads(out.stdout)
 
 
