@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any, TypeAlias
 
 import gymnasium
+import numpy as np
 import torch
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -73,7 +74,7 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
     kwargs = {
         name: value
         for name, value in env.spec.kwargs.items()
-        if name not in VECTORISING and not (name in usual and value == usual[name])
+        if name not in VECTORISING and not (name in usual and np.array_equal(value, usual[name]))
     }
     try:
         json.dumps(kwargs)

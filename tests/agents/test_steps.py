@@ -90,6 +90,7 @@ def test_an_environment_given_is_made_again_as_it_was(tmp_path: Path) -> None:
         gym.make_vec(
             "FrozenLake-v1", 2, wrappers=[lambda env: gym.wrappers.TransformReward(env, lambda r: 10 * r)]
         ),
+        gym.make_vec("FrozenLake-v1", 2, map_name=np.array(["4x4", "8x8"]), desc=["SF", "FG"]),
         gym.make_vec("FrozenLake-v1", 2, desc=np.array([list("SF"), list("FG")])),
     ],
 )
