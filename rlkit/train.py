@@ -180,6 +180,7 @@ class _Recorder:
         self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
         self.why = why
+        self.about: dict[str, str] = {}  # what does not change, from the first update on
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
@@ -196,14 +197,13 @@ class _Recorder:
             self.save_at = now + WORK * (time.perf_counter() - begin)
         self.last = agent.steps
         if self.on_progress is not None and (end or evaluated or now >= self.show_at):
-            begin = time.perf_counter()
-            about = {
+            self.about = self.about or {
                 "network": agent.describe(),
                 "device": f"{agent.device}: {self.why}",
                 "settings": _settings(agent),
-                "warnings": agent.warnings(metrics),
             }
-            self.on_progress({**record, **about})
+            begin = time.perf_counter()
+            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics)})
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt
