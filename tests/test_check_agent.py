@@ -125,7 +125,7 @@ def test_what_act_returns_is_checked(answer, message):
 
     with pytest.raises(ProtocolError) as error:
         check_agent(Wrong, probes=["action"])
-    assert message in str(error.value)
+    assert str(error.value).startswith(f"on the probe action, {message}")
 
 
 def test_values_of_a_wrong_shape_are_refused():

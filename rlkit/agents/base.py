@@ -288,14 +288,19 @@ class Agent(ABC):
         """The action for one observation, or the actions for a batch, and the state to pass in next time.
 
         `mask` [A] or [B, A] says which actions are legal; `reset` [B] where `obs` is the first of an episode,
-        by default nowhere but where `state` is None. Greedy unless `stochastic`.
+        by default nowhere but where `state` is None. Greedy unless `stochastic`. ValueError for what is no
+        observation, and for a mask or a state that is not of these.
         """
         batched = self.encoder.is_batch(obs)
         packed = self.encoder.pack(obs) if batched else self.encoder.pack_one(obs)[None]
-        n = len(packed)
+        n, actions = len(packed), self.head.n_params
+        if mask is not None and np.size(mask) != n * actions:
+            raise ValueError(f"mask of shape {np.shape(mask)} is not {n} x {actions}: observations x actions")
         legal = None if mask is None else self._tensor(np.array(mask, dtype=np.bool_).reshape(n, -1))
         first = np.full(n, state is None) if reset is None else np.array(reset, np.bool_).reshape(n)
         state = self.initial_state(n) if state is None else state
+        if any(len(part) != n for part in state):
+            raise ValueError(f"the state is that of {len(state[0])} observations, not of {n}")
         drawn = self._acting if stochastic else None
         action, state = self.choose(self._tensor(packed), state, self._tensor(first), legal, drawn)
         given = as_given(action, self.action_space)

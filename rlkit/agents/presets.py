@@ -85,6 +85,19 @@ _TABLE_SAC = {**_TABLE_DQN, "schedule": "constant"}
 _LAKE_SAC = {**_TABLE_SAC, "learning_starts": 20_000, "target_rate": 0.02, "alpha": 0.01}
 _CLIFF_SAC = {**_TABLE_SAC, "learning_starts": 50_000, "target_rate": 0.05, "alpha": 0.1}
 
+# Putting down a passenger costs 10 almost everywhere: a network that has learned this everywhere gives it no
+# probability where it pays, and then learns as slowly. A linear policy has weights of its own for each state.
+_TAXI_SAC = {
+    **_TABLE_SAC,
+    "hidden": (),
+    "batch_size": 512,
+    "replay_size": 300_000,
+    "learning_starts": 50_000,
+    "learning_rate": 0.03,
+    "target_rate": 0.02,
+    "entropy": 0.2,
+}
+
 _CARTPOLE_PPO = {
     "num_envs": 64,
     "rollout_steps": 32,
@@ -212,6 +225,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("pqn", "CartPole-v1"): (100_000, _CARTPOLE_PQN),
     ("ppo", "Acrobot-v1"): (1_000_000, _ACROBOT_PPO),
     ("ppo", "MountainCar-v0"): (1_000_000, _MOUNTAIN_CAR_PPO),
+    ("sac", TAXI): (300_000, _TAXI_SAC),
     ("sac", "Pendulum-v1"): (20_000, _PENDULUM_SAC),
     ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
     ("ppo", "rlkit/RepeatPrevious-v0"): (256_000, _REPEAT_PPO),

@@ -128,7 +128,7 @@ class QNetwork(nn.Module):
         self.returns = returns or Expected()
         self.shape = (n_actions, self.returns.size)
         self.backbone = build(encoder, config, generator=generator)
-        n, width = self.backbone.n_features, config.hidden[-1]
+        width = self.backbone.n_features
 
         def layer(n_in: int, n_out: int, gain: float) -> nn.Module:
             if sigma:
@@ -136,11 +136,11 @@ class QNetwork(nn.Module):
             return linear(n_in, n_out, gain=gain, generator=generator)
 
         def stream(n_out: int) -> nn.Module:
-            hidden = layer(n, width_before(config.activation, width), HIDDEN_GAIN)
+            hidden = layer(width, width_before(config.activation, width), HIDDEN_GAIN)
             return nn.Sequential(hidden, ACTIVATIONS[config.activation](), layer(width, n_out, 1.0))
 
         n_out = math.prod(self.shape)
-        self.head = stream(n_out) if dueling or sigma else layer(n, n_out, 1.0)
+        self.head = stream(n_out) if dueling or sigma else layer(width, n_out, 1.0)
         self.value_head = stream(self.returns.size) if dueling else None
         self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 

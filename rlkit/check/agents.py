@@ -205,7 +205,9 @@ def run_cell(
         verdict, findings = judged(agent, probe, gamma, steps or own.times * probe.steps, seed)
     except _refusals() as error:
         verdict, findings = "refused", [_one_line(error)]
-    except (ProtocolError, ConfigError):
+    except ProtocolError as error:
+        raise ProtocolError(f"on the probe {probe.name}, {error}") from error
+    except ConfigError:
         raise
     except Exception as error:
         findings = [f"raised {type(error).__name__}: {_one_line(error)}"]

@@ -85,7 +85,19 @@ def check_agent(
     seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
     json: Json = False,
 ) -> int:
-    """Check an agent: train it on small problems whose optimum and values are known."""
+    """Check an agent: train it on small problems whose optimum and values are known.
+
+    It is made by Class(env, seed=...) from a Gymnasium VectorEnv; gamma= and backbone= are passed if it takes
+    them. It has
+
+    train(steps), which learns for that many environment steps, and
+
+    act(obs, state=None), which returns greedy actions [B] and the state to pass with the next observations,
+    None without memory; mask= of legal actions [B, A] and reset= where episodes begin [B] are passed if it
+    takes them.
+
+    value(obs) [B] and q_values(obs) [B, A] are compared with the exact ones where it has them.
+    """
     import sys
 
     from rlkit.check.agents import check_agent as check

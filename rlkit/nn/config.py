@@ -16,7 +16,7 @@ class NetworkConfig(Settings):
     """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
     backbone: str = "auto"  # auto, mlp, cnn, rnn, gru, lstm or attention
-    hidden: tuple[int, ...] = (64, 64)  # widths of the fully connected layers
+    hidden: tuple[int, ...] = (64, 64)  # widths of the fully connected layers; may be none
     activation: str = "tanh"  # tanh, relu, leaky_relu, prelu, gelu, selu, sigmoid or maxout
     norm: str = "none"  # none, layer or batch
     skip: bool = False  # layers add what they read to what they give
@@ -31,8 +31,8 @@ class NetworkConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of(BACKBONES, "backbone")
-        if not self.hidden or min(self.hidden) < 1:
-            raise ConfigError(f"hidden must be one or more layer widths >= 1, got {self.hidden}")
+        if min(self.hidden, default=1) < 1:
+            raise ConfigError(f"hidden must be layer widths >= 1, got {self.hidden}")
         if min(self.channels, default=1) < 1:
             raise ConfigError(f"channels must be layer widths >= 1, got {self.channels}")
         self._one_of(ACTIVATIONS, "activation")
@@ -42,7 +42,10 @@ class NetworkConfig(Settings):
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         self._at_least(1, "context", "heads", "blocks")
-        if self.backbone == "attention" and self.hidden[-1] % self.heads:
-            raise ConfigError(
-                f"heads must divide the last width of hidden ({self.hidden[-1]}), got {self.heads}"
-            )
+        if self.backbone == "attention":
+            if not self.hidden:
+                raise ConfigError("attention is as wide as the last layer of hidden, which has none")
+            if self.hidden[-1] % self.heads:
+                raise ConfigError(
+                    f"heads must divide the last width of hidden ({self.hidden[-1]}), got {self.heads}"
+                )

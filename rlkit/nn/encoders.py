@@ -9,6 +9,7 @@ Dict and Tuple spaces are packed side by side, in the smallest type which holds 
 
 import math
 import re
+import reprlib
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
@@ -83,15 +84,21 @@ class Encoder(nn.Module):
         return np.concatenate(arrays, dtype=self.dtype, casting="unsafe")
 
     def is_batch(self, obs: Any) -> bool:
-        """Whether `obs` has a leading batch axis; a ValueError names a shape that fits neither way."""
-        value, expected = self._values(obs)[0], self._shapes[0]
-        shape = np.shape(value)
-        if shape == expected:
+        """Whether `obs` has a leading batch axis; a ValueError says why it is no observation of the space."""
+        try:
+            values = self._values(obs)
+            shapes = [tuple(np.shape(value)) for value in values]
+            for leaf, value in zip(self.leaves, values, strict=True):
+                _check_categories(leaf, value)
+        except (TypeError, LookupError):
+            raise ValueError(f"observation {reprlib.repr(obs)} is none of {self.space}") from None
+        if shapes == self._shapes:
             return False
-        if shape[1:] == expected:
+        if shapes == [(*shapes[0][:1], *own) for own in self._shapes]:
             return True
+        got, expected = (", ".join(map(str, sizes)) for sizes in (shapes, self._shapes))
         raise ValueError(
-            f"observation of shape {shape} fits neither {expected} nor a batch of it, of {self.space}"
+            f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"
         )
 
     def _values(self, obs: Any) -> list[Any]:
@@ -154,6 +161,18 @@ def _categories(space: Space) -> NDArray[np.int64] | None:
     if isinstance(space, spaces.MultiDiscrete):
         return space.nvec.reshape(-1).astype(np.int64)
     return None
+
+
+def _check_categories(space: Space, value: Any) -> None:
+    """ValueError for a category that `space` does not have."""
+    sizes = _categories(space)
+    if sizes is None:
+        return
+    given = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
+    start = np.asarray(getattr(space, "start", 0))
+    wrong = (given < start) | (given >= start + sizes.reshape(start.shape))
+    if wrong.any():
+        raise ValueError(f"observation {reprlib.repr(given[wrong].tolist()[0])} is none of {space}")
 
 
 def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:

@@ -14,8 +14,8 @@ from .layers import ACTIVATIONS, NORMS, Residual, width_before
 class MLP(Backbone):
     """Fully connected layers of the widths `hidden`, each dropout(activation(norm(W x + b))).
 
-    With `skip`, a layer as wide as what it reads adds that to its result. Dropout draws from torch's own
-    generator, all else from `generator`.
+    Without any it gives what it reads. With `skip`, a layer as wide as what it reads adds that to its result.
+    Dropout draws from torch's own generator, all else from `generator`.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class MLP(Backbone):
                 layer.append(nn.Dropout(dropout))
             layers += [Residual(nn.Sequential(*layer))] if skip and n == m else layer
         self.layers = nn.Sequential(*layers)
-        self.n_features = hidden[-1]
+        self.n_features = (n_in, *hidden)[-1]
 
     @classmethod
     def of(cls, n_in: int, config: NetworkConfig, *, generator: Generator) -> Self:

@@ -41,6 +41,36 @@ def test_acting_on_one_and_on_many() -> None:
         agent.act(np.zeros(3, np.float32))
 
 
+ROOM = {"direction": 1, "image": np.zeros((7, 7, 16), np.int8)}
+
+
+@pytest.mark.parametrize(
+    ("env_id", "obs", "message"),
+    [
+        ("rlkit/FrozenLake-v0", 16, r"observation 16 is none of Discrete\(16\)"),
+        ("rlkit/FrozenLake-v0", np.array([3, -1]), "observation -1 is none of"),
+        ("rlkit/FrozenLake-v0", None, "observation None is none of"),
+        ("rlkit/MemoryS7-v0", [ROOM, ROOM], r"observation \[.* is none of Dict"),
+        ("rlkit/MemoryS7-v0", ROOM["image"], "is none of Dict"),
+        ("rlkit/MemoryS7-v0", {"image": ROOM["image"]}, "is none of Dict"),
+        ("rlkit/MemoryS7-v0", ROOM | {"direction": 4}, r"observation 4 is none of Discrete\(4\)"),
+        ("rlkit/MemoryS7-v0", ROOM | {"direction": np.ones(2, int)}, r"\(2,\), \(7, 7, 16\) fits neither"),
+    ],
+)
+def test_what_is_no_observation_is_named(env_id: str, obs: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        PPO(env_id).act(obs)
+
+
+def test_states_and_masks_are_those_of_the_observations() -> None:
+    agent = PPO("rlkit/FrozenLake-v0", backbone="gru")
+    _, state = agent.act(3)
+    with pytest.raises(ValueError, match="the state is that of 1 observations, not of 2"):
+        agent.act(np.array([3, 4]), state)
+    with pytest.raises(ValueError, match=r"mask of shape \(2,\) is not 1 x 4: observations x actions"):
+        agent.act(3, mask=np.array([1, 1]))
+
+
 def test_nothing_in_a_saved_agent_is_code(tmp_path: Path) -> None:
     DQN("CartPole-v1", hidden=(8,)).train(100).save(tmp_path / "saved")
     assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [META, TENSORS]

@@ -322,7 +322,8 @@ def test_observations_of_minigrid(kind: str) -> None:
     ("fields", "message"),
     [
         ({"backbone": "tnn"}, "backbone must be one of auto, mlp, cnn, rnn, gru, lstm, attention; got 'tnn'"),
-        ({"hidden": ()}, "hidden must be one or more layer widths"),
+        ({"hidden": (8, 0)}, "hidden must be layer widths"),
+        ({"backbone": "attention", "hidden": ()}, "attention is as wide as the last layer of hidden"),
         ({"channels": (8, 0)}, "channels must be layer widths"),
         ({"activation": "step"}, "activation must be one of .*maxout; got 'step'"),
         ({"norm": "group"}, "norm must be one of none, layer, batch; got 'group'"),
@@ -342,3 +343,12 @@ def test_settings_that_are_refused(fields: dict[str, Any], message: str) -> None
 
 def test_heads_matter_to_attention_only() -> None:
     assert config(backbone="gru", heads=5).heads == 5
+
+
+@pytest.mark.parametrize("kind", ["mlp", "gru"])
+def test_without_hidden_layers_features_are_what_is_read(kind: str) -> None:
+    encoder = Encoder(spaces.Discrete(7))
+    network = build(encoder, config(backbone=kind, hidden=()), generator=seeded())
+    features, _ = network(torch.from_numpy(encoder.pack(np.array([4, 0]))), network.initial_state(2), None)
+    assert network.n_features == features.shape[1] == 7
+    assert torch.equal(features, torch.eye(7)[[4, 0]]) is (kind == "mlp")
