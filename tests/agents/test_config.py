@@ -52,7 +52,7 @@ def test_text_values() -> None:
         ({"patience": 1}, "set evaluate_every too"),
         ({"evaluate_every": -1}, "evaluate_every must be at least 0"),
         ({"hidden": "64,x"}, "hidden must be a list of integers"),
-        ({"hidden": ""}, "hidden must be one or more"),
+        ({"hidden": "64,0"}, "hidden must be layer widths"),
         ({"activation": "sine"}, "activation must be one of tanh"),
         ({"learning_rate": 0}, "learning_rate must be a number above 0"),
         ({"learning_rate": float("nan")}, "learning_rate must be a number above 0"),
