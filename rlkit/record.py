@@ -58,7 +58,10 @@ def record(
         env = make(resolve(what), render_mode="rgb_array", **knobs)
         if policy not in ("optimal", "random"):
             raise RecordError(f"policy {policy!r} is none of optimal, random")
-        act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
+        try:
+            act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
+        except NoExactModel as error:
+            raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
         if policy == "optimal" and isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.hidden:
             player = "who sees the hidden state"
     pictures = film(env, act, episodes=episodes, seed=seed, player=player)

@@ -20,7 +20,7 @@ from types import FrameType
 from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
-from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError
+from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError
 from rlkit.agents.config import whole_steps
 from rlkit.agents.devices import faster
 from rlkit.agents.storage import check_savable
@@ -74,6 +74,11 @@ def train(
     algorithm = find_agent(agent)
     config = algorithm.configure(env_id, overrides)
     steps = whole_steps(steps)
+    starts = getattr(config, "learning_starts", 0)
+    if starts >= steps:
+        raise StepsError(
+            f"steps must be more than learning_starts, {starts:,}, to learn at all; got {steps:,}"
+        )
 
     def make(device: str, **overrides: object) -> Agent:
         return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs, **overrides)

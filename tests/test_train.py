@@ -306,10 +306,15 @@ def test_fewer_environments_than_asked_for_are_said() -> None:
     shown: list[Any] = []
     for steps in (100, 101):
         train(
-            "rlkit/Taxi-v0", agent="sac", steps=steps, overrides={"num_envs": "4"}, on_progress=shown.append
+            "rlkit/TMaze-v0", agent="a2c", steps=steps, overrides={"num_envs": "4"}, on_progress=shown.append
         )
     last = "num_envs=4; on 1 of 4 environments, which must divide the steps"
     assert [shown[0]["settings"], shown[-1]["settings"]] == ["num_envs=4", last]
+
+
+def test_steps_too_few_to_learn_are_refused() -> None:
+    with pytest.raises(StepsError, match="above learning_starts, 1,000, to learn at all; got 1,000"):
+        train("CartPole-v1", agent="dqn", steps=1_000, overrides={"learning_starts": 1_000})
 
 
 def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
