@@ -76,9 +76,7 @@ def train(
     steps = whole_steps(steps)
     starts = getattr(config, "learning_starts", 0)
     if starts >= steps:
-        raise StepsError(
-            f"steps must be more than learning_starts, {starts:,}, to learn at all; got {steps:,}"
-        )
+        raise StepsError(f"steps must be above learning_starts, {starts:,}, to learn at all; got {steps:,}")
 
     def make(device: str, **overrides: object) -> Agent:
         return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs, **overrides)
