@@ -100,7 +100,7 @@ class Agent(ABC):
         self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
         self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
         self._build(torch.Generator().manual_seed(self._stream("network")))
-        self.network.to(self.device).eval()
+        self._prepare()
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -135,6 +135,10 @@ class Agent(ABC):
             raise UnsupportedError(
                 f"{type(self).__name__} needs a Discrete action space, got {self.action_space}"
             )
+
+    def _prepare(self) -> None:
+        """Get the network ready to act."""
+        self.network.to(self.device).eval()
 
     def _encoder(self) -> Encoder:
         return Encoder(self.observation_space)

@@ -1,7 +1,5 @@
 """What agents with networks share: optimisers, normalisation, dropout, and a watch over gradients."""
 
-from typing import Any
-
 from torch import Tensor
 
 from ..nn import Encoder, resolve
@@ -21,8 +19,8 @@ class NeuralAgent(Agent):
     config: NeuralConfig
     descents: dict[str, Descent]
 
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
+    def _prepare(self) -> None:
+        super()._prepare()
         self.statistics = Statistics(self.config, self.encoder).to(self.device)
         self.descents = self._descents()
         self.monitor = GradientMonitor(self.network) if self.config.monitor else None
