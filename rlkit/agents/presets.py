@@ -34,8 +34,16 @@ _CLIFF_REINFORCE = {
     "normalize_reward": True,
 }
 
-_TAXI_A2C = {"num_envs": 128, "learning_rate": 3e-3, "entropy_coef": 0.1, "normalize_reward": True}
-_TAXI_PPO = {**_TAXI_A2C, "rollout_steps": 16, "learning_rate": 2e-3}
+# Putting down a passenger costs 10 almost everywhere: a network that has learned this everywhere gives it no
+# probability where it pays, and then learns as slowly. A linear policy has weights of its own for each state.
+_TAXI_A2C = {
+    "hidden": (),
+    "num_envs": 128,
+    "learning_rate": 0.01,
+    "entropy_coef": 0.1,
+    "normalize_reward": True,
+}
+_TAXI_PPO = {**_TAXI_A2C, "rollout_steps": 64}
 _TAXI_REINFORCE = {**_TAXI_A2C, "rollout_steps": 8, "normalize_advantage": False}
 
 _EXAM_DQN = {"num_envs": 16, "updates_per_step": 0.1}
@@ -85,8 +93,6 @@ _TABLE_SAC = {**_TABLE_DQN, "schedule": "constant"}
 _LAKE_SAC = {**_TABLE_SAC, "learning_starts": 20_000, "target_rate": 0.02, "alpha": 0.01}
 _CLIFF_SAC = {**_TABLE_SAC, "learning_starts": 50_000, "target_rate": 0.05, "alpha": 0.1}
 
-# Putting down a passenger costs 10 almost everywhere: a network that has learned this everywhere gives it no
-# probability where it pays, and then learns as slowly. A linear policy has weights of its own for each state.
 _TAXI_SAC = {
     **_TABLE_SAC,
     "hidden": (),
@@ -154,8 +160,16 @@ _ROOMS_PPO = {
     "entropy_coef": 0.02,
 }
 _SEEN_PPO = {**_ROOMS_PPO, "backbone": "mlp"}
-# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far, learn much from it.
-_KEYS_PPO = {**_SEEN_PPO, "gamma": 0.997, "gae_lambda": 0.98, "entropy_coef": 0.01, "minibatches": 8}
+# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far, and far enough around
+# that most rollouts have found it. From one that has not, the policy learns noise.
+_KEYS_PPO = {
+    **_SEEN_PPO,
+    "rollout_steps": 256,
+    "minibatches": 32,
+    "gamma": 0.997,
+    "gae_lambda": 0.98,
+    "entropy_coef": 0.01,
+}
 # A cue pays only together with what stands at the end: the critic must learn both from what little there is,
 # while the policy still tries everything.
 _CUE_PPO = {**_ROOMS_PPO, "epochs": 10, "entropy_coef": 0.05}
@@ -212,13 +226,13 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("rainbow", CLIFF): (200_000, _CLIFF_RAINBOW),
     ("reinforce", CLIFF): (1_024_000, _CLIFF_REINFORCE),
     ("sac", CLIFF): (150_400, _CLIFF_SAC),
-    ("a2c", TAXI): (3_072_000, _TAXI_A2C),
+    ("a2c", TAXI): (1_536_000, _TAXI_A2C),
     ("dqn", TAXI): (450_560, _TAXI_DQN),
-    ("ppo", TAXI): (3_072_000, _TAXI_PPO),
+    ("ppo", TAXI): (1_228_800, _TAXI_PPO),
     ("pqn", TAXI): (1_536_000, _LAKE_PQN),
     ("rainbow", TAXI): (300_000, _TAXI_RAINBOW),
     ("sac", TAXI): (300_000, _TAXI_SAC),
-    ("reinforce", TAXI): (3_072_000, _TAXI_REINFORCE),
+    ("reinforce", TAXI): (1_536_000, _TAXI_REINFORCE),
     ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
     ("ppo", "FrozenLake-v1"): (614_400, _LAKE_PPO),
     ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
