@@ -160,8 +160,8 @@ _ROOMS_PPO = {
     "entropy_coef": 0.02,
 }
 _SEEN_PPO = {**_ROOMS_PPO, "backbone": "mlp"}
-# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far, and far enough around
-# that most rollouts have found it. From one that has not, the policy learns noise.
+# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far, and let rollouts be
+# large enough to find it. From one that has not, the policy learns noise.
 _KEYS_PPO = {
     **_SEEN_PPO,
     "rollout_steps": 256,
