@@ -148,7 +148,7 @@ _PENDULUM_SAC = {
 # For a backbone with memory. What is to be repeated or filtered is paid at once: the future matters little.
 _MEMORY_PPO = {"num_envs": 32, "rollout_steps": 32, "learning_rate": 3e-3, "entropy_coef": 0.01}
 _REPEAT_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "gamma": 0.5, "gae_lambda": 0.8}
-_FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50}
+_FILTER_PPO = {**_REPEAT_PPO, "rollout_steps": 50, "entropy_coef": 0.05}
 _FIND_PPO = {**_MEMORY_PPO, "num_envs": 64, "learning_rate": 2e-3, "entropy_coef": 0.02}
 
 # Small grids of symbols are read best one cell at a time, without convolutions.
