@@ -26,7 +26,7 @@ class A2CConfig(ActorCriticConfig):
     rollout_steps: int = 8
     gae_lambda: float = 0.95
     learning_rate: float = 2e-3
-    normalize_advantage: bool = False  # to mean 0 and standard deviation 1 in each batch
+    normalize_advantage: bool = False
 
 
 class A2C(ActorCriticAgent):

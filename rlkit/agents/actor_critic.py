@@ -20,6 +20,7 @@ class ActorCriticConfig(OnPolicyConfig):
     gae_lambda: float = 0.95  # 0: one-step advantages; 1: full returns
     value_coef: float = 0.5  # weight of the value loss
     entropy_coef: float = 0.0  # weight of the entropy bonus
+    normalize_advantage: bool = True  # to mean 0 and standard deviation 1 in each batch that is learned from
     adam_eps: float = 1e-5
 
     def __post_init__(self) -> None:

@@ -48,9 +48,11 @@ class PPO(ActorCriticAgent):
                 action, *rest = b.columns
                 log_prob, h = (b.keep(x) for x in self.head.log_prob_and_entropy(params, action, b.mask))
                 old_log_prob, advantage, target = (b.keep(x) for x in rest)
+                if c.normalize_advantage:
+                    advantage = normalise(advantage)
 
                 l_clip = ppo_clip(
-                    log_prob=log_prob, old_log_prob=old_log_prob, advantage=normalise(advantage), clip=c.clip
+                    log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage, clip=c.clip
                 )
                 l_value, h = value_loss(b.keep(value), target), h.mean()
                 grad_norm = self._descend(l_clip + c.value_coef * l_value - c.entropy_coef * h)

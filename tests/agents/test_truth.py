@@ -47,3 +47,19 @@ def test_time_limits_do_not_lower_the_value(name: str, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(Stepper, "step", wrong)
     assert VALUES[name]() < 0.8 * CONSTANT, "truncation taken for termination would not be noticed"
+
+
+@pytest.mark.parametrize("agent", [PPO, A2C])
+@pytest.mark.parametrize("normalised", [True, False])
+def test_normalised_advantages_that_are_equal_teach_nothing(agent: type[PPO | A2C], normalised: bool) -> None:
+    """In one state with one reward all one-step advantages are the same; no other loss is counted."""
+    norms: list[float] = []
+    agent(
+        "probe/Constant-v0",
+        **FAST,
+        gae_lambda=0.0,
+        value_coef=0.0,
+        rollout_steps=16,
+        normalize_advantage=normalised,
+    ).train(64, callback=lambda _, metrics: norms.append(metrics["grad_norm"]))
+    assert (norms[0] == 0) is normalised
