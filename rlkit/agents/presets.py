@@ -25,8 +25,7 @@ _LAKE_REINFORCE = {**_LAKE_PPO, "learning_rate": 3e-3, "normalize_advantage": Fa
 _LAKE_PQN = {"num_envs": 64, "epsilon_end": 0.1, "lambda_": 0.3}
 
 _CLIFF_PPO = {"num_envs": 64, "rollout_steps": 64, "learning_rate": 2e-3, "normalize_reward": True}
-_CLIFF_A2C = {"num_envs": 128, "learning_rate": 3e-3, "entropy_coef": 0.05}
-_CLIFF_REINFORCE = {
+_CLIFF_A2C = {
     "num_envs": 64,
     "rollout_steps": 32,
     "learning_rate": 2e-3,
@@ -225,7 +224,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", CLIFF): (409_600, _CLIFF_PPO),
     ("pqn", CLIFF): (1_024_000, {"num_envs": 64, "lambda_": 0.3, "epsilon_fraction": 0.6}),
     ("rainbow", CLIFF): (200_000, _CLIFF_RAINBOW),
-    ("reinforce", CLIFF): (1_024_000, _CLIFF_REINFORCE),
+    ("reinforce", CLIFF): (1_024_000, _CLIFF_A2C),
     ("sac", CLIFF): (150_400, _CLIFF_SAC),
     ("a2c", TAXI): (1_536_000, _TAXI_A2C),
     ("dqn", TAXI): (450_560, _TAXI_DQN),
