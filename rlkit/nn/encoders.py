@@ -88,14 +88,12 @@ class Encoder(nn.Module):
         try:
             values = self._values(obs)
             shapes = [tuple(np.shape(value)) for value in values]
-            for leaf, value in zip(self.leaves, values, strict=True):
-                _check_categories(leaf, value)
+            if shapes in (self._shapes, [(*shapes[0][:1], *own) for own in self._shapes]):
+                for leaf, value in zip(self.leaves, values, strict=True):
+                    _check_categories(leaf, value)
+                return shapes != self._shapes
         except (TypeError, LookupError):
             raise ValueError(f"observation {reprlib.repr(obs)} is none of {self.space}") from None
-        if shapes == self._shapes:
-            return False
-        if shapes == [(*shapes[0][:1], *own) for own in self._shapes]:
-            return True
         got, expected = (", ".join(map(str, sizes)) for sizes in (shapes, self._shapes))
         raise ValueError(
             f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"

@@ -352,3 +352,14 @@ def test_without_hidden_layers_features_are_what_is_read(kind: str) -> None:
     features, _ = network(torch.from_numpy(encoder.pack(np.array([4, 0]))), network.initial_state(2), None)
     assert network.n_features == features.shape[1] == 7
     assert torch.equal(features, torch.eye(7)[[4, 0]]) is (kind == "mlp")
+
+
+@pytest.mark.parametrize(
+    ("obs", "message"),
+    [([0, 3], "observation 3 is none of MultiDiscrete"), ([1, 1, 1], r"shape \(3,\) fits neither \(2,\)")],
+)
+def test_what_is_no_row_of_categories_is_named(obs: list[int], message: str) -> None:
+    encoder = Encoder(spaces.MultiDiscrete([2, 3]))
+    assert [encoder.is_batch(np.array(x)) for x in ([1, 2], [[1, 2], [0, 0]])] == [False, True]
+    with pytest.raises(ValueError, match=message):
+        encoder.is_batch(np.array(obs))
