@@ -33,8 +33,8 @@ _CLIFF_A2C = {
     "normalize_reward": True,
 }
 
-# Putting down a passenger costs 10 almost everywhere: a network that has learned this everywhere gives it no
-# probability where it pays, and then learns as slowly. A linear policy has weights of its own for each state.
+# Putting down a passenger costs 10 almost everywhere. A network that has learned this hardly tries it where it
+# pays; a linear policy has weights of its own for each state.
 _TAXI_A2C = {
     "hidden": (),
     "num_envs": 128,
@@ -231,8 +231,8 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", TAXI): (1_228_800, _TAXI_PPO),
     ("pqn", TAXI): (1_536_000, _LAKE_PQN),
     ("rainbow", TAXI): (300_000, _TAXI_RAINBOW),
-    ("sac", TAXI): (300_000, _TAXI_SAC),
     ("reinforce", TAXI): (1_536_000, _TAXI_REINFORCE),
+    ("sac", TAXI): (300_000, _TAXI_SAC),
     ("dqn", "FrozenLake-v1"): (200_000, _LAKE_DQN),
     ("ppo", "FrozenLake-v1"): (614_400, _LAKE_PPO),
     ("dqn", "CartPole-v1"): (50_000, _CARTPOLE_DQN),
