@@ -33,8 +33,8 @@ _CLIFF_A2C = {
     "normalize_reward": True,
 }
 
-# Putting down a passenger costs 10 almost everywhere. A network that has learned this hardly tries it where it
-# pays; a linear policy has weights of its own for each state.
+# Putting down a passenger costs 10 almost everywhere. A network that has learned this hardly tries it where
+# it pays; a linear policy has weights of its own for each state.
 _TAXI_A2C = {
     "hidden": (),
     "num_envs": 128,
