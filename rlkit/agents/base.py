@@ -15,7 +15,7 @@ from rlkit.settings import ConfigError, whole
 from ..nn import Discrete, Encoder, Head, State
 from . import environments, saving, storage
 from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, one_thread
+from .devices import choose_device, keep_freed_memory, one_thread
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
 from .errors import NonFiniteError, UnsupportedError
@@ -213,6 +213,7 @@ class Agent(ABC):
             self.early_stopping.waited = 0
         self._ready(horizon - self.steps)
         self.horizon = horizon
+        keep_freed_memory()
         with one_thread():
             while not self.finished:
                 metrics = self._advance()

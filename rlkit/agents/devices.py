@@ -26,6 +26,15 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+def keep_freed_memory() -> None:
+    """Have glibc keep 64 MB of freed memory for what is next, where it would soon give it back to the system.
+
+    It keeps twice as much as the largest block, of at most 32 MB, that it has freed (mallopt(3),
+    M_MMAP_THRESHOLD). To another allocator this is a block that nobody uses.
+    """
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
+
+
 @contextmanager
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Have torch's global generators, from which dropout draws, begin at `seed`; then put them back."""

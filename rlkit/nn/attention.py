@@ -17,7 +17,9 @@ from torch import Generator, Tensor, nn
 
 from .backbones import Backbone, State
 from .init import blank, initialise
+from .layers import Tanh
 from .mlp import MLP
+from .products import Linear, affine
 
 
 class Attention(Backbone):
@@ -64,7 +66,7 @@ class Attention(Backbone):
         for block, memory in zip(self.blocks, memories, strict=True):
             past_and_x = torch.cat([memory, x], 1)
             new_memories.append(past_and_x[:, -self.context :].detach())
-            y = block(pieces(past_and_x, piece, context=self.context), mask, distance)
+            y = block(pieces(past_and_x, context=self.context), mask, distance)
             x = y.unflatten(0, (len(x), -1)).flatten(1, 2)[:, : x.shape[1]]
         n = (x.shape[1] - begin[-1]).clamp(max=self.context)
         return x.transpose(0, 1), (*new_memories, n)
@@ -79,16 +81,17 @@ def episode_begin(reset: Tensor | None, n: Tensor, *, steps: int) -> Tensor:
     return torch.where(reset, now, before).cummax(0).values
 
 
-def pieces(past_and_x: Tensor, length: int, *, context: int) -> Tensor:
+def pieces(past_and_x: Tensor, *, context: int) -> Tensor:
     """Sequences [B, context + T, width] cut up: [B * pieces, context + length, width].
 
-    A piece is `length` steps after the `context` before them; past the end of the last stand zeros. So no
-    step is held against more than 2 context - 1 others, however long the sequence.
+    A piece is `context` steps after as many before them; past the end of the last stand zeros. So no step
+    is held against more than 2 context - 1 others, however long the sequence. A shorter one is one piece.
     """
-    missing = -(past_and_x.shape[1] - context) % length
-    padded = nn.functional.pad(past_and_x, (0, 0, 0, missing))
-    cut: Tensor = padded.unfold(1, context + length, length)  # [B, pieces, width, context + length]
-    return cut.transpose(-1, -2).flatten(0, 1)
+    if past_and_x.shape[1] <= 2 * context:
+        return past_and_x
+    padded = nn.functional.pad(past_and_x, (0, 0, 0, -past_and_x.shape[1] % context))
+    parts = padded.unflatten(1, (-1, context))
+    return torch.cat([parts[:, :-1], parts[:, 1:]], 2).flatten(0, 1)
 
 
 def pieces_of_begin(begin: Tensor, length: int) -> Tensor:
@@ -188,19 +191,20 @@ class Gate(nn.Module):
         self.u = _maps(2, width, bias=False, init=init, generator=generator)
         self.u_h = _maps(1, width, bias=False, init=init, generator=generator)
         self.bias = nn.Parameter(torch.zeros(width))
+        self.tanh = Tanh()
 
     def forward(self, x: Tensor, y: Tensor) -> Tensor:
         """[..., width] of both -> [..., width]."""
-        w_r, w_z, w_h = self.w(y).chunk(3, -1)
-        u_r, u_z = self.u(x).chunk(2, -1)
-        r, z = torch.sigmoid(w_r + u_r), torch.sigmoid(w_z + u_z - self.bias)
-        h = torch.tanh(w_h + self.u_h(r * x))
+        w_r, w_z, w_h = (affine(y, w) for w in self.w.weight.chunk(3))
+        of_r, of_z = self.u.weight.chunk(2)
+        r, z = torch.sigmoid(w_r + affine(x, of_r)), torch.sigmoid(w_z + affine(x, of_z, -self.bias))
+        h = self.tanh(w_h + self.u_h(r * x))
         return torch.lerp(x, h, z)
 
 
 def _maps(n: int, width: int, *, bias: bool = True, init: str, generator: Generator) -> nn.Linear:
     """`n` linear maps of [..., width], initialised one by one, whose results lie side by side."""
-    layer = blank(nn.Linear, width, n * width, bias=bias)
+    layer = blank(Linear, width, n * width, bias=bias)
     for weight in layer.weight.split(width):
         initialise(weight, init, gain=1.0, generator=generator)
     if bias:

@@ -14,6 +14,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 
+from .products import Linear
+
 Layer = TypeVar("Layer", bound=nn.Module)
 
 INITS = ("orthogonal", "xavier", "kaiming", "zero")
@@ -48,7 +50,7 @@ def linear(
     n_in: int, n_out: int, *, gain: float, generator: Generator, init: str = "orthogonal"
 ) -> nn.Linear:
     """A linear layer with the given initial weights, orthogonal as a rule, and zero bias."""
-    layer = blank(nn.Linear, n_in, n_out)
+    layer = blank(Linear, n_in, n_out)
     initialise(layer.weight, init, gain=gain, generator=generator)
     nn.init.zeros_(layer.bias)
     return layer

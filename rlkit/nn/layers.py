@@ -6,22 +6,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 24_576  # numbers, from which on loading compiled loops pays
+MANY = 24_576  # numbers, from which on loading compiled loops pays in learning
+VERY_MANY = 8 * MANY  # and where nothing is learned
 
 
 def for_loops(x: Tensor) -> bool:
     """Whether loops compiled by numba are to compute what is made of `x`: many numbers on a CPU."""
     known = x.device.type == "cpu" and x.dtype == torch.float32
-    return known and x.numel() >= MANY and not torch.compiler.is_compiling()
+    enough = MANY if torch.is_grad_enabled() else VERY_MANY
+    return known and x.numel() >= enough and not torch.compiler.is_compiling()
 
 
 class Tanh(nn.Module):
-    """The hyperbolic tangent; in learning on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
+    """The hyperbolic tangent; on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[...] -> [...]."""
-        learning = torch.is_grad_enabled()  # elsewhere loading them would take longer than is gained
-        if not learning or not for_loops(x):
+        if not for_loops(x):
             return x.tanh()
         y: Tensor = CompiledTanh.apply(x)  # type: ignore[no-untyped-call]
         return y

@@ -4,7 +4,8 @@ import math
 
 import torch
 from torch import Generator, Tensor, nn
-from torch.nn import functional
+
+from .products import affine
 
 
 class NoisyLinear(nn.Module):
@@ -39,8 +40,8 @@ class NoisyLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., n_in] -> [..., n_out]."""
-        mean = functional.linear(x, self.weight, self.bias)
+        mean = affine(x, self.weight, self.bias)
         if self._noise is None:
             return mean
         e_in, e_out = self._noise
-        return torch.addcmul(mean, functional.linear(x * e_in, self.weight_sigma, self.bias_sigma), e_out)
+        return torch.addcmul(mean, affine(x * e_in, self.weight_sigma, self.bias_sigma), e_out)

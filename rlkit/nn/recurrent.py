@@ -15,6 +15,7 @@ from torch.nn.utils.rnn import PackedSequence
 from .backbones import Backbone, State
 from .init import blank, initialise
 from .layers import for_loops
+from .products import affine
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -77,7 +78,7 @@ class Recurrent(Backbone):
 
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         going = x.new_ones(x.shape[:2], dtype=torch.bool) if reset is None else ~reset
-        gates = nn.functional.linear(x, w_ih, b_ih)
+        gates = affine(x, w_ih, b_ih)
         features, last = Scan.apply(self._kind, gates, torch.stack(state), going, w_hh, b_hh)  # type: ignore[no-untyped-call]
         return features, last.unbind(0)
 

@@ -21,12 +21,13 @@ from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .products import outer_sum
 from .tanh import tanh_of
 
 Array = NDArray[Any]
 HALF, ONE = np.float32(0.5), np.float32(1)
 
-compiled = njit(fastmath={"contract"}, error_model="numpy", cache=True)
+compiled = njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
 
 
 @compiled
@@ -197,4 +198,4 @@ class Scan(torch.autograd.Function):
         KERNELS[ctx.kind][1](*(x.numpy() for x in given))
         before = torch.cat([state[:1], out[:-1]]) * going.unsqueeze(-1)
         flat = du.flatten(0, 1)
-        return None, da, d, None, flat.t() @ before.flatten(0, 1), flat.sum(0)
+        return None, da, d, None, outer_sum(flat, before.flatten(0, 1)), flat.sum(0)

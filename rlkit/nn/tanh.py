@@ -28,7 +28,7 @@ def convergent(n: int) -> tuple[Polynomial, Polynomial]:
 _P, _Q = (tuple(np.float32(c) for c in reversed(poly.coef)) for poly in convergent(13))
 
 
-@njit(fastmath={"contract"}, error_model="numpy", cache=True)
+@njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
 def tanh_of(x: Any) -> Any:
     """The hyperbolic tangent of a float32."""
     near = min(max(x, -FAR), FAR)
@@ -41,7 +41,7 @@ def tanh_of(x: Any) -> Any:
     return near * p / q
 
 
-@njit(fastmath={"contract"}, error_model="numpy", cache=True)
+@njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
 def tanh(x: NDArray[Any], y: NDArray[Any]) -> None:
     """Write the hyperbolic tangents of the numbers `x` [N] into `y` [N], both float32."""
     for i in range(len(x)):

@@ -1,4 +1,4 @@
-"""Compiled networks learn what the others learn."""
+"""Compiled networks, and those multiplied by oneDNN, learn what the others learn."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rlkit.agents import DQN, PPO
 from rlkit.agents.neural import NeuralAgent
-from rlkit.nn import layers
+from rlkit.nn import layers, products
 from rlkit.settings import ConfigError
 
 FEW: dict[type[NeuralAgent], dict[str, Any]] = {
@@ -34,6 +34,22 @@ def test_a_rewritten_network_learns_the_same(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(layers, "MANY", 1)
     monkeypatch.setattr(layers.CompiledTanh, "apply", None)
     torch.testing.assert_close(learned(PPO, compiler="aot_eager"), eager, atol=1e-6, rtol=0)
+
+
+@pytest.mark.skipif(not products.ONEDNN, reason="torch was built without oneDNN")
+@pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
+def test_a_network_multiplied_by_onednn_learns_the_same(
+    backbone: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    apply = products.Product.apply
+    monkeypatch.setattr(products.Product, "apply", lambda *given: calls.append(1) or apply(*given))
+    monkeypatch.setattr(products, "MANY", 1 << 40)
+    expected = learned(PPO, backbone=backbone)
+    assert not calls
+    monkeypatch.setattr(products, "MANY", 1)
+    torch.testing.assert_close(learned(PPO, backbone=backbone), expected, atol=1e-5, rtol=0)
+    assert calls
 
 
 def test_control_a_network_that_computes_otherwise_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:

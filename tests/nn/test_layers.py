@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from rlkit.nn import ACTIVATIONS, MLP, linear
 from rlkit.nn.init import INITS, initialise
-from rlkit.nn.layers import MANY, CompiledTanh, Tanh
+from rlkit.nn.layers import MANY, VERY_MANY, CompiledTanh, Tanh
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -48,15 +48,19 @@ def test_tanh_of_many_numbers_is_tanh() -> None:
     torch.testing.assert_close(x.grad, weight * (1 - x.detach().tanh() ** 2), atol=2e-6, rtol=0)
 
 
-def test_tanh_is_compiled_for_many_numbers_that_are_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tanh_is_compiled_for_many_numbers_and_elsewhere_than_in_learning_for_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls: list[int] = []
     monkeypatch.setattr(CompiledTanh, "apply", lambda x: calls.append(x.numel()) or x.tanh())
     with torch.no_grad():
-        Tanh()(torch.zeros(MANY))
+        Tanh()(torch.zeros(VERY_MANY - 1))
     Tanh()(torch.zeros(MANY - 1))
     assert calls == []
     Tanh()(torch.zeros(MANY))
-    assert calls == [MANY]
+    with torch.no_grad():
+        Tanh()(torch.zeros(VERY_MANY))
+    assert calls == [MANY, VERY_MANY]
 
 
 def test_tanh_of_many_numbers_keeps_what_is_not_finite() -> None:
