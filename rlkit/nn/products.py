@@ -1,7 +1,7 @@
-"""Products of matrices in linear layers: on a CPU large ones go to oneDNN, which comes with torch.
+"""Products of matrices in linear layers, with gradients of our own: on a CPU large ones go to oneDNN.
 
-torch's own go to a library that leaves half of the vector unit of some processors unused. What both give
-differs by roundings. Small products, for which a call costs more than is gained, stay torch's own.
+It comes with torch, whose own products go to a library that leaves half of the vector unit of some processors
+unused. What both give differs by roundings.
 """
 
 from typing import Any
@@ -9,40 +9,41 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 2**19  # multiplications, from which on a call of oneDNN pays
+MANY = 2**19  # multiplications, from which on a gradient of our own pays
+VERY_MANY = 2**21  # and from which on oneDNN does, which prepares itself for every new shape
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-
-
-def for_onednn(x: Tensor, weight: Tensor) -> bool:
-    """Whether oneDNN is to multiply the rows `x` [..., n] by `weight` [m, n]."""
-    known = ONEDNN and x.device.type == "cpu" and x.dtype == torch.float32 == weight.dtype
-    return known and x.numel() * weight.shape[0] >= MANY and not torch.compiler.is_compiling()
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + b of rows [..., n] with a weight [m, n] and bias [m]: [..., m]."""
-    if not for_onednn(x, weight):
+    if x.device.type != "cpu" or x.numel() * weight.shape[0] < MANY or torch.compiler.is_compiling():
         return nn.functional.linear(x, weight, bias)
-    y: Tensor = Product.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    y: Tensor = Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
+    return y
+
+
+def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The same without a gradient."""
+    known = ONEDNN and x.dtype == torch.float32 == weight.dtype
+    if not known or x.numel() * weight.shape[0] < VERY_MANY:
+        return nn.functional.linear(x, weight, bias)
+    y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return y
 
 
 def outer_sum(g: Tensor, x: Tensor) -> Tensor:
     """The sum of the outer products of rows [N, m] and [N, n]: [m, n]. The fewer columns are faster first."""
-    if g.shape[1] > x.shape[1]:
-        return outer_sum(x, g).t()
-    return affine(g.t(), x.t())
+    return multiply(g.t(), x.t()) if g.shape[1] <= x.shape[1] else multiply(x.t(), g.t()).t()
 
 
-class Product(torch.autograd.Function):
-    """A linear layer by oneDNN."""
+class Affine(torch.autograd.Function):
+    """W x + b and its gradients."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """W x + b."""
         ctx.save_for_backward(x, weight)
-        y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
-        return y
+        return multiply(x, weight, bias)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -51,7 +52,7 @@ class Product(torch.autograd.Function):
         of_x, of_weight, of_bias = ctx.needs_input_grad
         rows = g.flatten(0, -2)
         return (
-            affine(g, weight.t()) if of_x else None,
+            multiply(g, weight.t()) if of_x else None,
             outer_sum(rows, x.flatten(0, -2)) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )
