@@ -28,12 +28,14 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 from rlkit.agents import AGENTS, Agent, default_steps
+from rlkit.nn.products import multiply
 
 SOLVED, EVERY, EPISODES = 475.0, 5_000, 100
 CARTPOLE, GRID = "CartPole-v1", "rlkit/GridWorld-v0"
 MEMORIES = ("gru", "lstm", "attention")
 SAME: dict[str, Any] = {"num_envs": 64, "rollout_steps": 128, "epochs": 4, "minibatches": 4}
 ITERATION = 64 * 128
+ROUND = 8 * ITERATION  # where steps that only begin an episode are none, a training ends in a short iteration
 
 Runs: TypeAlias = list[tuple[float, int]]  # seconds and steps; NaN where it was not solved
 
@@ -173,10 +175,10 @@ def shown(runs: Runs) -> str:
 
 
 def our_rate(env_id: str, backbone: str) -> Callable[[], float]:
-    """What measures the steps a second of one more iteration of rlkit's PPO."""
+    """What measures the steps a second of a round of rlkit's PPO."""
     config = AGENTS["ppo"].Config().replace({**SAME, "backbone": backbone})
     agent = AGENTS["ppo"](env_id, config=config)
-    return lambda: per_second(lambda: agent.train(ITERATION))
+    return lambda: per_second(lambda: agent.train(ROUND))
 
 
 def peer_rate(env_id: str, backbone: str) -> Callable[[], float]:
@@ -192,13 +194,13 @@ def peer_rate(env_id: str, backbone: str) -> Callable[[], float]:
         policy_kwargs={"net_arch": [64, 64], **widths},
         device="cpu",
     )
-    return lambda: per_second(lambda: model.learn(ITERATION, reset_num_timesteps=False))
+    return lambda: per_second(lambda: model.learn(ROUND, reset_num_timesteps=False))
 
 
-def per_second(iteration: Callable[[], object]) -> float:
+def per_second(learn: Callable[[], object]) -> float:
     begin = time.perf_counter()
-    iteration()
-    return ITERATION / (time.perf_counter() - begin)
+    learn()
+    return ROUND / (time.perf_counter() - begin)
 
 
 def stepping(rounds: int) -> list[str]:
@@ -252,11 +254,11 @@ def floor_rate(agent: Agent) -> float:
 
 
 def sgemm_rate(n: int = 1024, seconds: float = 1.0) -> float:
-    """Floating-point operations a second of a large product of matrices."""
+    """Floating-point operations a second of a large product of matrices, by what multiplies fastest."""
     a = torch.rand(n, n)
     begin, count = time.perf_counter(), 0
     while time.perf_counter() - begin < seconds:
-        a @ a
+        multiply(a, a)
         count += 1
     return 2 * n**3 * count / (time.perf_counter() - begin)
 

@@ -25,7 +25,7 @@ from unittest.mock import patch
 from rich.console import Console
 from rich.live import Live
 
-from benchmarks.agents import CARTPOLE, GRID, ITERATION, floor_rate, per_second, run
+from benchmarks.agents import CARTPOLE, GRID, ITERATION, ROUND, floor_rate, per_second, run
 from rlkit import report
 from rlkit import train as training
 from rlkit.agents import AGENTS
@@ -42,11 +42,11 @@ Curve = list[tuple[int, float]]
 
 
 def ppo_rate(env_id: str, repeats: int, **settings: Any) -> tuple[float, float]:
-    """Steps a second of iterations that follow a first one, the best of them; and the floor."""
+    """Steps a second of rounds that follow a first iteration, the best of them; and the floor."""
     config = AGENTS["ppo"].Config().replace({"epochs": 4, "minibatches": 4, **settings})
     agent = AGENTS["ppo"](env_id, config=config)
     agent.train(ITERATION)
-    rate = max(per_second(lambda: agent.train(ITERATION)) for _ in range(repeats))
+    rate = max(per_second(lambda: agent.train(ROUND)) for _ in range(repeats))
     return rate, floor_rate(agent)
 
 
