@@ -47,7 +47,7 @@ class A2C(ActorCriticAgent):
 
         l_policy = policy_gradient(log_prob=log_prob, advantage=advantage)
         l_value, h = value_loss(b.keep(value), target), h.mean()
-        grad_norm = self._descend(l_policy + c.value_coef * l_value - c.entropy_coef * h)
+        grad_norm = self._descend(self._loss(l_policy, l_value, h))
         return {
             "policy_loss": l_policy.item(),
             "value_loss": l_value.item(),

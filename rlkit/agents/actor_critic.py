@@ -88,6 +88,12 @@ class ActorCriticAgent(OnPolicyAgent):
         log_prob, _ = self.head.log_prob_and_entropy(rollout.params, rollout.action, mask)
         return batch_of(rollout, rollout.action, log_prob, advantage, target)
 
+    def _loss(self, l_policy: Tensor, l_value: Tensor, h: Tensor) -> Tensor:
+        """L_policy + c_v L_value - c_e H, without a gradient of the entropy that would be 0."""
+        c = self.config
+        loss = l_policy + c.value_coef * l_value
+        return loss - c.entropy_coef * h if c.entropy_coef else loss
+
     def initial_state(self, batch: int) -> State:
         """The actor's state at the start of episodes."""
         return self.network.actor.initial_state(batch)

@@ -55,7 +55,7 @@ class PPO(ActorCriticAgent):
                     log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage, clip=c.clip
                 )
                 l_value, h = value_loss(b.keep(value), target), h.mean()
-                grad_norm = self._descend(l_clip + c.value_coef * l_value - c.entropy_coef * h)
+                grad_norm = self._descend(self._loss(l_clip, l_value, h))
 
         kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob)
         return {

@@ -10,11 +10,14 @@ MANY = 24_576  # numbers, from which on loading compiled loops pays in learning
 VERY_MANY = 8 * MANY  # and where nothing is learned
 
 
+def eager_on_cpu(x: Tensor) -> bool:
+    """Whether `x` is float32 on a CPU, and no compiler of torch is reading what becomes of it."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.compiler.is_compiling()
+
+
 def for_loops(x: Tensor) -> bool:
     """Whether loops compiled by numba are to compute what is made of `x`: many numbers on a CPU."""
-    known = x.device.type == "cpu" and x.dtype == torch.float32
-    enough = MANY if torch.is_grad_enabled() else VERY_MANY
-    return known and x.numel() >= enough and not torch.compiler.is_compiling()
+    return x.numel() >= (MANY if torch.is_grad_enabled() else VERY_MANY) and eager_on_cpu(x)
 
 
 class Tanh(nn.Module):

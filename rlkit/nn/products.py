@@ -9,23 +9,25 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-MANY = 2**19  # multiplications, from which on a gradient of our own pays
-VERY_MANY = 2**21  # and from which on oneDNN does, which prepares itself for every new shape
+from .layers import eager_on_cpu
+
+MANY = 2**21  # multiplications, from which on oneDNN pays, which prepares itself for every new shape
+FEW, MANY_OF_FEW = 16, 2**17  # numbers that a layer reads, and from where on the order in its gradient pays
 ONEDNN = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + b of rows [..., n] with a weight [m, n] and bias [m]: [..., m]."""
-    if x.device.type != "cpu" or x.numel() * weight.shape[0] < MANY or torch.compiler.is_compiling():
+    m, n = weight.shape
+    if x.numel() * m < (MANY if n >= FEW else MANY_OF_FEW) or not eager_on_cpu(x):
         return nn.functional.linear(x, weight, bias)
     y: Tensor = Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return y
 
 
 def multiply(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The same without a gradient."""
-    known = ONEDNN and x.dtype == torch.float32 == weight.dtype
-    if not known or x.numel() * weight.shape[0] < VERY_MANY:
+    """The same on a CPU, of float32, without a gradient."""
+    if not ONEDNN or x.numel() * weight.shape[0] < MANY:
         return nn.functional.linear(x, weight, bias)
     y: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
     return y

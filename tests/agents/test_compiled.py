@@ -44,11 +44,12 @@ def test_a_network_multiplied_by_onednn_learns_the_same(
     calls = []
     apply = products.Affine.apply
     monkeypatch.setattr(products.Affine, "apply", lambda *given: calls.append(1) or apply(*given))
-    monkeypatch.setattr(products, "MANY", 1 << 40)
+    for threshold in ("MANY", "MANY_OF_FEW"):
+        monkeypatch.setattr(products, threshold, 1 << 40)
     expected = learned(PPO, backbone=backbone)
     assert not calls
-    monkeypatch.setattr(products, "MANY", 1)
-    monkeypatch.setattr(products, "VERY_MANY", 1)
+    for threshold in ("MANY", "MANY_OF_FEW"):
+        monkeypatch.setattr(products, threshold, 1)
     torch.testing.assert_close(learned(PPO, backbone=backbone), expected, atol=1e-5, rtol=0)
     assert calls
 

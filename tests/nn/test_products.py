@@ -5,9 +5,9 @@ import torch
 from torch import Tensor
 
 from rlkit.nn import linear, products
-from rlkit.nn.products import MANY, VERY_MANY, affine, outer_sum
+from rlkit.nn.products import MANY, MANY_OF_FEW, affine, outer_sum
 
-SIZES = [((256, 64), 64), ((16, 128, 4), 64), ((8, 256, 64), 6), ((2, 1, 600, 33), 17)]
+SIZES = [((512, 64), 64), ((16, 128, 4), 64), ((8, 512, 64), 16), ((2, 1, 2000, 33), 17)]
 BY = pytest.mark.parametrize(
     "onednn",
     [False, pytest.param(True, marks=pytest.mark.skipif(not products.ONEDNN, reason="torch has none"))],
@@ -44,14 +44,16 @@ def check(rows: tuple[int, ...], m: int, *, bias: bool) -> None:
 def test_a_layer_and_its_gradients_are_those_of_float64(
     rows: tuple[int, ...], m: int, bias: bool, onednn: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(products, "VERY_MANY", 1 if onednn else 1 << 40)
+    monkeypatch.setattr(products, "ONEDNN", onednn)
+    monkeypatch.setattr(products, "MANY", 1)
     check(rows, m, bias=bias)
 
 
 @BY
 @pytest.mark.parametrize(("m", "n"), [(64, 8), (8, 64), (3, 2)])
 def test_the_sum_of_outer_products(m: int, n: int, onednn: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(products, "VERY_MANY", 1 if onednn else 1 << 40)
+    monkeypatch.setattr(products, "ONEDNN", onednn)
+    monkeypatch.setattr(products, "MANY", 1)
     g, x = normal(1500, m), normal(1500, n, seed=1)
     expected = torch.einsum("ri,rj->ij", g.double(), x.double())
     torch.testing.assert_close(outer_sum(g, x).double(), expected, rtol=1e-5, atol=2e-4)
@@ -63,23 +65,27 @@ def test_a_wrong_gradient_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
         check(*SIZES[0], bias=True)
 
 
-def test_small_products_stay_with_torch() -> None:
-    layer = linear(64, 64, gain=1.0, generator=torch.Generator())
+def test_what_is_large_has_gradients_of_our_own() -> None:
+    wide = linear(64, 64, gain=1.0, generator=torch.Generator())
     rows = MANY // 64**2
-    assert own(layer(normal(rows, 64)))
-    assert not own(layer(normal(rows - 1, 64)))
+    assert own(wide(normal(rows, 64)))
+    assert not own(wide(normal(rows - 1, 64)))
+    few = linear(4, 64, gain=1.0, generator=torch.Generator())
+    rows = MANY_OF_FEW // (4 * 64)
+    assert own(few(normal(rows, 4)))
+    assert not own(few(normal(rows - 1, 4)))
+    assert not own(few.double()(normal(rows, 4).double()))
 
 
 @pytest.mark.skipif(not products.ONEDNN, reason="torch was built without oneDNN")
-def test_onednn_multiplies_only_what_is_large_and_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_onednn_multiplies_only_what_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
     monkeypatch.setattr(
         torch.ops.mkldnn, "_linear_pointwise", lambda x, w, b, *rest: calls.append(len(x)) or x @ w.T + b
     )
     layer = linear(64, 64, gain=1.0, generator=torch.Generator())
-    rows = VERY_MANY // 64**2
+    rows = MANY // 64**2
     with torch.inference_mode():
         layer(normal(rows - 1, 64))
-        layer.double()(normal(rows, 64).double())
-        layer.float()(normal(rows, 64))
+        layer(normal(rows, 64))
     assert calls == [rows]
