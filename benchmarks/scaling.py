@@ -138,7 +138,7 @@ def draw(panels: dict[str, dict[str, Curve]]) -> None:
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(color="0.92")
         axes.set_axisbelow(True)
-        axes.legend(frameon=False)
+        axes.legend(frameon=False, ncols=4, loc="lower left", bbox_to_anchor=(0, 1))
     figure.savefig(PICTURE, metadata={"Date": None})
 
 
