@@ -28,7 +28,7 @@ TUNINGS: dict[str, Tuning] = {
     "pqn": Tuning(_SMALL | {"rollout_steps": 16, "norm": "none"}, times=2),
     "ppo": Tuning(_POLICY | {"rollout_steps": 16, "minibatches": 2}),
     "rainbow": Tuning(_DQN | {"v_min": -6.0, "v_max": 12.0, "learning_rate": 3e-3}, times=2),
-    "reinforce": Tuning(_POLICY | {"learning_rate": 1.5e-2, "rollout_steps": 4}, times=2),
+    "reinforce": Tuning(_POLICY | {"rollout_steps": 4}, times=2),
     "sac": Tuning(_REPLAY | {"target_rate": 0.05}),
     **{name: Tuning(_TABLE) for name in TABULAR},
 }
