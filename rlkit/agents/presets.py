@@ -24,12 +24,11 @@ _LAKE_PPO = {**_LAKE_A2C, "rollout_steps": 64, "learning_rate": 1e-3}
 _LAKE_REINFORCE = {**_LAKE_PPO, "learning_rate": 3e-3, "normalize_advantage": False}
 _LAKE_PQN = {"num_envs": 64, "epsilon_end": 0.1, "lambda_": 0.3}
 
-_CLIFF_PPO = {"num_envs": 64, "rollout_steps": 64, "learning_rate": 2e-3, "normalize_reward": True}
-_CLIFF_A2C = {
+_CLIFF = {
     "num_envs": 64,
     "rollout_steps": 32,
     "learning_rate": 2e-3,
-    "entropy_coef": 0.05,
+    "entropy_coef": 0.1,
     "normalize_reward": True,
 }
 
@@ -219,12 +218,12 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("rainbow", LAKE): (100_000, _LAKE_RAINBOW),
     ("reinforce", LAKE): (1_024_000, _LAKE_REINFORCE),
     ("sac", LAKE): (100_000, _LAKE_SAC),
-    ("a2c", CLIFF): (1_024_000, _CLIFF_A2C),
+    ("a2c", CLIFF): (1_024_000, _CLIFF),
     ("dqn", CLIFF): (200_000, _LAKE_DQN),
-    ("ppo", CLIFF): (409_600, _CLIFF_PPO),
+    ("ppo", CLIFF): (409_600, _CLIFF),
     ("pqn", CLIFF): (1_024_000, {"num_envs": 64, "lambda_": 0.3, "epsilon_fraction": 0.6}),
     ("rainbow", CLIFF): (200_000, _CLIFF_RAINBOW),
-    ("reinforce", CLIFF): (1_024_000, _CLIFF_A2C),
+    ("reinforce", CLIFF): (1_024_000, _CLIFF),
     ("sac", CLIFF): (150_400, _CLIFF_SAC),
     ("a2c", TAXI): (1_536_000, _TAXI_A2C),
     ("dqn", TAXI): (450_560, _TAXI_DQN),
