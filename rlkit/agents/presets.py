@@ -127,7 +127,13 @@ _CARTPOLE_DQN = {
     "n_step": 3,
     "schedule": "linear",
 }
-_ACROBOT_PPO = {"num_envs": 32, "rollout_steps": 64, "learning_rate": 2e-3, "normalize_obs": True}
+_ACROBOT_PPO = {
+    "num_envs": 32,
+    "rollout_steps": 64,
+    "learning_rate": 2e-3,
+    "entropy_coef": 0.01,
+    "normalize_obs": True,
+}
 _MOUNTAIN_CAR_PPO = {
     "num_envs": 16,
     "rollout_steps": 64,
