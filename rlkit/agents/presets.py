@@ -164,13 +164,15 @@ _ROOMS_PPO = {
     "entropy_coef": 0.02,
 }
 _SEEN_PPO = {**_ROOMS_PPO, "backbone": "mlp"}
-# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far. A rollout that has
-# not found it says nothing, and must not be made to look as if it did by normalising its advantages.
+# One episode in fifty finds the goal by chance, hundreds of steps after the key: see far, and collect long
+# enough that several do. A rollout that has not found it says nothing, and must not be made to look as if it
+# did by normalising its advantages.
 _KEYS_PPO = {
     **_SEEN_PPO,
+    "rollout_steps": 256,
     "gamma": 0.997,
     "gae_lambda": 0.98,
-    "minibatches": 8,
+    "minibatches": 32,
     "entropy_coef": 0.001,
     "normalize_advantage": False,
     "normalize_reward": True,
