@@ -4,7 +4,8 @@
 number of environments, the width of the network and the length of sequences, beside a floor of floating-point
 operations; and the memory of DQN against the size of its replay, beside the bytes that have to be kept. It
 draws docs/scaling.svg. `overhead` is where the time of `rlkit train` goes, and `startup` how long it takes to
-show a first step. One thread; of repeated measurements the best, since the machine may be doing other work.
+show a first step. One thread where two are not named; of repeated measurements the best, since the machine
+may be doing other work.
 """
 
 from __future__ import annotations
@@ -66,8 +67,9 @@ def curves(repeats: int) -> dict[str, dict[str, Curve]]:
             own = {"num_envs": n, "rollout_steps": ITERATION // n, "hidden": (64, 64)}
             measure("environments", env_id, n, env_id, floor=env_id == CARTPOLE, **own)
     for width in WIDTHS:
-        own = {"num_envs": 64, "rollout_steps": 128, "hidden": (width, width)}
-        measure("width of both layers", CARTPOLE, width, CARTPOLE, floor=True, **own)
+        for threads, curve in ((1, CARTPOLE), (2, "on two threads")):
+            own = {"num_envs": 64, "rollout_steps": 128, "hidden": (width, width), "threads": threads}
+            measure("width of both layers", curve, width, CARTPOLE, floor=threads == 1, **own)
     for length in LENGTHS:
         for backbone in ("mlp", "gru", "lstm", "attention"):
             own = {"num_envs": ITERATION // length, "rollout_steps": length, "backbone": backbone}

@@ -15,7 +15,7 @@ from rlkit.settings import ConfigError, whole
 from ..nn import Discrete, Encoder, Head, State
 from . import environments, saving, storage
 from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, keep_freed_memory, one_thread
+from .devices import choose_device, cpu_threads, keep_freed_memory
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
 from .errors import NonFiniteError, UnsupportedError
@@ -214,12 +214,17 @@ class Agent(ABC):
         self._ready(horizon - self.steps)
         self.horizon = horizon
         keep_freed_memory()
-        with one_thread():
+        with cpu_threads(self.threads):
             while not self.finished:
                 metrics = self._advance()
                 if callback is not None:
                     callback(self, metrics)
         return self
+
+    @property
+    def threads(self) -> int:
+        """Of the CPU, to compute on."""
+        return 1
 
     @property
     def finished(self) -> bool:
@@ -360,7 +365,7 @@ class Agent(ABC):
             self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs, device=self.device
         )
         try:
-            with one_thread():
+            with cpu_threads(self.threads):
                 return evaluate_on(
                     self, env, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps
                 )

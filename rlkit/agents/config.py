@@ -9,6 +9,7 @@ from .errors import StepsError
 from .optimization import OPTIMIZERS, SCHEDULES
 
 MAX_NUM_ENVS = 2**20
+MAX_THREADS = 2**10
 MAX_SEED = 2**62  # environment i of a vector gets the seed plus i, which must stay an int64
 
 
@@ -62,11 +63,13 @@ class NeuralConfig(AgentConfig, NetworkConfig):
     normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
     normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
     monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
+    threads: int = 1  # of the CPU; more are faster where layers have hundreds of units, or convolutions
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of(OPTIMIZERS, "optimizer")
         self._positive("adam_eps", "max_grad_norm")
+        self._within(1, MAX_THREADS, "threads")
         self._at_least(0, "l1", "l2")
 
 

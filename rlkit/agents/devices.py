@@ -16,10 +16,10 @@ MEASURED = 1.0  # seconds of learning on each device
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Small networks are faster on one thread, and the same seed gives the same sums."""
+def cpu_threads(count: int) -> Iterator[None]:
+    """Compute on so many threads: with the same seed and as many the sums are the same."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count)
     try:
         yield
     finally:

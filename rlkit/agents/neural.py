@@ -19,6 +19,11 @@ class NeuralAgent(Agent):
     config: NeuralConfig
     descents: dict[str, Descent]
 
+    @property
+    def threads(self) -> int:
+        """As configured."""
+        return self.config.threads
+
     def _prepare(self) -> None:
         super()._prepare()
         self.statistics = Statistics(self.config, self.encoder).to(self.device)

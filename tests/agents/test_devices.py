@@ -3,11 +3,13 @@
 import platform
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 import torch
 
 from rlkit.agents import PPO, devices
+from rlkit.settings import ConfigError
 
 
 def agents(fast: str) -> dict[str, PPO]:
@@ -34,6 +36,31 @@ def test_the_faster_device_is_chosen(fast: str, monkeypatch: pytest.MonkeyPatch)
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.faster({}.__getitem__) == ("cpu", "there is no GPU")
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_an_agent_computes_on_as_many_threads_as_configured(threads: int) -> None:
+    wide: dict[str, Any] = {"num_envs": 64, "rollout_steps": 64, "hidden": (256, 256), "evaluate_every": 4096}
+    seen: list[int] = []
+    learned: list[torch.Tensor] = []
+    before = torch.get_num_threads()
+    for count in (threads, threads, 1):
+        agent = PPO("CartPole-v1", device="cpu", threads=count, **wide)
+        policy = agent.network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
+        agent.train(8192)
+        agent.evaluate(2)
+        policy.remove()
+        assert set(seen) == {count}
+        seen.clear()
+        learned.append(torch.cat([p.detach().flatten() for p in agent.network.parameters()]))
+    assert torch.get_num_threads() == before
+    assert torch.equal(learned[0], learned[1])
+    torch.testing.assert_close(learned[0], learned[2], atol=1e-4, rtol=0)
+
+
+def test_an_impossible_number_of_threads_is_named() -> None:
+    with pytest.raises(ConfigError, match="threads must be from 1 to 1024, got 0"):
+        PPO("CartPole-v1", threads=0)
 
 
 FAULTS = """
