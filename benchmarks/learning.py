@@ -205,14 +205,14 @@ def write(records: dict[str, dict[str, Any]]) -> None:
 def row(task: Task, runs: list[dict[str, Any]]) -> tuple[str, ...]:
     """The cells of a task."""
     scores = [round(run["score"], 6) for run in runs]
-    summary = [(x, f"{x:.4g}") for x in (statistics.median(scores), min(scores))]
+    goal, *summary = (f"{x:.4g}" for x in (task.goal, statistics.median(scores), min(scores)))
     return (
         task.env_id,
         " ".join([task.agent, *(f"{k}={v}".removeprefix("backbone=") for k, v in task.settings.items())]),
         f"{AGENTS[task.agent].configure(task.env_id, task.settings).gamma:g}",
         f"{runs[0]['steps']:,}",
-        f"{task.goal:.4g}",
-        *(shown if x >= task.goal - 0.005 else f"**{shown}**" for x, shown in summary),
+        goal,
+        *(shown if float(shown) >= float(goal) else f"**{shown}**" for shown in summary),
         ", ".join(f"{score:.4g}" for score in scores),
         f"{statistics.median(run['seconds'] for run in runs):.3g}",
     )
