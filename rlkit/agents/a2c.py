@@ -10,8 +10,9 @@ for what lies beyond a time limit or the end of the rollout.
 from dataclasses import dataclass
 from typing import ClassVar
 
+from torch import Tensor
+
 from .actor_critic import ActorCriticAgent, ActorCriticConfig
-from .base import Metrics
 from .config import AgentConfig
 from .losses import policy_gradient, value_loss
 from .ppo import normalise
@@ -36,7 +37,7 @@ class A2C(ActorCriticAgent):
     Config: ClassVar[type[AgentConfig]] = A2CConfig
     config: A2CConfig
 
-    def _update(self, batch: Batch) -> Metrics:
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
         c, b = self.config, batch
         params, value = self.network(b.obs, b.state, b.reset)
         action, _, *rest = b.columns
@@ -48,12 +49,7 @@ class A2C(ActorCriticAgent):
         l_policy = policy_gradient(log_prob=log_prob, advantage=advantage)
         l_value, h = value_loss(b.keep(value), target), h.mean()
         grad_norm = self._descend(self._loss(l_policy, l_value, h))
-        return {
-            "policy_loss": l_policy.item(),
-            "value_loss": l_value.item(),
-            "entropy": h.item(),
-            "grad_norm": grad_norm.item(),
-        }
+        return {"policy_loss": l_policy, "value_loss": l_value, "entropy": h, "grad_norm": grad_norm}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,7 +47,6 @@ class NeuralAgent(Agent):
             descent.rate = rate
         with seeded(self._stream("dropout", self.steps), self.device):
             metrics = self._iterate(budget)
-        self.statistics.update()
         watched = {} if self.monitor is None else self.monitor.metrics()
         return {**metrics, "learning_rate": rate, **watched}
 

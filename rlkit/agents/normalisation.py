@@ -48,9 +48,9 @@ class Moments(nn.Module):
         m2 = (weight * (x - mean).square()).sum(0)
         total = self.count + n
         delta, share = mean - self.mean, n / total.clamp(min=1)
-        self.mean = self.mean + delta * share
-        self.m2 = self.m2 + m2 + delta.square() * self.count * share
-        self.count = total
+        self.mean.add_(delta * share)
+        self.m2.add_(m2).add_(delta.square() * self.count * share)
+        self.count.copy_(total)
 
     def scale(self) -> Tensor:
         """1 / standard deviation [*shape]; 1 where nothing has varied yet."""
@@ -79,7 +79,8 @@ class NormalisingEncoder(Encoder):
 
     def read(self, moments: Moments) -> None:
         """Normalise by these from now on."""
-        self._mean, self._scale = moments.mean.float(), moments.scale().float()
+        self.get_buffer("_mean").copy_(moments.mean)
+        self.get_buffer("_scale").copy_(moments.scale())
 
     def split(self, packed: Tensor) -> list[Tensor]:
         """The packed observations of every leaf, numbers normalised."""
@@ -123,7 +124,7 @@ class Statistics(nn.Module):
         if self.obs is not None:
             self._unread.append((obs, step.valid))
         if self.returns is not None:
-            self.ongoing = self._gamma * self.ongoing.masked_fill(reset, 0) + step.reward
+            self.ongoing.masked_fill_(reset, 0).mul_(self._gamma).add_(step.reward)
             self.returns.add(self.ongoing, step.valid)
 
     @torch.no_grad()

@@ -79,16 +79,15 @@ class OffPolicyAgent(NeuralAgent):
         c, before = self.config, self.steps
         self._collect(min(c.train_every, budget), budget)
         starts = self.begun + c.learning_starts
-        if self.steps < starts or not self.replay.ready:
-            return {}
-        before = max(before, starts)
-        updates = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
-        self._before_updates(before)
         metrics: dict[str, Tensor] = {}
-        self.network.train()
-        for _ in range(updates):
-            metrics = self._update()
-        self.network.eval()
+        if self.steps >= starts and self.replay.ready:
+            before = max(before, starts)
+            self._before_updates(before)
+            self.network.train()
+            for _ in range(int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)):
+                metrics = self._update()
+            self.network.eval()
+        self.statistics.update()
         return {name: value.item() for name, value in metrics.items()}
 
     @torch.inference_mode()

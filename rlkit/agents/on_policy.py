@@ -1,18 +1,21 @@
 """Learning from rollouts of the present policy: what REINFORCE, A2C, PPO and PQN share."""
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from ..nn import State
 from .base import Metrics
+from .captured import Captured
 from .config import NeuralConfig
 from .neural import NeuralAgent
 from .returns import gae
 from .rollout import Batch, Final, Rollout, collect
+from .torch_stepper import TorchStepper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +24,7 @@ class OnPolicyConfig(NeuralConfig):
 
     rollout_steps: int = 128  # steps of each environment before an update
     schedule: str = "linear"
+    capture: bool = True  # on a GPU, replay iterations from a CUDA graph where the environment allows it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -37,14 +41,46 @@ class OnPolicyAgent(NeuralAgent):
         """The steps of a rollout with what belongs to each."""
 
     @abstractmethod
-    def _update(self, batch: Batch) -> Metrics:
-        """Learn from a batch."""
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
+        """Learn from a batch; figures of the last step."""
 
     def _begin(self) -> None:
         c = self.config
         self.rows = max(1, c.num_envs * c.rollout_steps // self.stepper.num_envs)
+        self.whole = self.rows * self.stepper.num_envs
+        can = c.capture and self.monitor is None and self.stepper.can_be_captured(self.rows)
+        self._replayed = Captured(self._whole, self) if can else None
 
     def _iterate(self, budget: int) -> Metrics:
+        if self._replayed is None or budget < self.whole:
+            taken, figures = self._iteration(budget)
+        else:
+            self._on_device.read()
+            taken, figures, unread = self._replayed()
+            self._on_device.recount(unread)
+        self.steps += taken
+        return {name: x.item() for name, x in figures.items()}
+
+    @property
+    def _on_device(self) -> TorchStepper:
+        """The stepper, where its steps can be captured."""
+        return cast(TorchStepper, self.stepper)
+
+    def _whole(self) -> tuple[int, dict[str, Tensor], Any]:
+        """An iteration that is not cut short, and what is to be read of the episodes that ended in it."""
+        return (*self._iteration(self.whole), self._on_device.unread)
+
+    def held(self) -> dict[str, Tensor]:
+        """The tensors that change with an iteration and are bound anew."""
+        return {**self._on_device.held(), **{f"state/{i}": part for i, part in enumerate(self.state)}}
+
+    def hold(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on with these in place of `held`."""
+        self._on_device.hold(tensors)
+        self.state = tuple(tensors[f"state/{i}"] for i in range(len(self.state)))
+
+    def _iteration(self, budget: int) -> tuple[int, dict[str, Tensor]]:
+        """Take at most `budget` steps and learn from them; how many they were, and figures."""
         rollout, self.state, taken = collect(
             self.stepper,
             self._scores,
@@ -54,13 +90,13 @@ class OnPolicyAgent(NeuralAgent):
             state=self.state,
             generator=self.generator,
         )
-        self.steps += taken
         with torch.no_grad():
             batch = self._batch(rollout)
         self.network.train()
-        metrics = self._update(batch)
+        figures = {name: x.detach() for name, x in self._update(batch).items()}
         self.network.eval()
-        return metrics
+        self.statistics.update()
+        return taken, figures
 
     def _returns(
         self,
@@ -72,7 +108,7 @@ class OnPolicyAgent(NeuralAgent):
         """(advantages, lambda-returns) [T, B], where `value_of` (obs, state, reset, mask) gives V."""
 
         def of_final(final: Final) -> Tensor:
-            going_on = torch.zeros_like(final.where, dtype=torch.bool)
+            going_on = torch.zeros_like(final.at, dtype=torch.bool)
             return value_of(final.obs, final.state, going_on, final.mask)
 
         value = value_of(r.obs, r.state, r.reset, r.mask)

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +39,26 @@ def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tens
     return total
 
 
+class Number:
+    """An attribute that is a number; once it is a tensor, as on a GPU, other numbers are written into that.
+
+    So what is replayed there (captured.py) reads the number of the day.
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, holder: Any, owner: type | None = None) -> Any:
+        return holder.__dict__[self._name]
+
+    def __set__(self, holder: Any, value: Any) -> None:
+        held = holder.__dict__.get(self._name)
+        if not isinstance(held, Tensor):
+            holder.__dict__[self._name] = value
+        elif value is not held:
+            held.fill_(value)
+
+
 class Descent:
     """Takes parameters down losses; `vector` is all of them side by side.
 
@@ -46,9 +66,11 @@ class Descent:
     all. They must stay parts: gradients are set to 0 and never dropped.
     """
 
+    rate = Number()  # the learning rate
+    steps = Number()  # that were taken
+
     def __init__(self, parameters: Iterable[nn.Parameter], config: "NeuralConfig") -> None:
         self.config, self.parameters = config, list(parameters)
-        self.rate = config.learning_rate
         self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
         self.gradient = torch.zeros_like(self.vector)
         sizes = [p.numel() for p in self.parameters]
@@ -56,13 +78,14 @@ class Descent:
         for p, value, gradient in zip(self.parameters, *parts, strict=True):
             p.data, p.grad = value.view_as(p), gradient.view_as(p)
         self.moments = {name: torch.zeros_like(self.vector) for name in OPTIMIZERS[config.optimizer]}
-        self.steps = 0
+        self.rate, self.steps = config.learning_rate, 0
+        if self.vector.is_cuda:
+            self.rate, self.steps = self.vector.new_tensor([self.rate, 0], dtype=torch.float64)
 
     def step(self, loss: Tensor) -> Tensor:
         """One step on the loss and its penalties; the gradient's norm before clipping.
 
-        Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters; on a GPU,
-        where looking would make it wait, such parameters are found when they are to be saved.
+        Raises NonFiniteError before a gradient that is NaN or infinite reaches the parameters of a CPU.
         """
         c = self.config
         if c.l1 or c.l2:
@@ -70,8 +93,7 @@ class Descent:
         self.gradient.zero_()
         torch.autograd.backward(loss, inputs=self.parameters)
         norm: Tensor = torch.linalg.vector_norm(self.gradient)
-        if norm.device.type == "cpu" and not math.isfinite(norm.item()):
-            raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
+        check_finite(norm, loss)
         self.gradient.mul_((c.max_grad_norm / (norm + 1e-6)).clamp(max=1))
         self.steps += 1
         self._move(self.vector, self.gradient)
@@ -85,24 +107,38 @@ class Descent:
         held = self.moments
         match self.config.optimizer:
             case "sgd":
-                w.sub_(g, alpha=self.rate)
+                w.sub_(g * self.rate)
             case "momentum":
-                w.sub_(held["m"].mul_(0.9).add_(g), alpha=self.rate)
+                w.sub_(held["m"].mul_(0.9).add_(g) * self.rate)
             case "rmsprop":
                 v = held["v"].mul_(0.99).addcmul_(g, g, value=0.01)
-                w.addcdiv_(g, v.sqrt().add_(1e-5), value=-self.rate)
+                w.addcdiv_(g * -self.rate, v.sqrt().add_(1e-5))
             case "adam":
                 m = held["m"].lerp_(g, 0.1)
                 v = held["v"].mul_(0.999).addcmul_(g, g, value=0.001)
-                scale = v.sqrt().div_(math.sqrt(1 - 0.999**self.steps)).add_(self.config.adam_eps)
-                w.addcdiv_(m, scale, value=-self.rate / (1 - 0.9**self.steps))
+                scale = v.sqrt().div_((1 - power(0.999, self.steps)) ** 0.5).add_(self.config.adam_eps)
+                w.addcdiv_(m * (-self.rate / (1 - power(0.9, self.steps))), scale)
 
     def state(self) -> dict[str, Tensor]:
         """What going on needs beside the parameters."""
-        return {**self.moments, "steps": torch.tensor(self.steps)}
+        return {**self.moments, "steps": torch.tensor(int(self.steps))}
 
     def set_state(self, tensors: dict[str, Tensor]) -> None:
         """Undo `state`."""
         for name, moment in self.moments.items():
             moment.copy_(tensors[name])
         self.steps = int(tensors["steps"])
+
+
+def check_finite(norm: Tensor, loss: Tensor) -> None:
+    """NonFiniteError if a gradient's norm is not finite.
+
+    On a GPU, where looking would make it wait, parameters that are not are found when they are to be saved.
+    """
+    if norm.device.type == "cpu" and not math.isfinite(norm.item()):
+        raise NonFiniteError(f"the gradient's norm is {norm.item()}, the loss {loss.item()}")
+
+
+def power(base: float, exponent: Any) -> Any:
+    """base ** exponent, which torch would first bring to the device of an exponent that is a tensor."""
+    return torch.pow(base, exponent) if isinstance(exponent, Tensor) else base**exponent

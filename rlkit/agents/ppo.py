@@ -13,7 +13,6 @@ from typing import ClassVar
 from torch import Tensor
 
 from .actor_critic import ActorCriticAgent, ActorCriticConfig
-from .base import Metrics
 from .config import AgentConfig
 from .losses import kl_estimate, ppo_clip, value_loss
 from .rollout import Batch
@@ -40,7 +39,7 @@ class PPO(ActorCriticAgent):
     Config: ClassVar[type[AgentConfig]] = PPOConfig
     config: PPOConfig
 
-    def _update(self, batch: Batch) -> Metrics:
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
         c = self.config
         for _ in range(c.epochs):
             for b in batch.minibatches(c.minibatches, self.generator):
@@ -59,11 +58,11 @@ class PPO(ActorCriticAgent):
 
         kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob)
         return {
-            "policy_loss": l_clip.item(),
-            "value_loss": l_value.item(),
-            "entropy": h.item(),
-            "kl": kl.item(),
-            "grad_norm": grad_norm.item(),
+            "policy_loss": l_clip,
+            "value_loss": l_value,
+            "entropy": h,
+            "kl": kl,
+            "grad_norm": grad_norm,
         }
 
 

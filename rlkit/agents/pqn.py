@@ -62,7 +62,7 @@ class PQN(QAgent, OnPolicyAgent):
         _, target = self._returns(rollout, best, lambda_=self.config.lambda_)
         return batch_of(rollout, rollout.action, target)
 
-    def _update(self, batch: Batch) -> Metrics:
+    def _update(self, batch: Batch) -> dict[str, Tensor]:
         c = self.config
         for _ in range(c.epochs):
             for b in batch.minibatches(c.minibatches, self.generator):
@@ -71,4 +71,4 @@ class PQN(QAgent, OnPolicyAgent):
                 taken = b.keep(q.gather(-1, action.unsqueeze(-1)).squeeze(-1))
                 loss = value_loss(taken, b.keep(target))
                 grad_norm = self._descend(loss)
-        return {"loss": loss.item(), "q": taken.mean().item(), "grad_norm": grad_norm.item()}
+        return {"loss": loss, "q": taken.mean(), "grad_norm": grad_norm}

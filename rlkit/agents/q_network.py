@@ -180,6 +180,10 @@ class QAgent(NeuralAgent):
         self.head.epsilon = self.config.epsilon_end
         self.network = self._q_network(generator)
 
+    def _prepare(self) -> None:
+        super()._prepare()
+        self.head.to(self.device)
+
     def _q_network(self, generator: torch.Generator) -> QNetwork:
         return QNetwork(self.encoder, self.head.n_params, self.config, generator)
 

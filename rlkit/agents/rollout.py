@@ -4,10 +4,11 @@ A network without memory learns from single steps in any order, one with memory 
 are one form: a batch [T, N] whose columns are drawn, where a step by itself is a column of length 1.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple, TypeAlias
 
 import torch
+from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
 from ..nn import Head, State
@@ -17,10 +18,9 @@ Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
 
 class Final(NamedTuple):
-    """Where episodes ended by a time limit in row t: what was last observed, before the new episode."""
+    """Where episodes ended by a time limit: what was last observed, before the new episode."""
 
-    t: int
-    where: Tensor  # [N] environments
+    at: Tensor  # [N] t B + b of the step; -1 where there is none
     obs: Tensor  # [N, ...]
     mask: Tensor | None  # [N, A]
     state: State  # of the network after the step, [N, ...]
@@ -37,16 +37,16 @@ class Rollout(NamedTuple):
     reward: Tensor  # [T, B]
     discount: Tensor  # [T, B] 0 at termination, else 1
     cut: Tensor  # [T, B] bool, the next row does not follow on this one
-    valid: Tensor  # [T, B] bool, a step to learn from
+    valid: Tensor | None  # [T, B] bool, a step to learn from; None: all
     state: State  # of the network before the first row, [B, ...]
     finals: list[Final]
 
     def successors(self, value: Tensor, of_final: Callable[[Final], Tensor]) -> Tensor:
         """Values [T, B] of the true successors, from `value` [T + 1, B] of `obs`."""
-        after = value[1:].clone()
+        after = torch.cat([value[1:].flatten(), value[:1, 0]])  # and a place for those that are none
         for final in self.finals:
-            after[final.t, final.where] = of_final(final)
-        return after
+            after[final.at] = of_final(final)
+        return after[:-1].view_as(value[1:])
 
 
 @torch.no_grad()
@@ -63,8 +63,11 @@ def collect(
     """At most `budget` valid steps in at most `rows` rows; the network's state after, and how many steps.
 
     Steps beyond the budget, which drifted environments can make, are dropped. Nothing is read from the
-    device before the last row, unless the budget may end sooner.
+    device before the last row, unless the budget may end sooner; nothing at all if it can be captured.
     """
+    drifts = stepper.mode is AutoresetMode.NEXT_STEP
+    if not drifts:
+        rows = min(rows, budget // stepper.num_envs)
     noise = head.noise((rows, stepper.num_envs), generator)
     start = state
     stand = [(stepper.obs, stepper.reset)]
@@ -80,29 +83,51 @@ def collect(
         states.append(state)
         stand.append((stepper.obs, stepper.reset))
         masks.append(stepper.mask)
-        if len(steps) * stepper.num_envs >= budget and sum(int(s.valid.sum()) for s in steps) >= budget:
+        may_end = drifts and len(steps) * stepper.num_envs >= budget
+        if may_end and sum(int(s.valid.sum()) for s in steps) >= budget:
             break
 
     obs, reset = (torch.stack(column) for column in zip(*stand, strict=True))
     params, action = (torch.stack(column) for column in zip(*acted, strict=True))
-    columns = [(s.reward, s.discount, s.done, s.valid) for s in steps]
-    reward, discount, done, valid = (torch.stack(column) for column in zip(*columns, strict=True))
-    kept = valid & (valid.flatten().cumsum(0) <= budget).view_as(valid)
-    cut = done.clone()
-    cut[:-1] |= (valid & ~kept)[1:]
+    columns = [(s.reward, s.discount, s.done) for s in steps]
+    reward, discount, cut = (torch.stack(column) for column in zip(*columns, strict=True))
     legal = torch.stack([m for m in masks if m is not None]) if masks[0] is not None else None
-    limited = done & (discount > 0)
-    ends = limited.any(1).nonzero().flatten().tolist()
-    finals = [final_of(t, steps[t], states[t], limited[t]) for t in ends]
+    finals = finals_of(cut & (discount > 0), steps, states, most=stepper.most_limits(rows))
+    kept, taken = None, cut.numel()
+    if drifts:
+        valid = torch.stack([s.valid for s in steps])
+        kept = valid & (valid.flatten().cumsum(0) <= budget).view_as(valid)
+        cut[:-1] |= (valid & ~kept)[1:]
+        taken = int(kept.sum())
     rollout = Rollout(obs, reset, legal, params, action, reward, discount, cut, kept, start, finals)
-    return rollout, state, int(kept.sum())
+    return rollout, state, taken
 
 
-def final_of(t: int, step: Step, state: State, where: Tensor) -> Final:
-    """What the step of row t last observed in the environments `where` [B]."""
-    at = where.nonzero().squeeze(-1)
-    legal = None if step.next_mask is None else step.next_mask[at]
-    return Final(t, at, step.next_obs[at], legal, tuple(part[at] for part in state))
+def finals_of(limited: Tensor, steps: list[Step], states: list[State], *, most: int | None) -> list[Final]:
+    """What was last observed where steps were `limited` [T, B], a row after the other.
+
+    If it is known that there are `most` of them, all are one, in a form that nothing else decides.
+    """
+    if most is None:
+        ends = limited.any(1).nonzero().flatten().tolist()
+        return [final_of(t, steps[t], states[t], limited[t]) for t in ends]
+    at = torch.nonzero_static(limited.flatten(), size=most, fill_value=-1).squeeze(-1)
+
+    def taken(rows: Sequence[Tensor]) -> Tensor:
+        return torch.stack(tuple(rows)).flatten(0, 1)[at]
+
+    masks = [s.next_mask for s in steps if s.next_mask is not None]
+    state = tuple(taken(part) for part in zip(*states, strict=True))
+    final = Final(at, taken([s.next_obs for s in steps]), taken(masks) if masks else None, state)
+    return [final] if most else []
+
+
+def final_of(t: int, step: Step, state: State, limited: Tensor) -> Final:
+    """What the step of row t last observed in the environments that are `limited` [B]."""
+    where = limited.nonzero().squeeze(-1)
+    legal = None if step.next_mask is None else step.next_mask[where]
+    at = t * len(limited) + where
+    return Final(at, step.next_obs[where], legal, tuple(part[where] for part in state))
 
 
 class Batch(NamedTuple):
@@ -144,9 +169,13 @@ def batch_of(rollout: Rollout, *columns: Tensor) -> Batch:
     mask = None if rollout.mask is None else rollout.mask[:-1]
     if rollout.state:
         batch = Batch(obs, reset, mask, rollout.state, valid, columns)
+        if valid is None:
+            return batch
         some = valid.any(0)
         batch = batch if some.all() else batch.take(some.nonzero().squeeze(-1))
         return batch._replace(valid=None) if valid.all() else batch
-    rows = tuple(x[valid].unsqueeze(0) for x in (obs, *columns))
-    legal = None if mask is None else mask[valid].unsqueeze(0)
-    return Batch(rows[0], None, legal, (), None, rows[1:])
+
+    def row(x: Tensor) -> Tensor:
+        return (x.flatten(0, 1) if valid is None else x[valid]).unsqueeze(0)
+
+    return Batch(row(obs), None, None if mask is None else row(mask), (), None, tuple(map(row, columns)))

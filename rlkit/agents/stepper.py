@@ -24,6 +24,7 @@ from .errors import NonFiniteError, UnsupportedError
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Info: TypeAlias = Mapping[str, Any]
+LAST = 100  # episodes whose returns are kept
 OWN = ("ended", "returns", "lengths")  # what a stepper remembers of episodes, for its checkpoint
 
 
@@ -62,7 +63,7 @@ class Stepper:
         self.mask_width = mask_width(env.single_action_space)
         self._encoder = encoder
         self._check_finite = np.issubdtype(encoder.dtype, np.floating)
-        self._finished: deque[tuple[float, int]] = deque(maxlen=100)
+        self._finished: deque[tuple[float, int]] = deque(maxlen=LAST)
         self._episodes = 0
         self.restart(seed)
 
@@ -75,6 +76,14 @@ class Stepper:
     def episodes(self) -> int:
         """How many episodes have ended."""
         return self._episodes
+
+    def can_be_captured(self, steps: int) -> bool:
+        """Whether so many steps can be replayed from a CUDA graph (captured.py): not those of arrays."""
+        return False
+
+    def most_limits(self, steps: int) -> int | None:
+        """How many episodes the time limit can end in so many steps; None if they cannot be captured."""
+        return None
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
@@ -195,16 +204,19 @@ class Stepper:
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
         """(arrays, JSON) of everything, and the environment's own state if it offers `get_state`."""
-        held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
-        if self.mask is not None:
-            held["mask"] = self.mask
         arrays = {
-            name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x) for name, x in held.items()
+            name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x)
+            for name, x in self._held().items()
         }
         get_state = getattr(self.env.unwrapped, "get_state", None)
         if get_state is not None:
             arrays |= {f"env/{name}": np.asarray(value) for name, value in get_state().items()}
         return arrays, {"finished": list(self.finished), "episodes": self.episodes}
+
+    def _held(self) -> dict[str, Any]:
+        """What changes with a step, beside the environment."""
+        held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
+        return held if self.mask is None else held | {"mask": self.mask}
 
     def set_state(self, arrays: dict[str, Array], meta: dict[str, Any], *, seed: int) -> None:
         """Go back to a saved state; an environment that cannot starts new episodes, seeded with `seed`."""

@@ -4,6 +4,7 @@ Returns and lengths of episodes are gathered on the device too, and read when so
 """
 
 from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,28 @@ from torch import Tensor
 
 from ..nn import Encoder
 from .environments import AnyVectorEnv
-from .stepper import Array, Info, Step, Stepper
+from .stepper import LAST, OWN, Array, Info, Step, Stepper
 
 MOST_UNREAD = 1024  # steps
 
 
 class TorchStepper(Stepper):
-    """As `Stepper`, for environments with a `device`, whose final observations come as a whole batch."""
+    """As `Stepper`, for environments with a `device`, whose final observations come as a whole batch.
+
+    `unread` holds for every step since the last reading where episodes ended and what they were until then.
+    """
+
+    def can_be_captured(self, steps: int) -> bool:
+        """Whether so many steps look at nothing on the device, so that they can be replayed (captured.py)."""
+        on_gpu = self.device.type == "cuda"
+        return on_gpu and self.mode is AutoresetMode.SAME_STEP and steps < MOST_UNREAD
+
+    def most_limits(self, steps: int) -> int | None:
+        """How many episodes the time limit can end in so many steps; None if they cannot be captured."""
+        if not self.can_be_captured(steps):
+            return None
+        limit = self.env.unwrapped.max_episode_steps  # type: ignore[attr-defined]
+        return 0 if limit is None else self.num_envs * -(-steps // limit)
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
@@ -29,7 +45,7 @@ class TorchStepper(Stepper):
         self._ended = nobody
         self._returns = torch.zeros(self.num_envs, device=self.device)
         self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
-        self._unread: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.unread: list[tuple[Tensor, Tensor, Tensor]] = []
         self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
 
     def step(self, action: Tensor) -> Step:
@@ -56,14 +72,27 @@ class TorchStepper(Stepper):
     @property
     def finished(self) -> deque[tuple[float, int]]:
         """(return, length) of the last 100 episodes."""
-        self._read()
+        self.read()
         return self._finished
 
     @property
     def episodes(self) -> int:
         """How many episodes have ended."""
-        self._read()
+        self.read()
         return self._episodes
+
+    def held(self) -> dict[str, Tensor]:
+        """The tensors that change with a step, those of the environment among them."""
+        env = self.env.unwrapped.held()  # type: ignore[attr-defined]
+        return self._held() | {f"env/{name}": x for name, x in env.items()}
+
+    def hold(self, tensors: Mapping[str, Tensor]) -> None:
+        """Go on with these in place of `held`."""
+        for name in OWN:
+            setattr(self, f"_{name}", tensors[name])
+        self.obs, self.reset, self.mask = tensors["obs"], tensors["reset"], tensors.get("mask")
+        env = {name.removeprefix("env/"): x for name, x in tensors.items() if name.startswith("env/")}
+        self.env.unwrapped.hold(env)  # type: ignore[attr-defined]
 
     def _mask(self, info: Info) -> Any:
         return info["action_mask"] if self._masked else None
@@ -71,19 +100,25 @@ class TorchStepper(Stepper):
     def _count(self, reward: Any, done: Any, valid: Any) -> None:
         self._returns = self._returns + reward * valid
         self._lengths = self._lengths + valid
-        self._unread.append((done, self._returns, self._lengths))
-        if len(self._unread) == MOST_UNREAD:
-            self._read()
+        self.unread.append((done, self._returns, self._lengths))
+        if len(self.unread) == MOST_UNREAD:
+            self.read()
         self._returns, self._lengths = self._returns * ~done, self._lengths * ~done
 
-    def _read(self) -> None:
+    def recount(self, unread: list[tuple[Tensor, Tensor, Tensor]]) -> None:
+        """Take note of steps that were replayed: what `unread` was when they were captured."""
+        self.unread = list(unread)
+
+    def read(self) -> None:
         """Fetch what has ended since the last time."""
-        if not self._unread:
+        if not self.unread:
             return
-        done, returns, lengths = (torch.stack(column) for column in zip(*self._unread, strict=True))
-        self._unread.clear()
-        self._finished.extend(zip(returns[done].tolist(), lengths[done].tolist(), strict=True))
-        self._episodes += int(done.sum())
+        done, returns, lengths = (torch.stack(column).flatten() for column in zip(*self.unread, strict=True))
+        self.unread = []
+        ended = done.nonzero().squeeze(-1)
+        last = ended[-LAST:]
+        self._finished.extend(zip(returns[last].tolist(), lengths[last].tolist(), strict=True))
+        self._episodes += len(ended)
 
     def _own(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self.device)

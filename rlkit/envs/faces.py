@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -292,14 +292,22 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
 
     def get_state(self) -> dict[str, npt.NDArray[Any]]:
         """Everything that a continued run needs, as arrays."""
-        done = self._done if isinstance(self._done, np.ndarray) else self._done.cpu().numpy()
-        return {**self._simulation.get_state(), "done": np.array(done)}
+        held = self.held().items()
+        return {name: np.array(x if isinstance(x, np.ndarray) else x.cpu().numpy()) for name, x in held}
 
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
         """Continue from what `get_state` returned; returns what `reset` would."""
-        self._simulation.set_state(saved)
-        self._done = self._simulation.array(np.array(saved["done"]))
+        self.hold({name: self._simulation.array(np.array(x)) for name, x in saved.items()})
         return self._observations(), self._infos()
+
+    def held(self) -> dict[str, Array]:
+        """The arrays that change with a step, where they are: everything that a continued run needs."""
+        return {**self._simulation.held(), "done": self._done}
+
+    def hold(self, arrays: Mapping[str, Array]) -> None:
+        """Go on with these in place of `held`."""
+        self._simulation.hold(arrays)
+        self._done = arrays["done"]
 
     def _simulate(self, model: Model[Any]) -> Simulation:
         return Simulation(model, self.num_envs)

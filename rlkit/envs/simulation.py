@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -122,21 +122,20 @@ class Simulation:
         """The same numbers in the library and on the device of this simulation."""
         return self.xp.asarray(values, device=self.device)
 
-    def get_state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that a continued run needs, as numpy arrays."""
+    def held(self) -> dict[str, Array]:
+        """The arrays that change with a step, which are everything that going on needs."""
+        fields = [] if self.state is None else leaves(self.state)
         own = {name: getattr(self, name) for name in COUNTERS}
-        fields = {} if self.state is None else {f"state_{i}": x for i, x in enumerate(leaves(self.state))}
-        return {name: np.array(x if self.xp is np else x.cpu().numpy()) for name, x in (own | fields).items()}
+        return own | {f"state_{i}": x for i, x in enumerate(fields)}
 
-    def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> None:
-        """Continue from what `get_state` returned."""
+    def hold(self, arrays: Mapping[str, Array]) -> None:
+        """Go on with these in place of `held`."""
         for name in COUNTERS:
-            setattr(self, name, self.array(np.array(saved[name])))
-        if "state_0" in saved:
+            setattr(self, name, arrays[name])
+        if "state_0" in arrays:
             place = count()
-            self.state = each(
-                lambda _: self.array(np.array(saved[f"state_{next(place)}"])), self._first(self.key)
-            )
+            like = self._first(self.key) if self.state is None else self.state
+            self.state = each(lambda _: arrays[f"state_{next(place)}"], like)
 
     def _zeros(self) -> Array:
         return self.xp.zeros(self.size, dtype=self.xp.int64, device=self.device)

@@ -184,7 +184,16 @@ class EpsilonGreedy(Discrete):
     def __init__(self, n: int) -> None:
         super().__init__()
         self.n_params = n
-        self.epsilon = 0.0
+        self.register_buffer("_epsilon", torch.zeros(()), persistent=False)
+
+    @property
+    def epsilon(self) -> float:
+        """The probability, which is kept on the device, where acting needs it."""
+        return self.get_buffer("_epsilon").item()
+
+    @epsilon.setter
+    def epsilon(self, value: float) -> None:
+        self.get_buffer("_epsilon").fill_(value)
 
     def noise(self, lead: tuple[int, ...], generator: torch.Generator) -> Tensor:
         """Uniform numbers: whether to explore, and a rank for every action."""
@@ -195,7 +204,7 @@ class EpsilonGreedy(Discrete):
         greedy = mask_logits(params, mask).argmax(-1)
         if noise is None:
             return greedy
-        explore, rank = noise[..., 0] < self.epsilon, mask_logits(noise[..., 1:], mask)
+        explore, rank = noise[..., 0] < self.get_buffer("_epsilon"), mask_logits(noise[..., 1:], mask)
         return torch.where(explore, rank.argmax(-1), greedy)
 
     def probabilities(self, params: Tensor, mask: Tensor | None) -> Tensor:

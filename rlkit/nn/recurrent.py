@@ -1,8 +1,9 @@
 """Recurrent backbones: simple recurrent networks, GRU, LSTM.
 
 A sequence is processed in one call, whatever episodes begin in it. On a CPU a long one is left to the
-compiled loops of `rlkit.nn.scan`. Elsewhere the columns of a batch [T, B] are cut where `reset` is true, the
-pieces packed side by side as sequences of different lengths, and the results put back in place.
+compiled loops of `rlkit.nn.scan`; else the columns of a batch [T, B] are cut where `reset` is true, the
+pieces packed side by side as sequences of different lengths, and the results put back in place. A GPU, which
+would wait to be told where, takes one step after the other.
 """
 
 from collections.abc import Callable
@@ -60,6 +61,8 @@ class Recurrent(Backbone):
     def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """[B, F] or [T, B, F] -> [..., width]."""
         steps = x.dim() == 3
+        if steps and on_gpu(x):
+            return self._one_by_one(x, state, reset)
         if reset is not None:
             at_first = reset[0] if steps else reset
             state = tuple(s.masked_fill(at_first[:, None], 0) for s in state)
@@ -71,6 +74,13 @@ class Recurrent(Backbone):
         if reset is not None and len(reset) > 1 and reset[1:].any():
             return self._pieces(x, state, reset)
         return self._run(x, state)
+
+    def _one_by_one(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        rows = []
+        for t, x_t in enumerate(x):
+            row, state = self.forward(x_t, state, None if reset is None else reset[t])
+            rows.append(row)
+        return torch.stack(rows), state
 
     def _scan(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """The compiled loops, which set the state back at resets themselves."""
@@ -94,6 +104,11 @@ class Recurrent(Backbone):
         output, final = self.rnn(x, _as_given(tuple(s[None].contiguous() for s in state)))
         features = output.data if isinstance(output, PackedSequence) else output
         return features, tuple(s[0] for s in _as_tuple(final))
+
+
+def on_gpu(x: Tensor) -> bool:
+    """Whether to look at a number would make a GPU wait."""
+    return x.is_cuda
 
 
 def _as_given(state: State) -> Tensor | State:

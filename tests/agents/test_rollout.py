@@ -66,12 +66,13 @@ def test_a_time_limit_is_valued_from_what_was_last_seen(backbone: str) -> None:
     rollout = lived(learner)
     assert rollout.finals, "no episode ended by its limit"
     for final in rollout.finals:
-        for j, b in enumerate(final.where.tolist()):
-            rows = range(final.t, -1, -1)
+        for j, at in enumerate(final.at.tolist()):
+            end, b = divmod(at, 4)
+            rows = range(end, -1, -1)
             start = next((t for t in rows if rollout.reset[t, b]), None)
             if start is None:
                 continue
-            episode = torch.cat([rollout.obs[start : final.t + 1, b], final.obs[j : j + 1]])
+            episode = torch.cat([rollout.obs[start : end + 1, b], final.obs[j : j + 1]])
             with torch.no_grad():
                 reset = torch.zeros((len(episode), 1), dtype=torch.bool)
                 whole, _ = learner.network.value(episode[:, None], learner.initial_state(1), reset)
@@ -95,9 +96,9 @@ def test_advantages_at_a_time_limit_remember_the_episode(backbone: str) -> None:
         value = v(rollout.obs, rollout.state, rollout.reset, None)
         for final in rollout.finals:
             after = v(final.obs, final.state, torch.zeros(len(final.obs), dtype=torch.bool), None)
-            expected = rollout.reward[final.t] - value[final.t]
-            expected[final.where] += learner.config.gamma * after
-            assert torch.allclose(delta[final.t, final.where], expected[final.where], atol=1e-5)
+            t, b = final.at // 4, final.at % 4
+            expected = rollout.reward[t, b] - value[t, b] + learner.config.gamma * after
+            assert torch.allclose(delta[t, b], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("backbone", ["mlp", "gru"])

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ...core.arrays import Array, namespace
+from ...core.arrays import Array, fill_at, namespace
 from ...core.model import take
 from ..drawing import Sheet
 from ..knobs import number, whole
@@ -151,7 +151,7 @@ class Go(Game[GoPosition]):
         liberty[breathing] = last
         more = breathes & (several | (last != liberty[breathing]))
         two = xp.zeros(slots, dtype=xp.bool, device=chain.device)
-        two[place * more] = True
+        fill_at(two, place * more, True)
         return ~two[place] & (chain != 0)
 
     def _scored(self, position: GoPosition) -> GoPosition:
@@ -173,8 +173,8 @@ class Go(Game[GoPosition]):
         both = self._reached(xp.concat([chain > 0, chain < 0], axis=1), xp.concat([free, free], axis=1))
         own, other = both[:, :n], both[:, n:]
         area = [xp.sum(only, axis=0, dtype=xp.int64) for only in (own & ~other, other & ~own)]
-        komi = self.komi * (2 * xp.astype(position.second, xp.int64) - 1)
-        return xp.astype(xp.sign(area[0] - area[1] + komi), xp.int8)
+        lead = area[0] - area[1] + self.komi * (2 * xp.astype(position.second, xp.int64) - 1)
+        return xp.astype(lead > 0, xp.int8) - xp.astype(lead < 0, xp.int8)
 
     def _reached(self, stones: Array, free: Array) -> Array:
         """Stones [N, B] and the free points connected with them."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.arrays import Array, namespace
+from ...core.arrays import Array, fill_at, namespace
 from ...core.model import Step
 from ...core.validation import NoExactModel
 from .codes import (
@@ -122,8 +122,9 @@ class Obstacles(Rooms):
         crash = gather(self.solid, thing) & self.rules.walks[action]
         old = xp.permute_dims(state.balls, (1, 0))
         new = old + self.around[event // self.place_value % WAYS]
-        grid = self.written(state.grid, self.places(old), EMPTY)
-        xp.reshape(grid, (-1,))[self.places(new)] = BALL_CODE
+        grid = xp.asarray(state.grid, copy=True)
+        for cell, thing_there in ((old, EMPTY), (new, BALL_CODE)):
+            fill_at(xp.reshape(grid, (-1,)), self.places(cell), thing_there)
         step = self.act(RoomState(grid, state.cell, state.heading, state.carrying), action)
         reward = xp.where(crash, -1.0, step.reward)
         return Step(_with_balls(step.state, xp.permute_dims(new, (1, 0))), reward, step.terminated | crash)

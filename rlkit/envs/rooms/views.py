@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium import spaces
 
-from ...core.arrays import Array, namespace
+from ...core.arrays import Array, fill_at, namespace
 from ...core.model import Holder
 from .codes import (
     AGENT,
@@ -231,7 +231,7 @@ class WholeOneHotView(WholeView):
         image = gather(self.indicators, xp.permute_dims(codes, (0, 2, 1)))
         rows = xp.arange(batch, device=state.cell.device)
         place = N_INDICATORS + state.heading
-        image[rows, state.cell % self.width, state.cell // self.width, place] = 1
+        fill_at(image, (rows, state.cell % self.width, state.cell // self.width, place), 1)
         return image
 
 

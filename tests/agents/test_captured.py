@@ -1,0 +1,268 @@
+"""Iterations replayed from a CUDA graph learn what those run step by step learn.
+
+Without a GPU the graph is played: every operation that torch is asked for during the capture is written down,
+and a replay does them again, on the same memory and without Python, which is what a CUDA graph is. What a GPU
+would have to wait for, or bring from the host, is refused as there.
+"""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from rlkit.agents import A2C, PPO, PQN, REINFORCE, captured, optimization
+from rlkit.agents.errors import UnsupportedError
+from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.agents.rollout import finals_of
+from rlkit.agents.torch_stepper import TorchStepper
+from rlkit.envs import make_torch
+from rlkit.envs.suite import ENTRIES
+from rlkit.nn import layers, products, recurrent
+
+A = TypeVar("A", bound=OnPolicyAgent)
+GPU = torch.cuda.is_available()
+DEVICE = "cuda" if GPU else "cpu"
+WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh"}
+SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 16, "hidden": (16,)}
+WHOLE = 8 * 16
+
+
+class Recorder(TorchDispatchMode):
+    """Writes down the operations that are asked for, and does them again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.calls: list[tuple[Any, Any, Any, Any]] = []
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        name = func._schema.name.removeprefix("aten::")
+        looked_up = name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1])
+        if name in WAITS or looked_up:
+            raise RuntimeError(f"operation not permitted when stream is capturing: {name}")
+        found = func(*args, **(kwargs or {}))
+        self.calls.append((func, args, kwargs or {}, found))
+        return found
+
+    def replay(self) -> None:
+        """Once more, on the same memory."""
+        with torch.no_grad():
+            for func, args, kwargs, before in self.calls:
+                shares = any(r.alias_info is not None for r in func._schema.returns)
+                writes = any(
+                    a.alias_info is not None and a.alias_info.is_write for a in func._schema.arguments
+                )
+                if shares and not writes:
+                    continue  # a view of memory that is there
+                found = func(*args, **kwargs)
+                if not writes:
+                    for old, new in zip(tensors(before), tensors(found), strict=True):
+                        old.copy_(new)
+
+
+def tensors(found: Any) -> list[Tensor]:
+    given = found if isinstance(found, list | tuple) else [found]
+    return [x for x in given if isinstance(x, Tensor)]
+
+
+def written_down(function: Any, generator: torch.Generator) -> tuple[Callable[[], None], Any]:
+    """A `capture` for the CPU. A capture only asks, so what was really done here is undone."""
+    changed = [x for x in memory_of(function.__self__) if x.numel()]
+    before, states = [x.clone() for x in changed], (generator.get_state(), torch.get_rng_state())
+    with Recorder() as recorder:
+        result = function()
+    generator.set_state(states[0])
+    torch.set_rng_state(states[1])
+    with torch.no_grad():
+        for x, old in zip(changed, before, strict=True):
+            x.copy_(old)
+    return recorder.replay, result
+
+
+def memory_of(run: captured.Captured[Any]) -> Iterator[Tensor]:
+    """All that an iteration changes."""
+    agent: Any = run.owner
+    yield from run.memory.values()
+    yield from agent.network.parameters()
+    yield from agent.network.buffers()
+    yield from agent.statistics.state_dict().values()
+    for descent in agent.descents.values():
+        yield from (
+            descent.vector,
+            descent.gradient,
+            torch.as_tensor(descent.steps),
+            *descent.moments.values(),
+        )
+
+
+@pytest.fixture(autouse=True)
+def played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", True)
+    if not GPU:
+        monkeypatch.setattr(captured, "capture", written_down)
+        monkeypatch.setattr(optimization, "check_finite", lambda norm, loss: None)
+        monkeypatch.setattr(recurrent, "on_gpu", lambda x: True)
+        for module in (layers, products):
+            monkeypatch.setattr(module, "eager_on_cpu", lambda x: False)
+        monkeypatch.setattr(TorchStepper, "can_be_captured", lambda stepper, steps: True)
+
+
+def learner(kind: type[A], env_id: str, **settings: Any) -> A:
+    """An agent as it is on a GPU."""
+    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep")
+    env._simulation.waits = False
+    agent = kind(env, seed=3, device=DEVICE, **SMALL, **settings)
+    numbers(agent)
+    return agent
+
+
+def numbers(agent: OnPolicyAgent) -> None:
+    """Those that change lie on the device, as on a GPU."""
+    for descent in agent.descents.values():
+        if not GPU:
+            descent.rate, descent.steps = torch.tensor([0, int(descent.steps)], dtype=torch.float64)
+
+
+def learned(agent: OnPolicyAgent) -> tuple[Tensor, list[tuple[float, int]], int]:
+    """Parameters, the last episodes, and how many there were."""
+    parameters = torch.cat([p.detach().flatten().cpu() for p in agent.network.parameters()])
+    return parameters, list(agent.stepper.finished), agent.stepper.episodes
+
+
+def alike(one: OnPolicyAgent, other: OnPolicyAgent) -> bool:
+    (p, *seen), (q, *seen_too) = learned(one), learned(other)
+    return torch.allclose(p, q, atol=1e-6) and seen == seen_too
+
+
+def both(kind: type[A], env_id: str, steps: int = 4 * WHOLE, **settings: Any) -> tuple[A, A]:
+    """The agents of a training that is replayed and of one that is not."""
+    replayed, run = learner(kind, env_id, **settings), learner(kind, env_id, capture=False, **settings)
+    for agent in (replayed, run):
+        agent.train(steps)
+    assert replayed._replayed is not None
+    assert replayed._replayed.replay is not None
+    return replayed, run
+
+
+TASKS: dict[str, tuple[str, dict[str, Any]]] = {
+    "index": ("rlkit/GridWorld-v0", {}),
+    "masked": ("rlkit/TicTacToe-v0", {}),
+    "room": ("rlkit/FourRooms-v0", {"backbone": "cnn"}),
+    "gru": ("rlkit/TMaze-v0", {"backbone": "gru"}),
+    "lstm": ("rlkit/TMaze-v0", {"backbone": "lstm"}),
+    "attention": ("rlkit/TMaze-v0", {"backbone": "attention", "context": 4}),
+    "scaled": ("rlkit/CliffWalking-v0", {"normalize_reward": True}),
+    "normalised": ("rlkit/SignalFilter-v0", {"normalize_obs": True}),
+    "dropout": ("rlkit/GridWorld-v0", {"dropout": 0.1, "norm": "batch"}),
+    "momentum": ("rlkit/GridWorld-v0", {"optimizer": "momentum"}),
+}
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("kind", [PPO, PQN])
+def test_a_replayed_training_learns_the_same(kind: type[OnPolicyAgent], task: str) -> None:
+    env_id, settings = TASKS[task]
+    assert alike(*both(kind, env_id, **settings))
+
+
+@pytest.mark.parametrize("kind", [A2C, REINFORCE])
+def test_one_that_learns_once_from_a_rollout_too(kind: type[OnPolicyAgent]) -> None:
+    assert alike(*both(kind, "rlkit/GridWorld-v0", gamma=0.9))
+
+
+def test_control_a_rate_that_is_not_on_the_device_would_stay() -> None:
+    """Which falls linearly with the training."""
+    agents = []
+    for capture in (True, False):
+        agent = learner(PPO, "rlkit/GridWorld-v0", capture=capture)
+        (descent,) = agent.descents.values()
+        vars(descent).update(rate=0.0, steps=0)
+        agents.append(agent.train(4 * WHOLE))
+    assert not alike(*agents)
+
+
+@pytest.mark.parametrize("name", ["env/elapsed", "env/state_0", "returns", "obs"])
+def test_control_what_is_not_held_would_begin_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = TorchStepper.held
+
+    def forgetful(stepper: TorchStepper) -> dict[str, Tensor]:
+        return {k: x.clone() if k == name else x for k, x in held(stepper).items()}
+
+    def keep(stepper: TorchStepper, tensors: Any) -> None:
+        kept.append(held(stepper)[name])
+        hold(stepper, {**tensors, name: kept[-1]})
+
+    hold = TorchStepper.hold
+    kept: list[Tensor] = []  # whose memory is not given to another
+    monkeypatch.setattr(TorchStepper, "held", forgetful)
+    monkeypatch.setattr(TorchStepper, "hold", keep)
+    assert not alike(*both(PPO, "rlkit/GridWorld-v0"))
+
+
+def test_iterations_that_are_cut_short_lie_between() -> None:
+    """They are run, on tensors of their own, and what is replayed next goes on from these."""
+    agents = both(PPO, "rlkit/GridWorld-v0")
+    for agent in agents:
+        agent.train(40).train(2 * WHOLE + 8)
+    assert alike(*agents)
+
+
+def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
+    _, run = both(PPO, "rlkit/GridWorld-v0", steps=6 * WHOLE)
+    agent = learner(PPO, "rlkit/GridWorld-v0")
+
+    def stop(agent: Any, metrics: object) -> None:
+        if agent.steps == 3 * WHOLE:
+            agent.save(tmp_path / "half")
+
+    agent.train(6 * WHOLE, callback=stop)
+    again = learner(PPO, "rlkit/GridWorld-v0")
+    loaded = PPO.load(tmp_path / "half", env=again.given_env, device=DEVICE)
+    numbers(loaded)
+    loaded.continue_to(6 * WHOLE)
+    assert alike(loaded, run)
+    assert alike(agent, run)
+
+
+def test_time_limits_are_found_without_looking() -> None:
+    """As many as there can be, those that are none valued for nothing."""
+    agent = learner(PPO, "rlkit/GridWorld-v0")
+    agent._ready(WHOLE)
+    limited = torch.rand(5, 8, generator=torch.Generator().manual_seed(0)) < 0.2
+    steps = [agent.stepper.step(torch.zeros(8, dtype=torch.int64, device=DEVICE)) for _ in range(5)]
+    states = [(torch.full((8, 1), float(t), device=DEVICE),) for t in range(5)]
+    limited = limited.to(DEVICE)
+    (found,) = finals_of(limited, steps, states, most=16)
+    apart = finals_of(limited, steps, states, most=None)
+    n = int(limited.sum())
+    assert torch.equal(found.at[:n], torch.cat([final.at for final in apart]))
+    assert (found.at[n:] == -1).all()
+    assert torch.equal(found.obs[:n], torch.cat([final.obs for final in apart]))
+    assert torch.equal(found.state[0][:n], torch.cat([final.state[0] for final in apart]))
+
+
+def test_what_a_gpu_would_wait_for_is_named() -> None:
+    agent = learner(PPO, "rlkit/GridWorld-v0")
+    noise = agent.head.noise
+
+    def looks(lead: tuple[int, ...], generator: torch.Generator) -> Tensor:
+        drawn = noise(lead, generator)
+        return drawn * drawn.sum().isfinite().item()
+
+    agent.head.noise = looks  # type: ignore[method-assign]
+    with pytest.raises(UnsupportedError, match="cannot be captured in a CUDA graph, set capture=false"):
+        agent.train(2 * WHOLE)
+
+
+@pytest.mark.parametrize("env_id", [entry.id for entry in ENTRIES if not entry.needs])
+def test_every_environment_can_be_captured(env_id: str) -> None:
+    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep")
+    env._simulation.waits = False
+    agent = A2C(env, seed=3, device=DEVICE, hidden=(8,), rollout_steps=4)
+    numbers(agent)
+    agent.train(3 * 32)
+    assert agent._replayed is not None
+    assert agent._replayed.replay is not None
