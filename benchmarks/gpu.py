@@ -21,10 +21,11 @@ from rlkit.agents import AGENTS
 from rlkit.agents.on_policy import OnPolicyAgent
 from rlkit.core.model import leaves
 from rlkit.envs import make_torch
-from rlkit.solvers.device import DeviceBackup
+from rlkit.solvers.device import backup_on
 
-ENVIRONMENTS = ("rlkit/GridWorld-v0", "rlkit/FourRooms-v0", "rlkit/ConnectFour-v0")
-TRAINING = (("rlkit/GridWorld-v0", "mlp"), *(("rlkit/FourRooms-v0", b) for b in ("cnn", "gru", "attention")))
+GRID, ROOMS = "rlkit/GridWorld-v0", "rlkit/FourRooms-v0"
+ENVIRONMENTS = (GRID, ROOMS, "rlkit/ConnectFour-v0")
+TRAINING = ((GRID, "mlp", 1), (ROOMS, "cnn", 1), (ROOMS, "gru", 1), (ROOMS, "attention", 4))
 ROWS = 32  # of a rollout
 
 
@@ -82,14 +83,22 @@ def environment(device: Device, env_id: str, num_envs: int) -> tuple[str, ...]:
 
 
 def training(device: Device, name: str, env_id: str, backbone: str, num_envs: int) -> tuple[str, ...]:
-    """Whole iterations, rollout and update; the operations are those of passes through the actor."""
-    settings = {"num_envs": num_envs, "rollout_steps": ROWS, "backbone": backbone}
-    config = AGENTS[name].Config().replace(settings)
-    agent = AGENTS[name](env_id, config=config, device=device.name)
-    assert isinstance(agent, OnPolicyAgent)
+    """Whole iterations, rollout and update, replayed and launched step by step.
+
+    The operations are those of passes through the actor.
+    """
     size = num_envs * ROWS
-    agent.train(size)
-    rate = size * device.rate(lambda: agent.train(size), 8.0, at_once=1)
+
+    def learning(*, capture: bool) -> tuple[OnPolicyAgent, float]:
+        settings = {"num_envs": num_envs, "rollout_steps": ROWS, "backbone": backbone, "capture": capture}
+        agent = AGENTS[name](env_id, config=AGENTS[name].Config().replace(settings), device=device.name)
+        assert isinstance(agent, OnPolicyAgent)
+        agent.train(size).train(size)  # runs, then captures
+        return agent, size * device.rate(lambda: agent.train(size), 3.0, at_once=1)
+
+    _, apart = learning(capture=False)
+    agent, rate = learning(capture=True)
+    config = agent.config
     obs, reset = agent.stepper.obs[:1], agent.stepper.reset[:1]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         agent._scores(obs, agent.initial_state(1), reset)
@@ -100,18 +109,19 @@ def training(device: Device, name: str, env_id: str, backbone: str, num_envs: in
         f"`{env_id}`",
         backbone,
         f"{num_envs:,}",
-        f"{rate / 1e3:,.0f} k",
+        f"{rate / 1e6:.2f} M",
+        f"{rate / apart:.1f}",
         f"{work / device.flops:.1%}",
     )
 
 
 def sweep(device: Device, title: str, mdp: Any) -> tuple[str, ...]:
     """Bellman backups of every state; the bytes are the model, and the values before and after."""
-    backup = DeviceBackup(mdp, 0.99, device.name)
+    backup = backup_on(device.name, mdp, 0.99)
     v = torch.zeros(mdp.n_states, dtype=torch.float64, device=device.name)
     rate = device.rate(lambda: backup(v), 2.0)
-    held = (x for x in vars(backup).values() if isinstance(x, torch.Tensor))
-    moved = sum(x.nbytes for x in held) + 2 * v.nbytes
+    own = (mdp.state_ptr, mdp.choice_ptr, mdp.successor, mdp.probability, mdp.reward)
+    moved = sum(array.nbytes for array in own) + 2 * v.nbytes
     return title, f"{mdp.n_transitions:,}", f"{1e3 / rate:.2f}", f"{rate * moved / device.bandwidth:.1%}"
 
 
@@ -140,10 +150,10 @@ def main() -> None:
             [lambda e=e, k=k: environment(device, e, k) for e in ENVIRONMENTS for k in (n // 64, n)],
         ),
         (
-            ("agent", "environment", "backbone", "batch", "steps/s", "of multiplying"),
+            ("agent", "environment", "backbone", "batch", "steps/s", "capture", "of multiplying"),
             [
-                lambda a=a, e=e, b=b: training(device, a, e, b, max(n // 64, 4))
-                for e, b in TRAINING
+                lambda a=a, e=e, b=b, k=k: training(device, a, e, b, max(n // 64 // k, 4))
+                for e, b, k in TRAINING
                 for a in ("ppo", "pqn")
             ],
         ),
@@ -151,6 +161,7 @@ def main() -> None:
             ("model", "transitions", "ms a sweep", "of copying"),
             [
                 lambda: sweep(device, "maze 1000x1000", models.maze(1000)),
+                lambda: sweep(device, "maze 2500x2500", models.maze(2500)),
                 lambda: sweep(device, "random 1e6", models.random_sparse(1_000_000)),
             ],
         ),

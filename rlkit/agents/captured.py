@@ -4,6 +4,7 @@ A replay does again, on the same memory, what the device was asked to do at the 
 number that it had then stays, and what it would bind anew is written where the capture began.
 """
 
+import gc
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeAlias, TypeVar
 
@@ -74,6 +75,7 @@ class Captured(Generic[T]):
 
 def capture(function: Callable[[], T], generator: torch.Generator) -> tuple[Callable[[], None], T]:
     """What replays the function, and where its result then lies."""
+    gc.collect()  # a graph that nobody needs, if it went during the capture, would end it
     graph = torch.cuda.CUDAGraph()
     graph.register_generator_state(generator)
     with torch.cuda.graph(graph):

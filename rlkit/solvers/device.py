@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from rlkit.core.mdp import MDP
-from rlkit.solvers.backups import Backed
+from rlkit.solvers.backups import Backed, Backup
+
+
+def backup_on(device: str, mdp: MDP, gamma: float) -> Backup:
+    """The operator on a device; on a GPU it is one kernel where there is a compiler for it."""
+    if device == "cpu" or find_spec("triton") is None:
+        return DeviceBackup(mdp, gamma, device)
+    from rlkit.solvers.sliced import SlicedBackup
+
+    return SlicedBackup(mdp, gamma, device)
 
 
 class DeviceBackup:

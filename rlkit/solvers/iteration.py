@@ -98,9 +98,9 @@ def successive_approximation(
     backup: Backup = (on_host := backup_of(mdp, gamma, sweeps=MIXING))
     partial = PARTIAL if modified else 0
     if options.device != "cpu":
-        from rlkit.solvers.device import DeviceBackup
+        from rlkit.solvers.device import backup_on
 
-        backup, partial = DeviceBackup(mdp, gamma, options.device), 0
+        backup, partial = backup_on(options.device, mdp, gamma), 0
     limit, judged = (MIXING, JUDGED) if options.gives_up else (options.max_sweeps, options.max_sweeps)
     scale = gamma / (1 - gamma) if gamma < 1 else 1e4
     v: Any = np.zeros(mdp.n_states)

@@ -240,12 +240,8 @@ def test_sweeps_in_torch_get_the_same_certificate(monkeypatch, gamma: float) -> 
 
     from rlkit.solvers import device
 
-    class OnProcessor(DeviceBackup):
-        def __init__(self, mdp: MDP, discount: float, _: str) -> None:
-            super().__init__(mdp, discount, "cpu")
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(device, "DeviceBackup", OnProcessor)
+    monkeypatch.setattr(device, "backup_on", lambda device, mdp, gamma: DeviceBackup(mdp, gamma, "cpu"))
     mdp = random_mdp(40, 2)
     mdp = mdp.with_reward(-np.abs(mdp.reward))
     plain, swept = (solve(mdp, gamma=gamma, device=where) for where in ("cpu", "cuda"))

@@ -1,0 +1,103 @@
+"""Backups on an NVIDIA GPU by one kernel, which Triton, a part of torch there, compiles.
+
+The model lies as the threads read it, in slices of LANES states (sliced ELLPACK, Monakov et al. 2010). The
+c-th choices of the states of a slice are a row of LANES choices, and the k-th transitions of these a row of
+LANES transitions, so that neighbouring threads read neighbouring numbers. Where a state has fewer choices than
+the slice has rows, the others pay minus infinity; where a choice has fewer transitions, the others have
+probability 0.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import NamedTuple
+
+import numpy as np
+import torch
+
+from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.solvers.backups import Backed
+
+LANES = 128  # threads that a block of a GPU is
+
+with suppress(ImportError):
+    import triton
+    import triton.language as tl
+
+    @triton.jit  # type: ignore[untyped-decorator]
+    def sweep(  # type: ignore[no-untyped-def]
+        first_row, first_step, successor, probability, reward, v, value, bounds, gamma, n, LANES: tl.constexpr
+    ):
+        """Back up a slice; `bounds` [2, slices] get its smallest change and its largest one, negated."""
+        place, lane = tl.program_id(0), tl.arange(0, LANES)
+        state = place * LANES + lane
+        best = tl.full((LANES,), float("-inf"), tl.float64)
+        for row in range(tl.load(first_row + place), tl.load(first_row + place + 1)):
+            q = tl.zeros((LANES,), tl.float64)
+            for step in range(tl.load(first_step + row), tl.load(first_step + row + 1)):
+                at = step * LANES + lane
+                q += tl.load(probability + at) * tl.load(v + tl.load(successor + at))
+            best = tl.maximum(best, q * gamma + tl.load(reward + row * LANES + lane))
+        there = state < n
+        tl.store(value + state, best, mask=there)
+        change = best - tl.load(v + state, mask=there)
+        tl.store(bounds + place, tl.min(tl.where(there, change, float("inf"))))
+        tl.store(bounds + tl.num_programs(0) + place, tl.min(tl.where(there, -change, float("inf"))))
+
+
+class Slices(NamedTuple):
+    """A model cut up."""
+
+    first_row: IntArray  # [slices + 1] the first row of choices of each slice
+    first_step: IntArray  # [rows + 1] the first row of transitions of each row of choices
+    successor: IntArray  # [steps, LANES]
+    probability: FloatArray  # [steps, LANES]
+    reward: FloatArray  # [rows, LANES]
+
+
+def slices_of(mdp: MDP) -> Slices:
+    """The slices of a model; a terminal state has one choice, which pays 0 and leads nowhere."""
+    n, choices = mdp.n_states, np.diff(mdp.state_ptr)
+    per_slice = np.maximum(choices, 1)
+    per_slice = np.pad(per_slice, (0, -n % LANES)).reshape(-1, LANES).max(1)
+    first_row = _starts(per_slice)
+    lane, rank = mdp.state_of_choice % LANES, np.arange(mdp.n_choices) - mdp.state_ptr[mdp.state_of_choice]
+    row = first_row[mdp.state_of_choice // LANES] + rank  # [C]
+    reward = np.full((first_row[-1], LANES), -np.inf)
+    reward[row, lane] = mdp.reward
+    end = np.flatnonzero(choices == 0)
+    reward[first_row[end // LANES], end % LANES] = 0.0
+
+    transitions = np.diff(mdp.choice_ptr)
+    longest = np.zeros(first_row[-1], dtype=np.int64)
+    np.maximum.at(longest, row, transitions)
+    first_step = _starts(longest)
+    rank = np.arange(mdp.n_transitions) - np.repeat(mdp.choice_ptr[:-1], transitions)
+    place = np.repeat(first_step[row], transitions) + rank, np.repeat(lane, transitions)
+    successor = np.zeros((first_step[-1], LANES), dtype=mdp.successor.dtype)
+    probability = np.zeros((first_step[-1], LANES))
+    successor[place], probability[place] = mdp.successor, mdp.probability
+    return Slices(first_row, first_step, successor, probability, reward)
+
+
+def _starts(sizes: IntArray) -> IntArray:
+    starts: IntArray = np.concatenate([[0], np.cumsum(sizes)])
+    return starts
+
+
+class SlicedBackup:
+    """One backup of every state of a model, on a GPU of NVIDIA's, in float64."""
+
+    def __init__(self, mdp: MDP, gamma: float, device: str) -> None:
+        self.gamma, self.transitions = gamma, mdp.n_transitions
+        self.slices = [torch.tensor(array, device=device) for array in slices_of(mdp)]
+        self.bounds = torch.empty((2, len(self.slices[0]) - 1), dtype=torch.float64, device=device)
+
+    def __call__(self, v: torch.Tensor | FloatArray) -> Backed:
+        """Back up every state."""
+        v = torch.as_tensor(v, device=self.bounds.device)
+        value = torch.empty_like(v)
+        blocks = (self.bounds.shape[1],)
+        sweep[blocks](*self.slices, v, value, self.bounds, self.gamma, len(v), LANES=LANES, num_warps=4)
+        low, negated_high = self.bounds.amin(1).tolist()
+        return Backed(value, None, low, -negated_high)
