@@ -2,8 +2,8 @@
 
 The model lies as the threads read it, in slices of LANES states (sliced ELLPACK, Monakov et al. 2010). The
 c-th choices of the states of a slice are a row of LANES choices, and the k-th transitions of these a row of
-LANES transitions, so that neighbouring threads read neighbouring numbers. Where a state has fewer choices than
-the slice has rows, the others pay minus infinity; where a choice has fewer transitions, the others have
+LANES transitions, so that neighbouring threads read neighbouring numbers. Where a state has fewer choices
+than the slice has rows, the others pay minus infinity; where a choice has fewer transitions, the others have
 probability 0.
 """
 
