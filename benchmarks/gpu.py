@@ -25,7 +25,13 @@ from rlkit.solvers.device import backup_on
 
 GRID, ROOMS = "rlkit/GridWorld-v0", "rlkit/FourRooms-v0"
 ENVIRONMENTS = (GRID, ROOMS, "rlkit/ConnectFour-v0")
-TRAINING = ((GRID, "mlp", 1), (ROOMS, "cnn", 1), (ROOMS, "gru", 1), (ROOMS, "attention", 4))
+TRAINING = (
+    (GRID, "mlp", 16),
+    (GRID, "mlp", 1),
+    (ROOMS, "cnn", 1),
+    (ROOMS, "gru", 1),
+    (ROOMS, "attention", 4),
+)
 ROWS = 32  # of a rollout
 
 
@@ -94,7 +100,7 @@ def training(device: Device, name: str, env_id: str, backbone: str, num_envs: in
         agent = AGENTS[name](env_id, config=AGENTS[name].Config().replace(settings), device=device.name)
         assert isinstance(agent, OnPolicyAgent)
         agent.train(size).train(size)  # runs, then captures
-        return agent, size * device.rate(lambda: agent.train(size), 3.0, at_once=1)
+        return agent, size * device.rate(lambda: agent.train(size), 2.0, at_once=1)
 
     _, apart = learning(capture=False)
     agent, rate = learning(capture=True)

@@ -244,6 +244,8 @@ def _common(leaves: list[Space]) -> np.dtype[Any]:
                     np.min_scalar_type(int(leaf.start.min())),
                     np.min_scalar_type(int((leaf.start + leaf.nvec).max())),
                 ]
+            case spaces.MultiBinary():
+                types.append(np.dtype(np.uint8))
             case _:
                 types.append(_packed_dtype(leaf))
     common = np.result_type(*types)

@@ -28,7 +28,10 @@ with suppress(ImportError):
     def sweep(  # type: ignore[no-untyped-def]
         first_row, first_step, successor, probability, reward, v, value, bounds, gamma, n, LANES: tl.constexpr
     ):
-        """Back up a slice; `bounds` [2, slices] get its smallest change and its largest one, negated."""
+        """Back up a slice; `bounds` [2, slices] get its smallest change and its largest one, negated.
+
+        `gamma` [1] is a tensor, since Triton takes a float as one of 32 bits.
+        """
         place, lane = tl.program_id(0), tl.arange(0, LANES)
         state = place * LANES + lane
         best = tl.full((LANES,), float("-inf"), tl.float64)
@@ -37,7 +40,7 @@ with suppress(ImportError):
             for step in range(tl.load(first_step + row), tl.load(first_step + row + 1)):
                 at = step * LANES + lane
                 q += tl.load(probability + at) * tl.load(v + tl.load(successor + at))
-            best = tl.maximum(best, q * gamma + tl.load(reward + row * LANES + lane))
+            best = tl.maximum(best, q * tl.load(gamma) + tl.load(reward + row * LANES + lane))
         there = state < n
         tl.store(value + state, best, mask=there)
         change = best - tl.load(v + state, mask=there)
@@ -89,7 +92,8 @@ class SlicedBackup:
     """One backup of every state of a model, on a GPU of NVIDIA's, in float64."""
 
     def __init__(self, mdp: MDP, gamma: float, device: str) -> None:
-        self.gamma, self.transitions = gamma, mdp.n_transitions
+        self.transitions = mdp.n_transitions
+        self.gamma = torch.tensor([gamma], dtype=torch.float64, device=device)
         self.slices = [torch.tensor(array, device=device) for array in slices_of(mdp)]
         self.bounds = torch.empty((2, len(self.slices[0]) - 1), dtype=torch.float64, device=device)
 

@@ -8,6 +8,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from rlkit.agents import base, devices, saving
+
 
 class Constant(gym.Env[int, int]):
     """One state, reward 1 for ever: its value is 1 / (1 - gamma), whatever time limit cuts it up."""
@@ -98,3 +100,11 @@ def _probes() -> None:
     torch.set_num_threads(1)
     for id, (entry_point, limit) in PROBES.items():
         gym.register(id, entry_point=entry_point, max_episode_steps=limit)
+
+
+@pytest.fixture(autouse=True)
+def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Agents compute there unless a test names a GPU: numbers are compared to the last digit."""
+    choose = devices.choose_device
+    for module in (base, saving):
+        monkeypatch.setattr(module, "choose_device", lambda name: choose("cpu" if name == "auto" else name))

@@ -41,7 +41,7 @@ NESTED = spaces.Dict(
             NESTED,
             {"direction": 3, "image": [[9, 8], [7, 6]], "pair": ([1, 0], [0, 1])},
             [0, 0, 0, 1, 9, 8, 7, 6, 1, 0, 1, 0, 0, 1, 0],
-            np.int16,
+            np.uint8,
         ),
         (
             spaces.Tuple((spaces.Discrete(2), spaces.Box(-1, 1, (1,), np.float32))),

@@ -7,6 +7,8 @@ cell and are not: entering one is what a task rewards or punishes.
 
 from __future__ import annotations
 
+import numpy as np
+
 from ...core.arrays import Array, namespace
 from ..knobs import KnobError
 
@@ -65,7 +67,11 @@ def gather(table: Array, index: Array) -> Array:
     """Rows of a table [N, ...] at an index of any shape and type: [*index.shape, ...]."""
     xp = namespace(table)
     flat = xp.reshape(xp.astype(index, xp.int64, copy=False), (-1,))
-    rows = xp.take(table, flat, axis=0)
+    if xp is not np and table.ndim == 2 and table.shape[1] * table.itemsize in (8, 16):
+        # Word by word, as a GPU gives every row a block of threads, which a short row leaves idle.
+        rows = xp.stack([word[flat] for word in table.view(xp.int64).T], axis=1).view(table.dtype)
+    else:
+        rows = xp.take(table, flat, axis=0)
     return xp.reshape(rows, (*index.shape, *table.shape[1:]))
 
 
