@@ -136,7 +136,7 @@ class DQN(QAgent, OffPolicyAgent):
         self.target_network.draw_noise(self.generator)
         replay, network, target = self.replay, self.network.outputs, self.target_network.outputs
         if not replay.states:
-            obs, next_obs = replay.obs[rows[0]], replay.obs[rows.gather(0, after)[0]]
+            obs, next_obs = (replay.obs.index_select(0, i) for i in (rows[0], rows.gather(0, after)[0]))
             with torch.no_grad():
                 x_target, _ = target(next_obs, (), None)
                 x_after = network(next_obs, (), None)[0] if self.config.double else x_target

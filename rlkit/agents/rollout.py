@@ -150,12 +150,12 @@ class Batch(NamedTuple):
     def take(self, i: Tensor) -> "Batch":
         """The columns with these numbers."""
         return Batch(
-            self.obs[:, i],
-            None if self.reset is None else self.reset[:, i],
-            None if self.mask is None else self.mask[:, i],
-            tuple(part[i] for part in self.state),
-            None if self.valid is None else self.valid[:, i],
-            tuple(column[:, i] for column in self.columns),
+            self.obs.index_select(1, i),
+            None if self.reset is None else self.reset.index_select(1, i),
+            None if self.mask is None else self.mask.index_select(1, i),
+            tuple(part.index_select(0, i) for part in self.state),
+            None if self.valid is None else self.valid.index_select(1, i),
+            tuple(column.index_select(1, i) for column in self.columns),
         )
 
     def keep(self, x: Tensor) -> Tensor:
