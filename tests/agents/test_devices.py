@@ -33,6 +33,21 @@ def test_the_faster_device_is_chosen(fast: str, monkeypatch: pytest.MonkeyPatch)
     assert all(agent.steps >= 3 * 1024 for agent in made.values()), "two iterations are left out"
 
 
+def test_on_the_cpu_a_few_environments_are_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else an iteration of the thousands that a GPU needs would take minutes."""
+    made: list[PPO] = []
+
+    def make(name: str, **overrides: object) -> PPO:
+        settings: dict[str, Any] = {"num_envs": 1024, "rollout_steps": 4, **overrides}
+        made.append(PPO("rlkit/GridWorld-v0", device="cpu", **settings))
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "MEASURED", 0.1)
+    devices.faster(make)
+    assert [agent.stepper.num_envs for agent in made if agent.steps] == [1024, 256]
+
+
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert devices.faster({}.__getitem__) == ("cpu", "there is no GPU")
