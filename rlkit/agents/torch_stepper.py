@@ -27,8 +27,9 @@ class TorchStepper(Stepper):
 
     def can_be_captured(self, steps: int) -> bool:
         """Whether so many steps look at nothing on the device, so that they can be replayed (captured.py)."""
-        on_gpu = self.device.type == "cuda"
-        return on_gpu and self.mode is AutoresetMode.SAME_STEP and steps < MOST_UNREAD
+        bare = self.env is self.env.unwrapped and hasattr(self.env, "held")
+        fits = self.mode is AutoresetMode.SAME_STEP and steps < MOST_UNREAD
+        return self.device.type == "cuda" and bare and fits
 
     def most_limits(self, steps: int) -> int | None:
         """How many episodes the time limit can end in so many steps; None if they cannot be captured."""

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import pytest
 import torch
+from gymnasium.vector import VectorWrapper
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -29,6 +30,7 @@ DEVICE = "cuda" if GPU else "cpu"
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh"}
 SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 16, "hidden": (16,)}
 WHOLE = 8 * 16
+CAN_BE_CAPTURED = TorchStepper.can_be_captured
 
 
 class Recorder(TorchDispatchMode):
@@ -242,6 +244,28 @@ def test_time_limits_are_found_without_looking() -> None:
     assert (found.at[n:] == -1).all()
     assert torch.equal(found.obs[:n], torch.cat([final.obs for final in apart]))
     assert torch.equal(found.state[0][:n], torch.cat([final.state[0] for final in apart]))
+
+
+class Wrapped(VectorWrapper):  # type: ignore[type-arg]
+    """Could change anything at a step."""
+
+
+@pytest.mark.parametrize(
+    ("mode", "steps", "wrap", "can"),
+    [
+        ("SameStep", 16, None, True),
+        ("SameStep", 1024, None, False),
+        ("NextStep", 16, None, False),
+        ("Disabled", 16, None, False),
+        ("SameStep", 16, Wrapped, False),
+    ],
+)
+def test_only_steps_that_look_at_nothing_can_be_captured(mode: str, steps: int, wrap: Any, can: bool) -> None:
+    env: Any = make_torch("rlkit/GridWorld-v0", 8, DEVICE, autoreset_mode=mode)
+    agent = PPO(wrap(env) if wrap else env, device=DEVICE, capture=False, **SMALL)
+    agent._ready(WHOLE)
+    agent.stepper.device = torch.device("cuda")
+    assert CAN_BE_CAPTURED(agent.stepper, steps) is can  # type: ignore[arg-type]
 
 
 def test_what_a_gpu_would_wait_for_is_named() -> None:
