@@ -119,17 +119,18 @@ class Stepper:
             reset = done
         self._count(reward, done, valid)
         self._stand(now, mask, reset)
-        legal = None if next_mask is None else self._tensor(next_mask)
-        rest = (self._tensor(x) for x in (reward, discount, done, valid))
-        return Step(self._tensor(next_obs), legal, *rest)
+        seen, legal = self.obs, self.mask
+        if next_obs is not now:
+            seen, legal = self._tensor(next_obs), None if next_mask is None else self._tensor(next_mask)
+        return Step(seen, legal, *map(self._tensor, (reward, discount, done, valid)))
 
     def _stand(self, obs: Any, mask: Any, reset: Any) -> None:
         self.obs, self.reset = self._tensor(obs), self._tensor(reset)
         self.mask = None if mask is None else self._tensor(mask)
 
-    def _tensor(self, values: Any) -> Tensor:
+    def _tensor(self, array: Array) -> Tensor:
         """On the agent's device; on the CPU they share memory."""
-        return torch.as_tensor(values, device=self.device)
+        return torch.from_numpy(array).to(self.device)
 
     def _final(
         self, obs: Array, mask: BoolArray | None, done: BoolArray, info: Info

@@ -121,6 +121,9 @@ class TorchStepper(Stepper):
         self._finished.extend(zip(returns[last].tolist(), lengths[last].tolist(), strict=True))
         self._episodes += len(ended)
 
+    def _tensor(self, array: Any) -> Tensor:
+        return torch.as_tensor(array, device=self.device)
+
     def _own(self, array: Array) -> Tensor:
         return torch.from_numpy(array).to(self.device)
 

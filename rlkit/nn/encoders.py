@@ -122,8 +122,10 @@ class Encoder(nn.Module):
 
     def forward(self, packed: Tensor) -> Tensor:
         """Packed observations [..., *shape] -> features [..., n_features]."""
-        features: list[Tensor] = [part(x) for part, x in zip(self._parts, self.split(packed), strict=True)]
-        return features[0] if self._single else torch.cat(features, -1)
+        if self._single:
+            features: Tensor = self._parts[0](*self.split(packed))
+            return features
+        return torch.cat([part(x) for part, x in zip(self._parts, self.split(packed), strict=True)], -1)
 
 
 class LeafEncoder(nn.Module):
@@ -145,9 +147,11 @@ class LeafEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[..., *packed shape] -> [..., n_features]."""
+        if self._sizes is None and self._n_axes == 1:
+            return x.float()
         batch = x.shape[: x.dim() - self._n_axes]
         if self._sizes is None:
-            return x.float().reshape(*batch, self.n_features) if self._n_axes != 1 else x.float()
+            return x.float().reshape(*batch, self.n_features)
         places = x.reshape(*batch, -1).long() + self.get_buffer("_offsets")
         return torch.zeros((*batch, self.n_features), device=x.device).scatter_(-1, places, 1.0)
 

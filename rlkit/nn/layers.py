@@ -1,6 +1,8 @@
 """Activations and normalisation of hidden layers."""
 
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -8,6 +10,16 @@ from torch import Tensor, nn
 
 MANY = 24_576  # numbers, from which on loading compiled loops pays in learning
 VERY_MANY = 8 * MANY  # and where nothing is learned
+
+
+def of_amd(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor is one of AMD's, as far as Linux says."""
+    with suppress(OSError), cpuinfo.open() as lines:
+        return "AuthenticAMD" in lines.read(200)
+    return False
+
+
+AMD = of_amd()  # where MKL, to which torch leaves products and functions, is slow
 
 
 def eager_on_cpu(x: Tensor) -> bool:
@@ -21,11 +33,11 @@ def for_loops(x: Tensor) -> bool:
 
 
 class Tanh(nn.Module):
-    """The hyperbolic tangent; on a CPU that of many numbers is computed by `rlkit.nn.tanh`."""
+    """The hyperbolic tangent; on AMD's processors that of many numbers is computed by `rlkit.nn.tanh`."""
 
     def forward(self, x: Tensor) -> Tensor:
         """[...] -> [...]."""
-        if not for_loops(x):
+        if not (AMD and for_loops(x)):
             return x.tanh()
         y: Tensor = CompiledTanh.apply(x)  # type: ignore[no-untyped-call]
         return y

@@ -31,12 +31,13 @@ def agree(agent: type[NeuralAgent], compiler: str, **settings: Any) -> bool:
 def test_a_rewritten_network_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where loops compiled by numba, which no compiler of torch reads, would take over."""
     eager = learned(PPO)
+    monkeypatch.setattr(layers, "AMD", True)
     monkeypatch.setattr(layers, "MANY", 1)
     monkeypatch.setattr(layers.CompiledTanh, "apply", None)
     torch.testing.assert_close(learned(PPO, compiler="aot_eager"), eager, atol=1e-6, rtol=0)
 
 
-@pytest.mark.skipif(not products.ONEDNN, reason="torch was built without oneDNN")
+@pytest.mark.skipif(not products.AVAILABLE, reason="torch was built without oneDNN")
 @pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
 def test_a_network_multiplied_by_onednn_learns_the_same(
     backbone: str, monkeypatch: pytest.MonkeyPatch
@@ -48,6 +49,7 @@ def test_a_network_multiplied_by_onednn_learns_the_same(
         monkeypatch.setattr(products, threshold, 1 << 40)
     expected = learned(PPO, backbone=backbone)
     assert not calls
+    monkeypatch.setattr(products, "ONEDNN", True)
     for threshold in ("MANY", "MANY_OF_FEW"):
         monkeypatch.setattr(products, threshold, 1)
     torch.testing.assert_close(learned(PPO, backbone=backbone), expected, atol=1e-5, rtol=0)

@@ -10,7 +10,7 @@ from rlkit.nn.products import MANY, MANY_OF_FEW, affine, outer_sum
 SIZES = [((512, 64), 64), ((16, 128, 4), 64), ((8, 512, 64), 16), ((2, 1, 2000, 33), 17)]
 BY = pytest.mark.parametrize(
     "onednn",
-    [False, pytest.param(True, marks=pytest.mark.skipif(not products.ONEDNN, reason="torch has none"))],
+    [False, pytest.param(True, marks=pytest.mark.skipif(not products.AVAILABLE, reason="torch has none"))],
 )
 
 
@@ -77,8 +77,9 @@ def test_what_is_large_has_gradients_of_our_own() -> None:
     assert not own(few.double()(normal(rows, 4).double()))
 
 
-@pytest.mark.skipif(not products.ONEDNN, reason="torch was built without oneDNN")
+@pytest.mark.skipif(not products.AVAILABLE, reason="torch was built without oneDNN")
 def test_onednn_multiplies_only_what_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(products, "ONEDNN", True)
     calls: list[int] = []
     monkeypatch.setattr(
         torch.ops.mkldnn, "_linear_pointwise", lambda x, w, b, *rest: calls.append(len(x)) or x @ w.T + b
