@@ -39,22 +39,25 @@ class Captured(Generic[T]):
 
     def __init__(self, function: Callable[[], T], owner: Owner) -> None:
         self.function, self.owner = function, owner
-        self.ready = False
+        self.has_run = False
         self.replay: Callable[[], None] | None = None
 
     def __call__(self) -> T:
         """What the function gives."""
-        if not self.ready:
-            self.ready = True
+        if not self.has_run:
+            self.has_run = True
             return self.function()
         if self.replay is None:
             self.memory = {name: x.clone() for name, x in self.owner.held().items()}
             self.owner.hold(self.memory)
             try:
                 self.replay, self.result = capture(self._run, self.owner.generator)
-            except RuntimeError as error:
+            except torch.OutOfMemoryError:
+                raise
+            except RuntimeError as error:  # of the capture's end, where something before made it fail
+                why = one_line(error.__context__ or error)
                 raise UnsupportedError(
-                    f"this training cannot be captured in a CUDA graph, set capture=false: {one_line(error)}"
+                    f"this training cannot be captured in a CUDA graph, set capture=false: {why}"
                 ) from error
         else:
             self._write(self.owner.held())
@@ -76,8 +79,9 @@ class Captured(Generic[T]):
 def capture(function: Callable[[], T], generator: torch.Generator) -> tuple[Callable[[], None], T]:
     """What replays the function, and where its result then lies."""
     gc.collect()  # a graph that nobody needs, if it went during the capture, would end it
-    graph = torch.cuda.CUDAGraph()
-    graph.register_generator_state(generator)
-    with torch.cuda.graph(graph):
-        result = function()
+    with torch.cuda.device(generator.device), torch.cuda.stream(torch.cuda.current_stream(generator.device)):
+        graph = torch.cuda.CUDAGraph()
+        graph.register_generator_state(generator)
+        with torch.cuda.graph(graph):
+            result = function()
     return graph.replay, result

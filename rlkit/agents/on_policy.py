@@ -47,36 +47,36 @@ class OnPolicyAgent(NeuralAgent):
     def _begin(self) -> None:
         c = self.config
         self.rows = max(1, c.num_envs * c.rollout_steps // self.stepper.num_envs)
-        self.whole = self.rows * self.stepper.num_envs
+        self.size = self.rows * self.stepper.num_envs
         can = c.capture and self.monitor is None and self.stepper.can_be_captured(self.rows)
-        self._replayed = Captured(self._whole, self) if can else None
+        self._replayed = Captured(self._whole_iteration, self) if can else None
 
     def _iterate(self, budget: int) -> Metrics:
-        if self._replayed is None or budget < self.whole:
+        if self._replayed is None or budget < self.size:
             taken, figures = self._iteration(budget)
         else:
-            self._on_device.read()
+            self._torch_stepper.read()
             taken, figures, unread = self._replayed()
-            self._on_device.recount(unread)
+            self._torch_stepper.recount(unread)
         self.steps += taken
         return {name: x.item() for name, x in figures.items()}
 
     @property
-    def _on_device(self) -> TorchStepper:
+    def _torch_stepper(self) -> TorchStepper:
         """The stepper, where its steps can be captured."""
         return cast(TorchStepper, self.stepper)
 
-    def _whole(self) -> tuple[int, dict[str, Tensor], Any]:
+    def _whole_iteration(self) -> tuple[int, dict[str, Tensor], Any]:
         """An iteration that is not cut short, and what is to be read of the episodes that ended in it."""
-        return (*self._iteration(self.whole), self._on_device.unread)
+        return (*self._iteration(self.size), self._torch_stepper.unread)
 
     def held(self) -> dict[str, Tensor]:
         """The tensors that change with an iteration and are bound anew."""
-        return {**self._on_device.held(), **{f"state/{i}": part for i, part in enumerate(self.state)}}
+        return {**self._torch_stepper.held(), **{f"state/{i}": part for i, part in enumerate(self.state)}}
 
     def hold(self, tensors: Mapping[str, Tensor]) -> None:
         """Go on with these in place of `held`."""
-        self._on_device.hold(tensors)
+        self._torch_stepper.hold(tensors)
         self.state = tuple(tensors[f"state/{i}"] for i in range(len(self.state)))
 
     def _iteration(self, budget: int) -> tuple[int, dict[str, Tensor]]:

@@ -106,20 +106,21 @@ def collect(
 def finals_of(limited: Tensor, steps: list[Step], states: list[State], *, most: int | None) -> list[Final]:
     """What was last observed where steps were `limited` [T, B], a row after the other.
 
-    If it is known that there are `most` of them, all are one, in a form that nothing else decides.
+    If it is known that there are at most `most`, all are one, in a form that nothing else decides.
     """
     if most is None:
         ends = limited.any(1).nonzero().flatten().tolist()
         return [final_of(t, steps[t], states[t], limited[t]) for t in ends]
+    if most == 0:
+        return []
     at = torch.nonzero_static(limited.flatten(), size=most, fill_value=-1).squeeze(-1)
 
-    def taken(rows: Sequence[Tensor]) -> Tensor:
+    def there(rows: Sequence[Tensor]) -> Tensor:
         return torch.stack(tuple(rows)).flatten(0, 1)[at]
 
     masks = [s.next_mask for s in steps if s.next_mask is not None]
-    state = tuple(taken(part) for part in zip(*states, strict=True))
-    final = Final(at, taken([s.next_obs for s in steps]), taken(masks) if masks else None, state)
-    return [final] if most else []
+    state = tuple(there(part) for part in zip(*states, strict=True))
+    return [Final(at, there([s.next_obs for s in steps]), there(masks) if masks else None, state)]
 
 
 def final_of(t: int, step: Step, state: State, limited: Tensor) -> Final:

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
@@ -41,6 +40,7 @@ class TorchStepper(Stepper):
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
         obs, info = self.env.reset(seed=seed)
+        self._start = torch.as_tensor(getattr(self.env.single_action_space, "start", 0), device=self.device)
         self._masked = "action_mask" in info
         nobody = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
         self._ended = nobody
@@ -51,9 +51,7 @@ class TorchStepper(Stepper):
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
-        start = getattr(self.env.single_action_space, "start", 0)
-        taken = action if not np.any(start) else action + torch.as_tensor(start, device=self.device)
-        obs, reward, terminated, truncated, info = self.env.step(taken)
+        obs, reward, terminated, truncated, info = self.env.step(action + self._start)
         next_obs, next_mask = self._encoder.pack(obs), self._mask(info)
         done, discount, valid = terminated | truncated, 1 - terminated.float(), ~self._ended
         now, mask, reset = next_obs, next_mask, self._ended

@@ -52,8 +52,10 @@ class TorchVectorEnv(ModelVectorEnv):
                 sizes = torch.as_tensor(space.nvec, device=self.device)
                 if ((taken < 0) | (taken >= sizes)).any():
                     raise InvalidAction(f"actions must lie in {space}")
-            places = np.cumprod([1, *space.nvec[:0:-1]])[::-1]
-            taken = (taken * torch.as_tensor(places.copy(), device=self.device)).sum(-1)
+            number = taken[:, 0]
+            for i, n in enumerate(space.nvec[1:].tolist(), start=1):
+                number = number * n + taken[:, i]
+            taken = number
         return taken.long()
 
     def _observations(self) -> Any:

@@ -211,7 +211,8 @@ class EpsilonGreedy(Discrete):
         """The probability of each action [..., n], 0 where it is not legal."""
         legal = torch.ones_like(params, dtype=torch.bool) if mask is None else mask
         greedy = nn.functional.one_hot(mask_logits(params, mask).argmax(-1), self.n_params)
-        return (1 - self.epsilon) * greedy + self.epsilon * legal / legal.sum(-1, keepdim=True)
+        epsilon = self.get_buffer("_epsilon")
+        return (1 - epsilon) * greedy + epsilon * legal / legal.sum(-1, keepdim=True)
 
 
 def distribution(space: spaces.Space[Any]) -> Distribution:

@@ -61,7 +61,7 @@ class Recurrent(Backbone):
     def forward(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """[B, F] or [T, B, F] -> [..., width]."""
         steps = x.dim() == 3
-        if steps and on_gpu(x):
+        if steps and reset is not None and on_gpu(x):
             return self._one_by_one(x, state, reset)
         if reset is not None:
             at_first = reset[0] if steps else reset
@@ -75,10 +75,10 @@ class Recurrent(Backbone):
             return self._pieces(x, state, reset)
         return self._run(x, state)
 
-    def _one_by_one(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+    def _one_by_one(self, x: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         rows = []
-        for t, x_t in enumerate(x):
-            row, state = self.forward(x_t, state, None if reset is None else reset[t])
+        for x_t, reset_t in zip(x, reset, strict=True):
+            row, state = self.forward(x_t, state, reset_t)
             rows.append(row)
         return torch.stack(rows), state
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from shutil import which
 
 import numpy as np
 import numpy.typing as npt
@@ -11,14 +12,17 @@ import torch
 from rlkit.core.mdp import MDP
 from rlkit.solvers.backups import Backed, Backup
 
+LEAST_FILLED = 0.25  # of slices: in others than the usual models a kernel would mostly read zeros
+
 
 def backup_on(device: str, mdp: MDP, gamma: float) -> Backup:
-    """The operator on a device; on a GPU it is one kernel where there is a compiler for it."""
-    if device == "cpu" or find_spec("triton") is None:
-        return DeviceBackup(mdp, gamma, device)
-    from rlkit.solvers.sliced import SlicedBackup
+    """The operator on a device; on a GPU it is one kernel where that can be compiled and suits the model."""
+    if device != "cpu" and find_spec("triton") is not None and any(map(which, ("cc", "gcc", "clang"))):
+        from rlkit.solvers.sliced import SlicedBackup, filled
 
-    return SlicedBackup(mdp, gamma, device)
+        if filled(mdp) >= LEAST_FILLED:
+            return SlicedBackup(mdp, gamma, device)
+    return DeviceBackup(mdp, gamma, device)
 
 
 class DeviceBackup:

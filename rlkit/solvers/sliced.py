@@ -49,7 +49,7 @@ with suppress(ImportError):
 
 
 class Slices(NamedTuple):
-    """A model cut up."""
+    """A model cut up; values must be finite, as what is filled up multiplies one by 0."""
 
     first_row: IntArray  # [slices + 1] the first row of choices of each slice
     first_step: IntArray  # [rows + 1] the first row of transitions of each row of choices
@@ -58,23 +58,32 @@ class Slices(NamedTuple):
     reward: FloatArray  # [rows, LANES]
 
 
+def rows_of(mdp: MDP) -> tuple[IntArray, IntArray, IntArray]:
+    """The first row of each slice [slices + 1], the first step of each row [rows + 1], a choice's row [C]."""
+    per_state = np.maximum(np.diff(mdp.state_ptr), 1)
+    first_row = _starts(np.pad(per_state, (0, -mdp.n_states % LANES)).reshape(-1, LANES).max(1))
+    rank = np.arange(mdp.n_choices) - mdp.state_ptr[mdp.state_of_choice]
+    row = first_row[mdp.state_of_choice // LANES] + rank
+    longest = np.zeros(first_row[-1], dtype=np.int64)
+    np.maximum.at(longest, row, np.diff(mdp.choice_ptr))
+    return first_row, _starts(longest), row
+
+
+def filled(mdp: MDP) -> float:
+    """The share of the transitions in slices that are the model's; the others have probability 0."""
+    _, first_step, _ = rows_of(mdp)
+    return mdp.n_transitions / max(int(first_step[-1]) * min(LANES, mdp.n_states), 1)
+
+
 def slices_of(mdp: MDP) -> Slices:
     """The slices of a model; a terminal state has one choice, which pays 0 and leads nowhere."""
-    n, choices = mdp.n_states, np.diff(mdp.state_ptr)
-    per_slice = np.maximum(choices, 1)
-    per_slice = np.pad(per_slice, (0, -n % LANES)).reshape(-1, LANES).max(1)
-    first_row = _starts(per_slice)
-    lane, rank = mdp.state_of_choice % LANES, np.arange(mdp.n_choices) - mdp.state_ptr[mdp.state_of_choice]
-    row = first_row[mdp.state_of_choice // LANES] + rank  # [C]
+    first_row, first_step, row = rows_of(mdp)
+    lane = mdp.state_of_choice % LANES
     reward = np.full((first_row[-1], LANES), -np.inf)
     reward[row, lane] = mdp.reward
-    end = np.flatnonzero(choices == 0)
+    end = np.flatnonzero(mdp.terminal)
     reward[first_row[end // LANES], end % LANES] = 0.0
-
     transitions = np.diff(mdp.choice_ptr)
-    longest = np.zeros(first_row[-1], dtype=np.int64)
-    np.maximum.at(longest, row, transitions)
-    first_step = _starts(longest)
     rank = np.arange(mdp.n_transitions) - np.repeat(mdp.choice_ptr[:-1], transitions)
     place = np.repeat(first_step[row], transitions) + rank, np.repeat(lane, transitions)
     successor = np.zeros((first_step[-1], LANES), dtype=mdp.successor.dtype)

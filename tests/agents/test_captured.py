@@ -17,6 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rlkit.agents import A2C, PPO, PQN, REINFORCE, captured, optimization
 from rlkit.agents.errors import UnsupportedError
+from rlkit.agents.evaluation import evaluate_on
 from rlkit.agents.on_policy import OnPolicyAgent
 from rlkit.agents.rollout import finals_of
 from rlkit.agents.torch_stepper import TorchStepper
@@ -42,7 +43,8 @@ class Recorder(TorchDispatchMode):
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         name = func._schema.name.removeprefix("aten::")
-        looked_up = name == "index" and any(x is not None and x.dtype == torch.bool for x in args[1])
+        indexes = name in ("index", "index_put_", "_index_put_impl_")
+        looked_up = indexes and any(x is not None and x.dtype == torch.bool for x in args[1])
         if name in WAITS or looked_up:
             raise RuntimeError(f"operation not permitted when stream is capturing: {name}")
         found = func(*args, **(kwargs or {}))
@@ -112,9 +114,9 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(TorchStepper, "can_be_captured", lambda stepper, steps: True)
 
 
-def learner(kind: type[A], env_id: str, **settings: Any) -> A:
+def learner(kind: type[A], env_id: str, *, limit: int | None = None, knobs: Any = None, **settings: Any) -> A:
     """An agent as it is on a GPU."""
-    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep")
+    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep", max_episode_steps=limit, **(knobs or {}))
     env._simulation.waits = False
     agent = kind(env, seed=3, device=DEVICE, **SMALL, **settings)
     numbers(agent)
@@ -160,6 +162,12 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "normalised": ("rlkit/SignalFilter-v0", {"normalize_obs": True}),
     "dropout": ("rlkit/GridWorld-v0", {"dropout": 0.1, "norm": "batch"}),
     "momentum": ("rlkit/GridWorld-v0", {"optimizer": "momentum"}),
+    "penalties": (
+        "rlkit/GridWorld-v0",
+        {"optimizer": "rmsprop", "l1": 1e-4, "l2": 1e-3, "schedule": "cosine"},
+    ),
+    "sgd": ("rlkit/GridWorld-v0", {"optimizer": "sgd", "learning_rate": 0.1}),
+    "short": ("rlkit/GridWorld-v0", {"limit": 3}),
 }
 
 
@@ -173,6 +181,19 @@ def test_a_replayed_training_learns_the_same(kind: type[OnPolicyAgent], task: st
 @pytest.mark.parametrize("kind", [A2C, REINFORCE])
 def test_one_that_learns_once_from_a_rollout_too(kind: type[OnPolicyAgent]) -> None:
     assert alike(*both(kind, "rlkit/GridWorld-v0", gamma=0.9))
+
+
+def test_several_choices_at_once() -> None:
+    assert alike(*both(A2C, "rlkit/Inventory-v0", knobs={"products": 2}, limit=10))
+
+
+def test_an_evaluation_between_replays_changes_nothing() -> None:
+    agents = both(PPO, "rlkit/GridWorld-v0")
+    other = make_torch("rlkit/GridWorld-v0", 4, DEVICE, autoreset_mode="SameStep")
+    evaluate_on(agents[0], other, episodes=8, seed=5, stochastic=True)
+    for agent in agents:
+        agent.train(2 * WHOLE)
+    assert alike(*agents)
 
 
 def test_control_a_rate_that_is_not_on_the_device_would_stay() -> None:

@@ -7,10 +7,11 @@ import pytest
 import torch
 
 from rlkit import exact, solve
-from rlkit.core import MDP
+from rlkit.core import MDP, from_triplets
+from rlkit.solvers import device, sliced
 from rlkit.solvers.backups import NumpyBackup
 from rlkit.solvers.device import backup_on
-from rlkit.solvers.sliced import LANES, Slices, slices_of
+from rlkit.solvers.sliced import LANES, Slices, filled, slices_of
 
 GPU = torch.cuda.is_available() and find_spec("triton") is not None
 MODELS = {
@@ -44,7 +45,8 @@ def mdp(request: pytest.FixtureRequest) -> MDP:
 
 def test_slices_hold_the_model(mdp: MDP) -> None:
     v = np.random.default_rng(0).normal(size=mdp.n_states)
-    np.testing.assert_allclose(backed_up(slices_of(mdp), v, 0.9), NumpyBackup(mdp, 0.9)(v).value, atol=1e-13)
+    found, expected = backed_up(slices_of(mdp), v, 0.9), NumpyBackup(mdp, 0.9)(v).value
+    np.testing.assert_allclose(found, expected, rtol=1e-13, atol=1e-13)
 
 
 def test_a_slice_is_as_wide_as_its_widest_state() -> None:
@@ -57,16 +59,35 @@ def test_a_slice_is_as_wide_as_its_widest_state() -> None:
     assert (slices.probability > 0).sum() == found.n_transitions
 
 
+def test_a_model_that_would_be_mostly_zeros_is_not_cut_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One state in each slice that leads everywhere, and others that lead to one."""
+    n = 4 * LANES
+    triplets = [(s, 0, t, 1 / n) for s in range(0, n, LANES) for t in range(n)]
+    triplets += [(s, 0, 0, 1.0) for s in range(n) if s % LANES]
+    uneven = from_triplets(*zip(*triplets, strict=True), n_states=n, reward=1.0)
+    assert filled(uneven) < 0.05
+    even = exact("rlkit/Garnet-v0")
+    assert isinstance(even, MDP)
+    monkeypatch.setattr(device, "find_spec", lambda name: object())
+    monkeypatch.setattr(device, "which", lambda name: name)
+    monkeypatch.setattr(sliced, "SlicedBackup", lambda *given: "slices")
+    monkeypatch.setattr(device, "DeviceBackup", lambda *given: "rows")
+    assert [backup_on("cuda", mdp, 0.9) for mdp in (uneven, even)] == ["rows", "slices"]
+    assert backup_on("cpu", even, 0.9) == "rows"
+    monkeypatch.setattr(device, "which", lambda name: None)
+    assert backup_on("cuda", even, 0.9) == "rows"
+
+
 @pytest.mark.skipif(not GPU, reason="no GPU, or no Triton")
 def test_the_kernel_backs_up_as_the_plain_operator_does(mdp: MDP) -> None:
     v = np.random.default_rng(0).normal(size=mdp.n_states)
     plain, fused = NumpyBackup(mdp, 0.9)(v), backup_on("cuda", mdp, 0.9)(v)
-    np.testing.assert_allclose(fused.value.cpu().numpy(), plain.value, atol=1e-13)
+    np.testing.assert_allclose(fused.value.cpu().numpy(), plain.value, rtol=1e-13, atol=1e-13)
     assert (fused.low, fused.high) == pytest.approx((plain.low, plain.high), abs=1e-13)
 
 
 @pytest.mark.skipif(not GPU, reason="no GPU, or no Triton")
 def test_a_solution_by_the_kernel_has_the_same_certificate(mdp: MDP) -> None:
-    plain, swept = (solve(mdp, gamma=0.95, device=device) for device in ("cpu", "cuda"))
+    plain, swept = (solve(mdp, gamma=0.95, device=where) for where in ("cpu", "cuda"))
     assert swept.converged
     np.testing.assert_allclose(swept.value, plain.value, atol=2e-6)
