@@ -135,7 +135,7 @@ _ACROBOT_PPO = {
     "normalize_obs": True,
 }
 _MOUNTAIN_CAR_PPO = {
-    "num_envs": 16,
+    "num_envs": 32,
     "rollout_steps": 64,
     "gae_lambda": 0.98,
     "normalize_obs": True,
@@ -246,7 +246,7 @@ PRESETS: dict[tuple[str, str], tuple[int, Mapping[str, object]]] = {
     ("ppo", "CartPole-v1"): (100_000, _CARTPOLE_PPO),
     ("pqn", "CartPole-v1"): (100_000, _CARTPOLE_PQN),
     ("ppo", "Acrobot-v1"): (1_000_000, _ACROBOT_PPO),
-    ("ppo", "MountainCar-v0"): (1_000_000, _MOUNTAIN_CAR_PPO),
+    ("ppo", "MountainCar-v0"): (1_500_000, _MOUNTAIN_CAR_PPO),
     ("sac", "Pendulum-v1"): (20_000, _PENDULUM_SAC),
     ("ppo", "rlkit/TMaze-v0"): (60_000, _MEMORY_PPO),
     ("ppo", "rlkit/RepeatPrevious-v0"): (256_000, _REPEAT_PPO),
