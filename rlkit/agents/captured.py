@@ -82,6 +82,6 @@ def capture(function: Callable[[], T], generator: torch.Generator) -> tuple[Call
     with torch.cuda.device(generator.device), torch.cuda.stream(torch.cuda.current_stream(generator.device)):
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(generator)
-        with torch.cuda.graph(graph):
+        with torch.cuda.graph(graph, stream=torch.cuda.Stream()):
             result = function()
     return graph.replay, result
