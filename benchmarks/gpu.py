@@ -1,8 +1,8 @@
 """Environments, training and solver sweeps on a GPU: python -m benchmarks.gpu [--out FILE].
 
-It is meant to take less than 8 minutes, and needs torch, numpy, gymnasium, array-api-compat and scipy. Every
-rate stands beside a floor measured on the same device in the same run: how fast memory is copied, and how
-fast float32 matrices are multiplied. `--device cpu --envs 256` tries it where there is no GPU.
+It takes two minutes, and needs torch, numpy, gymnasium, array-api-compat, scipy and safetensors. Every rate
+stands beside a floor measured on the same device in the same run: how fast memory is copied, and how fast
+float32 matrices are multiplied. `--device cpu --envs 256` tries it where there is no GPU.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 class Final(NamedTuple):
     """Where episodes ended by a time limit: what was last observed, before the new episode."""
 
-    at: Tensor  # [N] t B + b of the step; -1 where there is none
+    at: Tensor  # [N] t B + b of the step, or 0, the first, whose successor then only gets its value again
     obs: Tensor  # [N, ...]
     mask: Tensor | None  # [N, A]
     state: State  # of the network after the step, [N, ...]
@@ -43,10 +43,10 @@ class Rollout(NamedTuple):
 
     def successors(self, value: Tensor, of_final: Callable[[Final], Tensor]) -> Tensor:
         """Values [T, B] of the true successors, from `value` [T + 1, B] of `obs`."""
-        after = torch.cat([value[1:].flatten(), value[:1, 0]])  # and a place for those that are none
+        after = value[1:].clone()
         for final in self.finals:
-            after[final.at] = of_final(final)
-        return after[:-1].view_as(value[1:])
+            after.view(-1)[final.at] = of_final(final)
+        return after
 
 
 @torch.no_grad()
@@ -113,7 +113,7 @@ def finals_of(limited: Tensor, steps: list[Step], states: list[State], *, most: 
         return [final_of(t, steps[t], states[t], limited[t]) for t in ends]
     if most == 0:
         return []
-    at = torch.nonzero_static(limited.flatten(), size=most, fill_value=-1).squeeze(-1)
+    at = torch.nonzero_static(limited.flatten(), size=most, fill_value=0).squeeze(-1)
 
     def there(rows: Sequence[Tensor]) -> Tensor:
         return torch.stack(tuple(rows)).flatten(0, 1)[at]

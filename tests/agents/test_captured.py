@@ -251,7 +251,7 @@ def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
 
 
 def test_time_limits_are_found_without_looking() -> None:
-    """As many as there can be, those that are none valued for nothing."""
+    """As many as there can be; those that are none are the first step."""
     agent = learner(PPO, "rlkit/GridWorld-v0")
     agent._ready(WHOLE)
     limited = torch.rand(5, 8, generator=torch.Generator().manual_seed(0)) < 0.2
@@ -262,9 +262,20 @@ def test_time_limits_are_found_without_looking() -> None:
     apart = finals_of(limited, steps, states, most=None)
     n = int(limited.sum())
     assert torch.equal(found.at[:n], torch.cat([final.at for final in apart]))
-    assert (found.at[n:] == -1).all()
+    assert (found.at[n:] == 0).all()
     assert torch.equal(found.obs[:n], torch.cat([final.obs for final in apart]))
     assert torch.equal(found.state[0][:n], torch.cat([final.state[0] for final in apart]))
+
+
+def test_they_are_valued_as_if_they_had_been_looked_for() -> None:
+    """Also where a row has fewer than there can be, so that some are none."""
+    agents = [learner(PPO, "rlkit/GridWorld-v0", limit=3, capture=False) for _ in range(2)]
+    for agent in agents:
+        agent._ready(WHOLE)
+    agents[1].stepper.most_limits = lambda steps: None  # type: ignore[method-assign]
+    for agent in agents:
+        agent.train(4 * WHOLE)
+    assert alike(*agents)
 
 
 class Wrapped(VectorWrapper):  # type: ignore[type-arg]
