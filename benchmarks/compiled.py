@@ -4,7 +4,7 @@ It has the sizes of `stepping` there and does what PPO must, no more: no logging
 at the time limit. `python -m benchmarks.compiled` prints how long it compiles, that it learns, and its steps
 a second and rlkit's, in turn.
 
-    pip install jax
+    pip install -e .[bench]
 """
 
 from __future__ import annotations
