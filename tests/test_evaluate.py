@@ -1,4 +1,5 @@
 from dataclasses import asdict
+from typing import ClassVar
 
 import gymnasium
 import numpy as np
@@ -135,6 +136,37 @@ def test_quota_gives_short_and_long_episodes_their_share() -> None:
     assert evaluation.mean_return == pytest.approx(alone.mean_return, rel=0.25)
     with pytest.raises(ValueError, match="at least 1"):
         PPO("CartPole-v1").evaluate(0)
+
+
+class Seeds(gymnasium.vector.VectorEnv):
+    """Keeps the seeds of its resets; its episodes never end."""
+
+    metadata: ClassVar = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
+
+    def __init__(self, num_envs: int) -> None:
+        self.num_envs, self.seeds = num_envs, []
+        self.single_observation_space = gymnasium.spaces.Discrete(2)
+        self.single_action_space = gymnasium.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        self.seeds += range(seed, seed + self.num_envs)
+        return np.zeros(self.num_envs, dtype=np.int64), {}
+
+    def step(self, actions):
+        nothing = np.zeros(self.num_envs, dtype=np.bool_)
+        return np.zeros(self.num_envs, dtype=np.int64), np.ones(self.num_envs), nothing, nothing, {}
+
+
+def test_no_episode_is_shared_between_seeds_or_rounds() -> None:
+    """Environment i of a vector is seeded with its first seed + i."""
+    played = []
+    for seed in range(100):
+        env = Seeds(128)
+        evaluate_on(PPO(env, hidden=(2,)), env, episodes=384, seed=seed, stochastic=False, max_steps=1)
+        played += env.seeds
+    assert len(played) == 100 * 3 * 128
+    assert len(set(played)) == len(played)
+    assert max(played) < 2**31
 
 
 def test_interval() -> None:

@@ -1,5 +1,6 @@
 """How well an agent does: episodes on fresh environments, with seeds that training never uses."""
 
+import itertools
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from .environments import AnyVectorEnv
 
 MAX_ENVS = 128
+MOST_ENV_SEED = 2**31  # below which every generator takes a seed
 UNLIMITED_STEPS = 1_000  # after which an episode is cut where the environment sets no limit
 
 
@@ -59,7 +61,10 @@ def evaluate_on(
         max_steps = sys.maxsize if limited else UNLIMITED_STEPS
     max_steps = whole("max_steps", max_steps, least=1)
     seed = whole_seed(seed)
-    stepper = stepper_for(env, agent.encoder, seed=seed, device=agent.device)
+    rounds = itertools.count()
+    stepper = stepper_for(
+        env, agent.encoder, seed=first_seed(seed, next(rounds), env.num_envs), device=agent.device
+    )
     quota = np.full(env.num_envs, episodes // env.num_envs)
     quota[: episodes % env.num_envs] += 1
     state = agent.initial_state(env.num_envs)
@@ -90,10 +95,18 @@ def evaluate_on(
         lengths.extend(steps[too_long].tolist())
         waiting |= too_long
         if quota.any() and waiting[quota > 0].all():
-            seed += env.num_envs
-            stepper.restart(seed)
+            stepper.restart(first_seed(seed, next(rounds), env.num_envs))
             total[:], steps[:], waiting[:] = 0, 0, False
     return summarise(np.array(returns), np.array(lengths), cut=cut)
+
+
+def first_seed(seed: int, number: int, num_envs: int) -> int:
+    """The seed of the first of `num_envs` environments, which get consecutive ones, in a numbered round.
+
+    Spread over the whole range, so that neither another `seed` nor another round shares an episode with it.
+    """
+    drawn = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]
+    return int(drawn % np.uint64(MOST_ENV_SEED - num_envs))
 
 
 def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64], *, cut: int = 0) -> Evaluation:
