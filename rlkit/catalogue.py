@@ -18,9 +18,9 @@ from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.envs.suite import ENTRIES, FAMILIES
 from rlkit.solvers import (
-    belief_mdp,
     best_memoryless,
     evaluate_policy,
+    optimum,
     solve,
     stochastic_memoryless,
     uniform_policy,
@@ -28,7 +28,6 @@ from rlkit.solvers import (
 
 Record = dict[str, Any]
 
-MOST_BELIEFS = 50_000  # up to which the optimum with memory is computed
 MOST_NODES = 100  # of the search for the best policy without memory
 FIGURES = Path(__file__).with_name("figures.json")  # what `describe` said of every id, for the table
 FIGURE_NAMES = (
@@ -76,43 +75,38 @@ def describe(name: str, *, anew: bool = False) -> Record:
 def figures(model: MDP | POMDP, limit: int | None) -> Record:
     """What an exact model is worth, all computed by the solvers.
 
-    `optimum` is without a time limit, at the model's discount; `optimum_in_limit` within it. The others are
-    within the limit, where there is one. Where states look alike, both optima are those of an agent with
-    memory, `full_information` is that of one who sees the states, and `memoryless` the best that was found
-    for one who goes by the present observation. None is what has no value or is too large.
+    `optimum` is without a time limit, at the model's discount. `optimum_in_limit` is the expected return
+    within it, as a grade has it: gamma is 1. The others are so too, where there is a limit. Where states look
+    alike, both optima are those of an agent with memory, `full_information` is that of one who sees the
+    states, and `memoryless` the best that was found for one who goes by the present observation. None is what
+    has no value or is too large.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
+    episode: dict[str, Any] = {"horizon": limit, "gamma": mdp.discount if limit is None else 1.0}
     record: Record = {
         "states": mdp.n_states,
         "actions": mdp.n_actions,
         "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
         "observations": model.n_observations if isinstance(model, POMDP) else None,
-        "optimum": None if mdp.fade else _optimum(model, None),
-        "optimum_in_limit": None if limit is None else _optimum(model, limit),
+        "optimum": None if mdp.fade else _optimum(model),
+        "optimum_in_limit": None if limit is None else _optimum(model, **episode),
         "full_information": None,
         "memoryless": None,
-        "random": _finite(mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), horizon=limit))),
+        "random": _finite(mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), **episode))),
     }
     if isinstance(model, POMDP):
-        record["full_information"] = _finite(solve(mdp, horizon=limit).initial.value)
+        record["full_information"] = _finite(solve(model.full_information, **episode).initial.value)
         if limit is not None or mdp.discount < 1:
-            fixed = best_memoryless(model, horizon=limit, max_nodes=MOST_NODES)
-            drawn = stochastic_memoryless(model, horizon=limit, near=fixed.policy, starts=4)
+            fixed = best_memoryless(model, max_nodes=MOST_NODES, **episode)
+            drawn = stochastic_memoryless(model, near=fixed.policy, starts=4, **episode)
             record["memoryless"] = max(fixed.value.value, drawn.value)
     return record
 
 
-def _optimum(model: MDP | POMDP, limit: int | None) -> float | None:
-    try:
-        mdp = (
-            belief_mdp(model, horizon=limit, max_beliefs=MOST_BELIEFS).mdp
-            if isinstance(model, POMDP)
-            else model
-        )
-    except NoExactModel:
-        return None
-    solution = solve(mdp, horizon=limit)
-    return _finite(solution.initial.value) if solution.converged else None
+def _optimum(model: MDP | POMDP, **how: Any) -> float | None:
+    solution, sees = optimum(model, **how)
+    known = solution.converged and sees != "hidden states"
+    return _finite(solution.initial.value) if known else None
 
 
 def listed() -> list[Record]:

@@ -11,7 +11,6 @@ below 0 worse. Every value is an expectation over the initial states, and belong
 """
 
 import math
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,16 +21,14 @@ import torch
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from rlkit import checkpoint, exact
+from rlkit import checkpoint, exact, solvers
 from rlkit.agents import Agent, Evaluation
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.core.model import batch_size
 from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.registry import make
 from rlkit.envs.single import first
-from rlkit.solvers import belief_mdp, evaluate_policy, solve, uniform_policy
-
-MOST_BELIEFS = 20_000  # up to which the optimum with memory is computed
+from rlkit.solvers import evaluate_policy, uniform_policy
 
 
 @dataclass(frozen=True)
@@ -137,12 +134,7 @@ def score(
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
-    solved, sees = mdp, "states"
-    if isinstance(model, POMDP):
-        sees = "hidden states"
-        with suppress(NoExactModel):
-            solved, sees = belief_mdp(model, horizon=horizon, max_beliefs=MOST_BELIEFS).mdp, "observations"
-    solution = solve(solved, gamma=gamma, horizon=horizon)
+    solution, sees = solvers.optimum(model, gamma=gamma, horizon=horizon)
     optimum = solution.initial.value if solution.converged else math.nan
     percent, regret, reason = None, None, None
     if not solution.converged:

@@ -53,6 +53,25 @@ O: * : right : high 0.5
 R: * : * : * : * 1
 R: switch : * : right : high 5
 """
+TIGER = """discount: 0.95
+values: reward
+states: tiger-left tiger-right
+actions: listen open-left open-right
+observations: hear-left hear-right
+T: listen identity
+T: open-left uniform
+T: open-right uniform
+O: listen
+0.85 0.15
+0.15 0.85
+O: open-left uniform
+O: open-right uniform
+R: listen : * : * : * -1
+R: open-left : tiger-left : * : * -100
+R: open-left : tiger-right : * : * 10
+R: open-right : tiger-left : * : * 10
+R: open-right : tiger-right : * : * -100
+"""  # Kaelbling, Littman and Cassandra 1998, section 5.1
 
 
 def put(folder: Path, name: str, text: str | bytes) -> Path:

@@ -1,30 +1,12 @@
 """The command line as a user meets it: what it prints, where, and how it exits."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
 
-from rlkit import cli
 from rlkit.agents import AGENTS
 from rlkit.cli import learning
-
-
-@pytest.fixture
-def rlkit(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty folder; returns exit status, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-
-    def run(*args: str):
-        monkeypatch.setattr(sys, "argv", ["rlkit", *args])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out = capsys.readouterr()
-        return stop.value.code, out.out, out.err
-
-    return run
 
 
 def test_help_names_every_command(rlkit):

@@ -1,4 +1,5 @@
 from dataclasses import asdict
+from functools import partial
 from typing import ClassVar
 
 import gymnasium
@@ -13,7 +14,7 @@ from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
 from rlkit.evaluate import Score, exact_policy, grade, report, score
-from rlkit.solvers import evaluate_policy, solve, uniform_policy
+from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, uniform_policy
 
 UNSEEN = 3  # times that something may be expected to happen and still not be seen in 95 % of the cases
 EXAM = {"gamma": 1.0, "horizon": None}
@@ -79,7 +80,7 @@ def test_what_the_optimum_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None
     assert (memoryless.exact.sees, memoryless.exact.optimum) == ("observations", pytest.approx(4.0))
     listening = grade(PPO("rlkit/Tiger-v0")).exact
     assert listening.sees == "observations"
-    monkeypatch.setattr("rlkit.evaluate.MOST_BELIEFS", 2)
+    monkeypatch.setattr(optima, "belief_mdp", partial(belief_mdp, max_beliefs=2))
     seeing = grade(PPO("rlkit/Tiger-v0")).exact
     assert seeing.sees == "hidden states"
     assert listening.optimum is not None

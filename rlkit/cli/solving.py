@@ -10,8 +10,10 @@ import typer
 from rlkit.cli.common import MISSED, EnvKnobs, Json, app, knobs, refuse, show
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rlkit.core import MDP, POMDP
-    from rlkit.solvers import Solution
+    from rlkit.solvers import Interval, Remembered, Solution
 
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
 
@@ -46,7 +48,7 @@ def solve(
     env: EnvKnobs = None,
     full_information: Annotated[
         bool,
-        typer.Option("--full-information", help="As if the agent saw the states, where they look alike."),
+        typer.Option("--full-information", help="Assume that the states are seen, where they are hidden."),
     ] = False,
     all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
     json: Json = False,
@@ -54,8 +56,8 @@ def solve(
     """Solve a model exactly, with a certificate."""
     from rlkit import report
     from rlkit.core import POMDP
-    from rlkit.solvers import belief_mdp
     from rlkit.solvers import solve as solve_mdp
+    from rlkit.solvers import solve_pomdp
 
     if target is not None and target_states is not None:
         raise typer.BadParameter("give --target or --target-states, not both")
@@ -63,27 +65,30 @@ def solve(
     fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
     if fades and horizon is None and objective is None:
         horizon = _own_limit(model, knobs(env))
-    if not isinstance(exact, POMDP):
+    options: dict[str, Any] = {
+        "objective": objective,
+        "gamma": gamma,
+        "horizon": horizon,
+        "minimize": minimize,
+        "epsilon": epsilon,
+        "method": method,
+        "device": device,
+    }
+    hidden = isinstance(exact, POMDP)
+    mdp = exact.full_information if isinstance(exact, POMDP) else exact
+    if not hidden:
         refuse(f"the states of {name} are seen", {"--full-information": full_information or None})
-        mdp, sees = exact, None
-    elif full_information:
-        mdp, sees = exact.mdp, "states"
-    else:
-        mdp, sees = belief_mdp(exact, horizon=horizon).mdp, "beliefs"
-    found = solve_mdp(
-        mdp,
-        objective=objective,
-        gamma=gamma,
-        horizon=horizon,
-        target=target if target_states is None else _numbers(target_states),
-        minimize=minimize,
-        epsilon=epsilon,
-        method=method,
-        device=device,
-    )
-    record = _solution_record(name, found, states=all_values or mdp.n_states <= MOST_STATES)
-    record["sees"] = sees
-    grid = grid if sees is None else None
+    elif not full_information:
+        targets = {"--target": target, "--target-states": target_states}
+        refuse("the target is among hidden states (--full-information)", targets)
+    found = solve_mdp(mdp, target=target if target_states is None else _numbers(target_states), **options)
+    listed = all_values or mdp.n_states <= MOST_STATES
+    record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
+    record["sees"] = "states" if hidden else None
+    if isinstance(exact, POMDP) and not full_information:
+        record |= _remembering(solve_pomdp(exact, **options), all_values=all_values)
+        record["full_information"] = _interval(found.initial)
+    grid = None if hidden else grid
     record["grid"] = grid if "values" in record else None
     if plot is not None:
         from rlkit.plot import heat_map
@@ -92,7 +97,22 @@ def solve(
             raise typer.BadParameter(f"--plot draws grids, and {name} is none")
         heat_map(found, grid, plot, title=name)
     show(json, record, lambda: report.solution(record))
-    return 0 if found.converged else MISSED
+    return 0 if record["converged"] else MISSED
+
+
+def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:
+    """What the record of the hidden states says instead for an agent that sees observations."""
+    record = _answer(found.solution) | {
+        "sees": "beliefs",
+        "converged": found.converged,
+        "initial": _interval(found.initial),
+        "beliefs": {"count": found.explored, "all": found.beliefs is not None},
+    }
+    if found.beliefs is None:
+        record["reason"] += f"; bounds from the first {found.explored:,} beliefs, since there are too many"
+    elif all_values or found.explored <= MOST_STATES:
+        record["beliefs"] |= _states(found.solution, found.beliefs.state_name)
+    return record
 
 
 def _load(
@@ -122,15 +142,14 @@ def _own_limit(name: str, given: dict[str, Any]) -> int | None:
     return None if Path(name).is_file() else time_limit(make(resolve(name), **given))
 
 
-def _solution_record(name: str, found: Solution, *, states: bool) -> dict[str, Any]:
-    mdp = found.mdp
-    record: dict[str, Any] = {
-        "model": {
-            "name": name,
-            "states": mdp.n_states,
-            "choices": mdp.n_choices,
-            "transitions": mdp.n_transitions,
-        },
+def _header(name: str, mdp: MDP) -> dict[str, Any]:
+    sizes = {"states": mdp.n_states, "choices": mdp.n_choices, "transitions": mdp.n_transitions}
+    return {"model": {"name": name, **sizes}}
+
+
+def _answer(found: Solution) -> dict[str, Any]:
+    """The objective, the value at the start, and how it was found."""
+    return {
         "objective": found.objective,
         "direction": found.direction,
         "gamma": found.gamma,
@@ -142,23 +161,30 @@ def _solution_record(name: str, found: Solution, *, states: bool) -> dict[str, A
         "sweeps": found.sweeps,
         "residual": found.residual,
         "seconds": found.seconds,
-        "initial": {k: _number(v) for k, v in found.initial._asdict().items()},
+        "initial": _interval(found.initial),
         "fraction": None if found.fraction is None else str(found.fraction),
     }
-    if states:
-        q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]
-        for s, a, x in zip(mdp.state_of_choice, mdp.action, found.q, strict=True):
-            q[s][mdp.action_name(int(a))] = _number(x)
-        record |= {
-            "values": [_number(v) for v in found.value],
-            "lower": [_number(v) for v in found.lower],
-            "upper": [_number(v) for v in found.upper],
-            "policy": [mdp.action_name(int(a)) if a >= 0 else None for a in found.policy],
-            "q": q,
-            "state_names": [mdp.state_name(s) for s in range(mdp.n_states)],
-            "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
-        }
-    return record
+
+
+def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
+    """Value, policy and Q of every state."""
+    mdp = found.mdp
+    q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]
+    for s, a, x in zip(mdp.state_of_choice, mdp.action, found.q, strict=True):
+        q[s][mdp.action_name(int(a))] = _number(x)
+    return {
+        "values": [_number(v) for v in found.value],
+        "lower": [_number(v) for v in found.lower],
+        "upper": [_number(v) for v in found.upper],
+        "policy": [mdp.action_name(int(a)) if a >= 0 else None for a in found.policy],
+        "q": q,
+        "state_names": [name(s) for s in range(mdp.n_states)],
+        "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
+    }
+
+
+def _interval(initial: Interval) -> dict[str, Any]:
+    return {k: _number(v) for k, v in initial._asdict().items()}
 
 
 def _number(x: float) -> float | str:

@@ -5,16 +5,19 @@ from rlkit.core.enumerate import enumerate_model, enumerate_states
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
 from rlkit.core.pomdp import POMDP, enumerate_pomdp
-from rlkit.core.table import TableModel
+from rlkit.core.sensor import SensorPOMDP, from_sensor
+from rlkit.core.table import HiddenTableModel, TableModel
 from rlkit.core.validation import ModelError, ModelWarning, NoExactModel
 
 __all__ = [
     "MDP",
     "POMDP",
+    "HiddenTableModel",
     "Model",
     "ModelError",
     "ModelWarning",
     "NoExactModel",
+    "SensorPOMDP",
     "Step",
     "TableModel",
     "enumerate_model",
@@ -23,6 +26,7 @@ __all__ = [
     "from_arrays",
     "from_gymnasium",
     "from_outcomes",
+    "from_sensor",
     "from_successors",
     "from_triplets",
 ]

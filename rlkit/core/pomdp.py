@@ -58,6 +58,19 @@ class POMDP:
         """Number of classes O."""
         return int(self.observation.max(initial=-1)) + 1
 
+    @property
+    def full_information(self) -> MDP:
+        """The MDP that is left to whoever sees the states."""
+        return self.mdp
+
+    def state_name(self, state: int) -> str:
+        """Name of a state."""
+        return f"state {state}" if self.mdp.state_names is None else self.mdp.state_names[state]
+
+    def observation_name(self, observation: int) -> str:
+        """Name of a class."""
+        return f"observation {observation}"
+
     @cached_property
     def legal(self) -> BoolArray:
         """Which actions each class offers, [O, A]."""

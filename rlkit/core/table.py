@@ -10,6 +10,7 @@ from gymnasium import spaces
 from rlkit.core.arrays import Array, namespace
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
+from rlkit.core.pomdp import POMDP
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,21 @@ class TableModel(Model[TableState]):
 
     def _choice(self, state: TableState, action: Array) -> Array:
         return self.choice[state.index * self.n_actions + action]
+
+
+class HiddenTableModel(TableModel):
+    """Sample from a POMDP; what is observed is the number of the state's class."""
+
+    hidden = True
+
+    def __init__(self, pomdp: POMDP) -> None:
+        super().__init__(pomdp.mdp)
+        self.observation_space = spaces.Discrete(pomdp.n_observations)
+        self.seen = np.maximum(pomdp.observation, 0)  # [S] anything where the episode is over
+
+    def observe(self, state: TableState) -> Array:
+        """The number of the class, [B]."""
+        return self.seen[state.index]
 
 
 def _cumulative(probability: Array, choice_ptr: Array) -> Array:

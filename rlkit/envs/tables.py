@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 
-from ..core import MDP, TableModel
+from ..core import MDP, POMDP, HiddenTableModel, TableModel
 from .knobs import KnobError
 
 
-def table(*, mdp: MDP | str | os.PathLike[str]) -> TableModel:
-    """Observe the number of the state of an MDP, take the number of an action.
+def table(*, mdp: MDP | POMDP | str | os.PathLike[str]) -> TableModel:
+    """Observe the number of the state of an MDP, or of an observation of a POMDP; take that of an action.
 
-    `mdp` is an `MDP`, or a model file that `core.files.read_model` reads. Raises `KnobError` for others,
-    and `ModelError` for a file that holds no model.
+    `mdp` is an `MDP`, a `POMDP`, or a model file that `core.files.read_model` reads. Raises `KnobError` for
+    others, and `ModelError` for a file that holds no model.
     """
+    if isinstance(mdp, str | os.PathLike):
+        from ..core.files import read_model
+
+        mdp = read_model(mdp)
+    if isinstance(mdp, POMDP):
+        return HiddenTableModel(mdp)
     if isinstance(mdp, MDP):
         return TableModel(mdp)
-    if not isinstance(mdp, str | os.PathLike):
-        raise KnobError(f"mdp must be an MDP or a model file, not {mdp!r}")
-    from ..core.files import read_model
-
-    return TableModel(read_model(mdp))
+    raise KnobError(f"mdp must be an MDP, a POMDP or a model file, not {mdp!r}")

@@ -53,7 +53,8 @@ COLUMNS = {
     "random": "random",
 }
 NOTE = (
-    "optimum: best expected return, at the problem's own discount; in limit: within its limit of steps; "
+    "optimum: best expected value without a time limit, at the problem's own discount; in limit: best "
+    "expected return within the limit of steps, as graded; "
     "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
     "uniform policy. ° solved for knobs that `rlkit envs ID` names."
 )

@@ -24,8 +24,8 @@ HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37
 
 
 SEES = {
-    "beliefs": "observations, and remembers them: each state here is a belief",
-    "states": "the states, which the environment hides",
+    "beliefs": "observations, and remembers them",
+    "states": "the states, which are hidden",
 }
 
 
@@ -39,8 +39,8 @@ def solution(record: Record) -> RenderableType:
     parts: list[RenderableType] = [head, Text()]
     if record.get("grid"):
         parts += [heat_map(record), Text()]
-    elif "q" in record:
-        parts.append(q_table(record))
+    elif "q" in (shown := record.get("beliefs", record)):
+        parts.append(q_table(shown))
     parts.append(_certificate(record))
     return Group(*parts)
 
@@ -49,7 +49,7 @@ def q_table(record: Record) -> RenderableType:
     """Q of every action in every state that has a choice, the best one marked (Table 6.37's form)."""
     alive = [s for s, row in enumerate(record["q"]) if row]
     table = ruled()
-    table.add_column("state", style="bold")
+    table.add_column("belief" if "count" in record else "state", style="bold")
     for name in record["action_names"]:
         table.add_column(f"Q {name}", justify="right")
     table.add_column("best")
@@ -63,9 +63,7 @@ def q_table(record: Record) -> RenderableType:
         table.add_row(record["state_names"][s], *cells, str(best), number(record["values"][s]))
     if len(alive) <= MOST_ROWS:
         return table
-    return Group(
-        table, Text(f"… and {len(alive) - MOST_ROWS:,} more states (--all-values --json)", style="dim")
-    )
+    return Group(table, Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim"))
 
 
 def heat_map(record: Record) -> RenderableType:
@@ -147,4 +145,8 @@ def _certificate(record: Record) -> RenderableType:
     facts.add_row("because", record["reason"])
     if record.get("sees"):
         facts.add_row("sees", SEES[record["sees"]])
+    if record.get("beliefs"):
+        few = "" if record["beliefs"]["all"] else ", of more"
+        facts.add_row("beliefs", f"{record['beliefs']['count']:,}{few}")
+        facts.add_row("if states were seen", number(record["full_information"]["value"], 8))
     return facts

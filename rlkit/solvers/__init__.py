@@ -1,6 +1,7 @@
 """Operators, exact solvers with certificates, and exact evaluation of policies."""
 
 from rlkit.solvers.belief import Beliefs, belief_mdp
+from rlkit.solvers.belief_bounds import BeliefBounds, belief_bounds
 from rlkit.solvers.evaluation import average_reward, evaluate_policy, state_distribution
 from rlkit.solvers.memoryless import (
     MemoryGain,
@@ -12,22 +13,27 @@ from rlkit.solvers.memoryless import (
 )
 from rlkit.solvers.minimax import GameSolution, minimax
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
+from rlkit.solvers.optima import Optimum, Remembered, optimum, solve_pomdp
 from rlkit.solvers.solution import Interval, Solution
 from rlkit.solvers.solve import SolveError, solve
 from rlkit.solvers.stationary import Stationary, best_stationary
 from rlkit.solvers.verify import verify
 
 __all__ = [
+    "BeliefBounds",
     "Beliefs",
     "GameSolution",
     "Interval",
     "MemoryGain",
     "Memoryless",
+    "Optimum",
+    "Remembered",
     "Solution",
     "SolveError",
     "Stationary",
     "Stochastic",
     "average_reward",
+    "belief_bounds",
     "belief_mdp",
     "bellman",
     "best",
@@ -37,9 +43,11 @@ __all__ = [
     "greedy",
     "memory_gain",
     "minimax",
+    "optimum",
     "policy_kernel",
     "q_values",
     "solve",
+    "solve_pomdp",
     "state_distribution",
     "stochastic_memoryless",
     "uniform_policy",

@@ -8,6 +8,7 @@ steps are looked at, that MDP is finite.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -16,12 +17,17 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rlkit.core.build import expected_reward, from_triplets
-from rlkit.core.mdp import FloatArray, IntArray
+from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import NoExactModel
 
+MOST_BELIEFS = 100_000  # that are looked at unless more are asked for
 GRID = 2.0**40  # cells a unit of probability is cut into when beliefs are compared
 OVER = -1  # stands for the end until its number is known
+NAMED = 4  # states of a belief that its name lists
+AT_ONCE = 1_000  # beliefs that are left in one batch
+
+Rows = tuple[npt.NDArray[Any], ...]  # columns [T]: source, action, target, probability, reward
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -32,9 +38,21 @@ class Beliefs(POMDP):
     """
 
     belief: csr_array  # [S', S] distribution over the original's states; empty where the episode is over
+    original: POMDP
+
+    def state_name(self, state: int) -> str:
+        """What was observed last, and the likeliest states with their probabilities."""
+        row = self.belief[[state]]
+        likeliest = np.argsort(-row.data, kind="stable")
+        parts = [
+            f"{self.original.state_name(int(row.indices[i]))} {row.data[i]:.4g}" for i in likeliest[:NAMED]
+        ]
+        more = f", {len(likeliest) - NAMED} more" if len(likeliest) > NAMED else ""
+        seen = int(self.observation[state])
+        return f"{self.original.observation_name(seen)}: {', '.join(parts)}{more}" if seen >= 0 else "the end"
 
 
-def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = 100_000) -> Beliefs:
+def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = MOST_BELIEFS) -> Beliefs:
     """All beliefs that can be reached, within `horizon` steps if it is given, as an MDP for `solve`.
 
     Its optimum from the start is the best that memory can do. Beliefs that are first reached after `horizon`
@@ -47,7 +65,14 @@ def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = 1
     possible, in units of the range of values. Two that rounding puts into neighbouring cells are kept apart,
     which costs room alone.
     """
-    return _Walk(pomdp, max_beliefs).run(horizon)
+    walk = Walk(pomdp, max_beliefs)
+    walk.explore(horizon)
+    return Beliefs(
+        mdp=walk.model(),
+        observation=np.array([*walk.observation, *[OVER] * walk.ended], dtype=np.int64),
+        belief=walk.stack(range(len(walk.found)), more=walk.ended),
+        original=pomdp,
+    )
 
 
 class _Split(NamedTuple):
@@ -58,10 +83,10 @@ class _Split(NamedTuple):
     probability: FloatArray  # [G]
 
 
-class _Walk:
+class Walk:
     """The beliefs found so far, and the transitions between them."""
 
-    def __init__(self, pomdp: POMDP, max_beliefs: int) -> None:
+    def __init__(self, pomdp: POMDP, max_beliefs: float) -> None:
         mdp = pomdp.mdp
         self.pomdp, self.max_beliefs = pomdp, max_beliefs
         self.index: dict[bytes, int] = {}
@@ -75,45 +100,59 @@ class _Walk:
             take = csr_array((np.ones(len(choice)), (state, choice)), shape=(mdp.n_states, mdp.n_choices))
             self.kernel.append(take @ mdp.matrix)
             self.reward.append(take @ mdp.reward)
+        self.rows: list[Rows] = [tuple(np.zeros(0, dtype=t) for t in (int, int, int, float, float))]
+        self.start = self.split(csr_array(mdp.initial[None, :]))
 
-    def run(self, horizon: int | None) -> Beliefs:
-        """Explore step by step until nothing is new or the horizon is reached."""
-        mdp = self.pomdp.mdp
-        rows: list[tuple[npt.NDArray[Any], ...]] = [
-            tuple(np.zeros(0, dtype=t) for t in (int, int, int, float, float))
-        ]
-        start = self.split(csr_array(mdp.initial[None, :]))
+    def explore(self, horizon: int | None, *, enough: float = np.inf) -> IntArray:
+        """Go on step by step until nothing is new, the horizon is reached, or `enough` beliefs are found.
+
+        Returns the beliefs that were left as they are although something may follow.
+        """
         first, depth = 0, 0
         while first < len(self.found) and (horizon is None or depth < horizon):
-            frontier = np.arange(first, len(self.found))
-            first, depth = len(self.found), depth + 1
-            rows += self.expand(frontier)
-        source, action, target, probability, reward = (np.concatenate(x) for x in zip(*rows, strict=True))
-        beliefs = len(self.found)
-        ended = bool((target == OVER).any() or (start.target == OVER).any())
-        initial = np.zeros(beliefs + ended)
-        initial[start.target] = start.probability  # OVER is the last
+            last, depth = len(self.found), depth + 1
+            while first < last:
+                if len(self.found) >= enough:
+                    return np.arange(first, len(self.found))
+                frontier = np.arange(first, min(last, first + AT_ONCE))
+                first += len(frontier)
+                self.rows += self.expand(frontier)
+        return np.arange(0)
+
+    @property
+    def ended(self) -> bool:
+        """Whether a state behind the beliefs is needed for the end."""
+        return any((target == OVER).any() for _, _, target, *_ in self.rows) or OVER in self.start.target
+
+    def model(self, more: Sequence[Rows] = (), *, states: int = 0, actions: int = 1) -> MDP:
+        """The MDP of the beliefs and, where it is needed, the end.
+
+        Behind them may come further `states`, numbered on, with rows of their own; `actions` counts the sets
+        of actions that rows choose from.
+        """
+        mdp = self.pomdp.mdp
+        columns = zip(*self.rows, *more, strict=True)
+        source, action, target, probability, reward = (np.concatenate(column) for column in columns)
+        end = len(self.found)
+        initial = np.zeros(end + self.ended + states)
+        initial[np.where(self.start.target == OVER, end, self.start.target)] = self.start.probability
         model = from_triplets(
             source,
             action,
-            np.where(target == OVER, beliefs, target),
+            np.where(target == OVER, end, target),
             probability,
-            n_states=beliefs + ended,
+            n_states=len(initial),
             reward=reward,
             initial=initial,
             discount=mdp.discount,
-            action_names=[mdp.action_name(a) for a in range(mdp.n_actions)],
+            action_names=[mdp.action_name(a) for _ in range(actions) for a in range(mdp.n_actions)],
         )
-        return Beliefs(
-            mdp=model.with_fade(mdp.fade),
-            observation=np.array([*self.observation, *[OVER] * ended], dtype=np.int64),
-            belief=self.stack(range(beliefs), more=ended),
-        )
+        return model.with_fade(mdp.fade)
 
-    def expand(self, frontier: IntArray) -> list[tuple[npt.NDArray[Any], ...]]:
+    def expand(self, frontier: IntArray) -> list[Rows]:
         """Every transition out of these beliefs, a table for each action."""
         legal = self.pomdp.legal[np.array([self.observation[i] for i in frontier])]
-        rows: list[tuple[npt.NDArray[Any], ...]] = []
+        rows: list[Rows] = []
         for a in np.flatnonzero(legal.any(axis=0)):
             source = frontier[legal[:, a]]
             belief = self.stack(source)

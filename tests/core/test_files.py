@@ -173,7 +173,7 @@ def test_drn_variants(tmp_path: Path) -> None:
 
 def test_pomdp(tmp_path: Path) -> None:
     """Row sums of switching: 1 + (chance of high on the right) * 4 where it ends on the right."""
-    mdp = read_model(put(tmp_path, "m.POMDP", POMDP))
+    mdp = read_model(put(tmp_path, "m.POMDP", POMDP)).full_information
     assert (mdp.discount, mdp.state_names, mdp.action_names) == (
         0.9,
         ("left", "right"),
@@ -184,7 +184,7 @@ def test_pomdp(tmp_path: Path) -> None:
     assert mdp.transition_reward is not None
     assert mdp.transition_reward.tolist() == [1, 1, 3, 1, 1, 3]
     costs = read_model(put(tmp_path, "c.POMDP", POMDP.replace("values: reward", "values: cost")))
-    assert costs.reward.tolist() == (-mdp.reward).tolist()
+    assert costs.full_information.reward.tolist() == (-mdp.reward).tolist()
 
 
 @pytest.mark.parametrize(

@@ -76,14 +76,14 @@ def test_rewards_that_fade(seed):
 
 def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch):
     """Bayes' rule without the probability of what was seen: every observation equally likely."""
-    original = belief._Walk.split
+    original = belief.Walk.split
 
     def forgetful(self, distribution):
         parts = original(self, distribution)
         number = np.bincount(parts.origin)[parts.origin]
         return parts._replace(probability=1.0 / number)
 
-    monkeypatch.setattr(belief._Walk, "split", forgetful)
+    monkeypatch.setattr(belief.Walk, "split", forgetful)
     wrong = [
         abs(value_with_memory(random_pomdp(s), 4) - float(tree_value(random_pomdp(s), 4))) for s in range(25)
     ]

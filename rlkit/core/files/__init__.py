@@ -12,6 +12,7 @@ from rlkit.core.files.native import read_json, read_npz, write_json, write_npz
 from rlkit.core.files.prism import read_prism, write_prism
 from rlkit.core.files.text import fail, suffix
 from rlkit.core.mdp import MDP
+from rlkit.core.pomdp import POMDP
 
 __all__ = ["read_model", "write_model"]
 
@@ -25,12 +26,13 @@ def read_model(
     labels: str | os.PathLike[str] | None = None,
     rewards: Sequence[str | os.PathLike[str]] = (),
     reward_model: str | None = None,
-) -> MDP:
+) -> MDP | POMDP:
     """Read a model from .json, .npz, .tra, .drn, .MDP or .POMDP, each with .gz behind it or not.
 
-    `labels` (.lab) and `rewards` (.srew, .trew, added up) belong to a .tra file, `reward_model` names one
-    of those in a .drn file. Raises `ModelError` for a malformed file, its message beginning with the file's
-    name and the line, and `OSError` for a file that cannot be opened.
+    It is a `POMDP` where the file says what is observed. `labels` (.lab) and `rewards` (.srew, .trew, added
+    up) belong to a .tra file, `reward_model` names one of those in a .drn file. Raises `ModelError` for a
+    malformed file, its message beginning with the file's name and the line, and `OSError` for a file that
+    cannot be opened.
     """
     file = Path(path)
     kind = suffix(file)

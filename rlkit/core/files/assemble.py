@@ -57,8 +57,11 @@ def assemble(
     initial: FloatArray | None = None,
     discount: float = 1.0,
     state_names: Sequence[str] | None = None,
+    action_names: Sequence[str] | None = None,
 ) -> MDP:
     """Build the MDP; `transition_reward` [T] is paid on top of `reward` [C].
+
+    `action_names` are for choices without names, which are numbered by their place in the state.
 
     Without `initial` [S] the states labelled "init" are equally likely, or state 0 if there are none.
     Raises `ModelError` with file and line for rows that do not sum to 1; warns of rows that are rescaled.
@@ -71,7 +74,7 @@ def assemble(
             reward, transition_reward = total[starts], None
         else:
             reward, transition_reward = expected_reward(probability, total, starts), total
-    action, action_names = _actions(choices)
+    action, own_names = _actions(choices)
     successor, sizes, owner = choices.successor, choices.sizes, choices.owner
     if ((np.diff(owner) == 0) & (np.diff(action) < 0)).any():
         order = np.lexsort((action, owner))
@@ -96,7 +99,7 @@ def assemble(
             discount=discount,
             labels=labels,
             state_names=None if state_names is None else tuple(state_names),
-            action_names=action_names,
+            action_names=own_names if action_names is None else tuple(action_names),
         )
     except ModelError as error:
         raise fail(choices.path, None, str(error)) from error

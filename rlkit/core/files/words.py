@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 from rlkit.core.files.numbers import decimal
-from rlkit.core.files.text import fail, read_text
+from rlkit.core.files.text import blocks, fail
 
 WORD = re.compile(r":|[^\s:]+")
+MOST_WORDS = 20_000_000  # of a file
 
 
 class Word(NamedTuple):
@@ -24,9 +27,17 @@ class Words:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        lines = enumerate(read_text(path).split("\n"), start=1)
-        self.words = [Word(w, n) for n, line in lines for w in WORD.findall(line.partition("#")[0])]
-        self.place = 0
+        self.taken = 0
+        self.last = Word("", 1)  # the last word taken
+        self._source = self._split()
+        self._ahead: deque[Word] = deque()
+
+    def _split(self) -> Iterator[Word]:
+        """The words one by one, so that memory does not grow with the file."""
+        for first, text in blocks(self.path):
+            for number, line in enumerate(text.decode("utf-8").split("\n"), start=first):
+                for match in WORD.finditer(line.partition("#")[0]):
+                    yield Word(match[0], number)
 
     def refuse(self, word: Word, message: str) -> NoReturn:
         """Raise for a defect at a word."""
@@ -34,15 +45,22 @@ class Words:
 
     def next(self) -> Word:
         """The next word, which must be there."""
-        if self.place >= len(self.words):
-            raise fail(self.path, self.words[-1].line if self.words else 1, "the file ends too early")
-        self.place += 1
-        return self.words[self.place - 1]
+        if not self.peek():
+            self.refuse(self.last, "the file ends too early")
+        self.last = self._ahead.popleft()
+        self.taken += 1
+        if self.taken > MOST_WORDS:
+            self.refuse(self.last, f"more than {MOST_WORDS:,} words are not what this format is for")
+        return self.last
 
     def peek(self, ahead: int = 0) -> str:
         """The text of a word to come; empty behind the last."""
-        place = self.place + ahead
-        return self.words[place].text if place < len(self.words) else ""
+        while len(self._ahead) <= ahead:
+            word = next(self._source, None)
+            if word is None:
+                return ""
+            self._ahead.append(word)
+        return self._ahead[ahead].text
 
     def expect(self, text: str) -> None:
         """Take a word that must be this one."""

@@ -1,0 +1,130 @@
+"""A POMDP as textbooks and files give it: after each action something is observed with some probability."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from rlkit.core.mdp import MDP, IntArray
+from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import ROW_TOLERANCE, ModelError, NoExactModel
+
+MOST_TRANSITIONS = 10_000_000  # between states and what was observed on entering them
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SensorPOMDP(POMDP):
+    """A POMDP whose states are those of another MDP, each with what was observed on entering it.
+
+    The first observation is made after the first action: until then there is class O, nothing observed yet.
+    """
+
+    hidden: MDP  # without the observations, S states
+    state: IntArray  # [S'] the hidden state of each state
+    observation_names: tuple[str, ...]  # of classes 0..O
+
+    @property
+    def full_information(self) -> MDP:
+        """The hidden MDP."""
+        return self.hidden
+
+    def state_name(self, state: int) -> str:
+        """Name of the hidden state."""
+        name = self.hidden.state_name(int(self.state[state]))
+        return name if self.hidden.state_names is not None else f"state {name}"
+
+    def observation_name(self, observation: int) -> str:
+        """Name of a class."""
+        return self.observation_names[observation]
+
+
+def from_sensor(
+    mdp: MDP, sensor: csr_array, *, observation_names: Sequence[str] | None = None
+) -> SensorPOMDP:
+    """Build a POMDP from an MDP and the probability of each observation.
+
+    Row a S + s of `sensor`, [A S, O], says what is observed after action a has led to state s. Only rows of
+    what can happen are read. Raises `ModelError` for a wrong shape and for rows that do not sum to 1, and
+    `NoExactModel` where states and observations together are too many. Source: Kaelbling, Littman and
+    Cassandra 1998, section 3.1.
+    """
+    n, n_sights = mdp.n_states, sensor.shape[1]
+    if sensor.shape[0] != mdp.n_actions * n:
+        raise ModelError(f"sensor has {sensor.shape[0]} rows, expected {mdp.n_actions} actions x {n} states")
+    if observation_names is not None and len(observation_names) != n_sights:
+        raise ModelError(f"{len(observation_names)} names for {n_sights} observations")
+    row = np.repeat(mdp.action, np.diff(mdp.choice_ptr)).astype(np.int64) * n + mdp.successor  # [T]
+    total, used = sensor.sum(axis=1), np.unique(row)
+    off = (np.abs(total[used] - 1) > ROW_TOLERANCE) | ~np.isfinite(total[used])
+    negative = np.repeat(np.arange(len(total)), np.diff(sensor.indptr))[sensor.data < 0]
+    if off.any() or len(negative):
+        a, s = divmod(int(negative[0] if len(negative) else used[np.argmax(off)]), n)
+        what = (
+            "a negative probability" if len(negative) else f"probabilities that sum to {total[a * n + s]:.9g}"
+        )
+        raise ModelError(
+            f"the observations after action {mdp.action_name(a)} in state {mdp.state_name(s)} have {what}",
+            state=s,
+            action=a,
+        )
+    # every transition [T] with every observation of it: J outcomes
+    count = np.diff(sensor.indptr)[row]
+    _check_size(count.sum())
+    place = _ranges(sensor.indptr[row], count)
+    ptr = np.append(0, np.cumsum(count))[mdp.choice_ptr]  # [C+1] first outcome of each choice
+    pair, number = np.unique(
+        np.repeat(mdp.successor, count) * np.int64(n_sights) + sensor.indices[place],
+        return_inverse=True,
+    )
+    starts = np.flatnonzero(mdp.initial)
+    state = np.concatenate([starts, pair // n_sights])
+    seen = np.concatenate([np.full(len(starts), n_sights), pair % n_sights])
+    choices = np.diff(mdp.state_ptr)[state]
+    choice = _ranges(mdp.state_ptr[state], choices)
+    sizes = np.diff(ptr)[choice]
+    _check_size(sizes.sum())
+    outcome = _ranges(ptr[choice], sizes)
+    probability = np.repeat(mdp.probability / total[row], count) * sensor.data[place]
+    paid = mdp.transition_reward
+    initial = np.zeros(len(state))
+    initial[: len(starts)] = mdp.initial[starts]
+    return SensorPOMDP(
+        mdp=MDP(
+            state_ptr=np.append(0, np.cumsum(choices)),
+            choice_ptr=np.append(0, np.cumsum(sizes)),
+            successor=len(starts) + number[outcome],
+            probability=probability[outcome],
+            reward=mdp.reward[choice],
+            transition_reward=None if paid is None else np.repeat(paid, count)[outcome],
+            action=mdp.action[choice],
+            initial=initial,
+            discount=mdp.discount,
+            fade=mdp.fade,
+            labels={name: np.flatnonzero(np.isin(state, states)) for name, states in mdp.labels.items()},
+            action_names=mdp.action_names,
+        ),
+        observation=seen,
+        hidden=mdp,
+        state=state,
+        observation_names=(
+            *(observation_names or (f"observation {o}" for o in range(n_sights))),
+            "nothing yet",
+        ),
+    )
+
+
+def _check_size(transitions: int) -> None:
+    if transitions > MOST_TRANSITIONS:
+        raise NoExactModel(
+            f"states and observations together have {transitions:,} transitions (at most "
+            f"{MOST_TRANSITIONS:,}); who sees the states needs no observations: full information"
+        )
+
+
+def _ranges(start: IntArray, size: IntArray) -> IntArray:
+    """start, start + 1, ... for each of some runs, one behind the other."""
+    first = np.cumsum(size) - size
+    return np.repeat(np.asarray(start, dtype=np.int64) - first, size) + np.arange(size.sum())

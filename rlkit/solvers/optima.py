@@ -1,0 +1,76 @@
+"""The optimum of an exact model, for everybody who asks, whoever acts in it."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from rlkit.core.mdp import MDP
+from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import NoExactModel
+from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
+from rlkit.solvers.belief_bounds import belief_bounds
+from rlkit.solvers.solution import Interval, Solution, gap
+from rlkit.solvers.solve import solve
+
+MOST_BOUNDED = 10_000  # beliefs that bounds are computed from where there are more than can be looked at
+
+
+class Optimum(NamedTuple):
+    """The best that can be done, and by whom."""
+
+    solution: Solution
+    sees: str  # "states", past "observations", or "hidden states"
+
+
+class Remembered(NamedTuple):
+    """The optimum with memory from the start of a POMDP, or bounds on it."""
+
+    initial: Interval  # its `value` is earned by the solution's policy
+    converged: bool
+    solution: Solution  # over beliefs
+    beliefs: Beliefs | None  # None where more can be reached than were looked at
+    explored: int  # beliefs that were looked at
+
+
+def optimum(model: MDP | POMDP, *, gamma: float | None = None, horizon: int | None = None) -> Optimum:
+    """The optimum of whoever acts by what can be seen: the state, or past observations where it is hidden.
+
+    Where more beliefs can be reached than `belief_mdp` looks at, it is that of an agent who sees the states.
+    gamma is the model's discount unless given. Raises `SolveError` for arguments out of range.
+    """
+    if not isinstance(model, POMDP):
+        return Optimum(solve(model, gamma=gamma, horizon=horizon), "states")
+    try:
+        mdp, sees = belief_mdp(model, horizon=horizon).mdp, "observations"
+    except NoExactModel:
+        mdp, sees = model.full_information, "hidden states"
+    return Optimum(solve(mdp, gamma=gamma, horizon=horizon), sees)
+
+
+def solve_pomdp(
+    pomdp: POMDP,
+    *,
+    horizon: int | None = None,
+    minimize: bool = False,
+    max_beliefs: int = MOST_BELIEFS,
+    **options: Any,
+) -> Remembered:
+    """Solve a POMDP for an agent that remembers what it saw; `options` are those of `solve`, but no target.
+
+    Where more than `max_beliefs` beliefs can be reached, the bounds are those of `belief_bounds`, and
+    `converged` says whether they are tight. Raises `SolveError` for arguments out of range.
+    """
+    how = {"horizon": horizon, "minimize": minimize, **options}
+    try:
+        beliefs = belief_mdp(pomdp, horizon=horizon, max_beliefs=max_beliefs)
+    except NoExactModel:
+        bounds = belief_bounds(pomdp, horizon=horizon, max_beliefs=min(max_beliefs, MOST_BOUNDED))
+        blind, revealed = solve(bounds.blind, **how), solve(bounds.revealed, **how)
+        low, high = (revealed, blind) if minimize else (blind, revealed)
+        initial = Interval(blind.initial.value, low.initial.lower, high.initial.upper)
+        converged = gap(*(np.array([x]) for x in initial)) <= blind.epsilon
+        return Remembered(initial, converged, blind, None, bounds.explored)
+    found = solve(beliefs.mdp, **how)
+    return Remembered(found.initial, found.converged, found, beliefs, len(beliefs.observation))

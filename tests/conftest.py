@@ -1,0 +1,23 @@
+"""The command line, for the tests that run it."""
+
+import sys
+
+import pytest
+
+
+@pytest.fixture
+def rlkit(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty folder; returns exit status, stdout and stderr."""
+    from rlkit import cli
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "100")
+
+    def run(*args: str):
+        monkeypatch.setattr(sys, "argv", ["rlkit", *args])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out = capsys.readouterr()
+        return stop.value.code, out.out, out.err
+
+    return run

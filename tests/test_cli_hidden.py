@@ -1,0 +1,83 @@
+"""`rlkit solve` where states are hidden: files and environments."""
+
+import json
+
+import pytest
+from sample_files import TIGER, put
+
+from rlkit.solvers import belief_mdp, optima
+
+
+def solved(rlkit, *args):
+    status, out, _ = rlkit("solve", *args, "--json")
+    return status, json.loads(out)
+
+
+def test_a_pomdp_file_is_solved_for_who_remembers(rlkit, tmp_path):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    status, record = solved(rlkit, "tiger.POMDP")
+    assert status == 0
+    assert record["sees"] == "beliefs"
+    assert record["converged"] is True
+    assert record["initial"]["value"] == pytest.approx(19.3714, abs=1e-4)
+    assert record["full_information"]["value"] == pytest.approx(200)
+    assert record["values"] == pytest.approx([200, 200]), "of the states, were they seen"
+    beliefs = record["beliefs"]
+    assert beliefs["all"]
+    assert beliefs["count"] == len(beliefs["values"])
+    assert beliefs["state_names"][0] == "nothing yet: tiger-left 0.5, tiger-right 0.5"
+    assert beliefs["policy"][0] == "listen"
+
+
+def test_the_table_lists_beliefs(rlkit, tmp_path):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    _, out, _ = rlkit("solve", "tiger.POMDP")
+    assert "nothing yet: tiger-left 0.5" in out
+    assert "if states were seen  200" in out
+
+
+def test_full_information_of_a_file(rlkit, tmp_path):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    status, record = solved(rlkit, "tiger.POMDP", "--full-information")
+    assert (status, record["sees"]) == (0, "states")
+    assert record["initial"]["value"] == pytest.approx(200)
+    status, record = solved(
+        rlkit, "tiger.POMDP", "--full-information", "--objective", "reach-prob", "--target-states", "1"
+    )
+    assert record["initial"]["value"] == pytest.approx(1)
+
+
+def test_too_many_beliefs_give_bounds_and_exit_3(rlkit, tmp_path, monkeypatch):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    few = {"max_beliefs": 5}
+    monkeypatch.setattr(optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | few))
+    monkeypatch.setattr(optima, "MOST_BOUNDED", 20)
+    status, record = solved(rlkit, "tiger.POMDP")
+    start = record["initial"]
+    assert (status, record["converged"]) == (3, False)
+    assert start["lower"] < 19.3714 < start["upper"] - 1
+    assert "19 beliefs" in record["reason"]
+    _, out, _ = rlkit("solve", "tiger.POMDP")
+    assert "NOT CERTIFIED" in out
+
+
+@pytest.mark.parametrize("target", [("--target-states", "1"), ("--target", "x")])
+def test_a_target_among_hidden_states_is_refused(rlkit, tmp_path, target):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    status, out, err = rlkit("solve", "tiger.POMDP", "--objective", "reach-prob", *target)
+    assert (status, out) == (2, "")
+    assert "among hidden states" in err
+
+
+@pytest.mark.filterwarnings("always")
+def test_a_missing_discount_is_a_warning(rlkit, tmp_path):
+    put(tmp_path, "m.POMDP", TIGER.replace("discount: 0.95\n", ""))
+    _, _, err = rlkit("solve", "m.POMDP", "--gamma", "0.95")
+    assert "warning: m.POMDP: there is no discount" in err
+
+
+def test_an_environment_from_a_pomdp_file_hides_its_states(rlkit, tmp_path):
+    put(tmp_path, "tiger.POMDP", TIGER)
+    status, record = solved(rlkit, "mdp", "--env", "mdp=tiger.POMDP")
+    assert (status, record["sees"]) == (0, "beliefs")
+    assert record["initial"]["value"] == pytest.approx(19.3714, abs=1e-4)
