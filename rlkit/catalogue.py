@@ -9,9 +9,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
+from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
+from gymnasium.spaces import Discrete
 
-from rlkit.core import MDP, POMDP, NoExactModel
+from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.envs.cells import START
 from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.grid import Grid
@@ -44,8 +46,8 @@ def describe(name: str, *, anew: bool = False) -> Record:
     entry = next((e for e in ENTRIES if e.id == id), None)
     factory = None if entry is None else _factory(entry.factory)
     env = make(id)
-    model = getattr(env.unwrapped, "model", None)
-    space: Any = env.action_space
+    model = env.unwrapped.model if isinstance(env.unwrapped, ModelEnv) else None
+    space = env.action_space
     record: Record = {
         "id": id,
         "summary": "" if entry is None else entry.summary,
@@ -53,7 +55,11 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
         "observation": str(env.observation_space),
         "action_space": str(space),
-        "actions": int(space.n) if hasattr(space, "n") else getattr(model, "n_actions", None),
+        "actions": int(space.n)
+        if isinstance(space, Discrete)
+        else None
+        if model is None
+        else model.n_actions,
         "action_names": None if model is None else model.action_names,
         "max_episode_steps": time_limit(env),
         "exact_knobs": {} if entry is None or entry.exact is None else dict(entry.exact),
@@ -68,7 +74,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         knobs = record["exact_knobs"]
         found = figures(exact(id, **knobs), time_limit(make(id, **knobs)))
         return record | {name: value for name, value in found.items() if record.get(name) is None}
-    except NoExactModel:
+    except (NoExactModel, ModelError):
         return record
 
 
@@ -143,11 +149,10 @@ def layout(id: str, **knobs: Any) -> Record | None:
         number = {(int(r), int(c)): s for s, (r, c) in enumerate(env.model.position)}
         cells = [[number.get((r, c)) for c in range(len(row))] for r, row in enumerate(rows)]
         return {"rows": rows, "cells": cells}
-    if not hasattr(env, "P"):
-        return None
-    if hasattr(env, "desc") and np.size(env.desc) == len(env.P):  # FrozenLake
-        rows = [b"".join(row).decode().replace("F", ".").replace(START, ".") for row in env.desc]
-    elif len(getattr(env, "shape", ())) == 2 and np.prod(env.shape) == len(env.P):  # CliffWalking
+    if isinstance(env, FrozenLakeEnv):
+        desc: Any = env.desc
+        rows = [b"".join(row).decode().replace("F", ".").replace(START, ".") for row in desc]
+    elif isinstance(env, CliffWalkingEnv):
         height, width = env.shape
         rows = ["." * width] * (height - 1) + ["." + "C" * (width - 2) + "G"]
     else:

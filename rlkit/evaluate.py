@@ -19,6 +19,7 @@ import gymnasium
 import numpy as np
 import torch
 from gymnasium import spaces
+from gymnasium.envs.toy_text.taxi import TaxiEnv
 from numpy.typing import NDArray
 
 from rlkit import checkpoint, exact, solvers
@@ -162,10 +163,15 @@ def exact_policy(agent: Agent, mdp: MDP, *, stochastic: bool) -> NDArray[np.floa
     assert isinstance(agent.action_space, spaces.Discrete)
     legal = np.zeros((mdp.n_states, int(agent.action_space.n)), dtype=np.bool_)
     legal[:, : mdp.n_actions] = mdp.legal
-    base = make(str(agent.env_id), **agent.env_kwargs).unwrapped
-    if not isinstance(base, ModelEnv) and hasattr(base, "action_mask"):  # what its info tells the agent
+    env = make(str(agent.env_id), **agent.env_kwargs)
+    base = env.unwrapped
+    if isinstance(base, TaxiEnv):  # its table lets one run into walls, its info does not
         for s in np.flatnonzero(~mdp.terminal):
             legal[s, : mdp.n_actions] &= np.asarray(base.action_mask(int(s)), dtype=np.bool_)
+    elif not isinstance(base, ModelEnv):
+        start, info = env.reset(seed=0)
+        if not np.array_equal(info.get("action_mask", legal[start]), legal[start]):
+            raise NoExactModel(f"{agent.env_id} masks actions that its table P offers")
     legal[mdp.terminal] = True
     mask = torch.as_tensor(legal, device=agent.device)
     reset = torch.ones(len(packed), dtype=torch.bool, device=agent.device)

@@ -17,7 +17,8 @@ from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
-from rlkit.envs.registry import make, resolve, table_of
+from rlkit.envs.foreign import table_of
+from rlkit.envs.registry import make, resolve
 from rlkit.errors import RlkitError
 from rlkit.solvers import solve
 

@@ -186,15 +186,6 @@ def resolve(name: str) -> str:
     )
 
 
-ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
-    "FrozenLake": ("left", "down", "right", "up"),
-    "FrozenLake8x8": ("left", "down", "right", "up"),
-    "CliffWalking": ("up", "right", "down", "left"),
-    "CliffWalkingSlippery": ("up", "right", "down", "left"),
-    "Taxi": ("south", "north", "east", "west", "pickup", "dropoff"),
-}
-
-
 def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     """The exact model behind an environment id: rlkit's own, or one of Gymnasium's with a table `P`.
 
@@ -203,31 +194,17 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     """
     from ..core import NoExactModel
     from .faces import ModelEnv
+    from .foreign import check_unchanged, table_of
 
     id = resolve(env_id)
     env = make(id, **kwargs)
     base = env.unwrapped
     if not isinstance(base, ModelEnv):
         return table_of(env)
+    check_unchanged(env)
     try:
         return base.pomdp() if base.model.hidden else base.mdp()
     except NoExactModel as error:
         entry = next((e for e in ENTRIES if e.id == id), None)
         knobs = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
         raise NoExactModel(f"{error}{f'; it is solved for {knobs}' if knobs else ''}") from error
-
-
-def table_of(env: Env[Any, Any]) -> MDP:
-    """The MDP of the table `P` of an environment; raises `NoExactModel` where it has none."""
-    from gymnasium.envs.registration import parse_env_id
-
-    from ..core import NoExactModel, from_gymnasium
-
-    base: Any = env.unwrapped
-    name = str(base) if env.spec is None else env.spec.id
-    if getattr(base, "fickle_passenger", False):
-        raise NoExactModel(f"{name} with a fickle passenger leaves its own table P")
-    if not hasattr(base, "P") or not hasattr(base, "initial_state_distrib"):
-        raise NoExactModel(f"{name} has no exact model: it is neither one of rlkit's nor has a table P")
-    names = None if env.spec is None else ACTION_NAMES.get(parse_env_id(name)[1])
-    return from_gymnasium(base.P, base.initial_state_distrib, action_names=names)

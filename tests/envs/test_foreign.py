@@ -1,0 +1,123 @@
+"""Environments of others: a table P is used where it is one, and no name of theirs is taken for ours."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import rlkit
+from rlkit.agents import QLearning
+from rlkit.catalogue import describe, layout
+from rlkit.core import ModelError, NoExactModel
+from rlkit.envs.foreign import table_of
+from rlkit.evaluate import grade, report
+from rlkit.solvers import solve
+
+TABLE = {
+    0: {0: [(1.0, 1, 1.0, True)], 1: [(0.5, 0, 0.0, False), (0.5, 1, 0.5, True)]},
+    1: {0: [(1.0, 1, 0.0, True)], 1: [(1.0, 1, 0.0, True)]},
+}
+
+
+class Bandit(gym.Env):
+    """Goes by `TABLE`; whatever names it is given are its own."""
+
+    observation_space, action_space = spaces.Discrete(2), spaces.Discrete(2)
+
+    def __init__(self, **names):
+        self.P, self.initial_state_distrib = TABLE, np.array([1.0, 0.0])
+        vars(self).update(names)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        outcomes = TABLE[0][int(action)]
+        _, successor, reward, over = outcomes[self.np_random.integers(len(outcomes))]
+        return successor, reward, over, False, {}
+
+
+def registered(**names):
+    gym.registry.pop("Bandit-v0", None)
+    gym.register("Bandit-v0", lambda: Bandit(**names), max_episode_steps=10)
+    return "Bandit-v0"
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        TABLE,
+        [list(by_action.values()) for by_action in TABLE.values()],
+        {np.int64(s): {np.int64(a): tuple(x) for a, x in b.items()} for s, b in TABLE.items()},
+    ],
+)
+def test_a_table_of_dicts_or_lists_is_one(table):
+    mdp = rlkit.exact(registered(P=table))
+    assert solve(mdp, gamma=1.0).initial.value == 1
+    assert mdp.n_choices == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ({"P": np.full((2, 2, 2), 0.5)}, "its P is a ndarray, not a dict or a list"),
+        ({"P": "resnet"}, "its P is a str"),
+        ({"P": None}, "its P is a NoneType"),
+        ({"P": {"left": TABLE[0], "right": TABLE[1]}}, "its P has the key 'left', not a number"),
+        ({"P": {1: TABLE[1], 2: TABLE[1]}}, "its states|numbered from 0"),
+        ({"P": {0: TABLE[0]}}, r"its P\[0\]\[0\] leads to 1, which is none of its states"),
+        ({"P": {0: {2: [(1.0, 0, 0.0, True)]}}}, "has an action 2"),
+        ({"P": {0: {0: [(1.0, 0, 0.0)]}}}, r"holds \(1.0, 0, 0.0\), not \(probability"),
+        ({"P": {0: {0: [(1.0, 0, 0.0, True, {})]}}}, "not .probability, successor, reward, terminated"),
+        ({"P": {0: {0: [(1.0, (0, 0), 0.0, True)]}}}, "not .probability, successor, reward, terminated"),
+        ({"P": {0: {0: []}}}, "has no outcome"),
+        ({"P": {0: {0: 0.5}}}, "is a float, not a list of outcomes"),
+        ({"initial_state_distrib": "uniform"}, "initial_state_distrib is not 2 numbers"),
+        ({"initial_state_distrib": [0.5, 0.25, 0.25]}, "initial_state_distrib is not 2 numbers"),
+        ({"action_space": spaces.Discrete(2, start=1)}, "actions are not numbered from 0"),
+    ],
+)
+def test_a_name_of_another_meaning_is_no_table(names, reason):
+    id = registered(**names)
+    with pytest.raises(NoExactModel, match=f"Bandit-v0 has no exact model: .*({reason})"):
+        rlkit.exact(id)
+    record = report(QLearning(id), episodes=3)
+    assert record["exact"] is None
+    assert "no exact model" in record["reason"]
+    assert describe(id)["optimum"] is None
+
+
+def test_a_table_that_says_something_impossible_is_an_error():
+    id = registered(P={0: {0: [(0.7, 0, 0.0, True)]}}, initial_state_distrib=[1.0])
+    with pytest.raises(ModelError, match=r"sum to 0\.7"):
+        rlkit.exact(id)
+    assert describe(id)["optimum"] is None
+
+
+@pytest.mark.parametrize("name", ["action_mask", "model", "desc", "shape", "s", "fickle_passenger"])
+@pytest.mark.parametrize("value", ["resnet", np.ones(2, dtype=bool)], ids=["text", "array"])
+def test_names_of_ours_are_theirs(name, value):
+    id = registered(**{name: value})
+    assert grade(QLearning(id)).exact.optimum == 1
+    found = describe(id)
+    assert (found["optimum"], found["actions"], found["action_names"]) == (1, 2, ["0", "1"])
+    assert layout(id) is None
+    rlkit.check_env(gym.make(id))
+
+
+class Doubled(gym.RewardWrapper):
+    def reward(self, reward):
+        return 2 * reward
+
+
+@pytest.mark.parametrize("id", ["FrozenLake-v1", "rlkit/FrozenLake-v0"])
+def test_a_wrapper_may_change_what_a_table_says(id):
+    """An id can stand for a wrapped environment, whose rewards are others."""
+    gym.registry.pop("Doubled-v0", None)
+    gym.register("Doubled-v0", lambda: Doubled(gym.make(id)))
+    with pytest.raises(NoExactModel, match="Doubled may change what"):
+        rlkit.exact("Doubled-v0")
+    rlkit.check_env(Doubled(gym.make(id)), steps=300)
+    watched = gym.wrappers.RecordEpisodeStatistics(gym.make("FrozenLake-v1"))
+    assert table_of(watched).n_states == 16
