@@ -7,6 +7,7 @@ with everything it found. `check_agent` takes a class of agents, and returns a r
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import gymnasium as gym
@@ -17,6 +18,8 @@ from rlkit.check.batch import batch_findings
 from rlkit.check.environment import environment_findings
 from rlkit.check.judging import ProtocolError
 from rlkit.check.model import model_findings
+from rlkit.check.playing import described
+from rlkit.check.training import training_findings
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.faces import ModelEnv
 from rlkit.errors import RlkitError
@@ -79,37 +82,60 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
     from rlkit.envs.registry import make, resolve
 
     id = resolve(name)
-    env = make(id, **knobs)
-    spec = gym.spec(id.rpartition(":")[2])
-    subjects: dict[str, tuple[Callable[..., None], Any]] = {"environment": (check_env, env)}
-    if isinstance(env.unwrapped, ModelEnv):
-        subjects["model"] = check_model, env.unwrapped.model
+    try:
+        env = make(id, **knobs)
+    except RlkitError:
+        raise
+    except Exception as error:
+        return {"id": id, "checks": [{"part": "environment", "findings": (_failed("making it", error),)}]}
+
+    def batch(**options: Any) -> None:
+        check_vector_env(gym.make_vec(id, num_envs=4, **options, **knobs))
+
+    runs: dict[str, Callable[[], None]] = {"environment": lambda: check_env(env)}
+    base = env.unwrapped
+    if isinstance(base, ModelEnv):
+        runs["model"] = lambda: check_model(base.model)
         for mode in AutoresetMode:
-            batch = gym.make_vec(
-                id, num_envs=4, vectorization_mode="vector_entry_point", autoreset_mode=mode, **knobs
+            runs[f"batch, {mode.value}"] = partial(
+                batch, vectorization_mode="vector_entry_point", autoreset_mode=mode
             )
-            subjects[f"batch, {mode.value}"] = check_vector_env, batch
     else:
-        native = spec.vector_entry_point is not None
-        batch = gym.make_vec(
-            id, num_envs=4, vectorization_mode="vector_entry_point" if native else "sync", **knobs
-        )
-        subjects["batch"] = check_vector_env, batch
-    checks = []
-    for part, (check, subject) in subjects.items():
-        try:
-            check(subject)
-            findings: tuple[str, ...] = ()
-        except CheckError as error:
-            findings = error.findings
-        checks.append({"part": part, "findings": findings})
-    return {"id": id, "checks": checks}
+        native = gym.spec(id.rpartition(":")[2]).vector_entry_point is not None
+        runs["batch"] = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
+    runs["training"] = partial(_check_training, id, knobs)
+    return {"id": id, "checks": [{"part": part, "findings": _found_by(run)} for part, run in runs.items()]}
+
+
+def _check_training(id: str, knobs: dict[str, Any]) -> None:
+    from rlkit.agents import environments
+
+    env = environments.make(id, 2, kwargs=knobs)
+    _report(id, training_findings(env, 200, 0))
+
+
+def _found_by(run: Callable[[], None]) -> tuple[str, ...]:
+    try:
+        run()
+    except CheckError as error:
+        return error.findings
+    except Exception as error:
+        return (_failed("making it", error),)
+    return ()
 
 
 def _report(subject: str, found: Iterator[str]) -> None:
-    findings = list(dict.fromkeys(found))
+    findings: list[str] = []
+    try:
+        findings += found
+    except Exception as error:
+        findings.append(_failed("looking at it", error))
     if findings:
-        raise CheckError(subject, findings)
+        raise CheckError(subject, list(dict.fromkeys(findings)))
+
+
+def _failed(doing: str, error: Exception) -> str:
+    return f"{doing} raised {described(error)}"
 
 
 def _name(env: gym.Env[Any, Any]) -> str:

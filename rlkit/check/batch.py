@@ -8,20 +8,33 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from rlkit.check.comparing import kept, same
+from rlkit.check.playing import Failure, vector_play
 from rlkit.envs.single import first
 
 
 def batch_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[str]:
     """What is wrong with a batch, a line each."""
+    try:
+        yield from _findings(env, steps, seed)
+    except Failure as error:
+        yield str(error)
+
+
+def _findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[str]:
     n = env.num_envs
-    mode = AutoresetMode(env.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
-    if "autoreset_mode" not in env.metadata:
+    given = env.metadata.get("autoreset_mode")
+    if given is None:
         yield "metadata lacks 'autoreset_mode', so nobody can know what a step after an episode's end does"
-    once, again = ([repr(row) for row in _vector_play(env, 50, seed)] for _ in range(2))
-    if once != again:
+    elif given not in list(AutoresetMode):
+        yield f"metadata['autoreset_mode'] is {given!r}, none of {', '.join(map(str, AutoresetMode))}"
+        return
+    mode = given or AutoresetMode.NEXT_STEP
+    once, again = ([kept(row) for row in vector_play(env, 50, seed)] for _ in range(2))
+    if not same(once, again):
         yield f"seed {seed} gives other episodes the second time"
     over = np.zeros(n, dtype=np.bool_)
-    for obs, reward, terminated, truncated, info in _vector_play(env, steps, seed):
+    for obs, reward, terminated, truncated, info in vector_play(env, steps, seed):
         if reward is None:
             over[:] = False
             yield from _batch_findings(env, obs, "reset")
@@ -45,25 +58,6 @@ def batch_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iter
             yield from _disabled_findings(env, obs, done)
             return
         over = done
-
-
-def _vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, ...]]:
-    rng = np.random.default_rng(seed)
-    env.action_space.seed(seed)
-    obs, info = env.reset(seed=seed)
-    yield obs, None, None, None, info
-    for _ in range(steps):
-        mask = info.get("action_mask")
-        action = env.action_space.sample()
-        if mask is not None:
-            scores = rng.random(np.shape(mask)) * (np.asarray(mask) > 0)
-            action = scores.argmax(axis=1)
-        obs, reward, terminated, truncated, info = env.step(action)
-        yield obs, reward, terminated, truncated, info
-        if env.metadata.get("autoreset_mode") is AutoresetMode.DISABLED:
-            done = np.logical_or(terminated, truncated)
-            if done.any():
-                obs, info = env.reset(options={"reset_mask": done})
 
 
 def _batch_findings(env: VectorEnv[Any, Any, Any], obs: Any, what: str) -> Iterator[str]:
@@ -95,5 +89,5 @@ def _same_step_findings(env: VectorEnv[Any, Any, Any], done: Any, info: dict[str
 def _disabled_findings(env: VectorEnv[Any, Any, Any], obs: Any, done: Any) -> Iterator[str]:
     fresh, _ = env.reset(options={"reset_mask": done.copy()})
     for i in np.flatnonzero(~done).tolist():
-        if repr(first(fresh, i)) != repr(first(obs, i)):
+        if not same(kept(first(fresh, i)), kept(first(obs, i))):
             yield "DISABLED: a reset touches an environment that the reset_mask leaves out"

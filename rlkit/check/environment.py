@@ -10,14 +10,20 @@ from typing import Any, NamedTuple
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
+from gymnasium.vector import SyncVectorEnv
 from scipy.stats import chisquare
 
-from rlkit.core import MDP, enumerate_model
+from rlkit.check.comparing import kept, same
+from rlkit.check.playing import Failure, described, parts, play
+from rlkit.check.training import training_findings
+from rlkit.core import MDP, enumerate_model, from_gymnasium
 from rlkit.core.enumerate import keys
 from rlkit.core.model import leaves, take
 from rlkit.core.validation import ModelError, NoExactModel
-from rlkit.envs.faces import ModelEnv, action_mask, flat_action, time_limit
+from rlkit.envs.faces import ModelEnv, flat_action, time_limit
+from rlkit.envs.foreign import check_unchanged, transitions
 from rlkit.solvers import solve
 
 DOUBT = 1e-4  # probability of calling right frequencies wrong, over a whole check
@@ -44,58 +50,50 @@ class Tabled(NamedTuple):
 def environment_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     """What is wrong with an environment, a line each."""
     try:
+        for _ in play(env.unwrapped, 2, seed):
+            pass
+        yield from _rule_findings(env) or _findings(env, steps, seed)
+    except Failure as error:
+        yield str(error)
+
+
+def _rule_findings(env: gym.Env[Any, Any]) -> list[str]:
+    """What Gymnasium's own checker says, which stops at the first defect."""
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gymnasium_check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
     except Exception as error:
-        yield f"gymnasium's check_env: {' '.join(str(error).split()) or type(error).__name__}"
-        return
-    once, again = (_trace(env, min(steps, 200), seed) for _ in range(2))
-    different = next((t for t, (a, b) in enumerate(zip(once, again, strict=False)) if a != b), None)
+        return [f"gymnasium's check_env: {described(error)}"]
+    return []
+
+
+def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
+    few = min(steps, 200)
+    once = [kept(told) for _, _, told in play(env, few, seed)]
+    again = (kept(told) for _, _, told in play(env, few, seed))
+    different = next((t for t, (a, b) in enumerate(zip(once, again, strict=False)) if not same(a, b)), None)
     if different is not None:
         yield f"seed {seed} gives another episode the second time, from step {different} on"
     found = list(_step_findings(env, seed))
+    found = found or list(training_findings(SyncVectorEnv([lambda: env]), 100, seed))
     if found:
         yield from found
         return
-    tabled = _tabled(env)
+    try:
+        tabled = _tabled(env)
+    except ModelError as error:
+        yield f"the table P: {error}"
+        return
     if tabled is None:
         return
-    if not isinstance(env.unwrapped, ModelEnv):
-        try:
-            tabled.exact()
-        except ModelError as error:
-            yield f"the table P: {error}"
-            return
-    try:
-        yield from _sampled_findings(env, tabled, steps, seed)
-    except (gym.error.Error, ArithmeticError, LookupError, TypeError, ValueError) as error:
-        yield f"a legal step failed: {type(error).__name__}: {error}"
-        return
+    yield from _sampled_findings(env, tabled, steps, seed)
     yield from _threshold_findings(env, tabled)
 
 
-def _trace(env: gym.Env[Any, Any], steps: int, seed: int) -> list[str]:
-    return [repr(step) for step in _play(env, steps, seed)]
-
-
-def _play(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, Any, Any]]:
-    """Random legal play: (None, None, reset's result) and (observation before, action, step's result)."""
-    env.action_space.seed(seed)
-    observation, info = env.reset(seed=seed)
-    yield None, None, (observation, info)
-    for _ in range(steps):
-        action = env.action_space.sample(action_mask(env, info))
-        before, (observation, reward, terminated, truncated, info) = observation, env.step(action)
-        yield before, action, (observation, reward, terminated, truncated, info)
-        if terminated or truncated:
-            observation, info = env.reset()
-            yield None, None, (observation, info)
-
-
 def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
-    n = getattr(env.action_space, "n", None)
-    for _, action, (observation, *told, info) in _play(env, 100, seed):
+    sizes = parts(env.action_space)
+    for _, action, (observation, *told, info) in play(env, 100, seed):
         if not env.observation_space.contains(observation):
             yield f"an observation is not in {env.observation_space}"
         over = False
@@ -107,22 +105,23 @@ def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
                 if not isinstance(value, bool | np.bool_):
                     yield f"{name} is {value!r}, not a bool"
         mask = info.get("action_mask")
-        if mask is None:
+        if mask is None or sizes is None:
             continue
-        if np.shape(mask) != (n,):
-            yield f"action_mask has shape {np.shape(mask)}, expected ({n},)"
+        if np.shape(mask) != (sum(sizes),):
+            yield f"action_mask has shape {np.shape(mask)}, expected ({sum(sizes)},)"
             return
-        elif not over and not np.any(mask):
+        if not over and not all(map(np.any, np.split(np.asarray(mask), np.cumsum(sizes)[:-1]))):
             yield "action_mask allows nothing although the episode goes on"
 
 
 def _tabled(env: gym.Env[Any, Any]) -> Tabled | None:
-    base: Any = env.unwrapped
-    if isinstance(base, ModelEnv):
-        return _from_model(base)
-    if hasattr(base, "P") and hasattr(base, "initial_state_distrib"):
-        return _from_table(base)
-    return None
+    """What is claimed, None where nothing is; raises `ModelError` for a table that cannot be."""
+    base = env.unwrapped
+    try:
+        check_unchanged(env)
+        return _from_model(base) if isinstance(base, ModelEnv) else _from_table(env)
+    except NoExactModel:
+        return None
 
 
 def _from_model(base: ModelEnv) -> Tabled:
@@ -153,20 +152,21 @@ def _from_model(base: ModelEnv) -> Tabled:
     return Tabled(lambda _: base.state, starts, outcomes, exact)
 
 
-def _from_table(base: Any) -> Tabled:
+def _from_table(env: gym.Env[Any, Any]) -> Tabled | None:
+    table, initial = transitions(env)
+    space = env.observation_space
+    if not isinstance(space, spaces.Discrete) or space.n != len(table):
+        return None
+    mdp = from_gymnasium(table, initial)
+
     def outcomes(before: Any, action: int, time: int) -> dict[Outcome, float]:
         found: dict[Outcome, float] = defaultdict(float)
-        for p, successor, reward, end in base.P[int(before)][int(action)]:
-            found[Outcome(int(successor), float(reward), bool(end))] += float(p)
+        for p, successor, reward, end in table[before].get(int(action), ()):
+            found[Outcome(successor, reward, end)] += p
         return found
 
-    def exact() -> MDP:
-        from rlkit.core import from_gymnasium
-
-        return from_gymnasium(base.P, base.initial_state_distrib)
-
-    starts: dict[Hashable, float] = {s: float(p) for s, p in enumerate(base.initial_state_distrib) if p > 0}
-    return Tabled(lambda observation: int(getattr(base, "s", observation)), starts, outcomes, exact)
+    starts: dict[Hashable, float] = {s: float(p) for s, p in enumerate(initial) if p > 0}
+    return Tabled(lambda seen: int(seen) - int(space.start), starts, outcomes, lambda: mdp)
 
 
 def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: int) -> Iterator[str]:
@@ -174,7 +174,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
     seen: dict[Hashable, Counter[Any]] = defaultdict(Counter)
     before: Any = None
     time = 0
-    for _, action, result in _play(env, steps, seed):
+    for _, action, result in play(env, steps, seed):
         here = tabled.state(result[0])
         mark = _mark(here)
         if action is None:

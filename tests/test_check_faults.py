@@ -1,0 +1,212 @@
+"""Whatever an environment does wrong, the checkers survive it and say what it was."""
+
+import gymnasium as gym
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+import rlkit
+from rlkit.check import CheckError, check_id
+from rlkit.check.comparing import kept, same
+from rlkit.check.playing import legal_actions
+
+
+class Steps(gym.Env):
+    """Episodes of five steps; `says` maps a time to what is seen there, or raises."""
+
+    def __init__(self, says=None, space=None, actions=None, mask=None):
+        self.observation_space = spaces.Box(-1, 1, (1,), np.float32) if space is None else space
+        self.action_space = spaces.Discrete(2) if actions is None else actions
+        self.says, self.mask = says or (lambda t: np.zeros(1, np.float32)), mask
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t = 0
+        return self.says(0), self.told()
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        self.t += 1
+        return self.says(self.t), 1.0, self.t == 5, False, self.told()
+
+    def told(self):
+        mask = None if self.mask is None else self.mask(self.t)
+        return {} if mask is None else {"action_mask": mask}
+
+
+class OldReset(Steps):
+    def reset(self):
+        return super().reset()[0]
+
+
+class OldStep(Steps):
+    def step(self, action):
+        observation, reward, over, _, info = super().step(action)
+        return observation, reward, over, info
+
+
+class Unmade(Steps):
+    def __init__(self):
+        raise RuntimeError("no display")
+
+
+class Late(Steps):
+    """Forgets Gymnasium's interface in the middle of an episode."""
+
+    def step(self, action):
+        return super().step(action) if self.t < 3 else (np.zeros(1, np.float32), 1.0)
+
+
+def raising(at, error):
+    def says(t):
+        if t == at:
+            raise error
+        return np.zeros(1, np.float32)
+
+    return says
+
+
+def category(t, late):
+    return late if t == 3 else 1
+
+
+ONES = np.ones(2, dtype=np.int8)
+FAULTS = {
+    "raises in reset": (lambda: Steps(raising(0, ZeroDivisionError("no level"))), "no level"),
+    "raises in step": (lambda: Steps(raising(3, KeyError("door"))), "step 3 raised KeyError: 'door'"),
+    "cannot be made": (Unmade, "RuntimeError: no display"),
+    "old reset": (OldReset, "reset raised TypeError"),
+    "old step": (OldStep, "step 1 must return a tuple of 5, not a tuple of 4"),
+    "old step later": (Late, "step 4 must return a tuple of 5, not a tuple of 2"),
+    "another type": (lambda: Steps(lambda t: np.zeros(1)), "observation"),
+    "outside its Box": (lambda: Steps(lambda t: np.full(1, 2.0 * (t == 3), np.float32)), "is not in Box"),
+    "outside Discrete": (
+        lambda: Steps(lambda t: category(t, 10**6), space=spaces.Discrete(5)),
+        "is not in Discrete",
+    ),
+    "below Discrete": (
+        lambda: Steps(lambda t: category(t, -1), space=spaces.Discrete(5)),
+        "is not in Discrete",
+    ),
+    "float for Discrete": (lambda: Steps(lambda t: 2.0, space=spaces.Discrete(5)), "observation"),
+    "mask of another size": (
+        lambda: Steps(mask=lambda t: np.ones(3, np.int8)),
+        "action_mask has shape (3,), expected (2,)",
+    ),
+    "mask of nothing": (
+        lambda: Steps(mask=lambda t: ONES * (t != 2)),
+        "action_mask allows nothing although the episode goes on",
+    ),
+    "mask that is no array": (lambda: Steps(mask=lambda t: "all"), "action_mask has shape (), expected (2,)"),
+    "part of nothing": (
+        lambda: Steps(
+            actions=spaces.MultiDiscrete([2, 3]), mask=lambda t: np.array([1, 1, 0, 0, 0], np.int8)
+        ),
+        "action_mask allows nothing although the episode goes on",
+    ),
+}
+
+
+@pytest.mark.filterwarnings("ignore")  # Gymnasium warns of some
+@pytest.mark.parametrize("fault", FAULTS)
+def test_faults_are_reported(fault):
+    make, expected = FAULTS[fault]
+    gym.registry.pop("Faulty-v0", None)
+    gym.register("Faulty-v0", make)
+    checks = check_id("Faulty-v0")["checks"]
+    assert checks[0]["part"] == "environment"
+    assert expected in " / ".join(checks[0]["findings"])
+    if make is not Unmade:
+        with pytest.raises(CheckError):
+            rlkit.check_env(make())
+
+
+SOUND = {
+    "a mask of bool": lambda: Steps(mask=lambda t: np.array([False, True])),
+    "a mask from a start": lambda: Steps(actions=spaces.Discrete(2, start=3), mask=lambda t: ONES.copy()),
+    "a mask of several parts": lambda: Steps(
+        actions=spaces.MultiDiscrete([2, 3]), mask=lambda t: np.array([1, 0, 0, t % 2, 1], bool)
+    ),
+    "a mask of nothing at the end": lambda: Steps(mask=lambda t: ONES * (t != 5)),
+    "statistics with a clock": lambda: gym.wrappers.RecordEpisodeStatistics(Steps()),
+    "pictures": lambda: Steps(
+        lambda t: np.full((96, 96, 3), t, np.uint8), space=spaces.Box(0, 255, (96, 96, 3), np.uint8)
+    ),
+    "sequences, which no agent sees": lambda: Steps(
+        lambda t: (t,), space=spaces.Sequence(spaces.Discrete(9))
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SOUND)
+def test_sound_environments_pass(name):
+    rlkit.check_env(SOUND[name]())
+
+
+class Noisy(Steps):
+    """One pixel in the middle of a picture does not follow the seed."""
+
+    def __init__(self):
+        super().__init__(space=spaces.Box(0, 255, (96, 96, 3), np.uint8), says=self.picture)
+        self.own = np.random.default_rng()
+
+    def picture(self, t):
+        seen = np.zeros((96, 96, 3), np.uint8)
+        seen[48, 48, 1] = self.own.integers(256)
+        return seen
+
+
+class Reusing(Steps):
+    """Returns one array again and again, and takes no notice of the seed."""
+
+    def __init__(self):
+        self.seen, self.own = np.zeros(1, np.float32), np.random.default_rng()
+        super().__init__(says=self.number)
+
+    def number(self, t):
+        self.seen[0] = 0 if t == 5 else self.own.random()
+        return self.seen
+
+
+@pytest.mark.parametrize("kind", [Noisy, Reusing])
+def test_what_does_not_follow_the_seed_is_found(kind, monkeypatch):
+    monkeypatch.setattr("rlkit.check.environment.gymnasium_check_env", lambda *_, **__: None)
+    with pytest.raises(CheckError, match="seed 0 gives another episode the second time"):
+        rlkit.check_env(kind())
+
+
+def test_a_batch_of_unseeded_pictures_is_found():
+    with pytest.raises(CheckError, match="gives other episodes the second time"):
+        rlkit.check_vector_env(gym.vector.SyncVectorEnv([Noisy] * 2))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (np.zeros(2000), np.eye(1, 2000, 1000)[0], False),
+        (np.array([np.nan]), np.array([np.nan]), True),
+        ({"a": (1, [2.0])}, {"a": (1, [2.0])}, True),
+        ({"a": 1}, {"b": 1}, False),
+        ({"episode": {"r": 1.0, "t": 0.1}}, {"episode": {"r": 1.0, "t": 0.2}}, True),
+        ({"elapsed_time": np.array([0.1])}, {"elapsed_time": np.array([0.2])}, True),
+        ({"episode": {"r": 1.0, "t": 0.1}}, {"episode": {"r": 2.0, "t": 0.1}}, False),
+        ({"time": 3}, {"time": 4}, False),  # a count of steps
+        ({"state": 0.1}, {"state": 0.2}, False),
+        (object(), object(), True),
+        ("left", "right", False),
+        (float("nan"), float("nan"), True),
+        (np.array([{"a": 1}, None], dtype=object), np.array([{"a": 2}, None], dtype=object), False),
+    ],
+)
+def test_data_are_compared_not_text(one, other, equal):
+    assert same(kept(one), kept(other)) is equal
+
+
+def test_legal_actions_are_drawn_evenly_among_the_legal():
+    rng = np.random.default_rng(0)
+    mask = np.tile([False, True, True], (4000, 1))
+    drawn = legal_actions(spaces.Discrete(3, start=-1), mask, rng)
+    assert np.bincount(drawn + 1, minlength=3) == pytest.approx([0, 2000, 2000], abs=200)
+    pairs = legal_actions(spaces.MultiDiscrete([2, 2]), np.tile([True, False, True, True], (4000, 1)), rng)
+    assert not pairs[:, 0].any()
+    assert pairs[:, 1].mean() == pytest.approx(0.5, abs=0.05)
