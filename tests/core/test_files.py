@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sample_files import DRN, LAB, POMDP, TRA, assert_equal, put
 
-from rlkit.core import MDP, ModelWarning, from_triplets
+from rlkit import core
+from rlkit.core import MDP, ModelError, ModelWarning, from_triplets
 from rlkit.core.files import read_model, write_model
 from rlkit.core.files.text import split
+from rlkit.solvers import solve, solve_pomdp
 
 
 @st.composite
@@ -253,3 +255,52 @@ def test_numbers_are_rounded_as_python_rounds(word: str) -> None:
 def test_fractions_are_rounded_once(tmp_path: Path) -> None:
     block = split(Path("x"), 1, b"1/3\n-22/7\n1000000000000000000000001/3\n", comment=b"#")
     assert block.decimals(0, what="number").tolist() == [1 / 3, -22 / 7, (10**24 + 1) / 3]
+
+
+def test_storm_headers(tmp_path: Path) -> None:
+    """A kind instead of counts, states in any order, a probability of 0."""
+    plain = read_model(put(tmp_path, "m.tra", TRA))
+    lines = TRA.splitlines()[1:]
+    text = "\n".join(["MDP", *reversed(lines), "2 0 1 0"]) + "\n"
+    assert_equal(read_model(put(tmp_path, "s.tra", text)), plain)
+    chain = read_model(put(tmp_path, "c.tra", "dtmc\n0 1 0.25\n0 2 0.75\n2 2 1\n"))
+    assert chain.matrix.toarray().tolist() == [[0, 0.25, 0.75], [0, 0, 1]]
+    assert chain.terminal.tolist() == [False, True, False]
+
+
+def test_storm_labels(tmp_path: Path) -> None:
+    text = "#DECLARATION\ninit goal\n#END\n0 init\n1 goal\n2 goal init\n"
+    mdp = read_model(put(tmp_path, "m.tra", TRA), labels=put(tmp_path, "m.lab", text))
+    assert {name: states.tolist() for name, states in mdp.labels.items()} == {"init": [0, 2], "goal": [1, 2]}
+    assert mdp.initial.tolist() == [0.5, 0, 0.5]
+    for line, what in (("9 goal", "there is no state '9'"), ("0 x", "label 'x' is not declared")):
+        with pytest.raises(ModelError, match=rf"^m\.lab:4: {what}"):
+            read_model(tmp_path / "m.tra", labels=put(tmp_path, "m.lab", text.replace("0 init", line)))
+
+
+def test_drn_of_a_pomdp(tmp_path: Path) -> None:
+    """Observation numbers may be any; they stand before the rewards, or behind them."""
+    text = (
+        "@type: POMDP\n@reward_models\n\n@nr_states\n4\n@model\n"
+        "state 0 {7} [0] init\n\taction a [0]\n\t\t1 : 0.5\n\t\t2 : 0.5\n"
+        "state 1 {100} [0]\n\taction l [1]\n\t\t3 : 1\n\taction r [0]\n\t\t3 : 1\n"
+        "state 2 [0] {100}\n\taction l [0]\n\t\t3 : 1\n\taction r [1]\n\t\t3 : 1\n"
+        "state 3 {2}\n"
+    )
+    pomdp = read_model(put(tmp_path, "m.drn", text))
+    assert isinstance(pomdp, core.POMDP)
+    assert pomdp.observation.tolist() == [1, 2, 2, -1]
+    assert solve_pomdp(pomdp).initial.value == pytest.approx(0.5)
+    assert solve(pomdp.full_information).initial.value == pytest.approx(1)
+    with pytest.raises(ModelError, match=r"^m\.drn:7: expected an observation"):
+        read_model(put(tmp_path, "m.drn", text.replace("{7} ", "")))
+    with pytest.raises(ModelError, match=r"^m\.drn: states 1 and 2 look alike, but offer different"):
+        read_model(put(tmp_path, "m.drn", text.replace("\taction r [1]\n\t\t3 : 1\n", "")))
+
+
+@pytest.mark.parametrize(
+    ("name", "what"), [("m.prism", "PRISM's language"), ("m.jani.gz", "JANI"), ("m.pomdpx", "PomdpX")]
+)
+def test_languages_are_named(tmp_path: Path, name: str, what: str) -> None:
+    with pytest.raises(ModelError, match=rf"^{name}: {what} is not read"):
+        read_model(put(tmp_path, name, "mdp"))

@@ -17,6 +17,12 @@ from rlkit.core.pomdp import POMDP
 __all__ = ["read_model", "write_model"]
 
 READERS = {".json": read_json, ".npz": read_npz, ".mdp": read_cassandra, ".pomdp": read_cassandra}
+LANGUAGES = {
+    **dict.fromkeys((".prism", ".pm", ".nm", ".sm", ".pctl"), "PRISM's language"),
+    ".jani": "JANI",
+    ".pomdpx": "PomdpX",
+    ".umb": "UMB",
+}
 WRITERS = {".json": write_json, ".npz": write_npz, ".tra": write_prism, ".drn": write_drn}
 
 
@@ -48,6 +54,8 @@ def read_model(
         )
     if kind == ".drn":
         return read_drn(file, reward_model=reward_model)
+    if kind in LANGUAGES:
+        raise fail(file, None, f"{LANGUAGES[kind]} is not read: export the model to a .tra or .drn file")
     if kind not in READERS:
         raise fail(
             file, None, f"the suffix {kind!r} is unknown (known: {', '.join([*READERS, '.tra', '.drn'])})"

@@ -45,7 +45,7 @@ def check_state_count(path: Path, line: int, *, claimed: int, transitions: int) 
     if claimed < 1:
         raise fail(path, line, "a model needs at least one state")
     if claimed > FREE_STATES + 2 * transitions:
-        raise fail(path, line, f"the header claims {claimed} states, but there are {transitions} transitions")
+        raise fail(path, line, f"{claimed} states are more than {transitions} transitions account for")
 
 
 def assemble(

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from rlkit.core.files.assemble import Choices, assemble, labels_to_write, merged
+from rlkit.core.files.drn_header import Header, read_header
 from rlkit.core.files.numbers import BadToken, decimal, decimals
-from rlkit.core.files.text import Block, blocks, fail, split, write_lines
+from rlkit.core.files.text import Block, blocks, fail, no_number, split, write_lines
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.core.validation import ModelWarning
+from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import ModelError
 
 UNNAMED = b"__NOLABEL__"  # how Storm marks a choice without an action
 COMMENT = b"//"
 ENTRY = re.compile(rb"(?m)^([ \t]*\d+)[ \t]*:[ \t]*")
-FEATURES = re.compile(r"(?:\[(?P<rewards>[^\]]*)\])?\s*(?:\{\d*\})?(?P<labels>.*)")
+FEATURES = re.compile(
+    r"(?:\{(?P<before>\d{1,18})\})?\s*(?:\[(?P<rewards>[^\]]*)\])?\s*"
+    r"(?:\{(?P<behind>\d{1,18})\})?(?P<labels>.*)",
+    re.ASCII,
+)
 ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\])?\s*")
 LABEL = re.compile(r'"([^"]*)"|(\S+)')
 
@@ -29,19 +33,8 @@ LONGEST_HEADER = 1 << 20  # bytes
 CACHED = 100_000  # different ends of state lines that are remembered
 
 
-@dataclass
-class _Header:
-    """What stands before @model."""
-
-    kind: str = ""
-    reward_models: list[str] = field(default_factory=list)
-    n_states: int = -1
-    n_choices: int = -1
-    lines: dict[str, int] = field(default_factory=dict)  # where each section begins
-
-
-def read_drn(path: Path, *, reward_model: str | None) -> MDP:
-    """Read a Markov decision process or chain, with the rewards of one of its reward models.
+def read_drn(path: Path, *, reward_model: str | None) -> MDP | POMDP:
+    """Read a Markov decision process or chain, or a POMDP, with the rewards of one of its reward models.
 
     The model's only reward model is the default; where there are several and none is chosen, all rewards
     are 0 and a `ModelWarning` lists them. A state's reward is paid for each step out of it. Numbers may be
@@ -96,7 +89,7 @@ class _Reader:
 
     def __init__(self, path: Path, reward_model: str | None) -> None:
         self.path, self.reward_model = path, reward_model
-        self.header = _Header()
+        self.header = Header()
         self.column: int | None = None  # which of the numbers in brackets is wanted
         self.labels: dict[str, list[int]] = {}
         self.state_reward: list[float] = []
@@ -106,13 +99,14 @@ class _Reader:
         self.code: dict[bytes, int] = {UNNAMED: -1}
         self.name: list[IntArray] = [np.empty(0, np.int64)]
         self.line: list[IntArray] = [np.empty(0, np.int64)]  # where each choice begins
-        self.states: dict[str, tuple[float, list[str]]] = {}  # what stood behind the number of a state
+        self.observation: list[int] = []
+        self.states: dict[str, tuple[float, int, list[str]]] = {}  # what stood behind the number of a state
         self.in_choice = False
         self.choice: list[IntArray] = [np.empty(0, np.int64)]  # of each transition
         self.successor: list[IntArray] = [np.empty(0, np.int32)]
         self.probability: list[FloatArray] = [np.empty(0)]
 
-    def read(self) -> MDP:
+    def read(self) -> MDP | POMDP:
         """Parse the file and build the model."""
         pieces = blocks(self.path)
         line, text = next(pieces)
@@ -121,63 +115,14 @@ class _Reader:
             if more is None:
                 raise fail(self.path, line, "there is no @model section near the beginning")
             text += more[1]
-        self.read_header(text[: model.start()].decode("utf-8"))
+        self.header = read_header(self.path, text[: model.start()].decode("utf-8"))
+        self.column = self.header.column(self.path, self.reward_model)
         body = line + text.count(b"\n", 0, model.end())
         for first, piece in chain([(body, text[model.end() :])], pieces):
             block = split(self.path, first, piece, comment=COMMENT)
             if len(block):
                 self.read_block(block)
         return self.finish()
-
-    def read_header(self, text: str) -> None:
-        """Sections "@name: value", or "@name" with the value on the next line."""
-        header, lines = self.header, text.split("\n")
-        for i, line in enumerate(lines):
-            if not line.startswith("@"):
-                continue
-            name, _, inline = line[1:].partition(":")
-            name = name.strip()
-            if name in header.lines:
-                raise fail(self.path, i + 1, f"@{name} stands twice")
-            header.lines[name] = i + 1
-            value = inline.strip() or (lines[i + 1].strip() if i + 1 < len(lines) else "")
-            if name == "type":
-                header.kind = value.upper()
-            elif name == "reward_models":
-                header.reward_models = [] if value.startswith("@") else value.split()
-            elif name in ("nr_states", "nr_choices"):
-                if not (value.isascii() and value.isdigit() and len(value) < 19):
-                    raise fail(self.path, i + 1, f"@{name} must be followed by a count, not {value[:40]!r}")
-                setattr(header, name.replace("nr_", "n_"), int(value))
-            elif name == "parameters" and value and not value.startswith("@"):
-                raise fail(self.path, i + 1, f"the model has parameters: {value}")
-            elif name == "placeholders":
-                raise fail(self.path, i + 1, "placeholders are not supported")
-        if header.kind not in ("MDP", "DTMC"):
-            found = header.kind or "no @type"
-            raise fail(self.path, header.lines.get("type", 1), f"@type must be MDP or DTMC, not {found}")
-        if "nr_states" not in header.lines:
-            raise fail(self.path, 1, "there is no @nr_states section")
-        self.choose_reward_model()
-
-    def choose_reward_model(self) -> None:
-        """Find the column of the reward model asked for."""
-        models, chosen = self.header.reward_models, self.reward_model
-        if chosen is not None and (chosen in models or (chosen == "" and not models)):
-            self.column = models.index(chosen) if models else 0
-        elif chosen is not None:
-            known = ", ".join(models) or "none"
-            line = self.header.lines.get("reward_models", 1)
-            raise fail(self.path, line, f"there is no reward model {chosen!r} (reward models: {known})")
-        elif len(models) <= 1:
-            self.column = 0
-        else:
-            warnings.warn(
-                f"{self.path.name}: all rewards are 0, since none of the reward models "
-                f"{', '.join(models)} was chosen",
-                ModelWarning,
-                stacklevel=6,
-            )
 
     def read_block(self, block: Block) -> None:
         """Take up whole lines of states, actions and transitions."""
@@ -229,6 +174,9 @@ class _Reader:
 
     def refuse(self, entries: Block, row: int, expected: str) -> None:
         """Raise for a line that is none of the three kinds."""
+        _, colon, probability = entries.span(row).partition(":")
+        if colon and probability.lstrip().startswith("["):
+            raise fail(self.path, int(entries.line[row]), no_number(probability.strip(), "probability"))
         raise fail(self.path, int(entries.line[row]), f"{expected}, found {entries.span(row)[:80]!r}")
 
     def read_state(self, text: str, line: int) -> None:
@@ -244,20 +192,24 @@ class _Reader:
             if len(self.states) > CACHED:
                 self.states.clear()
             self.states[rest] = self.read_features(rest, line)
-        reward, labels = self.states[rest]
+        reward, observation, labels = self.states[rest]
+        self.observation.append(observation)
         self.state_reward.append(reward)
         for label in labels:
             self.labels.setdefault(label, []).append(number)
 
-    def read_features(self, text: str, line: int) -> tuple[float, list[str]]:
-        """What stands behind the number of a state: rewards, an observation, labels."""
+    def read_features(self, text: str, line: int) -> tuple[float, int, list[str]]:
+        """What stands behind the number of a state: rewards, an observation (-1 for none), labels."""
         match = FEATURES.fullmatch(text)
         if match is None or match["labels"].lstrip().startswith(("!", "[", "{")):
             raise fail(self.path, line, f"expected [REWARDS] LABELS behind the state, found {text[:80]!r}")
         labels = [quoted or plain for quoted, plain in LABEL.findall(match["labels"])]
         if len(set(labels)) < len(labels):
             raise fail(self.path, line, "a label stands twice")
-        return self.pick(match["rewards"], line), labels
+        observation = match["before"] or match["behind"]
+        if observation is None and self.header.kind == "POMDP":
+            raise fail(self.path, line, f"expected an observation in braces, found {text[:80]!r}")
+        return self.pick(match["rewards"], line), int(observation or -1), labels
 
     def read_actions(self, block: Block, owner: IntArray) -> None:
         """Lines such as action left [0, 2]; all but those with one reward model one by one."""
@@ -301,7 +253,7 @@ class _Reader:
             raise fail(self.path, line, f"[{rewards}] does not hold numbers") from None
         return 0.0 if self.column is None else numbers[self.column]
 
-    def finish(self) -> MDP:
+    def finish(self) -> MDP | POMDP:
         """Check the counts and build."""
         header, lines = self.header, self.header.lines
         for name, expected, found in (
@@ -334,7 +286,14 @@ class _Reader:
         )
         reward = np.concatenate(self.reward) + np.array(self.state_reward)[owner]
         labels = {name: np.array(states) for name, states in self.labels.items()}
-        return assemble(choices, reward=reward, transition_reward=None, labels=labels)
+        mdp = assemble(choices, reward=reward, transition_reward=None, labels=labels)
+        if header.kind != "POMDP":
+            return mdp
+        _, observation = np.unique(self.observation, return_inverse=True)
+        try:
+            return POMDP(mdp=mdp, observation=observation)
+        except ModelError as error:
+            raise fail(self.path, None, str(error)) from error
 
     def check_duplicates(self, choice: IntArray, successor: IntArray, line: IntArray) -> None:
         """Refuse a choice that names a successor twice."""

@@ -5,7 +5,6 @@ A state keeps the self loop that PRISM gives it where it stops; only one without
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -14,10 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.files.assemble import Choices, assemble, check_state_count, labels_to_write, merged
-from rlkit.core.files.text import Block, fail, split_blocks, suffix, write_lines
+from rlkit.core.files.labels import read_labels
+from rlkit.core.files.text import Block, fail, no_number, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-
-DECLARATION = re.compile(r'(\d+)="([^"]*)"')
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> M
             extra = paid if extra is None else extra + paid
         else:
             raise fail(file, None, "rewards stand in a .srew or a .trew file")
-    named = {} if labels is None else _read_labels(labels, n_states)
+    named = {} if labels is None else read_labels(labels, n_states)
     return assemble(choices, reward=reward, transition_reward=extra, labels=named)
 
 
@@ -128,6 +126,12 @@ def _read_table(
     if head is None:
         raise fail(path, 1, "there is no header")
     header_line, words = int(head.line[0]), head.words(0)
+    if storm := named and len(words) == 1 and words[0].isalpha():
+        words = _storm_header(path, header_line, words[0].lower())
+    if named and len(words) == 4:
+        raise fail(
+            path, header_line, "four counts: PRISM's files of POMDPs are not supported (.POMDP and .drn are)"
+        )
     if len(words) not in columns or not all(w.isascii() and w.isdigit() and len(w) < 19 for w in words):
         counts = " or ".join(str(n) for n in sorted(columns))
         raise fail(path, header_line, f"the header must hold {counts} counts, not {' '.join(words)!r}")
@@ -141,25 +145,46 @@ def _read_table(
     values, name, n_rows = [], [], 0
     for block in chain([body], blocks):
         _check_widths(block, width + 1, named=named)
-        if n_rows + len(block) > header[-1]:
+        if not storm and n_rows + len(block) > header[-1]:
             line = int(block.line[header[-1] - n_rows])
             raise fail(path, line, f"the header promises {header[-1]} lines, and here is one more")
         n_rows += len(block)
         parts.append(tuple(_narrow(block.integers(j)) for j in range(width)))
         values.append(block.decimals(width, what=what))
         name.append(_names(block, width + 1, code))
-    if n_rows != header[-1]:
-        raise fail(path, header_line, f"the header promises {header[-1]} lines, the file has {n_rows}")
     index = tuple(np.concatenate(column) for column in zip(*parts, strict=True))
+    if storm:
+        header = _counted(index)
+    elif n_rows != header[-1]:
+        raise fail(path, header_line, f"the header promises {header[-1]} lines, the file has {n_rows}")
     return Table(path, header, header_line, index, np.concatenate(values), np.concatenate(name), tuple(code))
+
+
+def _storm_header(path: Path, line: int, kind: str) -> list[str]:
+    """As many counts, not known yet, as PRISM has for the kind of model that Storm names instead."""
+    columns = {"dtmc": 2, "mdp": 3}
+    if kind not in columns:
+        raise fail(path, line, f"{kind} models are not supported ({', '.join(columns)} are)")
+    return ["0"] * columns[kind]
+
+
+def _counted(index: tuple[IntArray, ...]) -> tuple[int, ...]:
+    """The counts of a file without them: states, choices where they are numbered, lines."""
+    n_states = 1 + max(int(column.max(initial=-1)) for column in (index[0], index[-1]))
+    n_choices = len(np.unique(np.stack(index[:2]), axis=1).T) if len(index) == 3 else None
+    return tuple(n for n in (n_states, n_choices, len(index[0])) if n is not None)
 
 
 def _check_widths(block: Block, width: int, *, named: bool) -> None:
     wrong = (block.count < width) | (block.count > width + named)
     if wrong.any():
         row = int(np.argmax(wrong))
-        message = f"expected {width} numbers, found {' '.join(block.words(row))!r}"
-        raise fail(block.path, int(block.line[row]), message)
+        words = block.words(row)
+        interval = next((word for word in words if word.startswith("[")), None)
+        message = f"expected {width} numbers, found {' '.join(words)!r}"
+        raise fail(
+            block.path, int(block.line[row]), message if interval is None else no_number(interval, "number")
+        )
 
 
 def _names(block: Block, column: int, code: dict[str, int]) -> IntArray:
@@ -310,45 +335,6 @@ def _check_header(table: Table, n_states: int) -> None:
     if table.header[0] != n_states:
         message = f"the header says {table.header[0]} states, the model has {n_states}"
         raise fail(table.path, table.header_line, message)
-
-
-def _read_labels(path: Path, n_states: int) -> dict[str, IntArray]:
-    """The states of each label, from a .lab file."""
-    blocks = split_blocks(path, comment=b"#")
-    head = next(blocks, None)
-    if head is None:
-        raise fail(path, 1, "there are no labels")
-    line = int(head.line[0])
-    header = head.span(0)
-    declared = DECLARATION.findall(header)
-    if not declared or DECLARATION.sub("", header).strip():
-        raise fail(path, line, f'expected declarations such as 0="init", found {header[:80]!r}')
-    names = {int(number): name for number, name in declared}
-    if len(names) < len(declared) or len(set(names.values())) < len(declared):
-        raise fail(path, line, "a label is declared twice")
-    found: dict[int, list[int]] = {number: [] for number in names}
-    seen: set[int] = set()
-    for block in chain([head.rows(np.arange(len(head)) > 0)], blocks):
-        for row, place in enumerate(block.line.tolist()):
-            first, *numbers = " ".join(block.words(row)).replace(":", " : ", 1).split()
-            if not numbers or numbers[0] != ":" or not all(_is_index(x) for x in (first, *numbers[1:])):
-                raise fail(path, place, f"expected STATE: LABEL ..., found {' '.join(block.words(row))!r}")
-            state = int(first)
-            if state >= n_states:
-                raise fail(path, place, f"there is no state {state}: states are 0..{n_states - 1}")
-            if state in seen:
-                raise fail(path, place, f"state {state} stands twice")
-            seen.add(state)
-            for label in map(int, numbers[1:]):
-                if label not in found:
-                    known = ", ".join(str(n) for n in names)
-                    raise fail(path, place, f"label {label} is not declared (declared: {known})")
-                found[label].append(state)
-    return {name: np.unique(np.array(found[number], dtype=np.int64)) for number, name in names.items()}
-
-
-def _is_index(word: str) -> bool:
-    return word.isascii() and word.isdigit() and len(word) < 19
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -26,6 +26,13 @@ def fail(path: Path, line: int | None, message: str) -> ModelError:
     return ModelError(f"{place}: {message if len(message) <= LONGEST else message[:LONGEST] + ' ...'}")
 
 
+def no_number(word: str, what: str) -> str:
+    """What is wrong with a word that should be a number, which may be one of another kind of model."""
+    if word.startswith("["):
+        return f"{word} is an interval: models of intervals are not supported"
+    return f"{word!r} is no {what}"
+
+
 def suffix(path: Path) -> str:
     """The suffix that says the format, in lower case, without a .gz behind it."""
     return Path(path.name.removesuffix(".gz")).suffix.lower()
@@ -153,8 +160,8 @@ class Block:
         try:
             return decimals(self._bytes, self.start[place], self.stop[place])
         except BadToken as bad:
-            message = f"{self.word(int(place[bad.index]))!r} is no {what}"
-            raise fail(self.path, int(self.line[bad.index]), message) from None
+            word = self.word(int(place[bad.index]))
+            raise fail(self.path, int(self.line[bad.index]), no_number(word, what)) from None
 
     @property
     def _bytes(self) -> npt.NDArray[np.uint8]:
