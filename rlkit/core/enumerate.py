@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlkit.core.build import from_outcomes
 from rlkit.core.mdp import MDP, IntArray
 from rlkit.core.model import Model, batch_size, concatenate, leaves, take
+from rlkit.core.outcomes import from_outcomes
 from rlkit.core.validation import NoExactModel
 
 CHUNK = 2_000_000  # events looked at in one batch

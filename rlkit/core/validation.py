@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -125,10 +126,10 @@ def _pointers(mdp: MDP) -> None:
     for name, (array, size) in sizes.items():
         if array.shape != (size,):
             raise ModelError(f"{name} has shape {array.shape}, expected ({size},)")
-    if not 0 <= mdp.discount <= 1:
-        raise ModelError(f"discount must lie in [0, 1], not {mdp.discount}")
-    if not 0 <= mdp.fade < np.inf:
-        raise ModelError(f"fade must be a finite number of at least 0, not {mdp.fade}")
+    if not (isinstance(mdp.discount, Real) and 0 <= mdp.discount <= 1):
+        raise ModelError(f"discount must lie in [0, 1], not {mdp.discount!r}")
+    if not (isinstance(mdp.fade, Real) and 0 <= mdp.fade < np.inf):
+        raise ModelError(f"fade must be a finite number of at least 0, not {mdp.fade!r}")
 
 
 def _names(mdp: MDP) -> None:

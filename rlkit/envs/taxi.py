@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core import TableModel
-from ..core.build import from_outcomes
+from ..core.outcomes import from_outcomes
 from ..core.table import TableState
 from .knobs import KnobError, flag, number
 

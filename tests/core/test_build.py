@@ -180,7 +180,7 @@ def test_transitions_of_probability_zero_end_nothing() -> None:
 
 def test_bad_tables() -> None:
     with pytest.raises(ModelError, match="no transitions"):
-        from_gymnasium({0: {0: []}})
+        from_gymnasium({0: {}})
     with pytest.raises(ModelError, match=r"leads to state 4, but states are 0\.\.0"):
         from_gymnasium({0: {0: [(1.0, 4, 0.0, False)]}})
     with pytest.raises(ModelError, match="leads to state -1"):
@@ -206,5 +206,103 @@ def test_arrays_and_tables_of_the_wrong_kind() -> None:
         from_arrays([["a"]], [0.0])
     with pytest.raises(ModelError, match=r"initial state 0\.5 is none of 0\.\.0"):
         from_arrays([[[1.0]]], [0.0], initial=0.5)
-    with pytest.raises(ModelError, match="states of the table must be integers"):
-        from_gymnasium({"a": {0: [(1.0, 0, 0.0, True)]}})
+
+
+GOOD = [(1.0, 0, 0.0, True)]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"a": {0: GOOD}}, r"the table has 'a' among its states, which must be 0\.\.0"),
+        ({(0, 0): {0: GOOD}}, r"\(0, 0\) among its states"),
+        ({1: {0: GOOD}}, r"1 among its states, which must be 0\.\.0"),
+        ({0: {"up": GOOD}}, "state 0 of the table has 'up' among its actions"),
+        ({0: {-1: GOOD}}, "-1 among its actions"),
+        ({0: {0: [], 1: GOOD}}, "state 0, action 0 of the table has no outcome"),
+        (
+            {0: {0: [(1.0, 0, 0.0, True, {})]}},
+            r"action 0 .* expected \(probability, successor, reward,",
+        ),
+        ({0: {0: [(1.0, 0, 0.0)]}}, "has the outcome"),
+        ({0: {0: [(1.0, (0, 0), 0.0, True)]}}, r"leads to \(0, 0\), which is no state's number"),
+        ({0: {0: [(1.0, 0.0, 0.0, True)]}}, r"leads to 0\.0, which is no state's number"),
+        ({0: {0: [(1.0, 0, None, True)]}}, "the rewards of the table must hold real numbers"),
+        ({0: {0: [(1.0, 0, [1.0, 2.0], True)]}}, r"reward has shape \(1, 2\)"),
+        ({0: {0: [(None, 0, 0.0, True)]}}, "the probabilities of the table must hold real numbers"),
+        ({0: {0: [("1", 0, 0.0, True)]}}, "the probabilities of the table must hold real numbers"),
+        ({0: {0: [(1.0, 0, 0.0, None)]}}, "has None for terminated"),
+        ({0: {0: [None]}}, "has the outcome None"),
+        ({0: {0: None}}, "must have a list of outcomes"),
+        ({0: {0: (1.0, 0, 0.0, True)}}, "has the outcome 1.0"),
+        ({0: None}, "state 0 of the table must map the numbers of actions, or list them, not None"),
+        (None, "the table must map the numbers of states"),
+    ],
+)
+def test_tables_that_are_none(table: object, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        from_gymnasium(table)
+
+
+def test_tables_of_lists() -> None:
+    table = gym_table()
+    lists = [[table[s][a] for a in range(2)] for s in range(3)]
+    assert_same(from_gymnasium(lists), from_gymnasium(table))
+    arrays = [[[np.array(outcome, dtype=object) for outcome in outcomes] for outcomes in s] for s in lists]
+    assert_same(from_gymnasium(arrays), from_gymnasium(table))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            (lambda s: {"up": [(1.0, [s], 0.0)]}, 0),
+            r"action up: the successor \[0\] cannot be hashed",
+        ),
+        ((lambda s: {}, [0, 1]), r"the initial state \[0, 1\] cannot be hashed: let a state be a tuple"),
+        ((lambda s: {}, np.zeros(2)), "the initial state .* cannot be hashed"),
+        ((lambda s: None, 0), r"successors\(0\) must map actions to outcomes, .* not None"),
+        ((lambda s: {"up": None}, 0), "state 0, action up must have a list of outcomes"),
+        (
+            (lambda s: {"up": [(1.0, 0)]}, 0),
+            r"outcome \(1\.0, 0\), expected \(probability",
+        ),
+        ((lambda s: {"up": [(1.0, 0, 0.0, True)]}, 0), "has the outcome"),
+        ((lambda s: {"up": [(1.0, 0, None)]}, 0), "reward must hold real numbers"),
+        ((lambda s: {"up": [(None, 0, 0.0)]}, 0), "probability must hold real numbers"),
+        ((lambda s: {}, {0: None}), "initial must hold real numbers"),
+        ((lambda s: {}, {}), "at least one state"),
+    ],
+)
+def test_successors_of_the_wrong_kind(arguments: tuple[object, ...], message: str) -> None:
+    with pytest.raises(ModelError, match=message):
+        from_successors(*arguments)
+
+
+def test_names_that_are_no_text_become_text() -> None:
+    mdp = from_successors(lambda s: {} if s else {0: [(1.0, 1, 5.0)], 1: [(1.0, 1, 0.0)]}, 0)
+    assert mdp.action_names == ("0", "1")
+    with pytest.raises(ModelError, match="offers 2, which is none of 0, 1"):
+        from_successors(lambda s: {2: [(1.0, s, 0.0)]}, 0, action_names=[0, 1])
+
+
+@pytest.mark.parametrize("discount", ["0.9", None, 1j, [0.9], float("nan"), -1])
+def test_discounts_of_the_wrong_kind(discount: object) -> None:
+    with pytest.raises(ModelError, match=r"^discount must lie in \[0, 1\], not "):
+        from_triplets([0], [0], [0], [1.0], n_states=1, discount=discount)
+
+
+@pytest.mark.parametrize("n_states", ["1", 1.0, None, -1, 2**64])
+def test_counts_of_the_wrong_kind(n_states: object) -> None:
+    with pytest.raises(ModelError, match=r"^n_states must be a whole number below 2\^31, not "):
+        from_triplets([0], [0], [0], [1.0], n_states=n_states)
+
+
+def test_labels_by_number_or_mask() -> None:
+    columns = ([0, 1], [0, 0], [1, 0], [1.0, 1.0])
+    mdp = from_triplets(*columns, n_states=2, labels={"a": [1, 0, 1], "b": [False, True]})
+    assert {name: states.tolist() for name, states in mdp.labels.items()} == {"a": [0, 1], "b": [1]}
+    with pytest.raises(ModelError, match="label 'c' must be state numbers or a mask"):
+        from_triplets(*columns, n_states=2, labels={"c": [True]})
+    with pytest.raises(ModelError, match="label 'c' must be state numbers or a mask"):
+        from_triplets(*columns, n_states=2, labels={"c": "x"})
