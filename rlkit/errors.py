@@ -1,5 +1,9 @@
-"""The base of every error that is the user's to mend."""
+"""The base of every error that the user can fix, and the one that every part of rlkit may raise."""
 
 
 class RlkitError(Exception):
-    """Something a user gave cannot be used; the message alone says what and how to mend it."""
+    """Something a user gave cannot be used; the message alone says what and how to fix it."""
+
+
+class NonFiniteError(RlkitError, ArithmeticError):
+    """An observation, a reward, a loss or a parameter is NaN or infinite."""

@@ -1,6 +1,8 @@
 """The command line as a user meets it: what it prints, where, and how it exits."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -298,3 +300,42 @@ def test_train_says_that_it_stopped_early(rlkit):
         "rlkit: stopped early at step 192 of 640, after 2 evaluations without one above 0; "
         "the agent is that of step 64" in err
     )
+
+
+MODULE = """
+import gymnasium
+
+class Coin(gymnasium.Env):
+    observation_space, action_space = gymnasium.spaces.Discrete(1), gymnasium.spaces.Discrete(2)
+    initial_state_distrib = [1.0]
+    P = {0: {0: [(1.0, 0, 0.0, True)], 1: [(1.0, 0, 1.0, True)]}}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        return 0, float(action), True, False, {}
+
+gymnasium.register("Coin-v0", entry_point=Coin)
+"""
+
+
+def test_modules_of_the_current_folder_are_found(tmp_path):
+    (tmp_path / "games").mkdir()
+    for path in (tmp_path / "coin.py", tmp_path / "games" / "coin.py"):
+        path.write_text(MODULE)
+    (tmp_path / "numpy.py").write_text("raise SystemExit('an installed module comes first')")
+
+    def output(*arguments):
+        command = [sys.executable, "-P", "-m", "rlkit", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    id = "games.coin:Coin-v0"
+    assert output("check", "coin:Coin-v0", "--json")["checks"]
+    assert output("solve", id, "--json")["initial"]["value"] == 1.0
+    assert output("envs", id, "--json")["id"] == id
+    options = ("--agent", "q_learning", "--steps", "512", "--json")
+    assert output("train", id, *options)["env_id"] == id

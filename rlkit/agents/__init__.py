@@ -6,7 +6,7 @@ from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
 from .base import Agent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
-from .errors import AgentError, LoadError, NonFiniteError, StepsError, UnsupportedError
+from .errors import AgentError, EnvironmentFault, LoadError, NonFiniteError, StepsError, UnsupportedError
 from .evaluation import Evaluation
 from .neural import NeuralAgent
 from .ppo import PPO, PPOConfig
@@ -55,6 +55,7 @@ __all__ = [
     "DQNConfig",
     "DoubleQ",
     "DynaQ",
+    "EnvironmentFault",
     "Evaluation",
     "ExpectedSarsa",
     "LoadError",

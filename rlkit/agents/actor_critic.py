@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
+from .devices import torch_defaults
 from .on_policy import OnPolicyAgent, OnPolicyConfig
 from .rollout import Batch, Rollout, batch_of
 
@@ -101,9 +102,10 @@ class ActorCriticAgent(OnPolicyAgent):
     def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         return self.network.policy(obs, state, reset)
 
+    @torch_defaults()
     def value(self, obs: Any, state: State | None = None) -> NDArray[np.float32]:
         """V [B] of a batch of observations, at the start of episodes unless `state` is given."""
-        packed = self._tensor(self.encoder.pack(obs))
+        packed = self._tensor(self.encoder.pack_any(obs)[0])
         reset = torch.full((len(packed),), state is None, device=self.device)
         state = self.initial_state(len(packed)) if state is None else state
         with torch.inference_mode():

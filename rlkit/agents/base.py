@@ -14,14 +14,15 @@ from rlkit.settings import ConfigError, whole
 
 from ..nn import Discrete, Encoder, Head, State
 from . import environments, saving, storage
+from .actions import Array, BoolArray, as_given, legal_actions
 from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, cpu_threads, keep_freed_memory
+from .devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
-from .errors import NonFiniteError, UnsupportedError
+from .errors import EnvironmentFault, NonFiniteError, UnsupportedError
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
-from .stepper import Array, BoolArray, Stepper, as_given
+from .stepper import Stepper
 from .torch_stepper import stepper_for
 
 Metrics: TypeAlias = dict[str, float]
@@ -57,6 +58,7 @@ class Agent(ABC):
     stepper: Stepper
     state: State  # the network's, where the stepper stands
 
+    @torch_defaults()
     def __init__(
         self,
         env: str | AnyVectorEnv,
@@ -116,6 +118,10 @@ class Agent(ABC):
     @abstractmethod
     def _begin(self) -> None:
         """Get buffers ready for `stepper`, which is new."""
+
+    def _interrupted(self) -> None:
+        """Episodes began anew out of turn: let no buffer join them to what came before."""
+        return
 
     @abstractmethod
     def _iterate(self, budget: int) -> Metrics:
@@ -185,6 +191,7 @@ class Agent(ABC):
 
     # Learning
 
+    @torch_defaults()
     def train(self, steps: int, *, callback: Callback | None = None) -> Self:
         """Learn for exactly `steps` environment steps; `callback(agent, metrics)` follows each update.
 
@@ -199,10 +206,11 @@ class Agent(ABC):
         observation, a reward or the loss is NaN or infinite.
         """
         steps = whole_steps(steps)
-        self._ready(steps)
+        self._ready(steps, anew=self.given_env is not None)
         self.early_stopping.waited = 0
         return self.continue_to(self.steps + steps, callback=callback)
 
+    @torch_defaults()
     def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
         """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent goes on.
 
@@ -235,9 +243,10 @@ class Agent(ABC):
         """One iteration, and an evaluation if it is time for one."""
         before = self.steps
         try:
+            self._ready(self.horizon - before)
             metrics = self._learn(self.horizon - before)
-        except NonFiniteError as error:
-            raise NonFiniteError(f"{error}, in the iteration after step {before}") from None
+        except (EnvironmentFault, NonFiniteError) as error:
+            raise type(error)(f"{error}, in the iteration after step {before}") from error.__cause__
         for key, value in metrics.items():
             if not np.isfinite(value):
                 raise NonFiniteError(f"{key} is {value} at step {self.steps}")
@@ -265,9 +274,13 @@ class Agent(ABC):
         """The part of the current training that is done, for schedules."""
         return self.steps / self.horizon if self.horizon else 0.0
 
-    def _ready(self, steps: int) -> None:
-        """Have a stepper whose environments can take exactly `steps` more."""
+    def _ready(self, steps: int, *, anew: bool = False) -> None:
+        """Have a stepper whose environments can take exactly `steps` more, in new episodes if `anew`."""
         if hasattr(self, "stepper") and environments.fits(self.stepper.env, steps):
+            if anew or not self.stepper.stands:
+                self.stepper.restart(self._stream("environment", self.steps))
+                self.state = self.initial_state(self.stepper.num_envs)
+                self._interrupted()
             return
         if self.given_env is not None:
             environments.check_fits(self.given_env, steps)
@@ -286,6 +299,7 @@ class Agent(ABC):
 
     # Acting
 
+    @torch_defaults()
     def act(
         self,
         obs: Any,
@@ -298,15 +312,15 @@ class Agent(ABC):
         """The action for one observation, or the actions for a batch, and the state to pass in next time.
 
         `mask` [A] or [B, A] says which actions are legal; `reset` [B] where `obs` is the first of an episode,
-        by default nowhere but where `state` is None. Greedy unless `stochastic`. ValueError for what is no
-        observation, and for a mask or a state that is not of these.
+        by default nowhere but where `state` is None. Greedy unless `stochastic`. Raises ObservationError,
+        MaskError or ValueError for an observation outside its space, for a mask that does not fit the actions
+        or allows none, and for a state of another batch.
         """
-        batched = self.encoder.is_batch(obs)
-        packed = self.encoder.pack(obs) if batched else self.encoder.pack_one(obs)[None]
-        n, actions = len(packed), self.head.n_params
-        if mask is not None and np.size(mask) != n * actions:
-            raise ValueError(f"mask of shape {np.shape(mask)} is not {n} x {actions}: observations x actions")
-        legal = None if mask is None else self._tensor(np.array(mask, dtype=np.bool_).reshape(n, -1))
+        packed, batched = self.encoder.pack_any(obs)
+        n, legal = len(packed), None
+        if mask is not None:
+            masks = mask if batched else [mask]
+            legal = self._tensor(legal_actions(masks, self.action_space, batch=n))
         first = np.full(n, state is None) if reset is None else np.array(reset, np.bool_).reshape(n)
         state = self.initial_state(n) if state is None else state
         if any(len(part) != n for part in state):
@@ -330,6 +344,7 @@ class Agent(ABC):
         noise = None if generator is None else self.head.noise((len(obs),), generator)
         return self.head.act(scores, noise, mask), state
 
+    @torch_defaults()
     @torch.inference_mode()
     def policy(
         self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None, *, stochastic: bool
@@ -342,6 +357,7 @@ class Agent(ABC):
         best = self.head.act(scores, None, mask)
         return nn.functional.one_hot(best, self.head.n_params).double(), state
 
+    @torch_defaults()
     def evaluate(
         self,
         episodes: int = 100,

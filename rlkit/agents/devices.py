@@ -28,6 +28,21 @@ def cpu_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def torch_defaults() -> Iterator[None]:
+    """Make tensors in float32 on the CPU, whatever default the program has set for its own."""
+    dtype, device = torch.get_default_dtype(), torch.get_default_device()
+    if dtype == torch.float32 and device.type == "cpu":
+        yield
+        return
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.device("cpu"):
+            yield
+    finally:
+        torch.set_default_dtype(dtype)
+
+
 def keep_freed_memory() -> None:
     """Have glibc keep 64 MB of freed memory for what is next, where it would soon give it back to the system.
 

@@ -9,19 +9,22 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 import torch
+from gymnasium import Wrapper
 from gymnasium.envs.registration import EnvSpec, load_env_creator
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers import TimeLimit
 
 from .errors import StepsError, UnsupportedError, one_line
-from .stepper import autoreset_mode
+from .stepper import autoreset_mode, blame
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
 CPU = torch.device("cpu")
 VECTORISING = ("num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "device")
 
+
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
-CANNOT_MAKE = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
+REFUSALS = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
 
 
 def make(
@@ -33,8 +36,9 @@ def make(
     """
     try:
         return _make(env_id, num_envs, kwargs, device)
-    except CANNOT_MAKE as error:
-        raise UnsupportedError(f"{env_id} cannot be made: {one_line(error)}") from error
+    except Exception as error:
+        reason = one_line(error) if isinstance(error, REFUSALS) else blame(error)
+        raise UnsupportedError(f"{env_id} cannot be made: {reason}") from error
 
 
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
@@ -42,13 +46,14 @@ def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.d
     if module:
         import_module(module)
     spec = gymnasium.spec(bare)
-    same_step: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP}
     if spec.vector_entry_point is None:
+        # SAME_STEP would keep a final observation while the reset writes the next one into its buffer.
+        disabled = {"autoreset_mode": AutoresetMode.DISABLED}
         return gymnasium.make_vec(
-            env_id, num_envs, vectorization_mode="sync", vector_kwargs=same_step, **kwargs
+            env_id, num_envs, vectorization_mode="sync", vector_kwargs=disabled, **kwargs
         )
     takes = _parameters(spec)
-    own = same_step if "autoreset_mode" in takes else {}
+    own: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP} if "autoreset_mode" in takes else {}
     if "device" in takes and device.type != "cpu":
         own["device"] = str(device)
     return gymnasium.make_vec(env_id, num_envs, **own, **kwargs)
@@ -65,7 +70,8 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
             f"agents learn on an id or a VectorEnv, not on {type(env).__name__}; "
             "make one of a single environment by SyncVectorEnv([lambda: env]), or register it"
         )
-    single = getattr(env.unwrapped, "envs", [env])[0]
+    base = env.unwrapped
+    single: Any = base.envs[0] if isinstance(base, SyncVectorEnv) else env
     wrapped = env.unwrapped is not env or single.spec is None or bool(single.spec.additional_wrappers)
     if env.spec is None or wrapped:
         return None, {}
@@ -81,6 +87,19 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
     except (TypeError, ValueError):
         return None, {}
     return env.spec.id, kwargs
+
+
+def has_time_limit(env: AnyVectorEnv) -> bool:
+    """Whether something is known to cut the episodes: the id, the environment, or a wrapper within it."""
+    if env.spec is not None and env.spec.max_episode_steps is not None:
+        return True
+    base = env.unwrapped
+    if not isinstance(base, SyncVectorEnv):
+        return isinstance(getattr(base, "max_episode_steps", None), int)
+    single: Any = base.envs[0]
+    while isinstance(single, Wrapper) and not isinstance(single, TimeLimit):
+        single = single.env
+    return isinstance(single, TimeLimit)
 
 
 def make_for_steps(

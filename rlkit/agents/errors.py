@@ -1,6 +1,16 @@
 """Errors that a user of the agents can meet, each with a message that says what to do."""
 
-from rlkit.errors import RlkitError
+from rlkit.errors import NonFiniteError, RlkitError
+
+__all__ = [
+    "AgentError",
+    "EnvironmentFault",
+    "LoadError",
+    "NonFiniteError",
+    "StepsError",
+    "UnsupportedError",
+    "one_line",
+]
 
 
 class AgentError(RlkitError):
@@ -15,8 +25,8 @@ class StepsError(AgentError, ValueError):
     """The number of steps does not fit the number of environments."""
 
 
-class NonFiniteError(AgentError, ArithmeticError):
-    """An observation, a reward or a loss is NaN or infinite."""
+class EnvironmentFault(AgentError, RuntimeError):
+    """The environment broke a promise of its spaces or of Gymnasium's interface, or raised an error."""
 
 
 class LoadError(AgentError):

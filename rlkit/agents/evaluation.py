@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from rlkit.settings import whole
 
 from .config import whole_seed
+from .devices import torch_defaults
+from .environments import has_time_limit
 from .torch_stepper import stepper_for
 
 if TYPE_CHECKING:
@@ -39,6 +41,7 @@ class Evaluation:
     cut: int = 0
 
 
+@torch_defaults()
 def evaluate_on(
     agent: "Agent",
     env: "AnyVectorEnv",
@@ -56,9 +59,7 @@ def evaluate_on(
     """
     episodes = whole("episodes", episodes, least=1)
     if max_steps is None:
-        own = env.spec is not None and env.spec.max_episode_steps is not None
-        limited = own or getattr(env.unwrapped, "max_episode_steps", None) is not None
-        max_steps = sys.maxsize if limited else UNLIMITED_STEPS
+        max_steps = sys.maxsize if has_time_limit(env) else UNLIMITED_STEPS
     max_steps = whole("max_steps", max_steps, least=1)
     seed = whole_seed(seed)
     rounds = itertools.count()

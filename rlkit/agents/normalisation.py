@@ -74,8 +74,10 @@ class NormalisingEncoder(Encoder):
             raise UnsupportedError(f"normalize_obs has no numbers to normalise in observations of {space}")
         self._all_numeric = bool(joined.all())
         self.register_buffer("_numeric", joined, persistent=False)
-        self.register_buffer("_mean", torch.zeros(self.shape), persistent=False)
-        self.register_buffer("_scale", torch.ones(self.shape), persistent=False)
+        # Far from 0, as a time stamp is, differences of float64 numbers are lost in float32.
+        exact = torch.float64 if self.dtype == np.float64 else torch.float32
+        self.register_buffer("_mean", torch.zeros(self.shape, dtype=exact), persistent=False)
+        self.register_buffer("_scale", torch.ones(self.shape, dtype=exact), persistent=False)
 
     def read(self, moments: Moments) -> None:
         """Normalise by these from now on."""
@@ -84,11 +86,12 @@ class NormalisingEncoder(Encoder):
 
     def split(self, packed: Tensor) -> list[Tensor]:
         """The packed observations of every leaf, numbers normalised."""
-        x = packed.float()
-        normalised = ((x - self.get_buffer("_mean")) * self.get_buffer("_scale")).clamp(-CLIP, CLIP)
+        mean = self.get_buffer("_mean")
+        x = packed.to(mean.dtype)
+        normalised = ((x - mean) * self.get_buffer("_scale")).clamp(-CLIP, CLIP)
         if not self._all_numeric:
             normalised = torch.where(self.get_buffer("_numeric"), normalised, x)
-        return super().split(normalised)
+        return super().split(normalised.float())
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self

@@ -63,6 +63,9 @@ class OffPolicyAgent(NeuralAgent):
             span=self.burn_in + self.sequence,
         )
 
+    def _interrupted(self) -> None:
+        self.replay.cut(self.stepper.reset)
+
     @abstractmethod
     def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
         """Actions to explore with, and the network's next state."""
@@ -112,4 +115,3 @@ class OffPolicyAgent(NeuralAgent):
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         self.begun = int(tensors["begun"])
         self.replay.set_state(storage.under("replay", tensors))
-        self.replay.cut(self.stepper.reset)  # where loading started new episodes

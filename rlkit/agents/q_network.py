@@ -14,10 +14,11 @@ from ..nn import ACTIVATIONS, Encoder, EpsilonGreedy, State, build, linear
 from ..nn.init import HIDDEN_GAIN
 from ..nn.layers import width_before
 from ..nn.noisy import NoisyLinear
+from .actions import mask_width
 from .config import EpsilonConfig, NeuralConfig
+from .devices import torch_defaults
 from .neural import NeuralAgent
 from .q_losses import bellman_target, categorical_divergence, huber, project, quantile_huber
-from .stepper import mask_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,9 +201,10 @@ class QAgent(NeuralAgent):
         q, state = self.network(obs, state, reset)
         return q, state
 
+    @torch_defaults()
     def q_values(self, obs: Any, state: State | None = None) -> NDArray[np.float32]:
         """Q [B, A] of a batch of observations, at the start of episodes unless `state` is given."""
-        packed = self._tensor(self.encoder.pack(obs))
+        packed = self._tensor(self.encoder.pack_any(obs)[0])
         reset = torch.full((len(packed),), state is None, device=self.device)
         with torch.inference_mode():
             q, _ = self._scores(packed, self.initial_state(len(packed)) if state is None else state, reset)

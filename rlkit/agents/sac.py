@@ -14,6 +14,7 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
@@ -34,6 +35,7 @@ from ..nn import (
     resolve,
 )
 from . import storage
+from .actions import bounded
 from .config import AgentConfig
 from .errors import UnsupportedError
 from .off_policy import OffPolicyAgent, OffPolicyConfig
@@ -122,8 +124,8 @@ class SAC(OffPolicyAgent):
 
     def _check_actions(self) -> None:
         space = self.action_space
-        bounded = isinstance(space, spaces.Box) and space.is_bounded()
-        if not bounded and not isinstance(space, spaces.Discrete):
+        finite = isinstance(space, spaces.Box) and bool(np.all(bounded(space)))
+        if not finite and not isinstance(space, spaces.Discrete):
             raise UnsupportedError(f"SAC needs a Discrete or a bounded Box action space, got {space}")
 
     def _build(self, generator: torch.Generator) -> None:

@@ -128,3 +128,4 @@ def _restore_stepper(agent: "Agent", tensors: dict[str, Tensor], meta: dict[str,
     saved = storage.under("state", tensors)
     agent.state = tuple(saved[str(i)].to(agent.device) for i in range(len(saved)))
     agent._load_buffers(storage.under("buffers", tensors))
+    agent._interrupted()  # where loading started new episodes

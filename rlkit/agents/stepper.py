@@ -8,24 +8,33 @@ on their own device.
 """
 
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 import torch
-from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv, VectorEnv
+from gymnasium.wrappers.vector import ArrayConversion
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..nn import Encoder
-from .errors import NonFiniteError, UnsupportedError
+from rlkit.envs.faces import ModelVectorEnv
+from rlkit.errors import NonFiniteError, RlkitError
+
+from ..nn import Encoder, ObservationError
+from .actions import MaskError, as_given, legal_actions, mask_width
+from .errors import EnvironmentFault, UnsupportedError, one_line
 
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Info: TypeAlias = Mapping[str, Any]
 LAST = 100  # episodes whose returns are kept
 OWN = ("ended", "returns", "lengths")  # what a stepper remembers of episodes, for its checkpoint
+
+_steppers: "WeakKeyDictionary[VectorEnv[Any, Any, Any], ref[Stepper]]" = WeakKeyDictionary()
 
 
 class Step(NamedTuple):
@@ -62,9 +71,10 @@ class Stepper:
         self.mode = autoreset_mode(env)
         self.mask_width = mask_width(env.single_action_space)
         self._encoder = encoder
-        self._check_finite = np.issubdtype(encoder.dtype, np.floating)
         self._finished: deque[tuple[float, int]] = deque(maxlen=LAST)
         self._episodes = 0
+        if self.mode is AutoresetMode.SAME_STEP:
+            self._check_final_observations()
         self.restart(seed)
 
     @property
@@ -85,26 +95,72 @@ class Stepper:
         """How many episodes the time limit can end in so many steps; None if they cannot be captured."""
         return None
 
+    @property
+    def stands(self) -> bool:
+        """Whether the environment is where the last step or reset left it.
+
+        It is not after an error, or once another stepper was made for it.
+        """
+        last = _steppers.get(self.env.unwrapped)
+        return self._whole and last is not None and last() is self
+
+    def claim(self) -> None:
+        """Be the one that steps the environment from now on."""
+        _steppers[self.env.unwrapped] = ref(self)
+
+    @contextmanager
+    def _asking(self, what: str) -> Iterator[None]:
+        """Turn what goes wrong in the environment into one error that names it."""
+        self._whole = False
+        try:
+            yield
+        except ObservationError as error:
+            where = "" if error.row is None else f", in environment {error.row}"
+            kind = NonFiniteError if isinstance(error, NonFiniteError) else EnvironmentFault
+            raise kind(f"{name_of(self.env)}: {error}{where}") from None
+        except MaskError as error:
+            raise EnvironmentFault(f"{name_of(self.env)}: {error}") from None
+        except RlkitError:
+            raise
+        except Exception as error:
+            raise EnvironmentFault(f"{what} of {name_of(self.env)} failed: {blame(error)}") from error
+        self._whole = True
+
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
-        obs, info = self.env.reset(seed=seed)
-        self._masked = "action_mask" in info
-        self._ended = np.zeros(self.num_envs, dtype=np.bool_)
-        self._returns = np.zeros(self.num_envs)
-        self._lengths = np.zeros(self.num_envs, dtype=np.int64)
-        self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
+        self.claim()
+        with self._asking("reset"):
+            obs, info = self.env.reset(seed=seed)
+            tensor = self._encoder.first_tensor(obs)
+            if tensor is not None:  # those of other libraries are read as numpy arrays
+                self.env = ArrayConversion(self.env, torch, np, env_device=tensor.device)
+                obs, info = self.env.reset(seed=seed)
+            self._masked = self.mask_width > 0 and "action_mask" in info
+            self._ended = np.zeros(self.num_envs, dtype=np.bool_)
+            self._returns = np.zeros(self.num_envs)
+            self._lengths = np.zeros(self.num_envs, dtype=np.int64)
+            self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
         given = as_given(action, self.env.single_action_space)
-        obs, rewards, terminated, truncated, info = self.env.step(given)
-        next_obs, next_mask = self._pack(obs), self._mask(info)
+        with self._asking("step"):
+            return self._stepped(*self.env.step(given))
+
+    def _stepped(self, obs: Any, rewards: Any, terminated: Any, truncated: Any, info: Info) -> Step:
         reward = np.asarray(rewards, dtype=np.float32)
+        terminated, truncated = np.asarray(terminated, np.bool_), np.asarray(truncated, np.bool_)
+        for name, part in (("reward", reward), ("terminated", terminated), ("truncated", truncated)):
+            if part.shape != (self.num_envs,):
+                raise EnvironmentFault(
+                    f"{name} of {name_of(self.env)} must have shape ({self.num_envs},), got {part.shape}"
+                )
         if not np.isfinite(reward.sum()) and not np.isfinite(reward).all():
-            raise NonFiniteError(
-                f"reward of environment {np.flatnonzero(~np.isfinite(reward))[0]} is not finite"
-            )
-        done = np.logical_or(terminated, truncated)
+            i = np.flatnonzero(~np.isfinite(reward))[0]
+            raise NonFiniteError(f"{name_of(self.env)}: reward {reward[i]} is not finite, in environment {i}")
+        done = terminated | truncated
+        over = () if self.mode is AutoresetMode.SAME_STEP else (terminated, truncated)
+        next_obs, next_mask = self._pack(obs), self._mask(info, *over)
         discount = 1 - np.asarray(terminated, dtype=np.float32)
         valid = ~self._ended
         now, mask, reset = next_obs, next_mask, self._ended
@@ -113,7 +169,7 @@ class Stepper:
             self._ended = done
         elif done.any():
             if self.mode is AutoresetMode.SAME_STEP:
-                next_obs, next_mask = self._final(next_obs, next_mask, done, info)
+                next_obs, next_mask = self._final(next_obs, next_mask, terminated, truncated, info)
             else:
                 now, mask = self._reset(next_obs, next_mask, done)
             reset = done
@@ -133,23 +189,26 @@ class Stepper:
         return torch.from_numpy(array).to(self.device)
 
     def _final(
-        self, obs: Array, mask: BoolArray | None, done: BoolArray, info: Info
+        self, obs: Array, mask: BoolArray | None, terminated: BoolArray, truncated: BoolArray, info: Info
     ) -> tuple[Array, BoolArray | None]:
         """SAME_STEP: `obs` and `mask` with those of the ended episodes put in place of the new ones."""
         if "final_obs" not in info:
             raise UnsupportedError(
                 f"{self.env} is in SAME_STEP mode but its info lacks 'final_obs' where an episode ended"
             )
-        final = info["final_obs"]
+        final, done = info["final_obs"], terminated | truncated
         obs = obs.copy()
         if isinstance(final, np.ndarray) and final.dtype == object:
-            for i in np.flatnonzero(done):
-                obs[i] = self._encoder.pack_one(final[i])
-            self._check(obs)
+            for i in np.flatnonzero(done).tolist():
+                try:
+                    obs[i] = self._encoder.pack_one(final[i])
+                except ObservationError as error:
+                    error.row = i
+                    raise
         else:
             obs[done] = self._pack(final)[done]
         if mask is not None:
-            final_mask = self._mask(info.get("final_info", {}))
+            final_mask = self._mask(info.get("final_info", {}), terminated, truncated)
             mask = mask.copy()
             mask[done] = True if final_mask is None else final_mask[done]
         return obs, mask
@@ -164,33 +223,47 @@ class Stepper:
             mask = np.where(done[:, None], fresh_mask, mask)
         return obs, mask
 
+    def _check_final_observations(self) -> None:
+        """UnsupportedError where a reset writes into the observation that was returned before it.
+
+        Gymnasium keeps no copy in SAME_STEP mode, so an episode would seem to end where the next one begins.
+        """
+        base = self.env.unwrapped
+        if isinstance(base, SyncVectorEnv | AsyncVectorEnv) and reset_overwrites(base, self._encoder):
+            raise UnsupportedError(
+                f"{name_of(self.env)} returns every observation in the same buffer, so that in SAME_STEP "
+                "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
+            )
+
     def _pack(self, obs: Any) -> Array:
         packed: Array = self._encoder.pack(obs)
-        self._check(packed)
+        if len(packed) != self.num_envs:
+            raise EnvironmentFault(
+                f"{name_of(self.env)} returned {len(packed)} observations for {self.num_envs} environments"
+            )
         return packed
 
-    def _check(self, packed: Array) -> None:
-        if self._check_finite and not np.isfinite(packed.sum()):
-            bad = np.argwhere(~np.isfinite(packed))
-            if len(bad):
-                raise NonFiniteError(
-                    f"observation of environment {bad[0][0]} is not finite at entry {bad[0][1:].tolist()}"
-                )
-
-    def _mask(self, info: Info) -> BoolArray | None:
-        """Legal actions [B, A] from an info; where it has none, all are legal."""
+    def _mask(
+        self, info: Info, terminated: BoolArray | None = None, truncated: BoolArray | None = None
+    ) -> BoolArray | None:
+        """Legal actions [B, A] from an info after a step; where it has none, all are legal."""
         if not self._masked:
+            if self.mask_width > 0 and "action_mask" in info:
+                raise EnvironmentFault(
+                    f"{name_of(self.env)} gives an action_mask in step but gave none in reset; "
+                    "give it in the info of both"
+                )
             return None
         if "action_mask" not in info:
             return np.ones((self.num_envs, self.mask_width), dtype=np.bool_)
-        mask = np.array(info["action_mask"], dtype=np.bool_)
-        if mask.shape != (self.num_envs, self.mask_width):
-            raise UnsupportedError(
-                f"action_mask must have shape {(self.num_envs, self.mask_width)}, got {mask.shape}"
-            )
-        if "_action_mask" in info:
-            mask[~np.asarray(info["_action_mask"])] = True
-        return mask
+        return legal_actions(
+            info["action_mask"],
+            self.env.single_action_space,
+            batch=self.num_envs,
+            present=info.get("_action_mask"),
+            terminated=terminated,
+            truncated=truncated,
+        )
 
     def _count(self, reward: Array, done: BoolArray, valid: BoolArray) -> None:
         """Keep the running return and length of every episode."""
@@ -204,14 +277,14 @@ class Stepper:
             self._lengths[done] = 0
 
     def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """(arrays, JSON) of everything, and the environment's own state if it offers `get_state`."""
+        """(arrays, JSON) of everything, and the environment's own state if it is one of rlkit's."""
         arrays = {
             name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x)
             for name, x in self._held().items()
         }
-        get_state = getattr(self.env.unwrapped, "get_state", None)
-        if get_state is not None:
-            arrays |= {f"env/{name}": np.asarray(value) for name, value in get_state().items()}
+        base = self.env.unwrapped
+        if isinstance(base, ModelVectorEnv):
+            arrays |= {f"env/{name}": np.asarray(value) for name, value in base.get_state().items()}
         return arrays, {"finished": list(self.finished), "episodes": self.episodes}
 
     def _held(self) -> dict[str, Any]:
@@ -224,11 +297,11 @@ class Stepper:
         self._finished.extend((float(value), int(length)) for value, length in meta["finished"])
         self._episodes = int(meta["episodes"])
         own = {name.removeprefix("env/"): value for name, value in arrays.items() if name.startswith("env/")}
-        set_state = getattr(self.env.unwrapped, "set_state", None)
-        if set_state is None or not own:
+        base = self.env.unwrapped
+        if not isinstance(base, ModelVectorEnv) or not own:
             self.restart(seed)
             return
-        set_state(own)
+        base.set_state(own)
         for name in OWN:
             setattr(self, f"_{name}", self._own(arrays[name]))
         self._stand(arrays["obs"], arrays.get("mask"), arrays["reset"])
@@ -238,28 +311,36 @@ class Stepper:
         return array
 
 
-def mask_width(space: spaces.Space[Any]) -> int:
-    """How many entries a mask over a space's actions has: the parts of MultiDiscrete lie side by side."""
-    match space:
-        case spaces.Discrete():
-            return int(space.n)
-        case spaces.MultiDiscrete():
-            return int(space.nvec.sum())
-    return 0
+def reset_overwrites(env: SyncVectorEnv | AsyncVectorEnv, encoder: Encoder) -> bool:
+    """Whether a reset of a part of `env` writes into the observation that its last step returned."""
+    own = isinstance(env, SyncVectorEnv)
+    single: Any = None
+    try:
+        single = env.envs[0] if isinstance(env, SyncVectorEnv) else env.env_fns[0]()
+        _, info = single.reset(seed=0)
+        last = single.step(single.action_space.sample(info.get("action_mask")))[0]
+        return encoder.aliased(last, single.reset()[0])
+    except Exception:
+        return False  # what is wrong is said when the environment is stepped
+    finally:
+        if not own and single is not None:
+            single.close()
 
 
-def as_given(action: Tensor, space: spaces.Space[Any]) -> Array:
-    """Actions [B, ...] as an environment takes them: discrete ones counted from the space's start, those of
-    a Box, whose bounds are -1 and 1 to an agent, in the units of the space and clipped to it.
-    """
-    taken: Array = action.cpu().numpy()
-    if isinstance(space, spaces.Box):
-        bounded = space.bounded_below & space.bounded_above
-        low, high = np.where(bounded, space.low, -1), np.where(bounded, space.high, 1)
-        inside: Array = (low + (taken + 1) / 2 * (high - low)).clip(space.low, space.high)
-        return inside.astype(space.dtype)
-    counted: Array = taken + getattr(space, "start", 0)
-    return counted
+def name_of(env: VectorEnv[Any, Any, Any]) -> str:
+    """What to call an environment in an error: its id if it has one."""
+    return str(env) if env.spec is None else env.spec.id
+
+
+def blame(error: BaseException) -> str:
+    """What an error of an environment says, its kind, and the line it came from."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    at = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
+    text = one_line(error)
+    kind = type(error).__name__
+    return f"{text}{at}" if text.startswith(kind) else f"{kind}: {text}{at}"
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

@@ -8,8 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from gymnasium.vector import AutoresetMode
+from gymnasium.vector import AutoresetMode, VectorWrapper
+from gymnasium.wrappers.vector import ArrayConversion
 from torch import Tensor
+
+from rlkit.envs.device import TorchVectorEnv
 
 from ..nn import Encoder
 from .environments import AnyVectorEnv
@@ -19,14 +22,18 @@ MOST_UNREAD = 1024  # steps
 
 
 class TorchStepper(Stepper):
-    """As `Stepper`, for environments with a `device`, whose final observations come as a whole batch.
+    """As `Stepper`, for rlkit's own in torch, whose final observations come as a whole batch.
 
     `unread` holds for every step since the last reading where episodes ended and what they were until then.
     """
 
+    def __init__(self, env: AnyVectorEnv, encoder: Encoder, *, seed: int, device: torch.device) -> None:
+        self.unread: list[tuple[Tensor, Tensor, Tensor]] = []
+        super().__init__(env, encoder, seed=seed, device=device)
+
     def can_be_captured(self, steps: int) -> bool:
         """Whether so many steps look at nothing on the device, so that they can be replayed (captured.py)."""
-        bare = self.env is self.env.unwrapped and hasattr(self.env, "held")
+        bare = self.env is self.env.unwrapped
         fits = self.mode is AutoresetMode.SAME_STEP and steps < MOST_UNREAD
         return self.device.type == "cuda" and bare and fits
 
@@ -39,19 +46,25 @@ class TorchStepper(Stepper):
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
-        obs, info = self.env.reset(seed=seed)
-        self._start = torch.as_tensor(getattr(self.env.single_action_space, "start", 0), device=self.device)
-        self._masked = "action_mask" in info
-        nobody = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-        self._ended = nobody
-        self._returns = torch.zeros(self.num_envs, device=self.device)
-        self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
-        self.unread: list[tuple[Tensor, Tensor, Tensor]] = []
-        self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
+        self.read()
+        self.claim()
+        with self._asking("reset"):
+            obs, info = self.env.reset(seed=seed)
+            start = getattr(self.env.single_action_space, "start", 0)
+            self._start = torch.as_tensor(start, device=self.device)
+            self._masked = "action_mask" in info
+            nobody = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+            self._ended = nobody
+            self._returns = torch.zeros(self.num_envs, device=self.device)
+            self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
+            self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
-        obs, reward, terminated, truncated, info = self.env.step(action + self._start)
+        with self._asking("step"):
+            return self._stepped(*self.env.step(action + self._start))
+
+    def _stepped(self, obs: Any, reward: Any, terminated: Any, truncated: Any, info: Info) -> Step:
         next_obs, next_mask = self._encoder.pack(obs), self._mask(info)
         done, discount, valid = terminated | truncated, 1 - terminated.float(), ~self._ended
         now, mask, reset = next_obs, next_mask, self._ended
@@ -93,7 +106,7 @@ class TorchStepper(Stepper):
         env = {name.removeprefix("env/"): x for name, x in tensors.items() if name.startswith("env/")}
         self.env.unwrapped.hold(env)  # type: ignore[attr-defined]
 
-    def _mask(self, info: Info) -> Any:
+    def _mask(self, info: Info, terminated: Any = None, truncated: Any = None) -> Any:
         return info["action_mask"] if self._masked else None
 
     def _count(self, reward: Any, done: Any, valid: Any) -> None:
@@ -127,6 +140,13 @@ class TorchStepper(Stepper):
 
 
 def stepper_for(env: AnyVectorEnv, encoder: Encoder, *, seed: int, device: torch.device) -> Stepper:
-    """The stepper that fits the environment: tensors have a device."""
-    kind = Stepper if getattr(env.unwrapped, "device", None) is None else TorchStepper
-    return kind(env, encoder, seed=seed, device=device)
+    """The stepper that fits the environment: rlkit's own in torch stay on their device."""
+    return (TorchStepper if in_torch(env) else Stepper)(env, encoder, seed=seed, device=device)
+
+
+def in_torch(env: AnyVectorEnv) -> bool:
+    """Whether an environment is one of rlkit's in torch, and no wrapper makes other arrays of its tensors."""
+    own = isinstance(env.unwrapped, TorchVectorEnv)
+    while own and isinstance(env, VectorWrapper):
+        own, env = not isinstance(env, ArrayConversion), env.env
+    return own

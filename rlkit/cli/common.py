@@ -29,6 +29,13 @@ EnvKnobs = Annotated[
 ]
 
 
+def find_modules_here(name: str) -> str:
+    """`name`; where it is MODULE:NAME, the module may lie in the current folder, behind installed ones."""
+    if ":" in name and "" not in sys.path:
+        sys.path.append("")
+    return name
+
+
 def refuse(why: str, options: dict[str, Any]) -> None:
     """Options that do not apply are an error, not ignored."""
     for name, value in options.items():

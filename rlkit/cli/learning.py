@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rlkit.cli.common import INTERRUPTED, MISSED, EnvKnobs, Json, app, knobs, refuse, show, terminal
+from rlkit.cli.common import (
+    INTERRUPTED,
+    MISSED,
+    EnvKnobs,
+    Json,
+    app,
+    find_modules_here,
+    knobs,
+    refuse,
+    show,
+    terminal,
+)
 
 if TYPE_CHECKING:
     from rlkit.agents import Agent
@@ -49,7 +60,11 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
-        env_id, algorithm, chosen_seed = resolve(id), agent or "ppo", 0 if seed is None else seed
+        env_id, algorithm, chosen_seed = (
+            resolve(find_modules_here(id)),
+            agent or "ppo",
+            0 if seed is None else seed,
+        )
         total = default_steps(algorithm, env_id) if steps is None else steps
         folder = out or _free_folder(f"{re.split('[/:]', env_id)[-1]}-{algorithm}-{chosen_seed}")
         title, given_knobs = f"{algorithm} on {env_id}, seed {chosen_seed}", knobs(env)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rlkit.cli.common import MISSED, EnvKnobs, Json, app, knobs, show, terminal
+from rlkit.cli.common import MISSED, EnvKnobs, Json, app, find_modules_here, knobs, show, terminal
 
 
 @app.command()
@@ -19,7 +19,7 @@ def envs(
     from rlkit.catalogue import describe, listed
 
     if id is not None:
-        record = describe(id)
+        record = describe(find_modules_here(id))
         show(json, record, lambda: report.environment(record))
         return
     records = listed()
@@ -35,7 +35,7 @@ def play(
     """Play an environment by keyboard."""
     from rlkit.play import play as play_in_terminal
 
-    play_in_terminal(id, seed=seed, **knobs(env))
+    play_in_terminal(find_modules_here(id), seed=seed, **knobs(env))
 
 
 @app.command()
@@ -51,6 +51,7 @@ def record(
     """Film a trained agent, the optimal policy, or a random one."""
     from rlkit.record import record as film
 
+    find_modules_here(what)
     pictures = film(what, out, policy=policy, episodes=episodes, seed=seed, fps=fps, env_kwargs=knobs(env))
     terminal().print(f"{pictures} pictures in {out}", highlight=False)
 
@@ -65,7 +66,7 @@ def check(
     from rlkit import report
     from rlkit.check import check_id
 
-    record = check_id(id, **knobs(env))
+    record = check_id(find_modules_here(id), **knobs(env))
     show(json, record, lambda: report.findings(record))
     return MISSED if any(part["findings"] for part in record["checks"]) else 0
 
@@ -98,13 +99,11 @@ def check_agent(
 
     value(obs) [B] and q_values(obs) [B, A] are compared with the exact ones where it has them.
     """
-    import sys
-
     from rlkit.check.agents import check_agent as check
     from rlkit.check.agents import find_agent
     from rlkit.report.probes import verdicts
 
-    sys.path.insert(0, "")  # as `python -m` does, so that a module in this folder is found
+    find_modules_here(agent)
     with terminal(stderr=True).status(f"{agent}: training") as status:
         report = check(
             find_agent(agent),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlkit.cli.common import MISSED, EnvKnobs, Json, app, knobs, refuse, show
+from rlkit.cli.common import MISSED, EnvKnobs, Json, app, find_modules_here, knobs, refuse, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -61,7 +61,7 @@ def solve(
 
     if target is not None and target_states is not None:
         raise typer.BadParameter("give --target or --target-states, not both")
-    name, exact, grid = _load(model, knobs(env), labels, rewards or [], reward_model)
+    name, exact, grid = _load(find_modules_here(model), knobs(env), labels, rewards or [], reward_model)
     fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
     if fades and horizon is None and objective is None:
         horizon = _own_limit(model, knobs(env))
@@ -119,7 +119,7 @@ def _load(
     model: str, knobs: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
 ) -> tuple[str, MDP | POMDP, dict[str, Any] | None]:
     path = Path(model)
-    if path.suffix or path.is_file():
+    if path.is_file() or (path.suffix and ":" not in model):
         refuse("a file has no knobs", {"--env": knobs})
         from rlkit.core.files import read_model
 

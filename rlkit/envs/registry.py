@@ -163,8 +163,8 @@ def resolve(name: str) -> str:
     if colon:
         try:
             import_module(module)
-        except (ImportError, TypeError, ValueError) as error:
-            raise RegistryError(f"no environment {name!r}: {error}") from None
+        except Exception as error:
+            raise RegistryError(f"no environment {name!r}: importing {module} failed: {error}") from error
     if bare_name in registry:
         return name
     short: dict[str, tuple[bool, int, str]] = {}

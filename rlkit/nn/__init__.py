@@ -17,7 +17,7 @@ from .distributions import (
     entropy,
     mask_logits,
 )
-from .encoders import Encoder, UnsupportedSpaceError
+from .encoders import Encoder, NonFiniteObservation, ObservationError, UnsupportedSpaceError
 from .init import linear
 from .layers import ACTIVATIONS
 from .mlp import MLP
@@ -41,6 +41,8 @@ __all__ = [
     "Head",
     "MultiCategorical",
     "NetworkConfig",
+    "NonFiniteObservation",
+    "ObservationError",
     "Recurrent",
     "SquashedGaussian",
     "State",

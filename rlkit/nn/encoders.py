@@ -21,7 +21,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rlkit.errors import RlkitError
+from rlkit.errors import NonFiniteError, RlkitError
 
 Space: TypeAlias = spaces.Space[Any]
 Array: TypeAlias = NDArray[Any]
@@ -32,6 +32,18 @@ N_WORDS = 32  # numbers that a text becomes
 
 class UnsupportedSpaceError(RlkitError, TypeError):
     """The space has no encoding."""
+
+
+class ObservationError(RlkitError, ValueError):
+    """An observation is not in its space; `row` is its place in the batch, None if all of it is wrong."""
+
+    def __init__(self, message: str, row: int | None = None) -> None:
+        super().__init__(message)
+        self.row = row
+
+
+class NonFiniteObservation(ObservationError, NonFiniteError):
+    """An observation holds NaN or an infinity."""
 
 
 class Encoder(nn.Module):
@@ -52,6 +64,7 @@ class Encoder(nn.Module):
         self._parts = nn.ModuleList(parts)
         self.n_features = sum(part.n_features for part in parts)
         self._shapes = [_packed_shape(leaf) for leaf in self.leaves]
+        self._ranges = [_category_range(leaf) for leaf in self.leaves]
         self._widths = [math.prod(shape) for shape in self._shapes]
         self.shape: tuple[int, ...] = self._shapes[0] if self._single else (sum(self._widths),)
         self.dtype: np.dtype[Any] = _packed_dtype(self.leaves[0]) if self._single else _common(self.leaves)
@@ -61,53 +74,98 @@ class Encoder(nn.Module):
         """A batch of observations as a vector environment returns it, as one array [B, *shape].
 
         A new numpy array; or, if the observations are torch tensors, a tensor on their device, which is
-        theirs where nothing has to be joined or converted.
+        theirs where nothing has to be joined or converted. Raises ObservationError, or
+        NonFiniteObservation, for an array that is not a batch of the space; tensors are not looked at.
         """
         values = self._values(obs)
         if isinstance(values[0], Tensor):
             if self._single:
                 return values[0].to(self._torch_dtype)
             return torch.cat([v.reshape(len(v), -1).to(self._torch_dtype) for v in values], 1)
-        if self._single:
-            return np.array(values[0], dtype=self.dtype)
-        arrays = [np.asarray(value) for value in values]
-        return np.concatenate(
-            [a.reshape(len(a), -1) for a in arrays], axis=1, dtype=self.dtype, casting="unsafe"
-        )
+        arrays = self._arrays(values)
+        self._check_batch(arrays)
+        return self._joined(arrays)
 
     def pack_one(self, obs: Any) -> Array:
-        """One observation [*shape]."""
-        values = self._values(obs)
-        if self._single:
-            return np.array(values[0], dtype=self.dtype)
-        arrays = [np.asarray(value).reshape(-1) for value in values]
-        return np.concatenate(arrays, dtype=self.dtype, casting="unsafe")
+        """One observation [*shape]; raises as `pack` does."""
+        packed, batched = self.pack_any(obs)
+        if batched:
+            raise ObservationError(f"a batch of {len(packed)} observations stands for one of {self.space}")
+        one: Array = packed[0]
+        return one
 
-    def is_batch(self, obs: Any) -> bool:
-        """Whether `obs` has a leading batch axis; a ValueError says why it is no observation of the space."""
-        try:
-            values = self._values(obs)
-            shapes = [tuple(np.shape(value)) for value in values]
-            if shapes in (self._shapes, [(*shapes[0][:1], *own) for own in self._shapes]):
-                for leaf, value in zip(self.leaves, values, strict=True):
-                    _check_categories(leaf, value)
-                return shapes != self._shapes
-        except (TypeError, LookupError):
-            raise ValueError(f"observation {reprlib.repr(obs)} is none of {self.space}") from None
-        got, expected = (", ".join(map(str, sizes)) for sizes in (shapes, self._shapes))
-        raise ValueError(
-            f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"
-        )
+    def pack_any(self, obs: Any) -> tuple[Array, bool]:
+        """One observation or a batch of them, packed [B, *shape], and whether it was a batch.
+
+        Raises ObservationError, or NonFiniteObservation, for what is neither.
+        """
+        values = [v.numpy(force=True) if isinstance(v, Tensor) else v for v in self._values(obs)]
+        arrays = self._arrays(values)
+        batched = [a.shape for a in arrays] != self._shapes
+        arrays = arrays if batched else [a[None] for a in arrays]
+        self._check_batch(arrays)
+        return self._joined(arrays), batched
+
+    def first_tensor(self, obs: Any) -> Tensor | None:
+        """The first part of an observation that is a torch tensor."""
+        return next((value for value in self._values(obs) if isinstance(value, Tensor)), None)
+
+    def aliased(self, first: Any, second: Any) -> bool:
+        """Whether some part of two observations is one and the same buffer."""
+        pairs = zip(self._values(first), self._values(second), strict=True)
+        return any(isinstance(a, np.ndarray) and np.may_share_memory(a, b) for a, b in pairs)
+
+    def _arrays(self, values: list[Any]) -> list[Array]:
+        """What stands at each leaf, as an array that loses nothing in the leaf's own type."""
+        arrays = []
+        for leaf, path, value in zip(self.leaves, self._paths, values, strict=True):
+            try:
+                given = np.asarray(value)
+                own = given if _is_text(leaf) or given.dtype == leaf.dtype else _converted(given, leaf)
+            except (TypeError, ValueError, OverflowError):
+                raise ObservationError(f"{_named(path, value)} is not in {leaf}") from None
+            if own is None:
+                raise ObservationError(f"{_named(path, value)} is not in {leaf}")
+            arrays.append(own)
+        return arrays
+
+    def _check_batch(self, arrays: list[Array]) -> None:
+        """ObservationError unless these are batches [B, ...] of the leaves, with categories they have."""
+        shapes = [a.shape for a in arrays]
+        if shapes != [(*shapes[0][:1], *own) for own in self._shapes]:
+            got, expected = (", ".join(map(str, sizes)) for sizes in (shapes, self._shapes))
+            raise ObservationError(
+                f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"
+            )
+        for known, path, leaf, a in zip(self._ranges, self._paths, self.leaves, arrays, strict=True):
+            if known is not None and (wrong := known.first_outside(a)) is not None:
+                raise ObservationError(f"{_named(path, a[wrong])} is not in {leaf}", int(wrong[0]))
+
+    def _joined(self, arrays: list[Array]) -> Array:
+        """The leaves side by side, a new array."""
+        if self._single:
+            packed = np.array(arrays[0], dtype=self.dtype)
+        else:
+            rows = [a.reshape(len(a), -1) for a in arrays]
+            packed = np.concatenate(rows, axis=1, dtype=self.dtype, casting="unsafe")
+        if self.dtype.kind == "f" and not np.isfinite(packed.sum()):
+            bad = np.argwhere(~np.isfinite(packed))
+            if len(bad):
+                row, *entry = bad[0].tolist()
+                raise NonFiniteObservation(f"observation is not finite at entry {entry}", row)
+        return packed
 
     def _values(self, obs: Any) -> list[Any]:
-        """What `obs` holds at each leaf; texts as counts of words."""
-        values = [_at(obs, path) for path in self._paths]
-        for i, leaf in enumerate(self.leaves):
-            if _is_text(leaf):
-                text = values[i]
-                values[i] = (
-                    count_words(text) if isinstance(text, str) else np.stack([*map(count_words, text)])
-                )
+        """What `obs` holds at each leaf; texts as counts of words. Raises ObservationError."""
+        try:
+            values = [_at(obs, path) for path in self._paths]
+            for i, leaf in enumerate(self.leaves):
+                if _is_text(leaf):
+                    text = values[i]
+                    one = isinstance(text, str)
+                    values[i] = count_words(text) if one else np.stack([*map(count_words, text)])
+        except (TypeError, LookupError, AttributeError, ValueError):
+            raise ObservationError(f"observation {reprlib.repr(obs)} is not in {self.space}") from None
         return values
 
     def split(self, packed: Tensor) -> list[Tensor]:
@@ -165,16 +223,45 @@ def _categories(space: Space) -> NDArray[np.int64] | None:
     return None
 
 
-def _check_categories(space: Space, value: Any) -> None:
-    """ValueError for a category that `space` does not have."""
-    sizes = _categories(space)
+class CategoryRange:
+    """Which whole numbers a leaf of categories holds at each entry: from `start` up, `sizes` of them."""
+
+    def __init__(self, sizes: NDArray[np.int64], start: NDArray[np.int64]) -> None:
+        self.sizes, self.start = sizes, start
+        self._least, self._from_zero = int(sizes.min(initial=np.iinfo(np.int64).max)), not start.any()
+
+    def first_outside(self, values: Array) -> tuple[int, ...] | None:
+        """Where in a batch [B, ...] of integers the first lies outside; None if none does."""
+        counted = values if self._from_zero else values - self.start
+        places = counted.view(f"u{counted.itemsize}")  # a negative number becomes a large one
+        if places.max(initial=0) < self._least:
+            return None
+        outside = np.argwhere(places >= self.sizes)
+        return tuple(outside[0].tolist()) if len(outside) else None
+
+
+def _category_range(space: Space) -> CategoryRange | None:
+    """The categories of a leaf, or None if its entries are numbers of other kinds."""
+    sizes = np.full(space.shape or (), 2) if isinstance(space, spaces.MultiBinary) else _categories(space)
     if sizes is None:
-        return
-    given = np.asarray(value.cpu() if isinstance(value, Tensor) else value)
-    start = np.asarray(getattr(space, "start", 0))
-    wrong = (given < start) | (given >= start + sizes.reshape(start.shape))
-    if wrong.any():
-        raise ValueError(f"observation {reprlib.repr(given[wrong].tolist()[0])} is none of {space}")
+        return None
+    start = np.asarray(getattr(space, "start", 0), np.int64)
+    return CategoryRange(sizes.reshape(space.shape), np.broadcast_to(start, space.shape or ()))
+
+
+def _converted(given: Array, leaf: Space) -> Array | None:
+    """The array in the type of a leaf, or None where its whole numbers cannot hold it."""
+    dtype = np.dtype(leaf.dtype)
+    if np.can_cast(given.dtype, dtype):
+        return given.astype(dtype)
+    with np.errstate(invalid="ignore"):
+        own = given.astype(dtype)
+    return own if dtype.kind == "f" or (own == given).all() else None
+
+
+def _named(path: Path, value: Any) -> str:
+    """An observation, or the part of it at `path`, for an error."""
+    return f"observation{''.join(f'[{key!r}]' for key in path)} {reprlib.repr(np.asarray(value).tolist())}"
 
 
 def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
@@ -234,7 +321,7 @@ def _at(obs: Any, path: Path) -> Any:
 
 
 def _common(leaves: list[Space]) -> np.dtype[Any]:
-    """The smallest type for all leaves: an integer type which holds their bounds, or float32."""
+    """The smallest type for all leaves: an integer type which holds their bounds, float32 or float64."""
     types = []
     for leaf in leaves:
         match leaf:
@@ -253,4 +340,6 @@ def _common(leaves: list[Space]) -> np.dtype[Any]:
             case _:
                 types.append(_packed_dtype(leaf))
     common = np.result_type(*types)
-    return _stored(common) if np.issubdtype(common, np.integer) else np.dtype(np.float32)
+    if np.issubdtype(common, np.integer):
+        return _stored(common)
+    return np.dtype(np.float64 if np.dtype(np.float64) in types else np.float32)

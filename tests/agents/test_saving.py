@@ -47,13 +47,17 @@ ROOM = {"direction": 1, "image": np.zeros((7, 7, 16), np.int8)}
 @pytest.mark.parametrize(
     ("env_id", "obs", "message"),
     [
-        ("rlkit/FrozenLake-v0", 16, r"observation 16 is none of Discrete\(16\)"),
-        ("rlkit/FrozenLake-v0", np.array([3, -1]), "observation -1 is none of"),
-        ("rlkit/FrozenLake-v0", None, "observation None is none of"),
-        ("rlkit/MemoryS7-v0", [ROOM, ROOM], r"observation \[.* is none of Dict"),
-        ("rlkit/MemoryS7-v0", ROOM["image"], "is none of Dict"),
-        ("rlkit/MemoryS7-v0", {"image": ROOM["image"]}, "is none of Dict"),
-        ("rlkit/MemoryS7-v0", ROOM | {"direction": 4}, r"observation 4 is none of Discrete\(4\)"),
+        ("rlkit/FrozenLake-v0", 16, r"observation 16 is not in Discrete\(16\)"),
+        ("rlkit/FrozenLake-v0", np.array([3, -1]), "observation -1 is not in"),
+        ("rlkit/FrozenLake-v0", None, "observation None is not in"),
+        ("rlkit/MemoryS7-v0", [ROOM, ROOM], r"observation \[.* is not in Dict"),
+        ("rlkit/MemoryS7-v0", ROOM["image"], "is not in Dict"),
+        ("rlkit/MemoryS7-v0", {"image": ROOM["image"]}, "is not in Dict"),
+        (
+            "rlkit/MemoryS7-v0",
+            ROOM | {"direction": 4},
+            r"observation\['direction'\] 4 is not in Discrete\(4\)",
+        ),
         ("rlkit/MemoryS7-v0", ROOM | {"direction": np.ones(2, int)}, r"\(2,\), \(7, 7, 16\) fits neither"),
     ],
 )
@@ -67,7 +71,9 @@ def test_states_and_masks_are_those_of_the_observations() -> None:
     _, state = agent.act(3)
     with pytest.raises(ValueError, match="the state is that of 1 observations, not of 2"):
         agent.act(np.array([3, 4]), state)
-    with pytest.raises(ValueError, match=r"mask of shape \(2,\) is not 1 x 4: observations x actions"):
+    with pytest.raises(
+        ValueError, match=r"action_mask of shape \(2,\) does not fit Discrete\(4\), which needs \(4,\)"
+    ):
         agent.act(3, mask=np.array([1, 1]))
 
 

@@ -356,10 +356,10 @@ def test_without_hidden_layers_features_are_what_is_read(kind: str) -> None:
 
 @pytest.mark.parametrize(
     ("obs", "message"),
-    [([0, 3], "observation 3 is none of MultiDiscrete"), ([1, 1, 1], r"shape \(3,\) fits neither \(2,\)")],
+    [([0, 3], "observation 3 is not in MultiDiscrete"), ([1, 1, 1], r"shape \(3,\) fits neither \(2,\)")],
 )
 def test_what_is_no_row_of_categories_is_named(obs: list[int], message: str) -> None:
     encoder = Encoder(spaces.MultiDiscrete([2, 3]))
-    assert [encoder.is_batch(np.array(x)) for x in ([1, 2], [[1, 2], [0, 0]])] == [False, True]
+    assert [encoder.pack_any(np.array(x))[1] for x in ([1, 2], [[1, 2], [0, 0]])] == [False, True]
     with pytest.raises(ValueError, match=message):
-        encoder.is_batch(np.array(obs))
+        encoder.pack_any(np.array(obs))

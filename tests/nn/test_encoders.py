@@ -111,7 +111,7 @@ def test_texts_are_bags_of_hashed_words() -> None:
     assert encoder.pack(np.array(["", "go"])).tolist() == [bag(), bag(b"go")]
     assert encoder(torch.from_numpy(encoder.pack(["go"]))).tolist() == [bag(b"go")]
     assert encoder.pack_one("a " * 300).max() == 255
-    assert (encoder.is_batch("go"), encoder.is_batch(("go", "to"))) == (False, True)
+    assert [encoder.pack_any(obs)[1] for obs in ("go", ("go", "to"))] == [False, True]
 
 
 def test_texts_stand_beside_other_observations() -> None:
@@ -159,7 +159,9 @@ def test_tensors_are_packed_as_arrays_are(space: Any) -> None:
     torch.testing.assert_close(packed, torch.from_numpy(encoder.pack(obs)))
     meta = encoder.pack(as_tensors(obs, "meta"))
     assert (meta.device.type, meta.shape, meta.dtype) == ("meta", packed.shape, packed.dtype)
-    assert encoder.is_batch(as_tensors(obs))
+    again, batched = encoder.pack_any(as_tensors(obs))
+    assert batched
+    assert again.tolist() == packed.tolist()
 
 
 def test_a_tensor_that_fits_is_not_copied() -> None:

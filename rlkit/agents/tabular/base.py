@@ -125,6 +125,9 @@ class TabularAgent(Agent):
         self.action, self.chosen = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
         self._all_legal = np.ones((n, self.head.n_params), dtype=np.bool_)
 
+    def _interrupted(self) -> None:
+        self.chosen &= ~self.stepper.reset.numpy()
+
     @abstractmethod
     def _improve(self, t: Transitions) -> float:
         """Update the table; the sum of the absolute errors it had."""
@@ -194,7 +197,7 @@ class TabularAgent(Agent):
 
     def q_values(self, obs: Any) -> NDArray[np.float64]:
         """Q [B, A] of a batch of observations."""
-        q: NDArray[np.float64] = self.network(self._tensor(self.encoder.pack(obs))).numpy()
+        q: NDArray[np.float64] = self.network(self._tensor(self.encoder.pack_any(obs)[0])).numpy()
         return q
 
     # Saving
@@ -204,4 +207,3 @@ class TabularAgent(Agent):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         self.action, self.chosen = tensors["action"].numpy(), tensors["chosen"].numpy()
-        self.chosen &= ~self.stepper.reset.numpy()  # loading may have started new episodes

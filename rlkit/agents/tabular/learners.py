@@ -114,6 +114,9 @@ class Sarsa(OnPolicy):
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
         self.window = Window(**storage.as_arrays(storage.under("window", tensors)))
+
+    def _interrupted(self) -> None:
+        super()._interrupted()
         self.window.length[self.stepper.reset.numpy()] = 0
 
 
@@ -194,6 +197,9 @@ class TDLambda(OnPolicy):
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
         self.trace = Trace(**storage.as_arrays(storage.under("trace", tensors)))
+
+    def _interrupted(self) -> None:
+        super()._interrupted()
         self.trace.length[self.stepper.reset.numpy()] = 0
 
 

@@ -1,0 +1,538 @@
+"""What an environment says is held to its spaces before anything is learned from it."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch
+from gymnasium import spaces
+from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
+from gymnasium.wrappers import TimeLimit
+from gymnasium.wrappers.vector import ArrayConversion, NumpyToTorch
+
+from rlkit.agents import (
+    DQN,
+    PPO,
+    SAC,
+    EnvironmentFault,
+    NonFiniteError,
+    PPOConfig,
+    QLearning,
+    UnsupportedError,
+)
+from rlkit.agents.actions import MaskError
+from rlkit.agents.evaluation import evaluate_on
+from rlkit.envs import make_torch
+from rlkit.nn import ObservationError
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:.*WARN:UserWarning"),
+    pytest.mark.filterwarnings("ignore:.*WARN:DeprecationWarning"),
+]
+
+
+class Says(gym.Env[Any, Any]):
+    """Episodes of `length` steps, each paying 1; functions of (environment, action) change what it says."""
+
+    def __init__(
+        self,
+        space: spaces.Space[Any] | None = None,
+        actions: spaces.Space[Any] | None = None,
+        *,
+        length: int = 5,
+        obs: Callable[["Says"], Any] = lambda env: np.zeros(1, np.float32),
+        reward: Callable[["Says", Any], Any] = lambda env, action: 1.0,
+        info: Callable[["Says"], dict[str, Any]] = lambda env: {},
+    ) -> None:
+        self.observation_space = space or spaces.Box(-1, 1, (1,), np.float32)
+        self.action_space = actions or spaces.Discrete(2)
+        self.length, self.obs, self.reward, self.info = length, obs, reward, info
+        self.total = self.time = 0
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.time = 0
+        return self.obs(self), self.info(self)
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        self.time += 1
+        self.total += 1
+        return self.obs(self), self.reward(self, action), self.time >= self.length, False, self.info(self)
+
+
+def entered(**kwargs: Any) -> str:
+    gym.register("Says-v0", entry_point=lambda: Says(**kwargs))
+    return "Says-v0"
+
+
+@pytest.fixture(autouse=True)
+def _forget() -> Any:
+    yield
+    gym.registry.pop("Says-v0", None)
+
+
+def later(bad: Any, good: Any = 1, at: int = 40) -> Callable[[Says], Any]:
+    return lambda env: bad if env.total == at else good
+
+
+PAIR = spaces.Dict(a=spaces.Discrete(5), b=spaces.Box(-1, 1, (1,), np.float32))
+
+
+@pytest.mark.parametrize(
+    ("space", "good", "bad", "named"),
+    [
+        (spaces.Discrete(5), 1, 10**6, r"observation 1000000 is not in Discrete\(5\)"),
+        (spaces.Discrete(5), 1, -1, r"observation -1 is not in Discrete\(5\)"),
+        (spaces.Discrete(5, start=2), 2, 1, r"observation 1 is not in Discrete\(5, start=2\)"),
+        (
+            spaces.MultiDiscrete([2, 9]),
+            np.array([1, 8]),
+            np.array([2, 1]),
+            r"observation 2 is not in MultiDiscrete\(\[2 9\]\)",
+        ),
+        (
+            spaces.MultiBinary(3),
+            np.ones(3, np.int8),
+            np.array([0, 2, 0], np.int8),
+            r"observation 2 is not in MultiBinary\(3\)",
+        ),
+        (
+            spaces.Tuple((spaces.Discrete(3), spaces.Discrete(200))),
+            (1, 1),
+            (256, 1),  # is 0 in the bytes that these are packed in
+            r"observation\[0\] 256 is not in Discrete\(3\)",
+        ),
+    ],
+)
+@pytest.mark.parametrize("agent", [QLearning, DQN, PPO])
+def test_categories_outside_their_space(agent: Any, space: Any, good: Any, bad: Any, named: str) -> None:
+    env_id = entered(space=space, obs=later(bad, good))
+    options = {"learning_starts": 16} if agent is DQN else {}
+    learner = agent(env_id, num_envs=2, **options)
+    with pytest.raises(EnvironmentFault, match=rf"^Says-v0: {named}, in environment \d, in the iteration"):
+        learner.train(320)
+    assert agent(entered(space=space, obs=later(good, good)), num_envs=2, **options).train(320).steps == 320
+
+
+def test_a_part_of_a_dict_is_named() -> None:
+    numbers = np.zeros(1, np.float32)
+    env_id = entered(space=PAIR, obs=later({"a": 5, "b": numbers}, {"a": 4, "b": numbers}))
+    with pytest.raises(EnvironmentFault, match=r"observation\['a'\] 5 is not in Discrete\(5\)"):
+        PPO(env_id, num_envs=2).train(320)
+
+
+def no_seed(env: Says) -> Any:
+    raise ZeroDivisionError("the engine stalled")
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "named"),
+    [
+        ({"space": spaces.Discrete(5), "obs": lambda env: 2.5}, "reset of Says-v0 failed: .*float64.*int64"),
+        ({"obs": lambda env: np.zeros(2, np.float32)}, "reset of Says-v0 failed: .*shape"),
+        ({"obs": lambda env: "nine"}, "reset of Says-v0 failed"),
+        ({"obs": lambda env: None}, "reset of Says-v0 failed"),
+        ({"reward": lambda env, action: "much"}, "step of Says-v0 failed: ValueError"),
+        ({"reward": lambda env, action: np.nan}, "Says-v0: reward nan is not finite, in environment 0"),
+        (
+            {"obs": lambda env: no_seed(env) if env.total == 3 else np.zeros(1, np.float32)},
+            r"step of Says-v0 failed: ZeroDivisionError: the engine stalled \(test_faults.py:\d+\)",
+        ),
+    ],
+)
+def test_what_breaks_in_an_environment_names_it(kwargs: dict[str, Any], named: str) -> None:
+    env_id = entered(**kwargs)
+    with pytest.raises((EnvironmentFault, NonFiniteError), match=named) as caught:
+        PPO(env_id, num_envs=2).train(320)
+    assert "\n" not in str(caught.value)
+    with pytest.raises((EnvironmentFault, NonFiniteError), match=named):
+        PPO(env_id, num_envs=2).evaluate(2)
+
+
+class OldStep(Says):
+    def step(self, action: Any) -> Any:
+        obs, reward, terminated, _, info = super().step(action)
+        return obs, reward, terminated, info
+
+
+class OldReset(Says):
+    def reset(self) -> Any:  # type: ignore[override]
+        return super().reset()
+
+
+@pytest.mark.parametrize(
+    ("env", "named"), [(OldStep, "not enough values to unpack"), (OldReset, "unexpected keyword .*'seed'")]
+)
+def test_old_interfaces_are_named(env: Any, named: str) -> None:
+    with pytest.raises(EnvironmentFault, match=rf"of SyncVectorEnv\(num_envs=2\) failed: .*{named}"):
+        PPO(SyncVectorEnv([env] * 2)).train(320)
+
+
+class Vector(gym.vector.VectorEnv[Any, Any, Any]):
+    """Two environments that say what they are told to."""
+
+    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
+    single_observation_space, single_action_space = spaces.Discrete(5), spaces.Discrete(2)
+    num_envs = 2
+
+    def __init__(self, **says: Any) -> None:
+        never, over = [False, False], [False, True]
+        good = {"obs": [1, 2], "reward": [0.0, 0.0], "terminated": over, "truncated": never}
+        self.says = good | says
+
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
+        return np.array([1, 2]), {}
+
+    def step(self, actions: Any) -> Any:
+        return *map(np.array, self.says.values()), {}
+
+
+@pytest.mark.parametrize(
+    ("says", "named"),
+    [
+        ({}, None),
+        ({"reward": [[0.0], [0.0]]}, r"reward of Vector\(num_envs=2\) must have shape \(2,\), got \(2, 1\)"),
+        ({"terminated": False}, r"terminated of .* must have shape \(2,\), got \(\)"),
+        ({"truncated": [False] * 3}, r"truncated of .* must have shape \(2,\), got \(3,\)"),
+        ({"obs": [1, 2, 3]}, "returned 3 observations for 2 environments"),
+        ({"obs": [1.0, 2.5]}, r"observation \[1.0, 2.5\] is not in Discrete\(5\)"),
+        ({"obs": [[1], [2]]}, r"observation of shape \(2, 1\) fits neither"),
+    ],
+)
+def test_shapes_of_a_vector_environment(says: dict[str, Any], named: str | None) -> None:
+    agent = QLearning(Vector(**says))
+    if named is None:
+        assert agent.train(10).steps == 10
+        return
+    with pytest.raises(EnvironmentFault, match=named):
+        agent.train(10)
+
+
+# Masks
+
+TWO = spaces.MultiDiscrete([2, 3])
+
+
+@pytest.mark.parametrize(
+    ("actions", "mask", "named"),
+    [
+        (None, lambda env: [0, 1], None),
+        (None, lambda env: (0, 1), None),
+        (None, lambda env: np.array([0.0, 1.0]), None),
+        (None, lambda env: np.ones(3 if env.time == 2 else 2), "does not fit|step of Says-v0 failed"),
+        (
+            None,
+            lambda env: np.ones(3, bool),
+            r"of shape \(3,\) does not fit Discrete\(2\), which needs \(2,\)",
+        ),
+        (None, lambda env: [0, 1, 1], r"of shape \(3,\) does not fit"),
+        (None, lambda env: np.array([0.0, -np.inf]), "action_mask holds -inf; it may hold 0 and 1"),
+        (None, lambda env: "both", "is not 0 and 1 for each action"),
+        (None, lambda env: np.zeros(2, bool) if env.time == 2 else np.ones(2, bool), "allows no action"),
+        (None, lambda env: np.zeros(2, bool) if env.time == 5 else np.array([0, 1]), None),
+        (TWO, lambda env: np.array([0, 1, 0, 0, 1], bool), None),
+        (TWO, lambda env: (np.array([0, 1], np.int8), np.array([0, 0, 1], np.int8)), None),
+        (TWO, lambda env: np.array([0, 1, 0, 0, 0], bool), r"allows no action of MultiDiscrete\(\[2 3\]\)"),
+    ],
+)
+def test_masks_are_obeyed_or_named(actions: Any, mask: Any, named: str | None) -> None:
+    taken = []
+
+    def reward(env: Says, action: Any) -> float:
+        taken.append(np.array(action).tolist())
+        return 1.0
+
+    env_id = entered(actions=actions, info=lambda env: {"action_mask": mask(env)}, reward=reward)
+    agent = PPO(env_id, num_envs=2)
+    if named is None:
+        agent.train(512)
+        assert len(taken) == 512
+        assert all(action == (1 if actions is None else [1, 2]) for action in taken)
+        return
+    with pytest.raises(EnvironmentFault, match=named):
+        agent.train(512)
+
+
+def test_a_mask_that_comes_in_step_alone_is_named() -> None:
+    env_id = entered(info=lambda env: {"action_mask": np.array([1, 0])} if env.time else {})
+    with pytest.raises(EnvironmentFault, match="gives an action_mask in step but gave none in reset"):
+        PPO(env_id, num_envs=2).train(512)
+
+
+def test_a_box_has_no_mask() -> None:
+    env_id = entered(actions=spaces.Box(-1, 1, (1,)), info=lambda env: {"action_mask": "of something else"})
+    assert PPO(env_id, num_envs=2).train(64).steps == 64
+
+
+# What a user asks an agent
+
+
+def test_observations_and_masks_that_are_asked_about() -> None:
+    ppo, dqn, table = PPO("CartPole-v1"), DQN("CartPole-v1"), QLearning("FrozenLake-v1")
+    nowhere = np.full(4, np.nan, np.float32)
+    for ask in (ppo.act, ppo.value, dqn.act, dqn.q_values):
+        with pytest.raises(ValueError, match=r"observation is not finite at entry \[0\]"):
+            ask(nowhere)
+    for ask in (table.act, table.q_values):
+        with pytest.raises(ObservationError, match=r"observation 1.5 is not in Discrete\(16\)"):
+            ask(1.5)
+        with pytest.raises(ObservationError, match=r"observation -1 is not in Discrete\(16\)"):
+            ask(np.array([3, -1]))
+    for mask in ([0, 0], [False, False]):
+        with pytest.raises(MaskError, match="action_mask allows no action of Discrete"):
+            dqn.act(np.zeros(4, np.float32), mask=mask)
+    with pytest.raises(ValueError, match=r"action_mask of shape \(3,\) does not fit"):
+        dqn.act(np.zeros(4, np.float32), mask=[0, 1, 1])
+    assert dqn.act(np.zeros(4, np.float32), mask=[0, 1])[0] == 1
+    assert table.act(3.0)[0] in range(4)
+
+
+# Observation buffers
+
+
+class Reuses(gym.Env[Any, Any]):
+    """The first of three steps pays 1; every observation is written into one buffer, and every mask."""
+
+    observation_space, action_space = spaces.MultiBinary(4), spaces.Discrete(2)
+
+    def __init__(self, *, copies: bool = False) -> None:
+        self.buffer, self.copies = np.zeros(4, np.int8), copies
+
+    def show(self) -> Any:
+        self.buffer[:] = 0
+        self.buffer[self.time] = 1
+        return self.buffer.copy() if self.copies else self.buffer
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        self.time = 0
+        return self.show(), {}
+
+    def step(self, action: Any) -> Any:
+        self.time += 1
+        return self.show(), float(self.time == 1), False, self.time == 3, {}
+
+
+def test_a_reused_buffer_does_not_lose_the_final_observation() -> None:
+    gym.register("Says-v0", entry_point=Reuses)
+    q = QLearning("Says-v0", num_envs=4, gamma=0.9).train(20_000).q_values(np.eye(4, dtype=np.int8))
+    assert q[:3].round(2).tolist() == [[1, 1], [0, 0], [0, 0]]
+
+
+@pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
+def test_a_given_environment_whose_resets_overwrite_is_named(kind: Any) -> None:
+    modes = {mode: kind([Reuses] * 2, autoreset_mode=mode) for mode in AutoresetMode}
+    with pytest.raises(UnsupportedError, match="returns every observation in the same buffer"):
+        QLearning(modes[AutoresetMode.SAME_STEP]).train(32)
+    others = [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED]
+    assert [QLearning(modes[mode]).train(32).steps for mode in others] == [32, 32]
+    copies = kind([lambda: Reuses(copies=True)] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    assert QLearning(copies).train(32).steps == 32
+    for env in (*modes.values(), copies):
+        env.close()
+
+
+# Where the environment stands
+
+
+def test_training_restarts_cleanly_where_others_stepped_the_environment() -> None:
+    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
+    for agent in (
+        PPO(env, rollout_steps=8),
+        QLearning(SyncVectorEnv([lambda: Says(spaces.Discrete(1), length=10, obs=lambda env: 0)] * 2)),
+    ):
+        agent.train(14)
+        evaluate_on(agent, agent.given_env, episodes=2, seed=0, stochastic=False)
+        agent.train(60)
+        agent.given_env.reset(seed=3)
+        agent.train(60)
+        assert set(agent.stepper.finished) == {(10.0, 10)}
+
+
+def test_two_agents_may_share_an_environment() -> None:
+    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
+    first, second = DQN(env, learning_starts=20, train_every=4), PPO(env, rollout_steps=8)
+    for _ in range(3):
+        first.train(14)
+        second.train(14)
+    assert set(first.stepper.finished) | set(second.stepper.finished) <= {(10.0, 10)}
+    rows = first.replay.obs.shape[0]
+    joined = [r for r in range(rows) if first.replay.start[r] and first.replay.reset[(r + 2) % rows]]
+    assert not [r for r in joined if first.replay.discount[r] and first.replay.start[(r + 2) % rows]]
+
+
+def test_a_callback_may_evaluate_on_the_training_environment() -> None:
+    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
+    agent = PPO(env, rollout_steps=8)
+    agent.train(64, callback=lambda a, m: evaluate_on(a, env, episodes=2, seed=0, stochastic=False) and None)
+    assert set(agent.stepper.finished) <= {(10.0, 10)}
+    assert agent.steps == 64
+
+
+def test_training_restarts_cleanly_after_an_error() -> None:
+    steps = count()
+    env_id = entered(length=10, reward=lambda env, action: 1 / (next(steps) != 33))
+    agent = PPO(env_id, num_envs=2, rollout_steps=8)
+    with pytest.raises(EnvironmentFault, match="ZeroDivisionError"):
+        agent.train(64)
+    agent.train(64)
+    assert set(agent.stepper.finished) == {(10.0, 10)}
+
+
+# Time limits
+
+
+def test_a_time_limit_within_the_entry_point_cuts_nothing_earlier() -> None:
+    gym.register("Says-v0", entry_point=lambda: TimeLimit(Says(length=10**9), 1500))
+    found = PPO("Says-v0").evaluate(2)
+    assert (found.mean_return, found.cut) == (1500.0, 0)
+
+
+# Other libraries' arrays
+
+
+def test_tensors_of_other_environments_are_read() -> None:
+    returned: list[Any] = []
+    for wrap in (lambda env: env, NumpyToTorch):
+        env = gym.make_vec("CartPole-v1", 4, vectorization_mode="sync")
+        returned.append(list(PPO(wrap(env), config=PPOConfig()).train(512).stepper.finished))
+    assert returned[0] == returned[1] != []
+    own = make_torch("rlkit/Exam-v0", 4, "cpu")
+    arrays = ArrayConversion(make_torch("rlkit/Exam-v0", 4, "cpu"), torch, np)
+    found = [PPO(env, config=PPOConfig()).train(512).stepper.finished for env in (own, arrays)]
+    assert list(found[0]) == list(found[1]) != []
+
+
+class Named(Says):
+    """Its own names for its own things, which are none of rlkit's."""
+
+    device, model, P, envs, s = "arm", "resnet", "power", 3, "speed"
+
+    def get_state(self) -> str:
+        return "solid"
+
+
+class NamedVector(Vector):
+    device, model, P, envs, s, held, max_episode_steps = "arm", "resnet", "power", 3, "speed", 4, "long"
+
+    def get_state(self) -> str:
+        return "solid"
+
+
+def test_names_of_an_environments_own_mean_nothing(tmp_path: Any) -> None:
+    for env in (SyncVectorEnv([Named] * 2), NamedVector()):
+        agent = PPO(env).train(64)
+        agent.save(tmp_path / type(env).__name__)
+        assert agent.steps == 64
+
+
+# Units
+
+
+BINS = spaces.Box(np.array([0, -3]), np.array([1, 4]), dtype=np.int8)
+
+
+@pytest.mark.parametrize(
+    ("space", "given", "expected"),
+    [
+        (
+            BINS,
+            [[-1, -1], [-0.01, -0.01], [0, 0], [1, 1], [5, -5]],
+            [[0, -3], [0, 0], [1, 1], [1, 4], [1, -3]],
+        ),
+        (spaces.Box(100, np.inf, (1,)), [[-1], [0], [4], [-9]], [[100], [101], [105], [100]]),
+        (spaces.Box(-np.inf, -100, (1,)), [[1], [0], [-4], [9]], [[-100], [-101], [-105], [-100]]),
+        (spaces.Box(-3.4e38, 3.4e38, (1,)), [[-1], [0], [7]], [[-1], [0], [7]]),
+        (spaces.Box(100, 3.4e38, (1,)), [[0]], [[101]]),
+        (spaces.Box(-(2**63), 2**63 - 1, (1,), np.int64), [[-1], [0.2], [7.4]], [[-1], [0], [7]]),
+        (spaces.Box(0, 2**63 - 1, (1,), np.int64), [[-1], [0], [7.4], [-9]], [[0], [1], [8], [0]]),
+    ],
+)
+def test_units_of_boxes(space: Any, given: Any, expected: Any) -> None:
+    from rlkit.agents.actions import as_given
+
+    taken = as_given(torch.tensor(given, dtype=torch.float32), space)
+    assert taken.tolist() == expected
+    assert taken.dtype == space.dtype
+
+
+def test_every_whole_number_of_a_box_is_as_likely() -> None:
+    from rlkit.agents.actions import as_given
+
+    space = spaces.Box(-2, 2, (1,), np.int16)
+    values, counts = np.unique(as_given(torch.linspace(-1, 1, 1001)[:, None], space), return_counts=True)
+    assert values.tolist() == [-2, -1, 0, 1, 2]
+    assert counts.max() - counts.min() <= 1
+
+
+def test_sac_refuses_bounds_that_are_none() -> None:
+    with pytest.raises(UnsupportedError, match="bounded Box"):
+        SAC(entered(actions=spaces.Box(-3.4e38, 3.4e38, (1,))))
+
+
+def test_a_box_with_one_bound_is_left() -> None:
+    actions = spaces.Box(100, np.inf, (1,), np.float32)
+    env_id = entered(actions=actions, length=1, reward=lambda env, action: 1 - abs(float(action[0]) - 103))
+    assert PPO(env_id).train(20_000).evaluate(1).mean_return > 0.7
+
+
+class Stamped(gym.Env[Any, Any]):
+    """Pays for saying the last digit of a time stamp."""
+
+    action_space = spaces.Discrete(2)
+
+    def __init__(self, space: spaces.Space[Any]) -> None:
+        self.observation_space = space
+
+    def show(self) -> Any:
+        self.bit = int(self.np_random.integers(2))
+        stamp = np.array([1.7e9 + self.bit])
+        return {"time": stamp, "side": 1} if isinstance(self.observation_space, spaces.Dict) else stamp
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
+        super().reset(seed=seed)
+        return self.show(), {}
+
+    def step(self, action: Any) -> Any:
+        reward = float(action == self.bit)
+        return self.show(), reward, True, False, {}
+
+
+STAMP = spaces.Box(-np.inf, np.inf, (1,), np.float64)
+
+
+@pytest.mark.parametrize("space", [STAMP, spaces.Dict(time=STAMP, side=spaces.Discrete(2))])
+def test_numbers_far_from_zero_are_normalised_before_they_are_rounded(space: Any) -> None:
+    gym.register("Says-v0", entry_point=lambda: Stamped(space))
+    assert PPO("Says-v0", normalize_obs=True).train(8192).evaluate(50).mean_return == 1
+    blind = PPO("Says-v0").train(2048).evaluate(200).mean_return  # in float32 the digits are gone
+    assert blind < 0.7
+
+
+@pytest.mark.parametrize(
+    ("agent", "backbone"),
+    [(PPO, "mlp"), (PPO, "cnn"), (PPO, "lstm"), (PPO, "attention"), (DQN, "gru"), (SAC, "mlp")],
+)
+def test_a_default_type_of_the_program_is_its_own(agent: Any, backbone: str) -> None:
+    env_id = entered(
+        space=spaces.Box(0, 1, (4, 4, 1), np.float32), obs=lambda env: np.zeros((4, 4, 1), np.float32)
+    )
+
+    def trained() -> Any:
+        options = {} if agent is PPO else {"learning_starts": 64, "train_every": 64, "updates_per_step": 0.02}
+        learner = agent(env_id, num_envs=2, backbone=backbone, **options).train(256)
+        learner.act(np.zeros((4, 4, 1), np.float32))
+        learner.evaluate(2)
+        return learner.parameters()
+
+    plain = trained()
+    torch.set_default_dtype(torch.float64)
+    try:
+        changed = trained()
+        assert torch.get_default_dtype() == torch.float64
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert all(torch.equal(plain[name], changed[name]) for name in plain)
