@@ -14,8 +14,9 @@ from rlkit.solvers.memoryless import (
 from rlkit.solvers.minimax import GameSolution, minimax
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
 from rlkit.solvers.optima import Optimum, Remembered, optimum, solve_pomdp
+from rlkit.solvers.options import SolveError
 from rlkit.solvers.solution import Interval, Solution
-from rlkit.solvers.solve import SolveError, solve
+from rlkit.solvers.solve import solve
 from rlkit.solvers.stationary import Stationary, best_stationary
 from rlkit.solvers.verify import verify
 

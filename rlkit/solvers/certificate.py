@@ -16,7 +16,7 @@ from rlkit.solvers.elimination import solve_by_elimination
 from rlkit.solvers.evaluation import SingularChain, can_reach
 from rlkit.solvers.graph import Components
 from rlkit.solvers.iteration import evaluated, near_greedy, policy_iteration, proper_greedy, value_iteration
-from rlkit.solvers.operators import bellman, chosen_weights, policy_kernel, q_values
+from rlkit.solvers.operators import bellman, chosen_weights, policy_kernel, q_values, rounding_of
 from rlkit.solvers.options import Options
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, gap
@@ -126,10 +126,3 @@ def ends_surely(mdp: MDP, choice: IntArray) -> bool:
     """Whether a deterministic policy reaches a terminal state with probability 1 from everywhere."""
     transition, _ = policy_kernel(mdp, chosen_weights(mdp, choice))
     return bool(can_reach(transition, mdp.terminal).all())
-
-
-def rounding_of(mdp: MDP, v: FloatArray) -> float:
-    """How far float64 rounding can move one backup of v."""
-    longest = int(np.diff(mdp.choice_ptr).max(initial=0))
-    magnitude = np.abs(v[np.isfinite(v)]).max(initial=0.0) + np.abs(mdp.reward).max(initial=0.0)
-    return float(np.finfo(np.float64).eps * (longest + 2) * max(magnitude, 1e-200))

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.operators import best
@@ -61,24 +62,29 @@ def _improved(mdp: MDP, choice: IntArray, gain: FloatArray) -> IntArray:
 
 
 def _value_of(mdp: MDP, choice: IntArray) -> tuple[FloatArray, FloatArray]:
-    """Value [S] of a policy that ends, and a bound on its rounding error [S].
-
-    Gains and costs are eliminated apart, so that neither is a difference. The relative error of each is at
-    most 2 n^3 units of rounding (O'Cinneide 1993, theorem 5), and in practice nearer to n.
-    """
+    """Value [S] of a policy that ends, and a bound on its rounding error [S]."""
     alive: BoolArray = choice >= 0
-    n = int(alive.sum())
     rows = mdp.matrix[choice[alive]]
-    earned = mdp.reward[choice[alive]]
-    parts = _eliminate(
-        rows[:, alive].toarray(),
-        np.asarray(rows[:, mdp.terminal].sum(axis=1)).ravel(),
-        np.stack([np.maximum(earned, 0.0), np.maximum(-earned, 0.0)], axis=1),
-    )
     value, error = np.zeros((2, mdp.n_states))
-    value[alive] = parts[:, 0] - parts[:, 1]
-    error[alive] = 2.0 * max(n, 1) ** 3 * np.finfo(np.float64).eps * parts.sum(axis=1)
+    value[alive], error[alive] = total_until_left(
+        rows[:, alive], np.asarray(rows[:, ~alive].sum(axis=1)).ravel(), mdp.reward[choice[alive]]
+    )
     return value, error
+
+
+def total_until_left(
+    moves: csr_array, leaving: FloatArray, reward: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Expected total reward [n] of a chain until it is left, and a bound on its rounding error [n].
+
+    `moves` [n, n] are the chances of staying, `leaving` [n] those of not. Gains and costs are eliminated
+    apart, so that neither is a difference. The relative error of each is at most 2 n^3 units of rounding
+    (O'Cinneide 1993, theorem 5), and in practice nearer to n.
+    """
+    earned = np.stack([np.maximum(reward, 0.0), np.maximum(-reward, 0.0)], axis=1)
+    parts = _eliminate(moves.toarray(), leaving.copy(), earned)
+    relative = 2.0 * max(len(reward), 1) ** 3 * np.finfo(np.float64).eps
+    return parts[:, 0] - parts[:, 1], relative * parts.sum(axis=1)
 
 
 def _eliminate(moves: FloatArray, leaving: FloatArray, earned: FloatArray) -> FloatArray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +12,8 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import bicgstab, splu
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.elimination import LARGEST as ELIMINATED
+from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.operators import choice_weights, policy_kernel
 
 
@@ -19,6 +22,7 @@ class SingularChain(ArithmeticError):
 
 
 LARGE = 100_000  # states from which a factorisation may fill the memory
+ACCURATE = 1e-11  # relative error of a factorisation above which states are eliminated instead
 KRYLOV_STEPS = 300
 REFINEMENTS = 6
 
@@ -131,10 +135,10 @@ def average_reward(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
     value = np.zeros(mdp.n_states)
     moving = ~mdp.terminal
     for members in closed_classes(transition, mdp.terminal):
-        value[members] = irreducible_gain(transition[members][:, members], reward[members])
+        value[members] = irreducible_gain(transition[members][:, members], reward[members])[0]
         moving[members] = False
     rest = np.flatnonzero(moving)
-    value[rest] = linear_solve(transition[rest][:, rest], (transition @ value)[rest], 1.0)
+    value[rest] = _until_left(transition, (transition @ value), rest)
     return value
 
 
@@ -146,14 +150,13 @@ def _undiscounted(transition: csr_array, reward: FloatArray, terminal: BoolArray
         moving[members] = False
         if not reward[members].any():
             continue
-        gain = irreducible_gain(transition[members][:, members], reward[members])
-        rounding = 1e-12 * np.abs(reward[members]).max()
-        positive[members] = gain > -rounding
-        negative[members] = gain < rounding
+        gain, error = irreducible_gain(transition[members][:, members], reward[members])
+        positive[members] = gain > -error
+        negative[members] = gain < error
     upper, lower = can_reach(transition, positive), can_reach(transition, negative)
     v = np.zeros(len(reward))
     finite = np.flatnonzero(moving & ~upper & ~lower)
-    v[finite] = linear_solve(transition[finite][:, finite], reward[finite], 1.0)
+    v[finite] = _until_left(transition, reward, finite)
     v[upper], v[lower], v[upper & lower] = np.inf, -np.inf, np.nan
     return v
 
@@ -169,10 +172,56 @@ def closed_classes(transition: csr_array, terminal: BoolArray) -> Iterator[IntAr
     yield from np.split(by_class, np.flatnonzero(np.diff(label[by_class])) + 1) if len(states) else ()
 
 
-def irreducible_gain(transition: csr_array, reward: FloatArray) -> float:
-    """Average reward a step of an irreducible chain: its stationary distribution times the reward."""
+def _until_left(transition: csr_array, reward: FloatArray, states: IntArray) -> FloatArray:
+    """Total reward of a chain from states that it leaves, until it does, [n]."""
+    rows = transition[states]
+    moves, right = rows[:, states], np.stack([reward[states], np.ones(len(states))], axis=1)
+    with suppress(SingularChain):
+        total: FloatArray
+        total, steps = linear_solve(moves, right, 1.0).T
+        if len(states) > ELIMINATED or np.finfo(np.float64).eps * steps.max(initial=0.0) < ACCURATE:
+            return total
+    if len(states) > ELIMINATED:
+        raise SingularChain(f"episodes are too long for {len(states):,} states to be solved in float64")
+    others = np.setdiff1d(np.arange(transition.shape[0]), states)
+    return total_until_left(moves, np.asarray(rows[:, others].sum(axis=1)).ravel(), reward[states])[0]
+
+
+def irreducible_gain(transition: csr_array, reward: FloatArray) -> tuple[float, float]:
+    """Average reward a step of an irreducible chain, and how far it may be off.
+
+    It lies between the smallest and largest change of one backup, whatever is backed up. Where rounding makes
+    these a wide interval, the cycle back to a state is eliminated instead, if the chain is small.
+    """
+    bounds = [_gain_by_bias(transition, reward)]
+    if bounds[0][1] > ACCURATE * np.abs(reward).max() and len(reward) <= ELIMINATED:
+        bounds.append(_gain_by_cycle(transition, reward))
+    return min(bounds, key=lambda bound: bound[1])
+
+
+def _gain_by_bias(transition: csr_array, reward: FloatArray) -> tuple[float, float]:
     n = len(reward)
-    system = (eye_array(n) - transition).T.tolil()
-    system[0, :] = 1.0
-    stationary = factorised_solve(system, np.eye(n, 1).ravel())
-    return float(stationary @ reward)
+    system = (eye_array(n) - transition).tolil()
+    system[:, 0] = 1.0  # the gain, in place of the first state's bias, which is 0
+    try:
+        bias = factorised_solve(system, reward)
+    except SingularChain:
+        bias = np.zeros(n)
+    bias[0] = 0.0
+    change = reward + transition @ bias - bias
+    longest = int(np.diff(transition.indptr).max(initial=0))
+    rounding = np.finfo(np.float64).eps * (longest + 3) * float((np.abs(reward) + np.abs(bias)).max())
+    return float(change.max() + change.min()) / 2, float(change.max() - change.min()) / 2 + rounding
+
+
+def _gain_by_cycle(transition: csr_array, reward: FloatArray) -> tuple[float, float]:
+    """Reward of a cycle that begins and ends in the first state, over its steps."""
+    moves, back = transition[1:, 1:], transition[1:, [0]].toarray().ravel()
+    first = transition[[0], 1:].toarray().ravel()
+    (earned, off), (steps, late) = (
+        tuple(float(first @ x) for x in total_until_left(moves, back, r))
+        for r in (reward[1:], np.ones(len(back)))
+    )
+    gain = (reward[0] + earned) / (1 + steps)
+    rounding = 4 * np.finfo(np.float64).eps * len(reward) * float(np.abs(reward).max())
+    return gain, (off + abs(gain) * late) / (1 + steps) + rounding

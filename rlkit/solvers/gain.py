@@ -1,13 +1,16 @@
 """Largest average reward a step inside each end component: relative value iteration, then policy iteration.
 
 In a communicating model the optimal gain lies between the smallest and the largest change that one backup
-makes to any v (Puterman 1994, theorem 8.5.5). Whatever v comes from, these are the bounds.
+makes to any v (Puterman 1994, theorem 8.5.5). Whatever v comes from, these are the bounds, once what rounding
+can hide in that backup is added.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, eye_array
@@ -15,7 +18,7 @@ from scipy.sparse import csr_array, eye_array
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import SingularChain, closed_classes, factorised_solve, irreducible_gain
 from rlkit.solvers.graph import toward
-from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values, relative_rounding
 from rlkit.solvers.reduction import with_choices
 
 SWEEPS = 1_000  # after which a component is solved policy by policy
@@ -29,26 +32,40 @@ class Gains:
     lower: FloatArray  # [K]
     upper: FloatArray  # [K]
     choice: IntArray  # [S] -1 outside
+    bias: FloatArray  # [S] what one backup of these says are the bounds
     sweeps: int
 
 
-def component_gains(mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: float) -> Gains:
-    """Gains of all end components; `label` [S] and `inside` [C] as `end_components` gives them."""
+def component_gains(
+    mdp: MDP, label: IntArray, inside: BoolArray, *, epsilon: float, only_sign: bool = False
+) -> Gains:
+    """Gains of all end components; `label` [S] and `inside` [C] as `end_components` gives them.
+
+    With `only_sign` bounds that do not hold 0 are tight enough.
+    """
     kept = np.flatnonzero(inside)
     model = with_choices(mdp, inside)
     count = int(label.max(initial=-1)) + 1
-    v, sweeps = _relative_values(model, label, count, epsilon)
+
+    def settled(lower: FloatArray, upper: FloatArray) -> BoolArray:
+        tight: BoolArray = upper - lower <= 0.25 * epsilon * np.maximum(1.0, np.abs(lower))
+        return (lower > 0) | (upper < 0) if only_sign else tight
+
+    v, sweeps = _relative_values(model, label, count, settled)
     lower, upper = _bounds(model, v, label, count)
-    for k in np.flatnonzero(~_settled(lower, upper, epsilon)):
+    for k in np.flatnonzero(~settled(lower, upper)):
         with suppress(SingularChain):  # then the bounds stay as the sweeps left them
             v = _policy_iteration(model, v, label == k)
     lower, upper = _bounds(model, v, label, count)
     choice = greedy(model, q_values(model, v, 1.0))
     choice = np.where(choice >= 0, np.append(kept, -1)[choice], -1)
-    return Gains(lower, upper, choice, sweeps)
+    return Gains(lower, upper, choice, v, sweeps)
 
 
-def _relative_values(model: MDP, label: IntArray, count: int, epsilon: float) -> tuple[FloatArray, int]:
+Settled = Callable[[FloatArray, FloatArray], BoolArray]
+
+
+def _relative_values(model: MDP, label: IntArray, count: int, settled: Settled) -> tuple[FloatArray, int]:
     """Sweeps over all components at once; mixing v with its backup makes every policy aperiodic."""
     alive = label >= 0
     first = np.zeros(count, dtype=np.int64)  # a state of each component, whose value is kept at 0
@@ -57,7 +74,7 @@ def _relative_values(model: MDP, label: IntArray, count: int, epsilon: float) ->
     sweeps = 0
     while sweeps < SWEEPS:
         sweeps += 1
-        if _settled(*_bounds(model, v, label, count), epsilon).all():
+        if settled(*_bounds(model, v, label, count)).all():
             break
         v = 0.5 * (v + best(model, q_values(model, v, 1.0)))
         v[alive] -= v[first][label[alive]]
@@ -65,18 +82,17 @@ def _relative_values(model: MDP, label: IntArray, count: int, epsilon: float) ->
 
 
 def _bounds(model: MDP, v: FloatArray, label: IntArray, count: int) -> tuple[FloatArray, FloatArray]:
-    """Smallest and largest change of one backup in each component, [K]."""
+    """Smallest and largest change of one backup in each component, [K], and what rounding can hide in it."""
     change = best(model, q_values(model, v, 1.0)) - v
-    lower, upper = np.full(count, np.inf), np.full(count, -np.inf)
+    lower, upper, magnitude = np.full(count, np.inf), np.full(count, -np.inf), np.zeros(count)
     alive = label >= 0
     np.minimum.at(lower, label[alive], change[alive])
     np.maximum.at(upper, label[alive], change[alive])
-    return lower, upper
-
-
-def _settled(lower: FloatArray, upper: FloatArray, epsilon: float) -> BoolArray:
-    settled: BoolArray = upper - lower <= 0.25 * epsilon * np.maximum(1.0, np.abs(lower))
-    return settled
+    np.maximum.at(
+        magnitude, label[model.state_of_choice], np.abs(v)[model.state_of_choice] + np.abs(model.reward)
+    )
+    rounding = relative_rounding(model) * magnitude
+    return lower - rounding, upper + rounding
 
 
 def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArray:
@@ -84,7 +100,7 @@ def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArr
     choice = greedy(model, q_values(model, v, 1.0))
     states = np.flatnonzero(members)
     for _ in range(ROUNDS):
-        choice, anchor = _unichain(model, choice, members)
+        choice, anchor = unichain(model, choice, members)
         transition, reward = policy_kernel(model, chosen_weights(model, choice))
         inner = (eye_array(len(states)) - transition[states][:, states]).tolil()
         inner[:, np.searchsorted(states, anchor)] = 1.0  # the gain, in place of the anchor's bias, which is 0
@@ -101,14 +117,18 @@ def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArr
     return v
 
 
-def _unichain(model: MDP, choice: IntArray, members: BoolArray) -> tuple[IntArray, int]:
-    """The same choices where they earn most, elsewhere choices that lead there; and a state where they do."""
+def unichain(
+    model: MDP, choice: IntArray, members: BoolArray, gain_of: Callable[[IntArray], Any] | None = None
+) -> tuple[IntArray, int]:
+    """The same choices where they earn most, elsewhere choices that lead there; and a state where they do.
+
+    `gain_of` says what a class of states that the choices never leave earns.
+    """
     transition, reward = policy_kernel(model, chosen_weights(model, choice))
-    classes = [c for c in closed_classes(transition, ~members) if members[c[0]]]
-    gains = [_gain_of(transition, reward, c) for c in classes]
-    richest = classes[int(np.argmax(gains))]
+    classes = list(closed_classes(transition, ~members))
     if len(classes) == 1:
-        return choice, int(richest[0])
+        return choice, int(classes[0][0])
+    richest = max(classes, key=gain_of or (lambda c: _gain_of(transition, reward, c)))
     target = np.zeros(model.n_states, dtype=np.bool_)
     target[richest] = True
     there = toward(model, target, np.ones(model.n_choices, dtype=np.bool_))
@@ -116,4 +136,4 @@ def _unichain(model: MDP, choice: IntArray, members: BoolArray) -> tuple[IntArra
 
 
 def _gain_of(transition: csr_array, reward: FloatArray, members: IntArray) -> float:
-    return irreducible_gain(transition[members][:, members], reward[members])
+    return irreducible_gain(transition[members][:, members], reward[members])[0]

@@ -87,14 +87,29 @@ def _attracted(mdp: MDP, target: BoolArray, allowed: BoolArray, needed: IntArray
     return run(target, allowed, needed, mdp.state_of_choice, mdp.incoming.indptr, mdp.incoming.indices)
 
 
-def inevitable(mdp: MDP, target: BoolArray) -> BoolArray:
-    """States from which every policy reaches the target with probability 1, and the target, [S].
+def any_inside(mdp: MDP, inside: BoolArray) -> IntArray:
+    """The first choice of each state that is inside [C], [S]; -1 where none is."""
+    choices = np.flatnonzero(inside)[::-1]
+    first = np.full(mdp.n_states, -1, dtype=np.int64)
+    first[mdp.state_of_choice[choices]] = choices
+    return first
 
-    They are those that cannot get, around the target, to where some policy avoids it for ever.
+
+def avoiding(mdp: MDP, target: BoolArray) -> tuple[BoolArray, IntArray]:
+    """States in which some policy stays out of the target for ever, and its choices [S]."""
+    states = ~(target | forced(mdp, target))
+    staying = ~any_transition(mdp, ~states[mdp.successor])
+    return states, np.where(states, any_inside(mdp, staying), -1)
+
+
+def missing(mdp: MDP, target: BoolArray) -> tuple[BoolArray, IntArray]:
+    """States from which some policy misses the target with positive probability, and its choices [S].
+
+    They are those that can get, around the target, to where some policy avoids it for ever.
     """
-    avoiding = ~(target | forced(mdp, target))
-    around = ~target[mdp.state_of_choice]
-    return ~(avoiding | (toward(mdp, avoiding, around) >= 0))
+    safe, staying = avoiding(mdp, target)
+    there = toward(mdp, safe, ~target[mdp.state_of_choice])
+    return safe | (there >= 0), np.where(safe, staying, there)
 
 
 def surely_reaching(

@@ -18,7 +18,7 @@ from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import SEARCH, Components, one_component, surely_reaching
 from rlkit.solvers.kernels import arrays, kernel, prioritised, settle, stretches, unsigned
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import Options
+from rlkit.solvers.options import Options, SolveError
 
 
 def iterate(
@@ -166,9 +166,10 @@ def policy_iteration(
     """The best policy by Howard's improvements of one that is evaluated.
 
     `bonus` is added to every reward, but not to the value returned. At gamma = 1 the first policy must end
-    with probability 1; all later ones then do. Source: Puterman 1994, section 6.4.
+    with probability 1; all later ones then do. It ends when a policy comes again, which
+    rounding can cause. Source: Puterman 1994, section 6.4.
     """
-    alive = ~mdp.terminal
+    alive, seen = ~mdp.terminal, {hash(policy.choice.tobytes())}
     for rounds in range(1, max_rounds + 1):
         v = policy.value + bonus * policy.steps
         q = q_values(mdp, v, gamma) + bonus
@@ -177,8 +178,9 @@ def policy_iteration(
         better = alive & (best(mdp, q) - v > slack + 2 * inexact)
         policy = policy._replace(rounds=rounds)
         choice = np.where(better, greedy(mdp, q), policy.choice)
-        if (choice == policy.choice).all():
+        if (key := hash(choice.tobytes())) in seen:
             break
+        seen.add(key)
         policy = evaluated(mdp, choice, gamma)
     return policy
 
@@ -186,7 +188,7 @@ def policy_iteration(
 def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
     """Values as the smallest v with v >= r + gamma P v for every choice (Puterman 1994, section 6.9).
 
-    Raises `RuntimeError` with the words of the linear programming solver if it finds none.
+    Raises `SolveError` with the words of the linear programming solver if it finds none.
     """
     from scipy.optimize import linprog  # slow to import, and seldom needed
 
@@ -200,7 +202,7 @@ def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
             np.ones(len(alive)), A_ub=-above, b_ub=-mdp.reward, bounds=(None, None), method="highs"
         )
         if found.x is None:
-            raise RuntimeError(f"the linear program was not solved: {found.message}")
+            raise SolveError(f"HiGHS did not solve the linear program, take another method: {found.message}")
         v[alive] = found.x
     return v
 

@@ -14,7 +14,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.graph import components
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.solve import SolveError
+from rlkit.solvers.options import SolveError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

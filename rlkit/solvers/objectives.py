@@ -14,21 +14,24 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.backups import backup_of
 from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
-from rlkit.solvers.gain import component_gains
+from rlkit.solvers.gain import Gains, component_gains
 from rlkit.solvers.graph import (
     Components,
     any_transition,
+    avoiding,
     components,
     end_components,
-    inevitable,
+    missing,
     surely_reaching,
+    toward,
 )
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import Options
-from rlkit.solvers.rational import solve_in_fractions
-from rlkit.solvers.reduction import any_inside, core, entering, lift_choices, merge, with_choices
+from rlkit.solvers.options import EXACT, Options
+from rlkit.solvers.rational import gains_in_fractions, solve_in_fractions
+from rlkit.solvers.reduction import Quotient, entering, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded, Fractions, gap
+from rlkit.solvers.undiscounted import core
 
 
 def acyclic(mdp: MDP, gamma: float, order: Components, options: Options) -> Bounded:
@@ -65,19 +68,21 @@ def total(mdp: MDP, options: Options) -> Bounded:
 def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     """Probability of ever being in the target, 1 inside it.
 
-    Where it is 1 for certain is a question about the graph alone, and is settled first.
+    Where it is 1 or 0 for certain is a question about the graph alone, and is settled first.
     """
     moving = ~target[mdp.state_of_choice]
     if options.minimize:
-        sure, certain = inevitable(mdp, target), np.full(mdp.n_states, -1)
+        sure, certain = ~missing(mdp, target)[0], np.full(mdp.n_states, -1)
+        never, settled = avoiding(mdp, target)
     else:
         sure, certain = surely_reaching(mdp, target, among=moving)
-    moving = ~sure[mdp.state_of_choice]
+        never, settled = ~target & (toward(mdp, target, moving) < 0), np.full(mdp.n_states, -1)
+    moving = ~(sure | never)[mdp.state_of_choice]
     problem = with_choices(mdp, moving, reward=entering(mdp, sure))
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
     value, lower, upper = (np.clip(np.where(sure, 1.0, x), 0, 1) for x in found[:3])
     fractions = _where(sure, Fraction(1), found.fractions)
-    choice = np.where(sure, certain, _number_in(moving, found))
+    choice = np.where(sure, certain, np.where(never, settled, _number_in(moving, found)))
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
     return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
 
@@ -87,18 +92,16 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
 
     It is inf where the target is missed with positive probability: under every policy when minimising,
     under some policy when maximising. It is -inf where costs can be lowered without end by putting the
-    target off, which no single policy attains.
+    target off, which no single policy attains; the one returned does not put it off.
     """
     moving = ~target[mdp.state_of_choice]
-    if options.minimize:
-        finite, _ = surely_reaching(with_choices(mdp, moving), target)
-    else:
-        finite = inevitable(mdp, target)
+    missed, endless = missing(mdp, target)
+    finite = surely_reaching(with_choices(mdp, moving), target)[0] if options.minimize else ~missed
     kept = moving & finite[mdp.state_of_choice] & ~any_transition(mdp, ~finite[mdp.successor])
     problem = with_choices(mdp, kept)
     found = _unsigned(_shortest_path(_signed(problem, options), options, may_stop=False), options)
     value, lower, upper = (np.where(finite, np.where(target, 0.0, x), np.inf) for x in found[:3])
-    choice = _number_in(kept, found)
+    choice = np.where(finite, _number_in(kept, found), endless)
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
     fractions = _where(target, Fraction(0), _where(~finite, None, found.fractions))
     return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
@@ -113,11 +116,19 @@ def average(mdp: MDP, options: Options) -> Bounded:
     problem = _signed(mdp, options)
     label, inside = end_components(problem, np.ones(mdp.n_choices, dtype=np.bool_))
     gains = component_gains(problem, label, inside, epsilon=options.epsilon)
-    travelling = problem.with_reward(np.zeros(mdp.n_choices))
+    found = _best_component(problem, label, inside, gains, options)
+    doubtful = gap(found.value, found.lower, found.upper) > options.epsilon and mdp.n_states <= EXACT
+    if options.method == "exact" or (options.method == "auto" and doubtful):
+        found = _best_component_exactly(problem, label, inside, gains.choice)
+    return _unsigned(found, options)
+
+
+def _best_component(
+    problem: MDP, label: IntArray, inside: BoolArray, gains: Gains, options: Options
+) -> Bounded:
     ends = []
     for gain in (gains.lower, gains.upper):
-        quotient = merge(travelling, label, inside, gain)
-        _, proper = surely_reaching(quotient.mdp, quotient.mdp.terminal)
+        quotient, proper = _ways_in(problem, label, inside, gain)
         ends.append(
             certify_total(quotient.mdp, proper, epsilon=0.5 * options.epsilon, max_rounds=options.max_sweeps)
         )
@@ -126,10 +137,33 @@ def average(mdp: MDP, options: Options) -> Bounded:
     earned = np.append(problem.reward, 0.0)
     lower = np.maximum(low.lower[quotient.state], earned.min())
     upper = np.minimum(high.upper[quotient.state], earned.max())
-    lower[mdp.terminal] = upper[mdp.terminal] = 0.0
+    lower[problem.terminal] = upper[problem.terminal] = 0.0
     value = np.clip((low.value + high.value)[quotient.state] / 2, lower, upper)
     sweeps = gains.sweeps + low.sweeps + high.sweeps
-    return _unsigned(Bounded(value, lower, upper, choice, sweeps, "value-iteration"), options)
+    return Bounded(value, lower, upper, choice, sweeps, "relative-value-iteration")
+
+
+def _best_component_exactly(problem: MDP, label: IntArray, inside: BoolArray, choice: IntArray) -> Bounded:
+    gains, stay = gains_in_fractions(problem, label, inside, choice)
+    quotient, proper = _ways_in(problem, label, inside, np.array([float(g) for g in gains]))
+    stops = quotient.origin < 0
+    reward = [
+        gains[s] if stop else Fraction(0) for s, stop in zip(quotient.mdp.state_of_choice, stops, strict=True)
+    ]
+    found = solve_in_fractions(quotient.mdp, proper, gamma=1.0, reward=reward)
+    assert found.fractions is not None
+    return found._replace(
+        **{name: getattr(found, name)[quotient.state] for name in ("value", "lower", "upper")},
+        choice=lift_choices(problem, quotient, found.choice, stay),
+        fractions=[found.fractions[s] for s in quotient.state],
+        method="exact",
+    )
+
+
+def _ways_in(problem: MDP, label: IntArray, inside: BoolArray, gain: FloatArray) -> tuple[Quotient, IntArray]:
+    """The way into end components that are worth their gain [K] to whoever stays, and choices that end."""
+    quotient = merge(problem.with_reward(np.zeros(problem.n_choices)), label, inside, gain)
+    return quotient, surely_reaching(quotient.mdp, quotient.mdp.terminal)[1]
 
 
 class Plan(NamedTuple):
@@ -155,11 +189,11 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
 
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
     reduced = core(mdp, may_stop=may_stop)
-    inner, choice, sweeps = reduced.quotient.mdp, reduced.proper, 0
+    inner, choice, sweeps = reduced.mdp, reduced.proper, 0
     order = components(inner)
     for method in options.methods(inner.n_states, gamma=1.0):
         if method == "exact":
-            found = solve_in_fractions(inner, choice, gamma=1.0)
+            found = solve_in_fractions(inner, choice, gamma=1.0, reward=reduced.exact_reward)
         elif method in ("policy-iteration", "linear-programming"):
             if method == "linear-programming":
                 choice = proper_greedy(inner, linear_program(inner, gamma=1.0), choice)
@@ -172,20 +206,7 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
         found = found._replace(sweeps=sweeps, method=method)
         if gap(found.value, found.lower, found.upper) <= options.epsilon:
             break
-
-    known = reduced.known
-    undecided = np.isnan(known)
-    spread = (
-        np.where(known != 0, known, found.value),
-        np.where(undecided, -np.inf, np.where(known != 0, known, found.lower)),
-        np.where(undecided, np.inf, np.where(known != 0, known, found.upper)),
-    )
-    value, lower, upper = (x[reduced.quotient.state] for x in spread)
-    stay = any_inside(mdp, reduced.quotient.inside)
-    choice = lift_choices(mdp, reduced.quotient, found.choice, stay)
-    exact = _where(known != 0, None, found.fractions)
-    fractions = None if exact is None else [exact[s] for s in reduced.quotient.state]
-    return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
+    return reduced.restored(found)
 
 
 def _signed(mdp: MDP, options: Options) -> MDP:

@@ -29,6 +29,19 @@ def bellman(mdp: MDP, v: FloatArray, gamma: float) -> FloatArray:
     return best(mdp, q_values(mdp, v, gamma))
 
 
+def rounding_of(mdp: MDP, v: FloatArray) -> float:
+    """How far float64 rounding can move one backup of v, and its change."""
+    magnitude = np.abs(v[np.isfinite(v)]).max(initial=0.0) + np.abs(mdp.reward).max(initial=0.0)
+    return float(relative_rounding(mdp) * max(magnitude, 1e-200))
+
+
+def relative_rounding(mdp: MDP) -> float:
+    """The same in units of the largest value and reward; rows that miss 1 by a little count as rounding."""
+    longest = int(np.diff(mdp.choice_ptr).max(initial=0))
+    missed = np.abs(mdp.matrix @ np.ones(mdp.n_states) - 1).max(initial=0.0)
+    return float(np.finfo(np.float64).eps * (longest + 3) + missed)
+
+
 def greedy(mdp: MDP, q: FloatArray) -> IntArray:
     """First choice of largest value in each state, [S]; -1 at terminal states."""
     is_best = q == best(mdp, q)[mdp.state_of_choice]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rlkit.errors import RlkitError
+
 METHODS = (
     "auto",
     "value-iteration",
@@ -16,9 +18,13 @@ METHODS = (
     "exact",
 )
 
-TINY = 20  # states up to which fractions are fast
+EXACT = 400  # states up to which fractions settle what bounds do not
 SMALL = 2_000  # states up to which a factorisation is always cheap
 MEDIUM = 50_000  # states up to which it costs no more than a few hundred sweeps
+
+
+class SolveError(RlkitError, ValueError):
+    """An argument of `solve` out of range, or one that does not go with the objective or the model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +46,7 @@ class Options:
             return (self.method,)
         if self.device != "cpu":
             return ("synchronous", "policy-iteration")
-        if states <= TINY:
+        if states <= EXACT:
             return ("policy-iteration", "exact")
         if states <= SMALL:
             return ("policy-iteration",)

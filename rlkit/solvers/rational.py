@@ -1,4 +1,4 @@
-"""Exact optimal values in fractions, for small models.
+"""Exact optimal values and gains in fractions, for small models.
 
 A probability given as 0.7 is meant as 7/10. Every number of the model is therefore taken as the simple
 fraction that it rounds to, rows are made to sum to exactly 1, and policy iteration is carried out without
@@ -7,43 +7,44 @@ rounding.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, IntArray
+from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.validation import ModelError
+from rlkit.solvers.gain import unichain
+from rlkit.solvers.options import EXACT
+from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, fraction
 
-LARGEST = 400  # states
-
 Row = dict[int, Fraction]
+Right = tuple[Fraction, ...]
 
 
-def solve_in_fractions(mdp: MDP, choice: IntArray, *, gamma: float) -> Bounded:
+def solve_in_fractions(
+    mdp: MDP, choice: IntArray, *, gamma: float, reward: Sequence[Fraction] | None = None
+) -> Bounded:
     """Policy iteration in fractions from choices [S]; at gamma = 1 they must end with probability 1.
 
-    The bounds are the floats on either side of the exact value. Raises `ModelError` for a model that is
-    too large.
+    `reward` [C] replaces that of the model, if given. The bounds are the floats on either side of the exact
+    value. Raises `ModelError` for a model that is too large.
     """
-    if mdp.n_states > LARGEST:
-        raise ModelError(
-            f"exact arithmetic takes at most {LARGEST} states, and this model has {mdp.n_states}"
-        )
-    rows = [_row(mdp, c) for c in range(mdp.n_choices)]
-    reward = [fraction(r) for r in mdp.reward]
+    check_size(mdp)
+    rows = [row_of(mdp, c) for c in range(mdp.n_choices)]
+    reward = rewards_of(mdp) if reward is None else reward
     discount = fraction(gamma)
     rounds = 0
     while True:
         rounds += 1
-        value = _value_of(mdp, choice, rows, reward, discount)
-        improved = choice.copy()
-        for s in np.flatnonzero(choice >= 0):
-            best = value[s]
-            for c in range(mdp.state_ptr[s], mdp.state_ptr[s + 1]):
-                q = reward[c] + discount * sum((p * value[t] for t, p in rows[c].items()), Fraction(0))
-                if q > best:
-                    best, improved[s] = q, c
+        alive = {int(s): int(c) for s, c in enumerate(choice) if c >= 0}
+        solved = _solved(
+            {s: {t: discount * p for t, p in rows[c].items() if t in alive} for s, c in alive.items()},
+            {s: (reward[c],) for s, c in alive.items()},
+        )
+        value = [solved[s][0] if s in alive else Fraction(0) for s in range(mdp.n_states)]
+        improved = _improved(mdp, choice, rows, reward, value, discount)
         if (improved == choice).all():
             break
         choice = improved
@@ -54,7 +55,74 @@ def solve_in_fractions(mdp: MDP, choice: IntArray, *, gamma: float) -> Bounded:
     return Bounded(near, lower, upper, choice, rounds, fractions=[*value])
 
 
-def _row(mdp: MDP, choice: int) -> Row:
+def check_size(mdp: MDP) -> None:
+    """Raise `ModelError` for a model that is too large for fractions."""
+    if mdp.n_states > EXACT:
+        raise ModelError(f"exact arithmetic takes at most {EXACT} states, and this model has {mdp.n_states}")
+
+
+def gains_in_fractions(
+    mdp: MDP, label: IntArray, inside: BoolArray, choice: IntArray
+) -> tuple[list[Fraction], IntArray]:
+    """Largest gain of each end component, and choices [S] that have it.
+
+    Raises `ModelError` for a model that is too large.
+    """
+    check_size(mdp)
+    gains, best = [], choice.copy()
+    for k in range(label.max(initial=-1) + 1):
+        here = label == k
+        gain, _, found = gain_in_fractions(mdp, here, inside, choice)
+        gains.append(gain)
+        best[here] = found[here]
+    return gains, best
+
+
+def gain_in_fractions(
+    mdp: MDP, here: BoolArray, inside: BoolArray, choice: IntArray
+) -> tuple[Fraction, dict[int, Fraction], IntArray]:
+    """The largest gain of one end component [S], its bias there, and choices [S] that have it.
+
+    Policy iteration from choices inside the component (Puterman 1994, section 9.5).
+    """
+    inside = inside & here[mdp.state_of_choice]
+    kept, model = np.flatnonzero(inside), with_choices(mdp, inside)
+    members = [int(s) for s in np.flatnonzero(here)]
+    rows = [row_of(model, c) for c in range(model.n_choices)]
+    reward = rewards_of(model)
+    policy = np.where(here, np.searchsorted(kept, choice), -1)
+
+    def evaluated(
+        policy: IntArray, states: Sequence[int], anchor: int
+    ) -> tuple[Fraction, dict[int, Fraction]]:
+        """Gain and bias of a policy in states that it does not leave, and in which it gets to the anchor."""
+        others = [s for s in states if s != anchor]
+        solved = _solved(
+            {s: {t: p for t, p in rows[policy[s]].items() if t != anchor} for s in others},
+            {s: (reward[policy[s]], Fraction(1)) for s in others},
+        )
+        solved[anchor] = (Fraction(0), Fraction(0))
+        cycle = rows[policy[anchor]].items()
+        earned, steps = (sum((p * solved[t][i] for t, p in cycle), Fraction(0)) for i in (0, 1))
+        gain = (reward[policy[anchor]] + earned) / (1 + steps)
+        return gain, {s: total - gain * steps for s, (total, steps) in solved.items()}
+
+    while True:
+        fixed = policy
+
+        def gain_of(states: IntArray, fixed: IntArray = fixed) -> Fraction:
+            return evaluated(fixed, [int(s) for s in states], int(states[0]))[0]
+
+        policy, anchor = unichain(model, policy, here, gain_of)
+        gain, bias = evaluated(policy, members, anchor)
+        improved = _improved(model, policy, rows, [r - gain for r in reward], bias, Fraction(1))
+        if (improved == policy).all():
+            return gain, bias, np.append(kept, -1)[policy]
+        policy = improved
+
+
+def row_of(mdp: MDP, choice: int) -> Row:
+    """Successors of a choice with their probabilities, which sum to 1."""
     row: Row = {}
     for t in range(mdp.choice_ptr[choice], mdp.choice_ptr[choice + 1]):
         successor = int(mdp.successor[t])
@@ -63,27 +131,73 @@ def _row(mdp: MDP, choice: int) -> Row:
     return row if total == 1 else {s: p / total for s, p in row.items()}
 
 
-def _value_of(
-    mdp: MDP, choice: IntArray, rows: list[Row], reward: list[Fraction], discount: Fraction
-) -> list[Fraction]:
-    """Value of a policy by elimination: each state's equation is substituted into those that mention it."""
-    equation: dict[int, tuple[Row, Fraction]] = {
-        int(s): ({t: discount * p for t, p in rows[c].items() if choice[t] >= 0}, reward[c])
-        for s, c in enumerate(choice)
-        if c >= 0
-    }
-    order = list(equation)
-    for s in order:
-        row, constant = equation[s]
+def rewards_of(mdp: MDP) -> list[Fraction]:
+    """The rewards [C]; they are means, whose rounding is that of the largest of them."""
+    scale = float(np.abs(mdp.reward).max(initial=0.0))
+    return [fraction(r, scale) for r in mdp.reward]
+
+
+def shaped_rewards(mdp: MDP, potential: Mapping[int, Fraction]) -> list[Fraction]:
+    """The rewards [C] with r(s,a) + E[h(s')] - h(s) in their place; h is 0 where no potential is given."""
+    shaped = rewards_of(mdp)
+    if not potential:
+        return shaped
+    for c, s in enumerate(mdp.state_of_choice):
+        row = row_of(mdp, c)
+        if int(s) in potential or not potential.keys().isdisjoint(row):
+            ahead = sum((p * potential.get(t, Fraction(0)) for t, p in row.items()), Fraction(0))
+            shaped[c] += ahead - potential.get(int(s), Fraction(0))
+    return shaped
+
+
+def _improved(
+    mdp: MDP,
+    choice: IntArray,
+    rows: Sequence[Row],
+    reward: Sequence[Fraction],
+    value: Sequence[Fraction] | Mapping[int, Fraction],
+    discount: Fraction,
+) -> IntArray:
+    """The first best choice of each state where it is better than the present one."""
+    improved = choice.copy()
+    for s in map(int, np.flatnonzero(choice >= 0)):
+        best = value[s]
+        for c in range(mdp.state_ptr[s], mdp.state_ptr[s + 1]):
+            q = reward[c] + discount * sum((p * value[t] for t, p in rows[c].items()), Fraction(0))
+            if q > best:
+                best, improved[s] = q, c
+    return improved
+
+
+def _solved(rows: dict[int, Row], right: dict[int, Right]) -> dict[int, Right]:
+    """x with x(s) = right(s) + sum of row(s, t) x(t), by elimination; the next state is that of least fill.
+
+    Source: Markowitz 1957.
+    """
+    mentions: dict[int, set[int]] = {s: set() for s in rows}
+    for s, row in rows.items():
+        for t in row:
+            mentions[t].add(s)
+    order, waiting = [], set(rows)
+    while waiting:
+        s = min(waiting, key=lambda s: (len(rows[s]) * len(mentions[s]), s))
+        waiting.discard(s)
+        order.append(s)
+        row = rows[s]
         loop = 1 - row.pop(s, Fraction(0))
-        row, constant = {t: p / loop for t, p in row.items()}, constant / loop
-        equation[s] = (row, constant)
-        for other in order:
-            weight = equation[other][0].pop(s, None) if other != s else None
-            if weight is None:
-                continue
-            into, base = equation[other]
+        rows[s] = row = {t: p / loop for t, p in row.items()}
+        right[s] = tuple(x / loop for x in right[s])
+        mentions[s].discard(s)
+        for t in row:
+            mentions[t].discard(s)
+        for other in mentions[s]:
+            weight = rows[other].pop(s)
             for t, p in row.items():
-                into[t] = into.get(t, Fraction(0)) + weight * p
-            equation[other] = (into, base + weight * constant)
-    return [equation[s][1] if s in equation else Fraction(0) for s in range(mdp.n_states)]
+                rows[other][t] = rows[other].get(t, Fraction(0)) + weight * p
+                mentions[t].add(other)
+            right[other] = tuple(x + weight * y for x, y in zip(right[other], right[s], strict=True))
+    found: dict[int, Right] = {}
+    for s in reversed(order):
+        ahead = [(p, found[t]) for t, p in rows[s].items()]
+        found[s] = tuple(x + sum((p * y[i] for p, y in ahead), Fraction(0)) for i, x in enumerate(right[s]))
+    return found

@@ -21,10 +21,14 @@ def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
     return float(((upper[finite] - lower[finite]) / scale).max(initial=0.0))
 
 
-def fraction(x: float) -> Fraction:
-    """The fraction of denominator up to a million that x was meant to be, if one is within rounding of it."""
+def fraction(x: float, scale: float = 0.0) -> Fraction:
+    """The fraction of denominator up to a million that x was meant to be, if one is within rounding of it.
+
+    Rounding is that of x, or of numbers as large as `scale` from which x was computed.
+    """
     simple = Fraction(x).limit_denominator(10**6)
-    return simple if abs(float(simple) - x) <= 4 * np.finfo(np.float64).eps * abs(x) else Fraction(x)
+    rounding = 4 * np.finfo(np.float64).eps * max(abs(x), scale)
+    return simple if abs(float(simple) - x) <= rounding else Fraction(x)
 
 
 Fractions = list[Fraction | None]

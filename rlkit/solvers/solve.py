@@ -10,21 +10,17 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray
 from rlkit.core.pomdp import POMDP
-from rlkit.errors import RlkitError
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.options import METHODS, SMALL, Options
+from rlkit.solvers.options import METHODS, SMALL, Options, SolveError
 from rlkit.solvers.solution import Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 
 DEVICES = ("cpu", "cuda")
+ON_GPU = ("auto", "synchronous")  # methods of which the sweeps can be made there
 LONGEST = 10**9  # steps of a horizon
 PLAN = 2 * 10**9  # choices of a plan that is kept
-
-
-class SolveError(RlkitError, ValueError):
-    """An argument of `solve` out of range, or one that does not go with the objective."""
 
 
 def solve(
@@ -60,9 +56,7 @@ def solve(
         raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
     if max_sweeps < 1:
         raise SolveError(f"max_sweeps must be at least 1, not {max_sweeps}")
-    if method not in METHODS:
-        raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
-    _check_device(device)
+    _check_method(objective, method, device)
     order = components(mdp)
     options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps, device=device)
 
@@ -76,7 +70,7 @@ def solve(
         found = objectives.reach_reward(mdp, goal, options)
     elif objective == "average":
         found = objectives.average(mdp, options)
-    elif order.acyclic and method != "exact":
+    elif order.acyclic and method in ("auto", "value-iteration") and device == "cpu":
         found = objectives.acyclic(mdp, gamma, order, options)
     elif objective == "discounted":
         found = objectives.discounted(mdp, gamma, order, options)
@@ -135,14 +129,26 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     return objective, 1.0
 
 
-def _check_device(device: str) -> None:
+def _check_method(objective: str, method: str, device: str) -> None:
+    """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
+    if method not in METHODS:
+        raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
+    usable = {"finite-horizon": ("auto",), "average": ("auto", "exact")}.get(objective, METHODS)
+    if method not in usable:
+        raise SolveError(f"objective {objective} is solved by method {' or '.join(usable)}, not {method!r}")
     if device not in DEVICES:
         raise SolveError(f"device {device!r} is none of {', '.join(DEVICES)}")
-    if device != "cpu":
-        import torch
+    if device == "cpu":
+        return
+    if len(usable) < len(METHODS) or method not in ON_GPU:
+        raise SolveError(
+            f"device {device!r} makes the sweeps of method {' or '.join(ON_GPU)}; objective {objective} "
+            f"by method {method!r} has none"
+        )
+    import torch
 
-        if not torch.cuda.is_available():
-            raise SolveError(f"device {device!r} was asked for, but torch sees no GPU")
+    if not torch.cuda.is_available():
+        raise SolveError(f"device {device!r} was asked for, but torch sees no GPU")
 
 
 def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | None) -> BoolArray:
@@ -173,10 +179,12 @@ def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: st
     shape += f", effective horizon {1 / (1 - gamma):.4g}" if objective == "discounted" else ""
     if objective == "finite-horizon":
         return "a horizon is given: one exact backup a step"
-    if objective == "average":
-        return f"{shape}: relative values inside each end component, then the best way into one"
     if asked != "auto":
         return f"asked for; {shape}"
+    if method == "exact":
+        return f"{shape}: bounds in floating point were not enough, fractions are"
+    if objective == "average":
+        return f"{shape}: relative values inside each end component, then the best way into one"
     if order.acyclic:
         return f"{shape}: one sweep, successors first, is exact"
     if method == "synchronous":

@@ -1,30 +1,35 @@
 """A second opinion on a solution, by someone who trusts neither the solver nor how it got there.
 
 Nothing here iterates towards the answer: the policy is evaluated by itself, which no lower bound may
-exceed, and the upper bound is backed up once, which no choice may improve.
+exceed, and the upper bound is backed up once, which no choice may improve. What is collected without end is
+bounded by its gain.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, BoolArray, FloatArray
-from rlkit.solvers.evaluation import average_reward, evaluate_policy
-from rlkit.solvers.graph import end_components
-from rlkit.solvers.operators import best, q_values
-from rlkit.solvers.reduction import best_gain, entering, with_choices
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.cycles import judge_cycles
+from rlkit.solvers.evaluation import average_reward, can_reach, evaluate_policy
+from rlkit.solvers.gain import component_gains
+from rlkit.solvers.graph import any_transition, end_components, surely_reaching
+from rlkit.solvers.operators import best, choice_weights, policy_kernel, q_values
+from rlkit.solvers.reduction import entering, merge, with_choices
 from rlkit.solvers.solution import Solution
 
 UNREACHED = "the policy does not reach the lower bound"
 IMPROVED = "a choice improves the upper bound"
 STAYING = "staying where one is improves the upper bound"
+CIRCLING = "no bound is proved for what is collected without end"
 
 
 def verify(mdp: MDP, solution: Solution, *, tolerance: float = 1e-9) -> list[str]:
     """What is wrong with a solution of a model: a line for each defect, none if its certificate holds.
 
-    `tolerance` is what rounding is allowed, relative to max(1, |value|). Infinite values are left out: they
-    are claims about the graph, not about numbers.
+    `tolerance` is what rounding is allowed, relative to max(1, |value|). A value of inf needs a policy that
+    attains it, and any other an end to what can be collected. What neither bounds nor fractions decide is
+    a defect.
     """
     if solution.objective == "finite-horizon":
         defects = _steps(mdp, solution, tolerance)
@@ -36,14 +41,16 @@ def verify(mdp: MDP, solution: Solution, *, tolerance: float = 1e-9) -> list[str
         outside = np.zeros(mdp.n_states, np.bool_) if solution.target is None else solution.target
         lower, upper = (np.where(outside, 0.0, x) for x in (lower, upper))
         achieved = _achieved(problem, solution)
+        claimed = lower > -np.inf
+        if solution.objective == "reach-reward" and solution.minimize:
+            claimed &= lower < np.inf  # the infimum of policies that end, which none of them attains
         defects = [
-            *_report(mdp, np.isfinite(lower) & ~_at_most(lower, achieved, tolerance), UNREACHED),
+            *_report(mdp, claimed & ~_at_most(lower, achieved, tolerance), UNREACHED),
             *_upper(mdp, problem, solution, upper, tolerance),
         ]
-    disordered = ~_at_most(solution.lower, solution.value, 0.0) | ~_at_most(
-        solution.value, solution.upper, 0.0
-    )
-    return [*_report(mdp, disordered, "the value lies outside its bounds"), *defects]
+    unknown = np.isnan(solution.value) & (solution.lower == -np.inf) & (solution.upper == np.inf)
+    ordered = _at_most(solution.lower, solution.value, 0.0) & _at_most(solution.value, solution.upper, 0.0)
+    return [*_report(mdp, ~unknown & ~ordered, "the value lies outside its bounds"), *defects]
 
 
 def _maximising(mdp: MDP, solution: Solution) -> MDP:
@@ -61,7 +68,18 @@ def _achieved(problem: MDP, solution: Solution) -> FloatArray:
     policy = np.where(problem.terminal, -1, solution.policy)
     if solution.objective == "average":
         return average_reward(problem, policy)
-    return evaluate_policy(problem, policy, gamma=solution.gamma)
+    achieved = evaluate_policy(problem, policy, gamma=solution.gamma)
+    if solution.objective == "reach-reward":
+        assert solution.target is not None
+        achieved[_misses(problem, policy, solution.target)] = -np.inf if solution.minimize else np.inf
+    return achieved
+
+
+def _misses(problem: MDP, policy: IntArray, target: BoolArray) -> BoolArray:
+    """States [S] from which the policy may never reach the target."""
+    transition, _ = policy_kernel(problem, choice_weights(problem, policy))
+    hopeless = ~can_reach(transition, target)
+    return can_reach(transition, hopeless)
 
 
 def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolerance: float) -> list[str]:
@@ -70,17 +88,28 @@ def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolera
     followed = problem.with_reward(np.zeros(problem.n_choices)) if average else problem
     with np.errstate(invalid="ignore"):
         improved = best(followed, q_values(followed, upper, solution.gamma))
-    finite = np.isfinite(upper) & ~problem.terminal
-    defects = _report(mdp, finite & ~_at_most(improved, upper, tolerance), IMPROVED)
-    may_stay = solution.gamma == 1 and solution.objective != "reach-reward"
-    if may_stay:
-        label, inside = end_components(problem, (problem.reward == 0) | average)
-        staying = np.zeros(mdp.n_states)
-        for k in range(label.max(initial=-1) + 1 if average else 0):
-            choices = np.flatnonzero(inside & (label[problem.state_of_choice] == k))
-            staying[label == k] = best_gain(problem, choices)
-        low = (label >= 0) & np.isfinite(upper) & ~_at_most(staying, upper, tolerance)
-        defects += _report(mdp, low, STAYING)
+    bounded = (upper < np.inf) & ~problem.terminal
+    defects = _report(mdp, bounded & ~_at_most(improved, upper, tolerance), IMPROVED)
+    if average:
+        label, inside = end_components(problem, np.ones(problem.n_choices, dtype=np.bool_))
+        gains = component_gains(problem, label, inside, epsilon=tolerance)
+        staying = np.append(gains.lower, -np.inf)[label]
+        return defects + _report(mdp, ~_at_most(staying, upper, tolerance), STAYING)
+    if solution.gamma < 1 or solution.objective == "reach-prob":
+        return defects
+    may_stop, hopeless = solution.objective == "total", upper == -np.inf
+    if not may_stop:
+        safe = ~hopeless[problem.state_of_choice] & ~any_transition(problem, hopeless[problem.successor])
+        problem = with_choices(problem, safe)
+    label, inside = end_components(problem, problem.reward == 0)
+    merged = merge(problem, label, inside, None)
+    cycles = judge_cycles(merged.mdp)
+    endless = (cycles.positive | cycles.undecided)[merged.state]
+    defects += _report(mdp, bounded & endless, CIRCLING)
+    if may_stop:
+        low = (label >= 0) & ~_at_most(np.zeros(mdp.n_states), upper, tolerance)
+        ends, _ = surely_reaching(problem, problem.terminal | (label >= 0) | endless)
+        defects += _report(mdp, low | (hopeless & (ends | cycles.balanced[merged.state])), STAYING)
     return defects
 
 

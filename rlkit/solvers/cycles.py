@@ -1,0 +1,93 @@
+"""What going round in an end component earns in the long run: the sign of its largest gain, proved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.gain import component_gains
+from rlkit.solvers.graph import end_components, toward
+from rlkit.solvers.options import EXACT
+from rlkit.solvers.rational import gain_in_fractions, shaped_rewards
+from rlkit.solvers.reduction import with_choices
+
+ENOUGH = 1e-9  # width of the bounds on a gain from which on sweeps do not seek its sign
+
+
+@dataclass(frozen=True, eq=False)
+class Cycles:
+    """Which states lie in an end component of positive gain, of gain 0, or of a gain not told from 0."""
+
+    positive: BoolArray  # [S]
+    undecided: BoolArray  # [S]
+    choice: IntArray  # [S] choices that earn without end where the gain is positive
+    balanced: BoolArray  # [S] of gain 0
+    potential: Mapping[
+        int, Fraction
+    ]  # h there: no r(s,a) + E[h(s')] - h(s) of a choice that stays is positive
+
+
+def judge_cycles(mdp: MDP) -> Cycles:
+    """Judge the end components of a model, in which none pays nothing in every step.
+
+    Bounds on the gain decide. Where they hold 0, a potential in simple fractions may prove that no gain is
+    positive, and up to 400 states policy iteration in fractions decides.
+    """
+    positive, undecided, balanced = (np.zeros(mdp.n_states, dtype=np.bool_) for _ in range(3))
+    choice = np.full(mdp.n_states, -1, dtype=np.int64)
+    potential: dict[int, Fraction] = {}
+    judged = Cycles(positive, undecided, choice, balanced, potential)
+    if not (mdp.reward > 0).any():
+        return judged
+    label, inside = end_components(mdp, np.ones(mdp.n_choices, dtype=np.bool_))
+    owner = label[mdp.state_of_choice[inside]]
+    highest, lowest = np.full((2, label.max() + 1), [[-np.inf], [np.inf]])
+    np.maximum.at(highest, owner, mdp.reward[inside])
+    np.minimum.at(lowest, owner, mdp.reward[inside])
+    never_costs = np.append((highest > 0) & (lowest >= 0), False)[label]
+    if never_costs.any():
+        paying = np.flatnonzero(inside & (mdp.reward > 0) & never_costs[mdp.state_of_choice])[::-1]
+        choice[mdp.state_of_choice[paying]] = paying
+        choice[:] = np.where(never_costs & (choice < 0), toward(mdp, choice >= 0, inside), choice)
+        positive |= never_costs
+    mixed = np.append((highest > 0) & (lowest < 0), False)[label]
+    if not mixed.any():
+        return judged
+    inside &= mixed[mdp.state_of_choice]
+    label = np.where(mixed, label, -1)
+    label[mixed] = np.unique(label[mixed], return_inverse=True)[1]
+    gains = component_gains(mdp, label, inside, epsilon=ENOUGH, only_sign=True)
+    choice[mixed] = gains.choice[mixed]
+    for k, (low, high) in enumerate(zip(gains.lower, gains.upper, strict=True)):
+        here = label == k
+        if low > 0:
+            positive |= here
+        elif high >= 0:
+            sign, found, exact = _judge_exactly(mdp, here, inside, gains.bias, gains.choice)
+            potential |= found
+            undecided |= here & (sign is None)
+            balanced |= here & (sign == 0)
+            positive |= here & (sign == 1)
+            choice[here] = exact[here]
+    return judged
+
+
+def _judge_exactly(
+    mdp: MDP, here: BoolArray, inside: BoolArray, bias: FloatArray, choice: IntArray
+) -> tuple[int | None, Mapping[int, Fraction], IntArray]:
+    """Sign of the largest gain of one component [S], a potential where it is 0, and choices that have it."""
+    potential = {int(s): Fraction(bias[s]).limit_denominator(10**6) for s in np.flatnonzero(here)}
+    component = with_choices(mdp, inside & here[mdp.state_of_choice])
+    shaped = shaped_rewards(component, potential)
+    if max(shaped) <= 0:
+        circling, _ = end_components(component, np.array([r == 0 for r in shaped]))
+        return (0, potential, choice) if (circling >= 0).any() else (-1, {}, choice)
+    if len(potential) > EXACT:
+        return None, {}, choice
+    gain, potential, choice = gain_in_fractions(mdp, here, inside, choice)
+    sign = (gain > 0) - (gain < 0)
+    return sign, {} if sign else potential, choice
