@@ -179,7 +179,8 @@ def _until_left(transition: csr_array, reward: FloatArray, states: IntArray) -> 
     with suppress(SingularChain):
         total: FloatArray
         total, steps = linear_solve(moves, right, 1.0).T
-        if len(states) > ELIMINATED or np.finfo(np.float64).eps * steps.max(initial=0.0) < ACCURATE:
+        longest = np.abs(steps).max(initial=0.0)  # beyond float64 it may be negative
+        if len(states) > ELIMINATED or np.finfo(np.float64).eps * longest < ACCURATE:
             return total
     if len(states) > ELIMINATED:
         raise SingularChain(f"episodes are too long for {len(states):,} states to be solved in float64")

@@ -27,8 +27,8 @@ from rlkit.solvers.graph import (
 )
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import EXACT, Options
-from rlkit.solvers.rational import gains_in_fractions, solve_in_fractions
+from rlkit.solvers.options import Options
+from rlkit.solvers.rational import gains_in_fractions, small_enough, solve_in_fractions
 from rlkit.solvers.reduction import Quotient, entering, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded, Fractions, gap
 from rlkit.solvers.undiscounted import core
@@ -117,7 +117,7 @@ def average(mdp: MDP, options: Options) -> Bounded:
     label, inside = end_components(problem, np.ones(mdp.n_choices, dtype=np.bool_))
     gains = component_gains(problem, label, inside, epsilon=options.epsilon)
     found = _best_component(problem, label, inside, gains, options)
-    doubtful = gap(found.value, found.lower, found.upper) > options.epsilon and mdp.n_states <= EXACT
+    doubtful = gap(found.value, found.lower, found.upper) > options.epsilon and small_enough(mdp)
     if options.method == "exact" or (options.method == "auto" and doubtful):
         found = _best_component_exactly(problem, label, inside, gains.choice)
     return _unsigned(found, options)
@@ -191,7 +191,7 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.mdp, reduced.proper, 0
     order = components(inner)
-    for method in options.methods(inner.n_states, gamma=1.0):
+    for method in options.methods(int((~inner.terminal).sum()), gamma=1.0):
         if method == "exact":
             found = solve_in_fractions(inner, choice, gamma=1.0, reward=reduced.exact_reward)
         elif method in ("policy-iteration", "linear-programming"):

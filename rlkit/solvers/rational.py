@@ -55,9 +55,14 @@ def solve_in_fractions(
     return Bounded(near, lower, upper, choice, rounds, fractions=[*value])
 
 
+def small_enough(mdp: MDP) -> bool:
+    """Whether a model has few enough states with a choice for fractions."""
+    return int((~mdp.terminal).sum()) <= EXACT
+
+
 def check_size(mdp: MDP) -> None:
     """Raise `ModelError` for a model that is too large for fractions."""
-    if mdp.n_states > EXACT:
+    if not small_enough(mdp):
         raise ModelError(f"exact arithmetic takes at most {EXACT} states, and this model has {mdp.n_states}")
 
 
