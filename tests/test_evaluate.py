@@ -129,6 +129,15 @@ def test_report() -> None:
         grade(PPO("CartPole-v1"))
 
 
+def test_a_game_against_oneself_has_no_grade() -> None:
+    """Both sides as one player win always; the game is a draw."""
+    agent = PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None})
+    record = report(agent, episodes=2)
+    assert record["exact"] is None
+    assert "both players" in record["reason"]
+    assert report(PPO("rlkit/TicTacToe-v0"), episodes=2)["exact"] is not None
+
+
 def test_quota_gives_short_and_long_episodes_their_share() -> None:
     evaluation = PPO("CartPole-v1", seed=0).evaluate(300, stochastic=True)
     alone = PPO("CartPole-v1", seed=0).evaluate(128, stochastic=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -76,6 +77,8 @@ class _Walk:
             action_names=model.action_names or [str(a) for a in range(model.n_actions)],
             state_names=model.state_names(self.states),
         )
+        if model.zero_sum:
+            mdp = replace(mdp, zero_sum=True)
         return mdp.with_fade(model.decay / model.limit) if model.decay and model.limit else mdp
 
     def number(self, states: Any) -> IntArray:

@@ -41,6 +41,7 @@ class MDP:
     transition_reward: FloatArray | None = None  # [T] R(s,a,s'), where the successor matters
     discount: float = 1.0
     fade: float = 0.0  # a reward earned at step t = 1, 2, ... counts 1 - fade t; that needs a horizon
+    zero_sum: bool = False  # two players take turns: what one who moves gains, the next one loses
     labels: Mapping[str, IntArray] = field(default_factory=dict)  # name -> sorted states
     state_names: tuple[str, ...] | None = None
     action_names: tuple[str, ...] | None = None

@@ -50,6 +50,7 @@ class Model(Holder, ABC, Generic[S]):
     masked: bool = False  # whether some state forbids some action
     hidden: bool = False  # whether states may differ that look alike: partial observability
     limit: int | None = None  # steps after which an episode is cut, where the knobs decide it
+    zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
     decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
 
     @abstractmethod

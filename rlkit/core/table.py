@@ -37,6 +37,7 @@ class TableModel(Model[TableState]):
         self.action_names = mdp.action_names
         self.discount = mdp.discount
         self.fade = mdp.fade
+        self.zero_sum = mdp.zero_sum
         self.masked = not mdp.legal[~mdp.terminal].all()
         self.choice = np.zeros(mdp.n_states * mdp.n_actions, dtype=np.int64)  # [S * A]
         self.choice[mdp.state_of_choice * mdp.n_actions + mdp.action] = np.arange(mdp.n_choices)

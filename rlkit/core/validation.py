@@ -38,6 +38,15 @@ class NoExactModel(ModelError):
     """The environment has no finite exact model within the size allowed."""
 
 
+def one_player(mdp: MDP) -> None:
+    """Raise `NoExactModel` for a game of two players: its value is not what one who makes all moves gets."""
+    if mdp.zero_sum:
+        raise NoExactModel(
+            "the agent makes the moves of both players of this game, and one gains what the other loses, so "
+            "that there is no optimum of one player: name an opponent, or use rlkit.solvers.minimax"
+        )
+
+
 def validate(mdp: MDP) -> None:
     """Raise `ModelError` for the first defect of a model; warn of states that cannot be reached."""
     _pointers(mdp)

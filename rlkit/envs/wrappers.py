@@ -33,7 +33,7 @@ class Owed:
 
 KEPT = (
     *("n_actions", "n_events", "n_starts", "observation_space", "action_space", "action_names"),
-    *("discount", "masked", "hidden", "decay", "limit"),
+    *("discount", "masked", "hidden", "zero_sum", "decay", "limit"),
 )
 
 

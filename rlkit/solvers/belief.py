@@ -19,7 +19,7 @@ from scipy.sparse import csr_array
 from rlkit.core.build import expected_reward, from_triplets
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import NoExactModel
+from rlkit.core.validation import NoExactModel, one_player
 
 MOST_BELIEFS = 100_000  # that are looked at unless more are asked for
 GRID = 2.0**40  # cells a unit of probability is cut into when beliefs are compared
@@ -88,6 +88,7 @@ class Walk:
 
     def __init__(self, pomdp: POMDP, max_beliefs: float) -> None:
         mdp = pomdp.mdp
+        one_player(mdp)
         self.pomdp, self.max_beliefs = pomdp, max_beliefs
         self.index: dict[bytes, int] = {}
         self.found: list[tuple[IntArray, FloatArray]] = []  # states and weights of each belief

@@ -12,6 +12,7 @@ from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import bicgstab, splu
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.core.validation import one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.operators import choice_weights, policy_kernel
@@ -39,8 +40,9 @@ def evaluate_policy(
     `policy` gives action probabilities [S, A] or one action a state [S]. `gamma` is the model's discount
     unless given. At gamma = 1 a policy that never stops collecting reward has value inf or -inf, and nan
     where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions,
-    and for a gamma or horizon out of range.
+    and for a gamma or horizon out of range, and `NoExactModel` for a game of two players.
     """
+    one_player(mdp)
     gamma = mdp.discount if gamma is None else gamma
     if not 0 <= gamma <= 1:
         raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
@@ -131,6 +133,7 @@ def average_reward(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
 
     `policy` is given as in `evaluate_policy`. Source: Puterman 1994, section 8.2.
     """
+    one_player(mdp)
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     value = np.zeros(mdp.n_states)
     moving = ~mdp.terminal

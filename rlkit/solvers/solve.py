@@ -10,6 +10,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray
 from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import one_player
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
 from rlkit.solvers.options import METHODS, SMALL, Options, SolveError
@@ -41,14 +42,15 @@ def solve(
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
     total. gamma is the model's discount unless given, and 1 where the objective knows no discount. `target`
     is a label, a list of states or a mask [S]. `device` "cuda" makes the sweeps on a GPU; the graph and the
-    certificate stay on the processor. Raises `SolveError` for arguments out of range and `ModelError` for
-    an unknown label.
+    certificate stay on the processor. Raises `SolveError` for arguments out of range, `ModelError` for
+    an unknown label, and `NoExactModel` for a game of two players.
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
             "states of this model look alike: solve rlkit.solvers.belief_mdp(pomdp).mdp for the optimum with "
             "memory, or pomdp.mdp for that of an agent who sees the states"
         )
+    one_player(mdp)
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
     goal = _target(mdp, objective, target)

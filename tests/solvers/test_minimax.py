@@ -5,9 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from rlkit.core import MDP, enumerate_model, from_outcomes
+from rlkit.core import MDP, ModelError, NoExactModel, TableModel, enumerate_model, from_outcomes
+from rlkit.core.files import read_model, write_model
+from rlkit.core.pomdp import pomdp_of
 from rlkit.envs.games import ConnectFour, Go, Othello, SelfPlay, TicTacToe, tic_tac_toe
-from rlkit.solvers import SolveError, evaluate_policy, solve
+from rlkit.envs.wrappers import StickyActions
+from rlkit.solvers import SolveError, average_reward, evaluate_policy, optimum, solve, uniform_policy
 from rlkit.solvers.minimax import minimax
 
 
@@ -94,10 +97,26 @@ def test_a_wrong_value_has_a_residual():
     assert replace(solution, value=value).residual == 1
 
 
-def test_maximising_alone_is_another_problem():
-    """The opponent of a self-play model is no partner: solving it as one decision maker finds more."""
-    mdp = enumerate_model(SelfPlay(TicTacToe()))
-    assert solve(mdp).initial.value == 1
+def test_one_player_who_makes_all_moves_is_refused(tmp_path):
+    """As one decision maker both sides cooperate and win, which is not what the game is worth."""
+    game = enumerate_model(wrapped := StickyActions(SelfPlay(TicTacToe()), 0.0))
+    write_model(game, tmp_path / "game.json")
+    uniform = uniform_policy(game)
+    for mdp in (game, read_model(tmp_path / "game.json"), enumerate_model(TableModel(game))):
+        for ask in (
+            lambda mdp=mdp: solve(mdp),
+            lambda mdp=mdp: solve(mdp, horizon=3),
+            lambda mdp=mdp: optimum(pomdp_of(mdp, np.arange(mdp.n_states))),
+            lambda mdp=mdp: evaluate_policy(mdp, uniform),
+            lambda mdp=mdp: average_reward(mdp, uniform),
+        ):
+            with pytest.raises(NoExactModel, match=r"both players.*name an opponent.*minimax"):
+                ask()
+    assert wrapped.zero_sum
+    with pytest.raises(ModelError, match="can only be written as"):
+        write_model(game, tmp_path / "game.drn")
+    alone = replace(enumerate_model(SelfPlay(TicTacToe())), zero_sum=False)
+    assert solve(alone).initial.value == 1
 
 
 def test_who_meets_the_perfect_opponent_gets_the_value_of_the_game():

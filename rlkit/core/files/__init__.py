@@ -76,4 +76,6 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
         raise fail(file, None, f"the suffix {kind!r} is unknown (known: {', '.join(WRITERS)})")
     if mdp.fade and kind not in (".json", ".npz"):
         raise fail(file, None, "rewards that fade with time can only be written as .json or .npz")
+    if mdp.zero_sum and kind not in (".json", ".npz"):
+        raise fail(file, None, "a game of two players can only be written as .json or .npz")
     WRITERS[kind](mdp, file)

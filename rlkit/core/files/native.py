@@ -121,6 +121,7 @@ def _head(mdp: MDP) -> dict[str, Any]:
         "version": VERSION,
         "discount": mdp.discount,
         "fade": mdp.fade,
+        "zero_sum": mdp.zero_sum,
         "state_names": mdp.state_names,
         "action_names": mdp.action_names,
     }
@@ -142,6 +143,8 @@ def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], label
     for name, number in numbers.items():
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise fail(path, None, f"{name} must be a number, not {str(number)[:40]!r}")
+    if not isinstance(zero_sum := head.get("zero_sum", False), bool):
+        raise fail(path, None, f"zero_sum must be true or false, not {str(zero_sum)[:40]!r}")
     if not isinstance(labels, dict):
         raise fail(path, None, "labels must map names to states")
     given: dict[str, Any] = {
@@ -155,7 +158,7 @@ def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], label
         raise fail(path, None, f"the states of label {unsorted[0]!r} must ascend")
     names: dict[str, Any] = {key: _names(path, key, head.get(key)) for key in ("state_names", "action_names")}
     try:
-        return MDP(**given, **names, labels=named, **numbers)
+        return MDP(**given, **names, labels=named, zero_sum=zero_sum, **numbers)
     except ModelError as error:
         raise fail(path, None, str(error)) from error
 

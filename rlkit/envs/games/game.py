@@ -131,6 +131,7 @@ class SelfPlay(GameModel[P]):
     """
 
     n_events = 1
+    zero_sum = True
 
     def start_probs(self) -> Array:
         """One beginning, [1]."""
