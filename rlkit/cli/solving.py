@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from rlkit.core import MDP, POMDP
+    from rlkit.core.mdp import IntArray
     from rlkit.solvers import Interval, Remembered, Solution
 
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
@@ -29,7 +30,13 @@ def solve(
     gamma: Annotated[float | None, typer.Option(help="Discount; 1 is total reward.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
     target: Annotated[str | None, typer.Option(metavar="LABEL", help="Label of the states to reach.")] = None,
-    target_states: Annotated[str | None, typer.Option(metavar="1,4", help="Numbers of the same.")] = None,
+    target_states: Annotated[
+        str | None, typer.Option(metavar="1,4", help="Numbers of the states to reach.")
+    ] = None,
+    avoid: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Label of states where reach-prob gives up.")
+    ] = None,
+    avoid_states: Annotated[str | None, typer.Option(metavar="2,3", help="Numbers of such states.")] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="The .lab file of a .tra file.")] = None,
     rewards: Annotated[
         list[Path] | None, typer.Option(metavar="FILE", help="A .srew or .trew file; they add up.")
@@ -59,8 +66,7 @@ def solve(
     from rlkit.solvers import solve as solve_mdp
     from rlkit.solvers import solve_pomdp
 
-    if target is not None and target_states is not None:
-        raise typer.BadParameter("give --target or --target-states, not both")
+    goal, avoided = _chosen("target", target, target_states), _chosen("avoid", avoid, avoid_states)
     name, exact, grid = _load(find_modules_here(model), knobs(env), labels, rewards or [], reward_model)
     fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
     if fades and horizon is None and objective is None:
@@ -80,8 +86,9 @@ def solve(
         refuse(f"the states of {name} are seen", {"--full-information": full_information or None})
     elif not full_information:
         targets = {"--target": target, "--target-states": target_states}
+        targets |= {"--avoid": avoid, "--avoid-states": avoid_states}
         refuse("the target is among hidden states (--full-information)", targets)
-    found = solve_mdp(mdp, target=target if target_states is None else _numbers(target_states), **options)
+    found = solve_mdp(mdp, target=goal, avoid=avoided, **options)
     listed = all_values or mdp.n_states <= MOST_STATES
     record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
     record["sees"] = "states" if hidden else None
@@ -154,6 +161,7 @@ def _answer(found: Solution) -> dict[str, Any]:
         "direction": found.direction,
         "gamma": found.gamma,
         "horizon": found.horizon,
+        "avoids": found.avoid is not None,
         "method": found.method,
         "reason": found.reason,
         "converged": found.converged,
@@ -167,16 +175,21 @@ def _answer(found: Solution) -> dict[str, Any]:
 
 
 def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
-    """Value, policy and Q of every state."""
+    """Value, policy and Q of every state; with a horizon also the plan, [H][S], as steps run out."""
     mdp = found.mdp
     q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]
     for s, a, x in zip(mdp.state_of_choice, mdp.action, found.q, strict=True):
         q[s][mdp.action_name(int(a))] = _number(x)
-    return {
+
+    def actions(choices: IntArray) -> list[str | None]:
+        return [mdp.action_name(int(mdp.action[c])) if c >= 0 else None for c in choices]
+
+    plan = {} if found.plan is None else {"plan": [actions(choices) for choices in found.plan]}
+    return plan | {
         "values": [_number(v) for v in found.value],
         "lower": [_number(v) for v in found.lower],
         "upper": [_number(v) for v in found.upper],
-        "policy": [mdp.action_name(int(a)) if a >= 0 else None for a in found.policy],
+        "policy": actions(found.choice),
         "q": q,
         "state_names": [name(s) for s in range(mdp.n_states)],
         "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
@@ -193,8 +206,11 @@ def _number(x: float) -> float | str:
     return value if value - value == 0 else str(value)
 
 
-def _numbers(text: str) -> list[int]:
+def _chosen(option: str, label: str | None, numbers: str | None) -> str | list[int] | None:
+    """A set of states, by its label or by their numbers."""
+    if label is not None and numbers is not None:
+        raise typer.BadParameter(f"give --{option} or --{option}-states, not both")
     try:
-        return [int(part) for part in text.split(",")]
+        return label if numbers is None else [int(part) for part in numbers.split(",")]
     except ValueError:
-        raise typer.BadParameter(f"--target-states takes numbers like 1,4, not {text!r}") from None
+        raise typer.BadParameter(f"--{option}-states takes numbers like 1,4, not {numbers!r}") from None

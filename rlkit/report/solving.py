@@ -124,7 +124,9 @@ def _certificate(record: Record) -> RenderableType:
         "total": "total reward",
         "discounted": "discounted reward",
         "finite-horizon": f"reward of the first {record['horizon']} steps",
-        "reach-prob": "probability of reaching the target",
+        "reach-prob": "probability of reaching the target"
+        + (" without what is to be avoided" if record.get("avoids") else "")
+        + (f" within {record['horizon']} steps" if record["horizon"] is not None else ""),
         "reach-reward": "reward before the target is reached",
         "average": "average reward a step",
     }[record["objective"]]

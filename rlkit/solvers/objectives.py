@@ -34,12 +34,25 @@ from rlkit.solvers.solution import Bounded, Fractions, gap
 from rlkit.solvers.undiscounted import core
 
 
+class Plan(NamedTuple):
+    """What to do with H, H-1, ..., 1 steps to go, and the value left after the first of them."""
+
+    choice: IntArray  # [H, S]
+    later: FloatArray  # [S]
+
+
+Solved = tuple[Bounded, Plan | None]
+
+
 def acyclic(mdp: MDP, gamma: float, order: Components, options: Options) -> Bounded:
     """Reward of any discount on a DAG: one sweep, successors first, is exact (Lemma 6.42)."""
-    problem = _signed(mdp, options)
+    return _unsigned(_one_sweep(_signed(mdp, options), gamma, order), options)
+
+
+def _one_sweep(problem: MDP, gamma: float, order: Components) -> Bounded:
     value, sweeps = value_iteration(problem, gamma=gamma, tolerance=0.0, limits=(1, 1), order=order)
     choice = backup_of(problem, gamma)(value).choice
-    return _unsigned(Bounded(value, value, value, choice, sweeps, "value-iteration"), options)
+    return Bounded(value, value, value, choice, sweeps, "value-iteration")
 
 
 def discounted(mdp: MDP, gamma: float, order: Components, options: Options) -> Bounded:
@@ -65,6 +78,26 @@ def total(mdp: MDP, options: Options) -> Bounded:
     return _unsigned(_shortest_path(_signed(mdp, options), options), options)
 
 
+def until(mdp: MDP, target: BoolArray, avoid: BoolArray, horizon: int | None, options: Options) -> Solved:
+    """Probability of being in the target, ever or within `horizon` steps, without having been in `avoid`.
+
+    States that are in both count as reached. Source: Baier and Katoen 2008, section 10.6.
+    """
+    if horizon is None and not avoid.any():
+        return reach_probability(mdp, target, options), None
+    moving = ~(target | avoid)[mdp.state_of_choice]
+    problem = with_choices(mdp, moving, reward=entering(mdp, target)).with_fade(0.0)
+    plan = None
+    if horizon is None:
+        found = reach_probability(problem, target, options)
+    else:
+        found, plan = finite_horizon(problem, 1.0, horizon, options)
+        value, later = (np.where(target, 1.0, x) for x in (found.value, plan.later))
+        found = found._replace(value=value, lower=value, upper=value)
+        plan = Plan(_renumbered(moving, plan.choice), later)
+    return found._replace(choice=_renumbered(moving, found.choice)), plan
+
+
 def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     """Probability of ever being in the target, 1 inside it.
 
@@ -82,7 +115,7 @@ def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
     value, lower, upper = (np.clip(np.where(sure, 1.0, x), 0, 1) for x in found[:3])
     fractions = _where(sure, Fraction(1), found.fractions)
-    choice = np.where(sure, certain, np.where(never, settled, _number_in(moving, found)))
+    choice = np.where(sure, certain, np.where(never, settled, _renumbered(moving, found.choice)))
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
     return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
 
@@ -101,7 +134,7 @@ def reach_reward(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     problem = with_choices(mdp, kept)
     found = _unsigned(_shortest_path(_signed(problem, options), options, may_stop=False), options)
     value, lower, upper = (np.where(finite, np.where(target, 0.0, x), np.inf) for x in found[:3])
-    choice = np.where(finite, _number_in(kept, found), endless)
+    choice = np.where(finite, _renumbered(kept, found.choice), endless)
     choice = np.where((choice < 0) & ~mdp.terminal & ~target, mdp.state_ptr[:-1], choice)
     fractions = _where(target, Fraction(0), _where(~finite, None, found.fractions))
     return found._replace(value=value, lower=lower, upper=upper, choice=choice, fractions=fractions)
@@ -166,13 +199,6 @@ def _ways_in(problem: MDP, label: IntArray, inside: BoolArray, gain: FloatArray)
     return quotient, surely_reaching(quotient.mdp, quotient.mdp.terminal)[1]
 
 
-class Plan(NamedTuple):
-    """What to do with H, H-1, ..., 1 steps to go, and the value left after the first of them."""
-
-    choice: IntArray  # [H, S]
-    later: FloatArray  # [S]
-
-
 def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tuple[Bounded, Plan]:
     """Reward of the first `horizon` steps, by backward induction."""
     problem = _signed(mdp, options)
@@ -191,6 +217,8 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.mdp, reduced.proper, 0
     order = components(inner)
+    if order.acyclic and options.sweeps_once:
+        return reduced.restored(_one_sweep(inner, 1.0, order))
     for method in options.methods(int((~inner.terminal).sum()), gamma=1.0):
         if method == "exact":
             found = solve_in_fractions(inner, choice, gamma=1.0, reward=reduced.exact_reward)
@@ -227,7 +255,6 @@ def _where(mask: BoolArray, value: Fraction | None, fractions: Fractions | None)
     return [value if there else f for there, f in zip(mask, fractions, strict=True)]
 
 
-def _number_in(kept: BoolArray, found: Bounded) -> IntArray:
-    """Choices of a model of which only some were kept, by their number in the whole model."""
-    numbers = np.flatnonzero(kept)
-    return np.where(found.choice >= 0, np.append(numbers, -1)[found.choice], -1)
+def _renumbered(kept: BoolArray, choice: IntArray) -> IntArray:
+    """Choices among those that were kept, by their number in the whole model; -1 is none."""
+    return np.append(np.flatnonzero(kept), -1)[choice]

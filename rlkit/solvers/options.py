@@ -54,6 +54,11 @@ class Options:
         return ("modified-policy-iteration", *sweeps) if gamma < 1 and largest > 0.5 else sweeps
 
     @property
+    def sweeps_once(self) -> bool:
+        """Whether one sweep, successors first, is what was asked for, where it is exact."""
+        return self.method in ("auto", "value-iteration") and self.device == "cpu"
+
+    @property
     def gives_up(self) -> bool:
         """Whether another method stands ready, so that one that does badly need not be carried through."""
         return self.method == "auto" and self.device == "cpu"

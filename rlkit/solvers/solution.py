@@ -68,11 +68,12 @@ class Solution:
     gamma: float
     horizon: int | None
     target: BoolArray | None  # [S] of a reachability objective
+    avoid: BoolArray | None  # [S] where the target can no longer be reached, if any were given
     value: FloatArray  # [S]
     lower: FloatArray  # [S]
     upper: FloatArray  # [S]
     choice: IntArray  # [S] optimal choice, -1 where none is needed
-    plan: IntArray | None  # [H, S] under a horizon: choices with H, H-1, ..., 1 steps to go
+    plan: IntArray | None  # [H, S] with a horizon: choices with H, H-1, ..., 1 steps to go
     next_value: FloatArray  # [S] value after the first step: `value` itself, but under a horizon
     fractions: Fractions | None  # [S] exact values by method "exact", None where infinite
     method: str
@@ -85,6 +86,14 @@ class Solution:
     def direction(self) -> str:
         """Which extreme was sought."""
         return "minimize" if self.minimize else "maximize"
+
+    @property
+    def over(self) -> BoolArray:
+        """Where a reachability objective is decided, and nothing more is chosen, [S]."""
+        ended = np.zeros(self.mdp.n_states, dtype=np.bool_)
+        for states in (self.target, self.avoid):
+            ended |= False if states is None else states
+        return ended
 
     @cached_property
     def policy(self) -> IntArray:

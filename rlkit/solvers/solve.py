@@ -14,10 +14,11 @@ from rlkit.core.validation import one_player
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
 from rlkit.solvers.options import METHODS, SMALL, Options, SolveError
-from rlkit.solvers.solution import Solution
+from rlkit.solvers.solution import Bounded, Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 
+WITHIN_STEPS = ("finite-horizon", "reach-prob")  # objectives that can have a horizon
 DEVICES = ("cpu", "cuda")
 ON_GPU = ("auto", "synchronous")  # methods of which the sweeps can be made there
 LONGEST = 10**9  # steps of a horizon
@@ -31,6 +32,7 @@ def solve(
     gamma: float | None = None,
     horizon: int | None = None,
     target: str | Sequence[int] | BoolArray | None = None,
+    avoid: str | Sequence[int] | BoolArray | None = None,
     minimize: bool = False,
     epsilon: float = 1e-6,
     method: str = "auto",
@@ -41,9 +43,10 @@ def solve(
 
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
     total. gamma is the model's discount unless given, and 1 where the objective knows no discount. `target`
-    is a label, a list of states or a mask [S]. `device` "cuda" makes the sweeps on a GPU; the graph and the
-    certificate stay on the processor. Raises `SolveError` for arguments out of range, `ModelError` for
-    an unknown label, and `NoExactModel` for a game of two players.
+    is a label, a list of states or a mask [S], and so is `avoid`: where reach-prob gives up. With a horizon
+    reach-prob counts so many steps. `device` "cuda" makes the sweeps on a GPU; the graph and the
+    certificate stay on the processor. Raises `SolveError` for arguments out of range, `ModelError` for an
+    unknown label, and `NoExactModel` for a game of two players.
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
@@ -53,12 +56,16 @@ def solve(
     one_player(mdp)
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
-    goal = _target(mdp, objective, target)
+    if (target is not None) != objective.startswith("reach"):
+        raise SolveError(f"objective {objective} {'has no' if target is not None else 'needs a'} target")
+    if avoid is not None and objective != "reach-prob":
+        raise SolveError(f"objective {objective} has no states to avoid; reach-prob has")
+    goal, avoided = _mask(mdp, "target", target), _mask(mdp, "avoid", avoid)
     if not (isinstance(epsilon, Real) and epsilon > 0):
         raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
     if max_sweeps < 1:
         raise SolveError(f"max_sweeps must be at least 1, not {max_sweeps}")
-    _check_method(objective, method, device)
+    _check_method(objective, horizon, method, device)
     order = components(mdp)
     options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps, device=device)
 
@@ -67,12 +74,12 @@ def solve(
         assert horizon is not None
         found, plan = objectives.finite_horizon(mdp, gamma, horizon, options)
     elif objective == "reach-prob":
-        found = objectives.reach_probability(mdp, goal, options)
+        found, plan = objectives.until(mdp, goal, avoided, horizon, options)
     elif objective == "reach-reward":
         found = objectives.reach_reward(mdp, goal, options)
     elif objective == "average":
         found = objectives.average(mdp, options)
-    elif order.acyclic and method in ("auto", "value-iteration") and device == "cpu":
+    elif order.acyclic and options.sweeps_once:
         found = objectives.acyclic(mdp, gamma, order, options)
     elif objective == "discounted":
         found = objectives.discounted(mdp, gamma, order, options)
@@ -84,7 +91,8 @@ def solve(
         minimize=minimize,
         gamma=gamma,
         horizon=horizon,
-        target=goal if objective.startswith("reach") else None,
+        target=None if target is None else goal,
+        avoid=None if avoid is None else avoided,
         value=found.value,
         lower=found.lower,
         upper=found.upper,
@@ -93,7 +101,7 @@ def solve(
         next_value=found.value if plan is None else plan.later,
         fractions=found.fractions,
         method=found.method,
-        reason=_reason(mdp, order, objective, gamma, method, found.method),
+        reason=_reason(mdp, order, objective, gamma, method, found),
         epsilon=epsilon,
         sweeps=found.sweeps,
         seconds=time.perf_counter() - started,
@@ -115,9 +123,10 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
         objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"
     if objective not in OBJECTIVES:
         raise SolveError(f"objective {objective!r} is none of {', '.join(OBJECTIVES)}")
-    if (horizon is None) == (objective == "finite-horizon"):
-        needs = "needs a horizon" if horizon is None else "has no horizon; finite-horizon has"
-        raise SolveError(f"objective {objective} {needs}")
+    if horizon is None and objective == "finite-horizon":
+        raise SolveError("objective finite-horizon needs a horizon")
+    if horizon is not None and objective not in WITHIN_STEPS:
+        raise SolveError(f"objective {objective} has no horizon; {' and '.join(WITHIN_STEPS)} have")
     if objective == "discounted" and discount == 1:
         raise SolveError("objective discounted needs a gamma below 1; with gamma 1 it is the total")
     if mdp.fade and objective not in ("finite-horizon", "reach-prob"):
@@ -131,21 +140,24 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     return objective, 1.0
 
 
-def _check_method(objective: str, method: str, device: str) -> None:
+def _check_method(objective: str, horizon: int | None, method: str, device: str) -> None:
     """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
+    within = "" if horizon is None else " with a horizon"
     if method not in METHODS:
         raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
-    usable = {"finite-horizon": ("auto",), "average": ("auto", "exact")}.get(objective, METHODS)
+    usable = ("auto",) if within else ("auto", "exact") if objective == "average" else METHODS
     if method not in usable:
-        raise SolveError(f"objective {objective} is solved by method {' or '.join(usable)}, not {method!r}")
+        raise SolveError(
+            f"objective {objective}{within} is solved by method {' or '.join(usable)}, not {method!r}"
+        )
     if device not in DEVICES:
         raise SolveError(f"device {device!r} is none of {', '.join(DEVICES)}")
     if device == "cpu":
         return
     if len(usable) < len(METHODS) or method not in ON_GPU:
         raise SolveError(
-            f"device {device!r} makes the sweeps of method {' or '.join(ON_GPU)}; objective {objective} "
-            f"by method {method!r} has none"
+            f"device {device!r} makes the sweeps of method {' or '.join(ON_GPU)}, and objective "
+            f"{objective}{within} by method {method!r} has none"
         )
     import torch
 
@@ -153,33 +165,31 @@ def _check_method(objective: str, method: str, device: str) -> None:
         raise SolveError(f"device {device!r} was asked for, but torch sees no GPU")
 
 
-def _target(mdp: MDP, objective: str, target: str | Sequence[int] | BoolArray | None) -> BoolArray:
-    """The target as a mask, [S]."""
+def _mask(mdp: MDP, name: str, given: str | Sequence[int] | BoolArray | None) -> BoolArray:
+    """A set of states as a mask, [S]."""
     mask = np.zeros(mdp.n_states, dtype=np.bool_)
-    if (target is not None) != objective.startswith("reach"):
-        raise SolveError(f"objective {objective} {'has no' if target is not None else 'needs a'} target")
-    if isinstance(target, str):
-        mask[mdp.states_with(target)] = True
-    elif target is not None:
-        states = np.asarray(target)
+    if isinstance(given, str):
+        mask[mdp.states_with(given)] = True
+    elif given is not None:
+        states = np.asarray(given)
         if states.dtype == np.bool_ and states.shape == mask.shape:
             return states
         if states.size and not np.issubdtype(states.dtype, np.integer):
-            raise SolveError(f"target must be a label, state numbers or a mask [S], not {states.dtype}")
+            raise SolveError(f"{name} must be a label, state numbers or a mask [S], not {states.dtype}")
         if states.size and (states.min() < 0 or states.max() >= mdp.n_states):
             bad = states.min() if states.min() < 0 else states.max()
-            raise SolveError(f"target state {bad} is none of 0..{mdp.n_states - 1}")
+            raise SolveError(f"{name} state {bad} is none of 0..{mdp.n_states - 1}")
         mask[states.astype(np.int64)] = True
     return mask
 
 
-def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: str, method: str) -> str:
+def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: str, found: Bounded) -> str:
     """In one line what the model is like, and why it was solved in this way."""
-    parts = len(order.ptr) - 1
+    method, parts = found.method, len(order.ptr) - 1
     shape = f"{parts:,} component{'s' * (parts > 1)}, "
     shape += "acyclic" if order.acyclic else f"{order.largest:.0%} of the states in one cycle"
     shape += f", effective horizon {1 / (1 - gamma):.4g}" if objective == "discounted" else ""
-    if objective == "finite-horizon":
+    if method == "backward-induction":
         return "a horizon is given: one exact backup a step"
     if asked != "auto":
         return f"asked for; {shape}"
@@ -187,8 +197,9 @@ def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: st
         return f"{shape}: bounds in floating point were not enough, fractions are"
     if objective == "average":
         return f"{shape}: relative values inside each end component, then the best way into one"
-    if order.acyclic:
-        return f"{shape}: one sweep, successors first, is exact"
+    if method == "value-iteration" and found.sweeps <= 1:
+        where = "" if order.acyclic else ", but no cycle where there is something to decide"
+        return f"{shape}{where}: one sweep, successors first, is exact"
     if method == "synchronous":
         return f"{shape}: sweeps of all states at once, on the GPU"
     if method == "modified-policy-iteration":

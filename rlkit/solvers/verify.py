@@ -31,15 +31,14 @@ def verify(mdp: MDP, solution: Solution, *, tolerance: float = 1e-9) -> list[str
     attains it, and any other an end to what can be collected. What neither bounds nor fractions decide is
     a defect.
     """
-    if solution.objective == "finite-horizon":
+    if solution.plan is not None:
         defects = _steps(mdp, solution, tolerance)
     else:
         sign = -1.0 if solution.minimize else 1.0
         problem = _maximising(mdp, solution)
         bounds = (sign * solution.lower, sign * solution.upper)
         lower, upper = bounds[:: -1 if solution.minimize else 1]
-        outside = np.zeros(mdp.n_states, np.bool_) if solution.target is None else solution.target
-        lower, upper = (np.where(outside, 0.0, x) for x in (lower, upper))
+        lower, upper = (np.where(solution.over, 0.0, x) for x in (lower, upper))
         achieved = _achieved(problem, solution)
         claimed = lower > -np.inf
         if solution.objective == "reach-reward" and solution.minimize:
@@ -56,11 +55,10 @@ def verify(mdp: MDP, solution: Solution, *, tolerance: float = 1e-9) -> list[str
 def _maximising(mdp: MDP, solution: Solution) -> MDP:
     """The problem whose largest total, discounted or average reward the solution is about."""
     reward = mdp.reward
-    kept = np.ones(mdp.n_choices, dtype=np.bool_)
-    if solution.target is not None:
-        kept = ~solution.target[mdp.state_of_choice]
-        if solution.objective == "reach-prob":
-            reward = entering(mdp, solution.target)
+    if solution.objective == "reach-prob":
+        assert solution.target is not None
+        reward = entering(mdp, solution.target)
+    kept = ~solution.over[mdp.state_of_choice]
     return with_choices(mdp, kept, reward=-reward if solution.minimize else reward)
 
 
@@ -116,14 +114,20 @@ def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolera
 def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
     """Follow the plan backwards: at no step is there a better choice, and it adds up to the value."""
     sign = -1.0 if solution.minimize else 1.0
-    problem = mdp.with_reward(sign * mdp.reward)
+    reward, reached, moving = mdp.reward, np.zeros(mdp.n_states), ~solution.over
+    if solution.target is not None:
+        reward, reached = entering(mdp, solution.target), solution.target.astype(np.float64)
+    problem = mdp.with_reward(sign * reward)
     value, defects = np.zeros(mdp.n_states), []
     assert solution.plan is not None
     for step, choice in reversed(list(enumerate(solution.plan, start=1))):
-        q = q_values(problem, value, solution.gamma, share=mdp.share(step))
-        value = np.where(choice >= 0, q[choice] if len(q) else 0.0, 0.0)
-        defects += _report(mdp, ~_at_most(best(problem, q), value, tolerance), "the plan can be improved")
-    wrong = ~_at_most(np.abs(sign * value - solution.value), np.zeros(mdp.n_states), tolerance)
+        q = q_values(
+            problem, value, solution.gamma, share=mdp.share(step) if solution.target is None else 1.0
+        )
+        value = np.where(moving & (choice >= 0), q[choice] if len(q) else 0.0, 0.0)
+        better = moving & ~_at_most(best(problem, q), value, tolerance)
+        defects += _report(mdp, better, "the plan can be improved")
+    wrong = ~_at_most(np.abs(sign * value + reached - solution.value), np.zeros(mdp.n_states), tolerance)
     return defects + _report(mdp, wrong, "the plan is not worth the value")
 
 
