@@ -18,6 +18,8 @@ FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
+LARGEST_TABLE = 2**32  # entries of a table of states and actions
+
 
 @dataclass(frozen=True, eq=False, kw_only=True, repr=False)
 class MDP:
@@ -122,7 +124,10 @@ class MDP:
 
     @cached_property
     def legal(self) -> BoolArray:
-        """Which actions each state offers, [S, A]."""
+        """Which actions each state offers, [S, A]; raises `ModelError` where there are too many pairs."""
+        states, actions = self.n_states, self.n_actions
+        if states * actions > LARGEST_TABLE:
+            raise ModelError(f"{states:,} states times {actions:,} actions are too many for a table")
         mask = np.zeros((self.n_states, self.n_actions), dtype=np.bool_)
         mask[self.state_of_choice, self.action] = True
         return mask

@@ -44,13 +44,17 @@ class POMDP:
         self._check_actions()
 
     def _check_actions(self) -> None:
-        states = np.flatnonzero(~self.mdp.terminal)
+        mdp = self.mdp
+        states = np.flatnonzero(~mdp.terminal)
         _, first, back = np.unique(self.observation[states], return_index=True, return_inverse=True)
-        example, legal = states[first][back], self.mdp.legal
-        differ = (legal[states] != legal[example]).any(axis=1)
+        example, count = states[first][back], np.diff(mdp.state_ptr)
+        differ = count[states] != count[example]
+        owner, place = np.repeat(np.arange(len(states)), count[states]), np.arange(mdp.n_choices)
+        shift = np.where(differ, 0, mdp.state_ptr[example] - mdp.state_ptr[states])
+        differ[owner[mdp.action != mdp.action[place + shift[owner]]]] = True
         if differ.any():
             s, t = (int(x[np.argmax(differ)]) for x in (states, example))
-            names = f"{self.mdp.state_name(t)} and {self.mdp.state_name(s)}"
+            names = f"{mdp.state_name(t)} and {mdp.state_name(s)}"
             raise ModelError(f"states {names} look alike, but offer different actions", state=s)
 
     @property

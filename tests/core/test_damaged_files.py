@@ -258,7 +258,7 @@ def test_bad_json_text(tmp_path: Path, text: str, line: int | None) -> None:
 
 
 def test_json_field_given_twice(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match=r"^m\.json: field 'a' stands twice"):
+    with pytest.raises(ModelError, match=r"^m\.json: field 'a' appears twice"):
         read_model(put(tmp_path, "m.json", '{"a": 1, "a": 2}'))
 
 

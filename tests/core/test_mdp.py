@@ -5,7 +5,7 @@ from dataclasses import FrozenInstanceError, replace
 import numpy as np
 import pytest
 
-from rlkit.core import MDP, ModelError, ModelWarning
+from rlkit.core import MDP, ModelError, ModelWarning, from_triplets
 
 FIELDS = {
     "state_ptr": np.array([0, 2, 3, 3]),
@@ -200,3 +200,11 @@ def test_a_model_of_terminal_states_only() -> None:
         initial=np.array([1.0]),
     )
     assert (mdp.n_actions, mdp.n_choices, mdp.terminal.tolist()) == (0, 0, [True])
+
+
+def test_a_table_too_large_for_memory_is_refused() -> None:
+    """Every state has an action of its own: 100,000 choices, but 10^10 pairs."""
+    here = np.arange(100_000)
+    mdp = from_triplets(here, here, here, np.ones(len(here)), n_states=len(here), initial=here * 0 + 1e-5)
+    with pytest.raises(ModelError, match="100,000 states times 100,000 actions are too many for a table"):
+        _ = mdp.legal

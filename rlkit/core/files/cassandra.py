@@ -55,6 +55,7 @@ class _Parser(Words):
         self.entries = self.given = 0
         self.discount: float | None = None
         self.sign = 1.0
+        self.chances: dict[str, float] = {}  # probabilities by their spelling
         self.names: dict[str, Names] = {}
         self.start: FloatArray | None = None
         self.moves: dict[Key, Row] = {}  # (action, state) -> successors
@@ -232,7 +233,7 @@ class _Parser(Words):
         else:
             for group in [keys] if one_row else [[(a, s) for a in actions] for s in states]:
                 self.stand_for(word, width * (len(group) - 1))
-                row = np.fromiter((self.chance(self.next()) for _ in range(width)), np.float64, width)
+                row = self.values(width, self.chance, self.chances)
                 rows.update(dict.fromkeys(group, row))
 
     def shorthand(

@@ -20,12 +20,12 @@ from rlkit.core.validation import ModelError
 UNNAMED = b"__NOLABEL__"  # how Storm marks a choice without an action
 COMMENT = b"//"
 ENTRY = re.compile(rb"(?m)^([ \t]*\d+)[ \t]*:[ \t]*")
-FEATURES = re.compile(
-    r"(?:\{(?P<before>\d{1,18})\})?\s*(?:\[(?P<rewards>[^\]]*)\])?\s*"
-    r"(?:\{(?P<behind>\d{1,18})\})?(?P<labels>.*)",
+FEATURES = re.compile(  # each \s* behind a bracket, so that none can be tried in two ways
+    r"(?:\{(?P<before>\d{1,18})\}\s*)?(?:\[(?P<rewards>[^\]]*)\]\s*)?"
+    r"(?:\{(?P<behind>\d{1,18})\}\s*)?(?P<labels>.*)",
     re.ASCII,
 )
-ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\])?\s*")
+ACTION = re.compile(r"action\s+(?P<name>[^\s\[]+)\s*(?:\[(?P<rewards>[^\]]*)\]\s*)?")
 LABEL = re.compile(r'"([^"]*)"|(\S+)')
 
 

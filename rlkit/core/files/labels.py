@@ -12,7 +12,7 @@ import numpy as np
 from rlkit.core.files.text import Block, fail, open_reader, split_blocks
 from rlkit.core.mdp import IntArray
 
-DECLARATION = re.compile(r'(\d+)="([^"]*)"')
+DECLARATION = re.compile(r'(\d{1,18})="([^"]*)"')
 STORM = b"#DECLARATION"  # the first line of Storm's own files, whose second line names the labels
 
 

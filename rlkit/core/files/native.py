@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import reprlib
+import struct
 import zipfile
 import zlib
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import IO, Any
@@ -13,7 +16,7 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.core.files.text import fail, open_reader, open_writer, read_text
+from rlkit.core.files.text import fail, most_bytes, open_writer, pieces, read_text
 from rlkit.core.mdp import MDP
 from rlkit.core.validation import ModelError
 
@@ -28,7 +31,9 @@ ARRAYS: Mapping[str, type[np.generic]] = {
     "initial": np.float64,
     "transition_reward": np.float64,
 }
-DEFLATE_LIMIT = 1032  # no deflate stream grows by more than this
+MOST_BRACKETS = 1_000  # of a JSON file, besides one in eight characters: what is empty costs most
+KNOWN_FLAGS = 0x80E  # of a zip member: how well it was compressed, sizes behind it, names in UTF-8
+KNOWN_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
 def write_json(mdp: MDP, path: Path) -> None:
@@ -47,12 +52,14 @@ def write_json(mdp: MDP, path: Path) -> None:
 def read_json(path: Path) -> MDP:
     """Read what `write_json` wrote; raises `ModelError` with file and line, or file and field."""
     text = read_text(path).rstrip()
+    if text.count("[") + text.count("{") > MOST_BRACKETS + len(text) // 8:
+        raise fail(path, None, "more lists than a model has")
     try:
         fields = json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
         raise fail(path, error.lineno, f"no JSON: {error.msg}") from None
     except _DuplicateField as error:
-        raise fail(path, None, f"field {error} stands twice") from None
+        raise fail(path, None, f"field {error} appears twice") from None
     except (RecursionError, ValueError) as error:
         raise fail(path, None, f"no JSON that can be read: {error}") from None
     if not isinstance(fields, dict):
@@ -75,16 +82,21 @@ def write_npz(mdp: MDP, path: Path) -> None:
 def read_npz(path: Path) -> MDP:
     """Read what `write_npz` wrote, without unpickling anything; raises `ModelError` with file and field."""
     try:
-        with open_reader(path) as stream:
-            members = _members(io.BytesIO(stream.read()), path)
+        if path.suffix == ".gz":
+            members = _members(io.BytesIO(b"".join(pieces(path))), path)
+        else:
+            with open(path, "rb") as stream:
+                members = _members(stream, path)
         head = json.loads(bytes(members.pop("header", np.empty(0, np.uint8))).decode("utf-8"))
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError | IsADirectoryError):
+    except ModelError:
+        raise
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, struct.error, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.filename is not None:  # it could not be opened
             raise
         raise fail(path, None, f"the archive is damaged: {error}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise fail(path, None, f"no archive of rlkit: {error}") from error
-    if not isinstance(head, dict) or not isinstance(head.get("labels"), list):
+    if not isinstance(head, dict) or not _is_names(head.get("labels")):
         raise fail(path, None, "no archive of rlkit: its header is none")
     labels = {name: members.get(f"label_{i}") for i, name in enumerate(head["labels"])}
     return _build(path, head, {name: members.get(name) for name in ARRAYS}, labels)
@@ -93,15 +105,17 @@ def read_npz(path: Path) -> MDP:
 def _members(stream: IO[bytes], path: Path) -> dict[str, npt.NDArray[Any]]:
     """The arrays of an archive, whose claims are compared with the bytes behind them."""
     arrays = {}
+    size = stream.seek(0, io.SEEK_END)
     with zipfile.ZipFile(stream) as archive:
+        claimed = sum(info.file_size for info in archive.infolist())
+        if claimed > most_bytes(size):
+            raise fail(path, None, f"its fields claim {claimed:,} bytes, far more than models of its size do")
         for info in archive.infolist():
             name = info.filename.removesuffix(".npy")
             if name in arrays:
-                raise fail(path, None, f"field {name!r} stands twice")
-            if info.file_size > DEFLATE_LIMIT * (info.compress_size + 1):
-                raise fail(
-                    path, None, f"field {name!r} claims {info.file_size} bytes, more than the file holds"
-                )
+                raise fail(path, None, f"field {name!r} appears twice")
+            if info.flag_bits & ~KNOWN_FLAGS or info.compress_type not in KNOWN_TYPES:
+                raise fail(path, None, f"field {name!r} is encrypted, or compressed in an unknown way")
             with archive.open(info) as member:
                 version = np.lib.format.read_magic(member)
                 if version != (1, 0):
@@ -136,15 +150,16 @@ def _arrays(mdp: MDP) -> dict[str, npt.NDArray[Any]]:
 def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], labels: Any) -> MDP:
     """The model of fields that may hold anything."""
     if head.get("format") != FORMAT:
-        raise fail(path, 1, f'expected "format": "{FORMAT}", found {str(head.get("format"))[:40]!r}')
+        raise fail(path, 1, f'expected "format": "{FORMAT}", found {reprlib.repr(head.get("format"))}')
     if head.get("version") != VERSION:
-        raise fail(path, 1, f"version {str(head.get('version'))[:40]} is unknown; this rlkit reads {VERSION}")
+        version = reprlib.repr(head.get("version"))
+        raise fail(path, 1, f"version {version} is unknown; this rlkit reads {VERSION}")
     numbers: dict[str, Any] = {"discount": head.get("discount"), "fade": head.get("fade", 0.0)}
     for name, number in numbers.items():
         if not isinstance(number, int | float) or isinstance(number, bool):
-            raise fail(path, None, f"{name} must be a number, not {str(number)[:40]!r}")
+            raise fail(path, None, f"{name} must be a number, not {reprlib.repr(number)}")
     if not isinstance(zero_sum := head.get("zero_sum", False), bool):
-        raise fail(path, None, f"zero_sum must be true or false, not {str(zero_sum)[:40]!r}")
+        raise fail(path, None, f"zero_sum must be true or false, not {reprlib.repr(zero_sum)}")
     if not isinstance(labels, dict):
         raise fail(path, None, "labels must map names to states")
     given: dict[str, Any] = {
@@ -177,9 +192,13 @@ def _array(path: Path, name: str, value: Any, dtype: type[np.generic]) -> npt.ND
 def _names(path: Path, key: str, value: Any) -> tuple[str, ...] | None:
     if value is None:
         return None
-    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+    if not _is_names(value):
         raise fail(path, None, f"{key} must be a list of names")
     return tuple(value)
+
+
+def _is_names(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(name, str) for name in value)
 
 
 class _DuplicateField(ValueError):
@@ -189,6 +208,6 @@ class _DuplicateField(ValueError):
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise _DuplicateField(repr(next(name for name in names if names.count(name) > 1)))
+        count = Counter(name for name, _ in pairs)
+        raise _DuplicateField(repr(max(count, key=lambda name: count[name])))
     return fields

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from rlkit.core.mdp import FloatArray, IntArray
 from rlkit.core.validation import ModelError
 
 BLOCK = 1 << 22  # bytes read at a time
+FREE_BYTES, EXPANSION = 1 << 24, 24  # bytes, and times its size, that a compressed file may expand to
 LONGEST = 300  # characters of a message, which may quote the file
 
 
@@ -43,6 +45,33 @@ def open_reader(path: Path) -> BufferedIOBase:
     return gzip.open(path, "rb") if path.suffix == ".gz" else open(path, "rb")
 
 
+def most_bytes(packed: int) -> int:
+    """How much so many compressed bytes may expand to: more than any model does, far less than they could."""
+    return FREE_BYTES + EXPANSION * packed
+
+
+def pieces(path: Path) -> Iterator[bytes]:
+    """The bytes of a file, `BLOCK` at a time.
+
+    Raises `ModelError` for a damaged gzip stream, and for one that expands to more than `most_bytes`.
+    """
+    most = most_bytes(path.stat().st_size) if path.suffix == ".gz" else None
+    total = 0
+    with open_reader(path) as stream:
+        while True:
+            try:
+                piece = stream.read(BLOCK)
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                raise fail(path, None, f"the compressed data is damaged: {error}") from error
+            total += len(piece)
+            if most is not None and total > most:
+                message = f"the compressed data expands to more than {most:,} bytes, far more than models do"
+                raise fail(path, None, message)
+            if not piece:
+                return
+            yield piece
+
+
 def open_writer(path: Path) -> BufferedIOBase:
     """Open a file to write bytes, through gzip where its name ends so; equal models make equal files."""
     return gzip.GzipFile(path, "wb", compresslevel=6, mtime=0) if path.suffix == ".gz" else open(path, "wb")
@@ -54,29 +83,24 @@ def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     Raises `ModelError` for an empty file, a damaged gzip stream, and text that is not UTF-8.
     """
     line, rest, empty = 1, [b""], True
-    with open_reader(path) as stream:
-        while True:
-            try:
-                piece = stream.read(BLOCK)
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                raise fail(path, line, f"the compressed data is damaged: {error}") from error
-            cut = piece.rfind(b"\n") + 1
-            if piece and not cut:
-                rest.append(piece)
-                continue
-            text = b"".join([*rest, piece[:cut]])
-            rest = [piece[cut:]]
-            if line == 1:
-                text = text.removeprefix(b"\xef\xbb\xbf")
-            if text and not piece:
-                text += b"\n"
-            _check_utf8(path, line, text)
-            empty = empty and not text.strip()
-            if text:
-                yield line, text
-            line += text.count(b"\n")
-            if not piece:
-                break
+    for piece in chain(pieces(path), [b""]):
+        if b"\0" in piece:
+            raise fail(path, line, "this is no text: it holds a zero byte")
+        cut = piece.rfind(b"\n") + 1
+        if piece and not cut:
+            rest.append(piece)
+            continue
+        text = b"".join([*rest, piece[:cut]])
+        rest = [piece[cut:]]
+        if line == 1:
+            text = text.removeprefix(b"\xef\xbb\xbf")
+        if text and not piece:
+            text += b"\n"
+        _check_utf8(path, line, text)
+        empty = empty and not text.strip()
+        if text:
+            yield line, text
+        line += text.count(b"\n")
     if empty:
         raise fail(path, 1, "the file is empty")
 

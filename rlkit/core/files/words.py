@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
+import numpy as np
+
 from rlkit.core.files.numbers import decimal
 from rlkit.core.files.text import blocks, fail
+from rlkit.core.mdp import FloatArray
 
 WORD = re.compile(r":|[^\s:]+")
-MOST_WORDS = 20_000_000  # of a file
+MOST_WORDS = 10_000_000  # of a file
+MOST_KNOWN = 100_000  # numbers that are remembered
 
 
 class Word(NamedTuple):
@@ -36,8 +40,9 @@ class Words:
         """The words one by one, so that memory does not grow with the file."""
         for first, text in blocks(self.path):
             for number, line in enumerate(text.decode("utf-8").split("\n"), start=first):
-                for match in WORD.finditer(line.partition("#")[0]):
-                    yield Word(match[0], number)
+                if line and line[0] != "#":
+                    for match in WORD.finditer(line.partition("#")[0]):
+                        yield Word(match[0], number)
 
     def refuse(self, word: Word, message: str) -> NoReturn:
         """Raise for a defect at a word."""
@@ -48,9 +53,7 @@ class Words:
         if not self.peek():
             self.refuse(self.last, "the file ends too early")
         self.last = self._ahead.popleft()
-        self.taken += 1
-        if self.taken > MOST_WORDS:
-            self.refuse(self.last, f"more than {MOST_WORDS:,} words are not what this format is for")
+        self._count(1)
         return self.last
 
     def peek(self, ahead: int = 0) -> str:
@@ -61,6 +64,28 @@ class Words:
                 return ""
             self._ahead.append(word)
         return self._ahead[ahead].text
+
+    def values(self, count: int, read: Callable[[Word], float], known: dict[str, float]) -> FloatArray:
+        """That many numbers, each as `read` makes it of a word unless it is `known` from an earlier one."""
+        values = np.empty(count)
+        for i in range(count):
+            word = self._ahead.popleft() if self._ahead else next(self._source, None)
+            if word is None:
+                self.refuse(self.last, "the file ends too early")
+            self.last = word
+            value = known.get(word.text)
+            if value is None:
+                value = read(word)
+                if len(known) < MOST_KNOWN:
+                    known[word.text] = value
+            values[i] = value
+        self._count(count)
+        return values
+
+    def _count(self, words: int) -> None:
+        self.taken += words
+        if self.taken > MOST_WORDS:
+            self.refuse(self.last, f"more than {MOST_WORDS:,} words are not what this format is for")
 
     def expect(self, text: str) -> None:
         """Take a word that must be this one."""
