@@ -103,6 +103,7 @@ def from_sensor(
             initial=initial,
             discount=mdp.discount,
             fade=mdp.fade,
+            zero_sum=mdp.zero_sum,
             labels={name: np.flatnonzero(np.isin(state, states)) for name, states in mdp.labels.items()},
             action_names=mdp.action_names,
         ),
