@@ -110,7 +110,7 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
 
 
 def _optimum(model: MDP | POMDP, **how: Any) -> float | None:
-    solution, sees = optimum(model, **how)
+    solution, sees, _ = optimum(model, **how)
     known = solution.converged and sees != "hidden states"
     return _finite(solution.initial.value) if known else None
 

@@ -13,7 +13,7 @@ import rlkit.report
 from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
-from rlkit.evaluate import Score, exact_policy, grade, report, score
+from rlkit.evaluate import Score, above, exact_policy, grade, report, scale, shown
 from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, uniform_policy
 
 UNSEEN = 3  # times that something may be expected to happen and still not be seen in 95 % of the cases
@@ -29,7 +29,7 @@ def test_scale_of_percent_of_optimum() -> None:
 
     def graded(policy: np.ndarray) -> Score:
         value = mdp.expectation(evaluate_policy(mdp, policy, **EXAM))
-        return score(mdp, value, objective="unlimited", **EXAM)
+        return scale(mdp, objective="unlimited", **EXAM).score(value)
 
     best = graded(one_hot(mdp, solve(mdp, gamma=1.0).policy))
     assert best.optimum == pytest.approx(-0.159)
@@ -46,7 +46,7 @@ def test_scale_of_percent_of_optimum() -> None:
 @pytest.mark.parametrize("stochastic", [False, True])
 def test_exact_and_sampled_values_agree(agent: type[Agent], stochastic: bool) -> None:
     untrained = agent("rlkit/FrozenLake-v0", seed=1)
-    exact = grade(untrained, stochastic=stochastic).exact
+    exact = grade(untrained, stochastic=stochastic).score
     sampled = untrained.evaluate(4_000, stochastic=stochastic)
     assert exact.objective == "time-limited"
     assert exact.value == pytest.approx(
@@ -70,47 +70,31 @@ def test_objectives_are_named() -> None:
 
 def test_policies_follow_the_legal_actions_of_the_model() -> None:
     mdp = rlkit.exact("FrozenLake-v1")
-    policy = exact_policy(PPO("FrozenLake-v1"), mdp, stochastic=True)
+    agent = PPO("FrozenLake-v1")
+    policy = exact_policy(agent, shown(agent, mdp), stochastic=True)
     np.testing.assert_allclose(policy.sum(-1), ~mdp.terminal)
 
 
 def test_what_the_optimum_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The T-maze is worth 4 to those who remember the sign, and to those who see where the goal is."""
     memoryless = grade(PPO("rlkit/TMaze-v0"))
-    assert (memoryless.exact.sees, memoryless.exact.optimum) == ("observations", pytest.approx(4.0))
-    listening = grade(PPO("rlkit/Tiger-v0")).exact
+    assert (memoryless.score.sees, memoryless.score.optimum) == ("observations", pytest.approx(4.0))
+    listening = grade(PPO("rlkit/Tiger-v0")).score
     assert listening.sees == "observations"
     monkeypatch.setattr(optima, "belief_mdp", partial(belief_mdp, max_beliefs=2))
-    seeing = grade(PPO("rlkit/Tiger-v0")).exact
+    seeing = grade(PPO("rlkit/Tiger-v0")).score
     assert seeing.sees == "hidden states"
     assert listening.optimum is not None
     assert seeing.optimum is not None
     assert seeing.optimum > listening.optimum + 1, "who sees the tiger need not listen"
-    assert grade(PPO("rlkit/Exam-v0")).exact.sees == "states"
-
-
-def test_memory_is_graded_by_what_it_was_seen_to_reach() -> None:
-    agent = PPO("rlkit/TMaze-v0", backbone="gru")
-    with pytest.raises(NoExactModel, match="memory"):
-        grade(agent)
-    sampled = agent.evaluate(400, stochastic=True)
-    found = grade(agent, sampled=sampled).exact
-    assert found.sampled
-    assert found.value == sampled.mean_return
-    assert found.percent_of_optimum == pytest.approx(0, abs=15), "it is close to random at first"
-    record = report(agent, episodes=20, stochastic=True)
-    assert record["exact"]["sampled"]
-    console = Console(width=100)
-    with console.capture() as shown:
-        console.print(rlkit.report.grade(record))
-    assert "time-limited, sampled" in shown.get()
-    assert list(record["objectives"]) == ["time-limited"]
+    assert grade(PPO("rlkit/Exam-v0")).score.sees == "states"
 
 
 def test_actions_the_info_forbids_are_not_taken() -> None:
     """Gymnasium's Taxi lets one run into walls, but its info says which actions would."""
     env = gymnasium.make("Taxi-v4")
-    policy = exact_policy(PPO("Taxi-v4"), rlkit.exact("Taxi-v4"), stochastic=True)
+    agent = PPO("Taxi-v4")
+    policy = exact_policy(agent, shown(agent, rlkit.exact("Taxi-v4")), stochastic=True)
     masks = np.array([env.unwrapped.action_mask(s) for s in range(500)], dtype=bool)
     assert not masks.all()
     live = policy[:500].sum(-1) > 0
@@ -121,7 +105,7 @@ def test_report() -> None:
     record = report(PPO("FrozenLake-v1"), episodes=20)
     assert record["episodes"] == 20
     assert record["exact"] == record["objectives"]["time-limited"]
-    assert record["exact"] == asdict(grade(PPO("FrozenLake-v1")).exact)
+    assert record["exact"] == asdict(grade(PPO("FrozenLake-v1")).score)
     record = report(PPO("CartPole-v1"), episodes=5)
     assert record["exact"] is None
     assert record["reason"]
@@ -169,12 +153,12 @@ class Seeds(gymnasium.vector.VectorEnv):
 
 def test_no_episode_is_shared_between_seeds_or_rounds() -> None:
     """Environment i of a vector is seeded with its first seed + i."""
-    played = []
-    for seed in range(100):
+    played, agent = [], PPO(Seeds(128), hidden=(2,))
+    for seed in range(30):
         env = Seeds(128)
-        evaluate_on(PPO(env, hidden=(2,)), env, episodes=384, seed=seed, stochastic=False, max_steps=1)
+        evaluate_on(agent, env, episodes=384, seed=seed, stochastic=False, max_steps=1)
         played += env.seeds
-    assert len(played) == 100 * 3 * 128
+    assert len(played) == 30 * 3 * 128
     assert len(set(played)) == len(played)
     assert max(played) < 2**31
 
@@ -224,3 +208,47 @@ def test_only_episodes_that_have_not_ended_are_cut(mode: gymnasium.vector.Autore
     assert some.cut <= (some.lengths == 6).sum()
     assert some.lengths.max() == 6
     assert (whole.lengths > 6).mean() == pytest.approx(some.cut / 200, abs=0.15)
+
+
+def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
+    """On the slippery cliff it loses little by discounted reward, and everything in the long run."""
+    record = report(walks_up("CliffWalkingSlippery-v1"), episodes=2, max_steps=30)
+    discounted, unlimited = record["objectives"]["discounted"], record["objectives"]["unlimited"]
+    assert discounted["percent_of_optimum"] > 80
+    assert (discounted["ends"], unlimited["ends"]) == (0, 0)
+    assert discounted["note"] == "never ends, -inf in the long run"
+    assert (unlimited["note"], unlimited["percent_of_optimum"]) == ("never ends", None)
+    for width in (60, 80, 200):
+        text = " ".join(shown_text(record, width).split())
+        assert f"{discounted['percent_of_optimum']:.2f} (never" in text
+    assert "85.31 (never ends, -inf in the long run)" in shown_text(record, 200)
+
+
+def test_who_ends_now_and_then_says_nothing_and_ends_with_its_probability() -> None:
+    found = grade(PPO("rlkit/FrozenLake-v0", seed=1), stochastic=True).objectives
+    played = PPO("rlkit/FrozenLake-v0", seed=1).evaluate(4_000, stochastic=True, seed=2)
+    assert found["time-limited"].ends == pytest.approx((played.lengths < 100).mean(), abs=0.02)
+    assert found["unlimited"].ends == pytest.approx(1)
+    assert all(score.note is None for score in found.values())
+    assert grade(PPO("rlkit/RiverSwim-v0")).score.ends is None, "nothing ends there but by the limit"
+
+
+def test_a_mean_above_the_optimum_is_called_sampling_error() -> None:
+    record = report(PPO("rlkit/Exam-v0"), episodes=20)
+    assert record["return_note"] is None
+    lucky = summarise(np.array([1.0, 0.6]), np.array([3, 3]))
+    assert above(lucky, -0.159) == "above the optimum -0.159: the sampling error of 2 episodes"
+    assert above(lucky, 0.9) is None
+    cut = summarise(np.array([1.0, 0.6]), np.array([3, 3]), cut=1)
+    assert (
+        above(cut, -0.159)
+        == "above the optimum -0.159: 1 were cut, and there is the sampling error of 2 episodes"
+    )
+    assert "above the optimum -0.159" in shown_text(record | {"return_note": above(lucky, -0.159)}, 80)
+
+
+def shown_text(record: dict, width: int) -> str:
+    console = Console(width=width)
+    with console.capture() as shown:
+        console.print(rlkit.report.grade(record))
+    return shown.get()

@@ -141,8 +141,8 @@ def evaluate(
 
     record = {"run": str(run), **grade(run, episodes=episodes, seed=seed, stochastic=stochastic)}
     show(json, record, lambda: report.grade(record))
-    exact = record["exact"]
-    reached = record["mean_return"] if exact is None else exact["percent_of_optimum"]
+    graded = record["exact"] or record["sampled"]
+    reached = record["mean_return"] if graded is None else graded["percent_of_optimum"]
     return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
 
 

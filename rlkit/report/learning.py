@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -15,9 +17,8 @@ def grade(record: Record) -> RenderableType:
     """Sampled returns, and the exact score under each objective."""
     low, high = record["ci95"]
     facts = Table.grid(padding=(0, 2))
-    facts.add_row(
-        "agent", f"{record['agent']} on {record['env_id']}, {record['steps']:,} steps, seed {record['seed']}"
-    )
+    about = f"{record['agent']} on {record['env_id']}, {record['steps']:,} steps, seed {record['seed']}"
+    facts.add_row("agent", Text(about))
     facts.add_row(
         "return",
         Text.assemble(
@@ -28,24 +29,68 @@ def grade(record: Record) -> RenderableType:
     )
     if record["cut"]:
         facts.add_row("", Text(f"{record['cut']:,} of them did not end and were cut", style="yellow"))
-    if record["exact"] is None:
+    graded = record["exact"] or record["sampled"]
+    if graded is None:
         facts.add_row("exact", Text(record["reason"], style="dim"))
         return facts
-    table = ruled()
-    for name in ("objective", "value", "optimum", "random", "regret", "% of optimum"):
-        table.add_column(name, justify="left" if name == "objective" else "right")
-    for name, score in record["objectives"].items():
-        headline = name == record["exact"]["objective"]
-        percent = score["percent_of_optimum"]
-        discount = f", gamma {score['gamma']:g}" if score["gamma"] < 1 else ""
-        table.add_row(
-            f"{name}{discount}{', sampled' if score['sampled'] else ''}",
-            *(number(score[key]) for key in ("value", "optimum", "random", "regret")),
-            f"{percent:.2f}" if percent is not None else f"– ({score['reason']})",
-            style="bold" if headline else "",
-        )
-    known = KNOWN.get(record["exact"]["sees"])
-    return Group(facts, table, Text(f"optimum: {known}", style="dim")) if known else Group(facts, table)
+    if record["return_note"]:
+        facts.add_row("", Text(record["return_note"], style="yellow"))
+    remarks = []
+    if graded["sampled"]:
+        remarks.append(f"sampled: regret of {graded['episodes']:,} episodes of the exact model, ± 95 %")
+    if graded["sees"] in KNOWN:
+        remarks.append(f"optimum: {KNOWN[graded['sees']]}")
+    scores = Scores(tuple(record["objectives"].values()), headline=graded["objective"])
+    return Group(facts, scores, *(Text(remark, style="dim") for remark in remarks))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """The scores under each objective: a table, or where that is too wide a few lines each."""
+
+    scores: Sequence[Record]
+    headline: str
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
+        wide = options.max_width >= WIDE
+        table = ruled()
+        for name in FIGURES:
+            table.add_column(name, justify="left" if name == "objective" else "right")
+        for score in self.scores:
+            discount = f", gamma {score['gamma']:g}" if score["gamma"] < 1 else ""
+            name = f"{score['objective']}{discount}{', sampled' if score['sampled'] else ''}"
+            figures = [
+                *(number(score[key], 5) for key in ("value", "optimum", "random")),
+                _with_error(number(score["regret"], 5), score["regret_ci95"], 3),
+                _percent(score),
+            ]
+            style = "bold" if score["objective"] == self.headline else ""
+            if wide:
+                table.add_row(*(Text(cell) for cell in (name, *figures)), style=style)
+                continue
+            yield Text(f"\n{name}", style=style)
+            for label, cell in zip(FIGURES[1:], figures, strict=True):
+                yield Padding(Text.assemble(f"{label:14}", (cell, style)), (0, 0, 0, 2))
+        if wide:
+            yield table
+
+
+WIDE = 76  # characters from which there is room for a table
+FIGURES = ("objective", "value", "optimum", "random", "regret", "% of optimum")
+
+
+def _percent(score: Record) -> str:
+    """The percent of the optimum, and what it does not tell."""
+    percent = score["percent_of_optimum"]
+    said = [score["note"]] if percent is not None else [score["reason"], score["note"]]
+    rounded = "–" if percent is None else f"{round(percent, 2) + 0.0:.2f}".replace("-", "−")
+    shown = _with_error(rounded, score["percent_ci95"], 2)
+    return f"{shown} ({'; '.join(filter(None, said))})" if any(said) else shown
+
+
+def _with_error(value: str, interval: Sequence[float] | None, digits: int) -> str:
+    """A number and half its interval."""
+    return value if interval is None else f"{value} ± {(interval[1] - interval[0]) / 2:.{digits}g}"
 
 
 KNOWN = {

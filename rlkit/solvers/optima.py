@@ -22,6 +22,7 @@ class Optimum(NamedTuple):
 
     solution: Solution
     sees: str  # "states", past "observations", or "hidden states"
+    beliefs: Beliefs | None = None  # over which it is solved, where it sees past observations
 
 
 class Remembered(NamedTuple):
@@ -43,10 +44,10 @@ def optimum(model: MDP | POMDP, *, gamma: float | None = None, horizon: int | No
     if not isinstance(model, POMDP):
         return Optimum(solve(model, gamma=gamma, horizon=horizon), "states")
     try:
-        mdp, sees = belief_mdp(model, horizon=horizon).mdp, "observations"
+        beliefs = belief_mdp(model, horizon=horizon)
     except NoExactModel:
-        mdp, sees = model.full_information, "hidden states"
-    return Optimum(solve(mdp, gamma=gamma, horizon=horizon), sees)
+        return Optimum(solve(model.full_information, gamma=gamma, horizon=horizon), "hidden states")
+    return Optimum(solve(beliefs.mdp, gamma=gamma, horizon=horizon), "observations", beliefs)
 
 
 def solve_pomdp(

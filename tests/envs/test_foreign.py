@@ -99,7 +99,7 @@ def test_a_table_that_says_something_impossible_is_an_error():
 @pytest.mark.parametrize("value", ["resnet", np.ones(2, dtype=bool)], ids=["text", "array"])
 def test_names_of_ours_are_theirs(name, value):
     id = registered(**{name: value})
-    assert grade(QLearning(id)).exact.optimum == 1
+    assert grade(QLearning(id)).score.optimum == 1
     found = describe(id)
     assert (found["optimum"], found["actions"], found["action_names"]) == (1, 2, ["0", "1"])
     assert layout(id) is None

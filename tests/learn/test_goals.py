@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.parametrize("seed", range(5))]
 @pytest.mark.parametrize("agent", tuned("rlkit/Exam-v0"))
 def test_exam(agent: str, seed: int) -> None:
     trained = train("rlkit/Exam-v0", agent=agent, steps=default_steps(agent, "rlkit/Exam-v0"), seed=seed)
-    percent = grade(trained).exact.percent_of_optimum
+    percent = grade(trained).score.percent_of_optimum
     assert percent is not None
     assert percent >= 99
 
@@ -27,7 +27,7 @@ def test_exam(agent: str, seed: int) -> None:
 @pytest.mark.parametrize("agent", tuned("FrozenLake-v1"))
 def test_frozen_lake(agent: str, seed: int) -> None:
     trained = train("FrozenLake-v1", agent=agent, steps=default_steps(agent, "FrozenLake-v1"), seed=seed)
-    exact = grade(trained).exact
+    exact = grade(trained).score
     assert exact.objective == "time-limited"
     assert exact.value is not None
     assert exact.value >= 0.72
