@@ -8,7 +8,7 @@ import pytest
 from rlkit import exact
 from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids, listed
 from rlkit.core import POMDP
-from rlkit.evaluate import score
+from rlkit.evaluate import scale
 from rlkit.solvers import belief_mdp, optima
 
 KEPT = json.loads(FIGURES.read_text())
@@ -71,7 +71,7 @@ def grade_differs(id):
     mdp = model.mdp if isinstance(model, POMDP) else model
     if limit is None and mdp.discount < 1:
         return False
-    found = score(model, 0.0, objective="", gamma=1.0, horizon=limit)
+    found = scale(model, objective="", gamma=1.0, horizon=limit).score(0.0)
     known = found.optimum if found.sees != "hidden states" else None
     listed_as = kept["optimum" if limit is None else "optimum_in_limit"]
     return known != listed_as and known != pytest.approx(listed_as, rel=1e-6)
