@@ -14,6 +14,7 @@ from gymnasium.error import InvalidAction
 from rlkit.envs.registry import make, resolve
 from rlkit.envs.suite import ENTRIES
 from rlkit.errors import RlkitError
+from rlkit.plain import plain
 
 ARROWS = {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "forward": "\x1b[A"}
 SHOWN = {"\x1b[A": "↑", "\x1b[B": "↓", "\x1b[C": "→", "\x1b[D": "←", " ": "space"}
@@ -43,9 +44,9 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
     env.reset(seed=seed)
     earned, over, note = 0.0, False, ""
     while True:
-        print(f"\x1b[2J\x1b[H{id}\n\n{env.render()}\nreturn {earned:.4g}   {note}", flush=True)
+        print(f"\x1b[2J\x1b[H{id}\n\n{plain(env.render())}\nreturn {earned:.4g}   {plain(note)}", flush=True)
         if keys:
-            print("  ".join(f"{SHOWN.get(key, key)} {names[a]}" for key, a in keys.items()), end="   ")
+            print("  ".join(plain(f"{SHOWN.get(key, key)} {names[a]}") for key, a in keys.items()), end="   ")
         print("r again   q quit", flush=True)
         key = _key(stdin) if keys else _word(stdin, names)
         if key == "q":
@@ -80,7 +81,7 @@ def bindings(names: Sequence[str]) -> dict[str, int]:
 
 
 def _word(stdin: TextIO, names: Sequence[str]) -> str:
-    print(f"action ({names[0]} ... {names[-1]}): ", end="", flush=True)
+    print(plain(f"action ({names[0]} ... {names[-1]}): "), end="", flush=True)
     return stdin.readline().strip() or "r"
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rlkit.cli import learning, looking, solving
-from rlkit.cli.common import app, fail
+from rlkit.cli.common import app, fail, say
 from rlkit.errors import RlkitError
 
 __all__ = ["app", "learning", "looking", "main", "solving"]
@@ -39,7 +39,7 @@ def main() -> NoReturn:
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:
-    print(f"rlkit: warning: {message}", file=sys.stderr)
+    say(f"warning: {message}")
 
 
 def _version(asked: bool) -> None:

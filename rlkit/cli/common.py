@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from rlkit.plain import one_line
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -59,11 +61,11 @@ def knobs(pairs: list[str] | None) -> dict[str, Any]:
 
 def terminal(*, stderr: bool = False) -> Console:
     """Where tables go."""
-    from rich.console import Console
+    from rlkit.report.terminal import Terminal
 
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
-    return Console(stderr=stderr, width=PIPED_WIDTH if piped else None)
+    return Terminal(stderr=stderr, width=PIPED_WIDTH if piped else None)
 
 
 def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
@@ -74,7 +76,12 @@ def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
         terminal().print(render())
 
 
+def say(message: str) -> None:
+    """Print one line on stderr."""
+    print(f"rlkit: {one_line(message)}", file=sys.stderr)
+
+
 def fail(message: str) -> NoReturn:
     """Say in one line what is wrong with the input, and exit."""
-    print(f"rlkit: {' '.join(message.split())}", file=sys.stderr)
+    say(message)
     sys.exit(BAD_INPUT)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +17,7 @@ from rlkit.cli.common import (
     find_modules_here,
     knobs,
     refuse,
+    say,
     show,
     terminal,
 )
@@ -97,24 +97,20 @@ def train(
         with report.TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(view)
     except Interrupted as stop:
-        print(
-            f"rlkit: stopped and saved at step {stop.steps}; go on with: rlkit train --resume {stop.run_dir}",
-            file=sys.stderr,
-        )
+        say(f"stopped and saved at step {stop.steps}; go on with: rlkit train --resume {stop.run_dir}")
         return INTERRUPTED
     try:
         from rlkit.evaluate import report as grade  # after the first step is shown: it takes a while
 
         record = {"run": str(folder), **grade(trained)}
     except KeyboardInterrupt:
-        print(f"rlkit: trained and saved in {folder}; grade it with: rlkit eval {folder}", file=sys.stderr)
+        say(f"trained and saved in {folder}; grade it with: rlkit eval {folder}")
         return INTERRUPTED
     early = trained.early_stopping
     if trained.steps < total:
-        print(
-            f"rlkit: stopped early at step {trained.steps} of {total}, after {early.waited} evaluations "
-            f"without one above {early.best_return:.6g}; the agent is that of step {early.best_step}",
-            file=sys.stderr,
+        say(
+            f"stopped early at step {trained.steps} of {total}, after {early.waited} evaluations "
+            f"without one above {early.best_return:.6g}; the agent is that of step {early.best_step}"
         )
     show(json, record, lambda: report.grade(record))
     if not json:

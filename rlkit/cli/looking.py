@@ -99,12 +99,14 @@ def check_agent(
 
     value(obs) [B] and q_values(obs) [B, A] are compared with the exact ones where it has them.
     """
+    from rich.text import Text
+
     from rlkit.check.agents import check_agent as check
     from rlkit.check.agents import find_agent
     from rlkit.report.probes import verdicts
 
     find_modules_here(agent)
-    with terminal(stderr=True).status(f"{agent}: training") as status:
+    with terminal(stderr=True).status(Text(f"{agent}: training")) as status:
         report = check(
             find_agent(agent),
             probes=probe or (),
@@ -113,7 +115,7 @@ def check_agent(
             settings=knobs(set),
             steps=steps,
             seed=seed,
-            on_cell=lambda cell: status.update(f"{agent}: {cell.probe} {cell.verdict}"),
+            on_cell=lambda cell: status.update(Text(f"{agent}: {cell.probe} {cell.verdict}")),
         )
     record = report.to_json()
     show(json, record, lambda: verdicts(record))

@@ -4,10 +4,12 @@ from rlkit.report.environments import Environments, environment, findings
 from rlkit.report.learning import agents, grade, settings
 from rlkit.report.parts import number
 from rlkit.report.solving import solution
+from rlkit.report.terminal import Terminal
 from rlkit.report.training import TrainingView
 
 __all__ = [
     "Environments",
+    "Terminal",
     "TrainingView",
     "agents",
     "environment",

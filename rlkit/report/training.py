@@ -15,6 +15,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from rlkit.plain import one_line
 from rlkit.report.chart import chart
 from rlkit.report.parts import NOTHING_KNOWN, Record, clock, number
 
@@ -76,7 +77,7 @@ class TrainingView:
             what, _, _ = warning.partition(",")
             if what not in self.warned:
                 self.warned.add(what)
-                print(f"rlkit: warning: {warning}", file=sys.stderr)
+                print(f"rlkit: warning: {one_line(warning)}", file=sys.stderr)
         if self.shown == -math.inf:
             self.console.print("\n".join(about(record)), highlight=False, soft_wrap=True)
         over = record["step"] >= self.steps or self.latest.get("stopped_early")
@@ -112,7 +113,7 @@ class TrainingView:
             *(Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in about(record)),
             *warnings,
         ]
-        return Panel(Group(*parts), title=self.title, padding=(0, 1))
+        return Panel(Group(*parts), title=Text(self.title), padding=(0, 1))
 
     def _progress(self, record: Record) -> Table:
         rate = record["steps_per_second"]
