@@ -2,6 +2,7 @@
 
 from typing import Any, NamedTuple
 
+import gymnasium as gym
 import numpy as np
 import torch
 from gymnasium import spaces
@@ -14,6 +15,7 @@ from rlkit.core import MDP, NoExactModel
 from rlkit.core.mdp import BoolArray
 from rlkit.core.model import batch_size
 from rlkit.envs.faces import ModelEnv
+from rlkit.envs.foreign import name_of
 from rlkit.envs.registry import make
 from rlkit.envs.single import first
 from rlkit.solvers import Beliefs
@@ -46,7 +48,7 @@ def shown(agent: Agent, mdp: MDP) -> Shown:
         raise NoExactModel(f"the model has more states than {agent.env_id} has observations")
     else:
         seen = np.where(states < space.n, states, 0) + int(space.start)
-        legal &= _told(env, legal, agent)
+        legal &= _told(env, legal)
     env.close()
     legal[mdp.terminal] = True
     obs, mask = (torch.as_tensor(x, device=agent.device) for x in (agent.encoder.pack(seen), legal))
@@ -59,18 +61,18 @@ def in_beliefs(given: Shown, beliefs: Beliefs) -> Shown:
     return Shown(beliefs.mdp, given.obs[state], given.mask[state], beliefs.observation < 0)
 
 
-def _told(env: Any, legal: BoolArray, agent: Agent) -> BoolArray:
+def _told(env: gym.Env[Any, Any], legal: BoolArray) -> BoolArray:
     """The legal actions that the info of an environment with a table tells, [S, A]."""
-    base = env.unwrapped
+    base, space = env.unwrapped, env.observation_space
     told = np.ones_like(legal)
     if isinstance(base, TaxiEnv):  # its table lets one run into walls, its info does not
         for s in np.flatnonzero(legal.any(axis=1) & (np.arange(len(legal)) < len(base.P))):
             told[s] = base.action_mask(int(s))
         return told
-    _, info = env.reset(seed=0)
-    here = legal[base.initial_state_distrib.argmax()]
+    seen, info = env.reset(seed=0)
+    here = legal[int(seen) - int(getattr(space, "start", 0))]
     if not np.array_equal(info.get("action_mask", here), here):
-        raise NoExactModel(f"{agent.env_id} masks actions that its table P offers")
+        raise NoExactModel(f"{name_of(env)} masks actions that its table P offers")
     return told
 
 

@@ -121,3 +121,19 @@ def test_a_wrapper_may_change_what_a_table_says(id):
     rlkit.check_env(Doubled(gym.make(id)), steps=300)
     watched = gym.wrappers.RecordEpisodeStatistics(gym.make("FrozenLake-v1"))
     assert table_of(watched).n_states == 16
+
+
+@pytest.mark.parametrize(("mask", "graded"), [([1, 1], True), ([1, 0], False)])
+def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask, graded):
+    class Masking(Bandit):
+        def reset(self, *, seed=None, options=None):
+            return super().reset(seed=seed)[0], {"action_mask": np.array(mask, dtype=np.int8)}
+
+        def step(self, action):
+            return *super().step(action)[:4], {"action_mask": np.array(mask, dtype=np.int8)}
+
+    gym.registry.pop("Bandit-v0", None)
+    gym.register("Bandit-v0", Masking, max_episode_steps=10)
+    record = report(QLearning("Bandit-v0"), episodes=3)
+    assert (record["exact"] is not None) is graded
+    assert graded or record["reason"] == "Bandit-v0 masks actions that its table P offers"
