@@ -20,6 +20,7 @@ from rlkit.core.build import expected_reward, from_triplets
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import NoExactModel, one_player
+from rlkit.solvers.options import discount_for
 
 MOST_BELIEFS = 100_000  # that are looked at unless more are asked for
 GRID = 2.0**40  # cells a unit of probability is cut into when beliefs are compared
@@ -109,6 +110,7 @@ class Walk:
 
         Returns the beliefs that were left as they are although something may follow.
         """
+        discount_for(self.pomdp.mdp, None, horizon)
         first, depth = 0, 0
         while first < len(self.found) and (horizon is None or depth < horizon):
             last, depth = len(self.found), depth + 1

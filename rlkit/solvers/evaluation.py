@@ -16,6 +16,7 @@ from rlkit.core.validation import one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.operators import choice_weights, policy_kernel
+from rlkit.solvers.options import discount_for
 
 
 class SingularChain(ArithmeticError):
@@ -43,11 +44,7 @@ def evaluate_policy(
     and for a gamma or horizon out of range, and `NoExactModel` for a game of two players.
     """
     one_player(mdp)
-    gamma = mdp.discount if gamma is None else gamma
-    if not 0 <= gamma <= 1:
-        raise ValueError(f"gamma must lie in [0, 1], not {gamma}")
-    if horizon is not None and horizon < 0:
-        raise ValueError(f"horizon must not be negative, not {horizon}")
+    gamma = discount_for(mdp, gamma, horizon)
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     if horizon is not None:
         v = np.zeros(mdp.n_states)

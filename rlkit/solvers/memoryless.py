@@ -19,6 +19,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.solvers.belief import belief_mdp
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, q_values, uniform_policy
+from rlkit.solvers.options import discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
 from rlkit.solvers.stationary import branch_and_bound
@@ -145,7 +146,7 @@ def memory_gain(
 
 
 def _discount(pomdp: POMDP, gamma: float | None, horizon: int | None) -> float:
-    gamma = pomdp.mdp.discount if gamma is None else gamma
+    gamma = discount_for(pomdp.mdp, gamma, horizon)
     if horizon is None and gamma >= 1:
         raise ValueError(f"without a horizon gamma must be below 1, not {gamma}")
     return gamma

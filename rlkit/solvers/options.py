@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral, Real
 
+from rlkit.core.mdp import MDP
 from rlkit.errors import RlkitError
 
 METHODS = (
@@ -21,10 +23,23 @@ METHODS = (
 EXACT = 400  # states up to which fractions settle what bounds do not
 SMALL = 2_000  # states up to which a factorisation is always cheap
 MEDIUM = 50_000  # states up to which it costs no more than a few hundred sweeps
+LONGEST = 10**9  # steps of a horizon
 
 
 class SolveError(RlkitError, ValueError):
     """An argument of `solve` out of range, or one that does not go with the objective or the model."""
+
+
+def discount_for(mdp: MDP, gamma: float | None, horizon: int | None = None) -> float:
+    """gamma, or the model's discount where none is given.
+
+    Raises `SolveError` for a gamma or horizon out of range, or of another kind.
+    """
+    if gamma is not None and not (isinstance(gamma, Real) and 0 <= gamma <= 1):
+        raise SolveError(f"gamma must lie in [0, 1], not {gamma!r}")
+    if horizon is not None and not (isinstance(horizon, Integral) and 0 <= int(horizon) <= LONGEST):
+        raise SolveError(f"horizon must be a whole number from 0 to {LONGEST:,}, not {horizon!r}")
+    return mdp.discount if gamma is None else gamma
 
 
 @dataclass(frozen=True, kw_only=True)

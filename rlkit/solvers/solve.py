@@ -13,7 +13,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import one_player
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.options import METHODS, SMALL, Options, SolveError
+from rlkit.solvers.options import METHODS, SMALL, Options, SolveError, discount_for
 from rlkit.solvers.solution import Bounded, Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
@@ -21,7 +21,6 @@ OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horiz
 WITHIN_STEPS = ("finite-horizon", "reach-prob")  # objectives that can have a horizon
 DEVICES = ("cpu", "cuda")
 ON_GPU = ("auto", "synchronous")  # methods of which the sweeps can be made there
-LONGEST = 10**9  # steps of a horizon
 PLAN = 2 * 10**9  # choices of a plan that is kept
 
 
@@ -63,8 +62,8 @@ def solve(
     goal, avoided = _mask(mdp, "target", target), _mask(mdp, "avoid", avoid)
     if not (isinstance(epsilon, Real) and epsilon > 0):
         raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
-    if max_sweeps < 1:
-        raise SolveError(f"max_sweeps must be at least 1, not {max_sweeps}")
+    if not (isinstance(max_sweeps, Integral) and max_sweeps >= 1):
+        raise SolveError(f"max_sweeps must be a whole number of at least 1, not {max_sweeps!r}")
     _check_method(objective, horizon, method, device)
     order = components(mdp)
     options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps, device=device)
@@ -110,15 +109,11 @@ def solve(
 
 def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int | None) -> tuple[str, float]:
     """The objective and discount that the arguments amount to."""
-    if gamma is not None and not 0 <= gamma <= 1:
-        raise SolveError(f"gamma must lie in [0, 1], not {gamma}")
-    if horizon is not None and not (isinstance(horizon, Integral) and 0 <= horizon <= LONGEST):
-        raise SolveError(f"horizon must be a whole number from 0 to {LONGEST:,}, not {horizon}")
+    discount = discount_for(mdp, gamma, horizon)
     if horizon is not None and horizon * mdp.n_states > PLAN:
         raise SolveError(
             f"a plan of {horizon} steps for {mdp.n_states} states is too large (at most {PLAN:,})"
         )
-    discount = mdp.discount if gamma is None else gamma
     if objective is None:
         objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"
     if objective not in OBJECTIVES:
