@@ -23,10 +23,11 @@ class MaskError(RlkitError, ValueError):
 
 def mask_width(space: spaces.Space[Any]) -> int:
     """How many entries a mask over a space's actions has: the parts of MultiDiscrete lie side by side."""
-    return sum(_parts(space))
+    return sum(parts(space))
 
 
-def _parts(space: spaces.Space[Any]) -> list[int]:
+def parts(space: spaces.Space[Any]) -> list[int]:
+    """How many entries of a mask stand for each part of an action; none for a space without masks."""
     match space:
         case spaces.Discrete():
             return [int(space.n)]
@@ -51,24 +52,24 @@ def legal_actions(
     none, and where a mask is empty after a step that was `truncated` [B]; after one that `terminated` [B]
     an empty mask stays. Raises MaskError.
     """
-    parts = _parts(space)
+    sizes = parts(space)
     if not isinstance(given, np.ndarray) or given.dtype == object:
-        everything = np.ones(sum(parts), np.bool_)
+        everything = np.ones(sum(sizes), np.bool_)
         given = _stacked([everything if row is None else row for row in given])
     if given.dtype.kind not in "biuf":
         raise MaskError(f"action_mask {given[0].tolist()!r} is not 0 and 1 for each action")
-    if given.shape != (batch, sum(parts)):
+    if given.shape != (batch, sum(sizes)):
         raise MaskError(
-            f"action_mask of shape {given.shape[1:]} does not fit {space}, which needs ({sum(parts)},)"
+            f"action_mask of shape {given.shape[1:]} does not fit {space}, which needs ({sum(sizes)},)"
         )
     mask: BoolArray = given.astype(np.bool_)
     if given.dtype.kind != "b" and (mask != given).any():
         raise MaskError(f"action_mask holds {given[mask != given][0]}; it may hold 0 and 1")
     if present is not None:
         mask[~np.asarray(present, np.bool_)] = True
-    if mask.any(1).all() and len(parts) == 1:
+    if mask.any(1).all() and len(sizes) == 1:
         return mask
-    for part in np.split(mask, np.cumsum(parts)[:-1], axis=1):
+    for part in np.split(mask, np.cumsum(sizes)[:-1], axis=1):
         stuck = ~part.any(1)
         if terminated is not None and truncated is not None:
             part[stuck & truncated & ~terminated] = True

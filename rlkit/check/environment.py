@@ -12,11 +12,11 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.utils.env_checker import check_env as gymnasium_check_env
-from gymnasium.vector import SyncVectorEnv
+from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from scipy.stats import chisquare
 
 from rlkit.check.comparing import kept, same
-from rlkit.check.playing import Failure, described, parts, play
+from rlkit.check.playing import Failure, described, play
 from rlkit.check.training import training_findings
 from rlkit.core import MDP, enumerate_model, from_gymnasium
 from rlkit.core.enumerate import keys
@@ -76,7 +76,7 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     if different is not None:
         yield f"seed {seed} gives another episode the second time, from step {different} on"
     found = list(_step_findings(env, seed))
-    found = found or list(training_findings(SyncVectorEnv([lambda: env]), 100, seed))
+    found = found or list(training_findings(_alone(env), 100, seed))
     if found:
         yield from found
         return
@@ -91,27 +91,22 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     yield from _threshold_findings(env, tabled)
 
 
+def _alone(env: gym.Env[Any, Any]) -> SyncVectorEnv:
+    """An environment as agents train on it."""
+    return SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.DISABLED)
+
+
 def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
-    sizes = parts(env.action_space)
-    for _, action, (observation, *told, info) in play(env, 100, seed):
+    for _, action, (observation, *told, _) in play(env, 100, seed):
         if not env.observation_space.contains(observation):
             yield f"an observation is not in {env.observation_space}"
-        over = False
         if action is not None:
-            reward, over, truncated = told
+            reward, terminated, truncated = told
             if not isinstance(reward, int | float | np.integer | np.floating) or not math.isfinite(reward):
                 yield f"the reward {reward!r} is not a finite number"
-            for name, value in (("terminated", over), ("truncated", truncated)):
+            for name, value in (("terminated", terminated), ("truncated", truncated)):
                 if not isinstance(value, bool | np.bool_):
                     yield f"{name} is {value!r}, not a bool"
-        mask = info.get("action_mask")
-        if mask is None or sizes is None:
-            continue
-        if np.shape(mask) != (sum(sizes),):
-            yield f"action_mask has shape {np.shape(mask)}, expected ({sum(sizes)},)"
-            return
-        if not over and not all(map(np.any, np.split(np.asarray(mask), np.cumsum(sizes)[:-1]))):
-            yield "action_mask allows nothing although the episode goes on"
 
 
 def _tabled(env: gym.Env[Any, Any]) -> Tabled | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,8 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
+
+from rlkit.core.mdp import BoolArray
 
 Play = Iterator[tuple[Any, Any, Any]]
 
@@ -23,66 +25,69 @@ def play(env: gym.Env[Any, Any], steps: int, seed: int) -> Play:
     rng = np.random.default_rng(seed)
     env.action_space.seed(seed)
     observation, info = begun = _reset(env, seed=seed)
+    mask = _mask("reset", info, env.action_space)
     yield None, None, begun
     for t in range(1, steps + 1):
-        mask = _usable(info.get("action_mask"), env.action_space)
-        if mask is None:
-            action = env.action_space.sample()
-        else:
-            action = legal_actions(env.action_space, mask[None], rng)[0]
+        action = env.action_space.sample() if mask is None else draw(env.action_space, mask, rng)[0]
         before, told = observation, _call(f"step {t}", partial(env.step, action), 5)
-        observation, _, terminated, truncated, info = told
+        observation, _, *over, info = told
+        mask = _mask(f"step {t}", info, env.action_space, over)
         yield before, action, told
-        if terminated or truncated:
+        if any(over):
             observation, info = begun = _reset(env)
+            mask = _mask("reset", info, env.action_space)
             yield None, None, begun
 
 
 def vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[tuple[Any, ...]]:
     """Results of reset, with None for what only step returns, and of steps; raises Failure."""
     rng = np.random.default_rng(seed)
+    mode, space = env.metadata.get("autoreset_mode"), env.single_action_space
     env.action_space.seed(seed)
     obs, info = _reset(env, seed=seed)
+    mask = _mask("reset", info, space, batch=env.num_envs)
     yield obs, None, None, None, info
     for t in range(1, steps + 1):
-        action = env.action_space.sample()
-        told = info.get("action_mask")
-        rows = [_usable(mask, env.single_action_space) for mask in ([] if told is None else told)]
-        if len(rows) == env.num_envs and not any(row is None for row in rows):
-            mask = np.array(rows) | ~np.asarray(info.get("_action_mask", np.True_)).reshape(-1, 1)
-            action = legal_actions(env.single_action_space, mask, rng)
-        obs, reward, terminated, truncated, info = _call(f"step {t}", partial(env.step, action), 5)
-        yield obs, reward, terminated, truncated, info
-        done = np.logical_or(terminated, truncated)
-        if env.metadata.get("autoreset_mode") is AutoresetMode.DISABLED and done.any():
+        action = env.action_space.sample() if mask is None else draw(space, mask, rng)
+        obs, reward, *over, info = _call(f"step {t}", partial(env.step, action), 5)
+        yield obs, reward, *over, info
+        done = np.logical_or(*over)
+        if mode is AutoresetMode.DISABLED and done.any():
             obs, info = _reset(env, options={"reset_mask": done})
+            over = []
+        told = [] if mode is AutoresetMode.SAME_STEP else over
+        mask = _mask(f"step {t}", info, space, told, batch=env.num_envs)
 
 
-def parts(space: spaces.Space[Any]) -> list[int] | None:
-    """How many entries of a mask stand for each part of an action; None for a space without masks."""
-    match space:
-        case spaces.Discrete():
-            return [int(space.n)]
-        case spaces.MultiDiscrete():
-            return space.nvec.ravel().astype(int).tolist()
-    return None
+def draw(space: spaces.Space[Any], mask: BoolArray, rng: np.random.Generator) -> Any:
+    """An action for each row of a mask [B, W], drawn uniformly among the legal."""
+    from rlkit.agents.actions import parts
 
-
-def legal_actions(space: spaces.Space[Any], mask: Any, rng: np.random.Generator) -> Any:
-    """An action for each row of a mask [B, W], drawn uniformly; the first where none is legal."""
     scores = rng.random(mask.shape) * mask
-    cuts = np.cumsum(parts(space) or [])[:-1]
-    chosen = np.stack([part.argmax(axis=1) for part in np.split(scores, cuts, axis=1)], axis=1)
-    actions = chosen.reshape(len(mask), *(space.shape or ())) + getattr(space, "start", 0)
-    return actions.astype(space.dtype)
+    columns = np.split(scores, np.cumsum(parts(space))[:-1], axis=1)
+    chosen = np.stack([column.argmax(axis=1) for column in columns], axis=1)
+    return (chosen.reshape(len(mask), *(space.shape or ())) + getattr(space, "start", 0)).astype(space.dtype)
 
 
-def _usable(mask: Any, space: spaces.Space[Any]) -> Any:
-    """A mask as an array of bool, None unless it is one of the space's actions."""
-    sizes = parts(space)
-    if mask is None or sizes is None or np.shape(mask) != (sum(sizes),):
+def _mask(
+    what: str, info: dict[str, Any], space: spaces.Space[Any], over: Sequence[Any] = (), *, batch: int = 0
+) -> BoolArray | None:
+    """The legal actions that an info tells, [B, W], as agents read them; `batch` 0 is one environment."""
+    from rlkit.agents.actions import MaskError, legal_actions, mask_width
+
+    if "action_mask" not in info or not mask_width(space):
         return None
-    return np.asarray(mask).astype(np.bool_)
+    given, present = info["action_mask"], info.get("_action_mask")
+    ends = [np.reshape(np.asarray(x, np.bool_), max(1, batch)) for x in over]
+    how = dict(zip(("terminated", "truncated"), ends, strict=False))
+    try:
+        if batch:
+            return legal_actions(given, space, batch=batch, present=present, **how)
+        return legal_actions([given], space, batch=1, **how)
+    except MaskError as error:
+        raise Failure(
+            f"{what}: {str(error).removesuffix(', in environment 0') if not batch else error}"
+        ) from None
 
 
 def _reset(env: Any, **options: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
-from rlkit.check.playing import described, legal_actions, parts
+from rlkit.check.playing import described, draw
 from rlkit.errors import RlkitError
 
 
@@ -17,6 +17,7 @@ def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> I
     """The error that ends a training which acts at random; none for spaces that no agent has."""
     import torch
 
+    from rlkit.agents.actions import parts
     from rlkit.agents.torch_stepper import stepper_for
     from rlkit.nn import Encoder, UnsupportedSpaceError
 
@@ -26,19 +27,19 @@ def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> I
     except UnsupportedSpaceError:
         return
     sizes = parts(space)
-    if sizes is None and not isinstance(space, spaces.Box):
+    if not sizes and not isinstance(space, spaces.Box):
         return
     counted = spaces.Discrete(int(space.n)) if isinstance(space, spaces.Discrete) else space  # from 0 on
     rng = np.random.default_rng(seed)
     try:
         stepper = stepper_for(env, encoder, seed=seed, device=torch.device("cpu"))
         for _ in range(steps):
-            if sizes is None:
+            if not sizes:
                 action = rng.uniform(-1, 1, (env.num_envs, *(space.shape or ()))).astype(np.float32)
             else:
                 everything = np.ones((env.num_envs, sum(sizes)), dtype=np.bool_)
                 mask = everything if stepper.mask is None else stepper.mask.numpy(force=True)
-                action = legal_actions(counted, mask, rng)
+                action = draw(counted, mask, rng)
             stepper.step(torch.as_tensor(action))
     except RlkitError as error:
         yield f"training: {' '.join(str(error).split())}"
