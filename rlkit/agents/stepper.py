@@ -169,7 +169,7 @@ class Stepper:
             self._ended = done
         elif done.any():
             if self.mode is AutoresetMode.SAME_STEP:
-                next_obs, next_mask = self._final(next_obs, next_mask, terminated, truncated, info)
+                next_obs, next_mask = self._final(obs, next_obs, next_mask, terminated, truncated, info)
             else:
                 now, mask = self._reset(next_obs, next_mask, done)
             reset = done
@@ -189,17 +189,27 @@ class Stepper:
         return torch.from_numpy(array).to(self.device)
 
     def _final(
-        self, obs: Array, mask: BoolArray | None, terminated: BoolArray, truncated: BoolArray, info: Info
+        self,
+        shown: Any,
+        obs: Array,
+        mask: BoolArray | None,
+        terminated: BoolArray,
+        truncated: BoolArray,
+        info: Info,
     ) -> tuple[Array, BoolArray | None]:
-        """SAME_STEP: `obs` and `mask` with those of the ended episodes put in place of the new ones."""
+        """SAME_STEP: `obs`, `shown` in packed form, and `mask` with those of ended episodes put in."""
         if "final_obs" not in info:
             raise UnsupportedError(
                 f"{self.env} is in SAME_STEP mode but its info lacks 'final_obs' where an episode ended"
             )
         final, done = info["final_obs"], terminated | truncated
         obs = obs.copy()
-        if isinstance(final, np.ndarray) and final.dtype == object:
-            for i in np.flatnonzero(done).tolist():
+        one_by_one = isinstance(final, np.ndarray) and final.dtype == object
+        ended = np.flatnonzero(done).tolist()
+        if any(self._encoder.aliased(f, shown) for f in (final[ended] if one_by_one else [final])):
+            raise overwritten(self.env)
+        if one_by_one:
+            for i in ended:
                 try:
                     obs[i] = self._encoder.pack_one(final[i])
                 except ObservationError as error:
@@ -224,16 +234,10 @@ class Stepper:
         return obs, mask
 
     def _check_final_observations(self) -> None:
-        """UnsupportedError where a reset writes into the observation that was returned before it.
-
-        Gymnasium keeps no copy in SAME_STEP mode, so an episode would seem to end where the next one begins.
-        """
+        """UnsupportedError where a reset writes into the observation that was returned before it."""
         base = self.env.unwrapped
         if isinstance(base, SyncVectorEnv | AsyncVectorEnv) and reset_overwrites(base, self._encoder):
-            raise UnsupportedError(
-                f"{name_of(self.env)} returns every observation in the same buffer, so that in SAME_STEP "
-                "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
-            )
+            raise overwritten(self.env)
 
     def _pack(self, obs: Any) -> Array:
         packed: Array = self._encoder.pack(obs)
@@ -309,6 +313,14 @@ class Stepper:
     def _own(self, array: Array) -> Any:
         """A saved array in the form that this stepper counts in."""
         return array
+
+
+def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
+    """For an environment in SAME_STEP mode whose episodes would seem to end where the next ones begin."""
+    return UnsupportedError(
+        f"{name_of(env)} returns every observation in the same buffer, so that in SAME_STEP "
+        "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
+    )
 
 
 def reset_overwrites(env: SyncVectorEnv | AsyncVectorEnv, encoder: Encoder) -> bool:

@@ -335,6 +335,37 @@ def test_a_given_environment_whose_resets_overwrite_is_named(kind: Any) -> None:
         env.close()
 
 
+class InPlace(Vector):
+    """In SAME_STEP mode, with one buffer for what it shows and what it showed last."""
+
+    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
+    copies = False
+
+    def step(self, actions: Any) -> Any:
+        *said, _ = super().step(actions)
+        final = said[0].copy() if self.copies else said[0]
+        return *said, {"final_obs": final}
+
+
+class InPlaceOneByOne(InPlace):
+    """The same with views of the buffer, one for each environment."""
+
+    def step(self, actions: Any) -> Any:
+        *said, info = super().step(actions)
+        views = np.full(2, None, dtype=object)
+        views[1] = info["final_obs"][1:].reshape(())
+        return *said, {"final_obs": views}
+
+
+@pytest.mark.parametrize("env", [InPlace, InPlaceOneByOne])
+def test_a_vector_environment_that_overwrites_is_named(env: Any) -> None:
+    with pytest.raises(UnsupportedError, match="returns every observation in the same buffer"):
+        QLearning(env()).train(32)
+    copying = env()
+    copying.copies = True
+    assert QLearning(copying).train(32).steps == 32
+
+
 # Where the environment stands
 
 
