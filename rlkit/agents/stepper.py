@@ -8,10 +8,9 @@ on their own device.
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -31,6 +30,7 @@ from .errors import EnvironmentFault, UnsupportedError, one_line
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
 Info: TypeAlias = Mapping[str, Any]
+T = TypeVar("T")
 LAST = 100  # episodes whose returns are kept
 OWN = ("ended", "returns", "lengths")  # what a stepper remembers of episodes, for its checkpoint
 
@@ -73,8 +73,9 @@ class Stepper:
         self._encoder = encoder
         self._finished: deque[tuple[float, int]] = deque(maxlen=LAST)
         self._episodes = 0
-        if self.mode is AutoresetMode.SAME_STEP:
-            self._check_final_observations()
+        base, same_step = env.unwrapped, self.mode is AutoresetMode.SAME_STEP
+        if same_step and isinstance(base, AsyncVectorEnv) and reset_overwrites(base.env_fns[0], encoder):
+            raise overwritten(env)
         self.restart(seed)
 
     @property
@@ -108,12 +109,11 @@ class Stepper:
         """Be the one that steps the environment from now on."""
         _steppers[self.env.unwrapped] = ref(self)
 
-    @contextmanager
-    def _asking(self, what: str) -> Iterator[None]:
-        """Turn what goes wrong in the environment into one error that names it."""
+    def _asked(self, what: str, answer: Callable[[], T]) -> T:
+        """What the environment answers; what goes wrong in it becomes one error that names it."""
         self._whole = False
         try:
-            yield
+            found = answer()
         except ObservationError as error:
             where = "" if error.row is None else f", in environment {error.row}"
             kind = NonFiniteError if isinstance(error, NonFiniteError) else EnvironmentFault
@@ -125,36 +125,42 @@ class Stepper:
         except Exception as error:
             raise EnvironmentFault(f"{what} of {name_of(self.env)} failed: {blame(error)}") from error
         self._whole = True
+        return found
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
         self.claim()
-        with self._asking("reset"):
+        self._asked("reset", lambda: self._restarted(seed))
+
+    def _restarted(self, seed: int) -> None:
+        obs, info = self.env.reset(seed=seed)
+        tensor = self._encoder.first_tensor(obs)
+        if tensor is not None:  # those of other libraries are read as numpy arrays
+            self.env = ArrayConversion(self.env, torch, np, env_device=tensor.device)
             obs, info = self.env.reset(seed=seed)
-            tensor = self._encoder.first_tensor(obs)
-            if tensor is not None:  # those of other libraries are read as numpy arrays
-                self.env = ArrayConversion(self.env, torch, np, env_device=tensor.device)
-                obs, info = self.env.reset(seed=seed)
-            self._masked = self.mask_width > 0 and "action_mask" in info
-            self._ended = np.zeros(self.num_envs, dtype=np.bool_)
-            self._returns = np.zeros(self.num_envs)
-            self._lengths = np.zeros(self.num_envs, dtype=np.int64)
-            self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
+        self._masked = self.mask_width > 0 and "action_mask" in info
+        self._ended = np.zeros(self.num_envs, dtype=np.bool_)
+        self._returns = np.zeros(self.num_envs)
+        self._lengths = np.zeros(self.num_envs, dtype=np.int64)
+        self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
-        given = as_given(action, self.env.single_action_space)
-        with self._asking("step"):
-            return self._stepped(*self.env.step(given))
+        given = self._given(action)
+        return self._asked("step", lambda: self._stepped(*self.env.step(given)))
+
+    def _given(self, action: Tensor) -> Any:
+        return as_given(action, self.env.single_action_space)
 
     def _stepped(self, obs: Any, rewards: Any, terminated: Any, truncated: Any, info: Info) -> Step:
         reward = np.asarray(rewards, dtype=np.float32)
         terminated, truncated = np.asarray(terminated, np.bool_), np.asarray(truncated, np.bool_)
-        for name, part in (("reward", reward), ("terminated", terminated), ("truncated", truncated)):
-            if part.shape != (self.num_envs,):
-                raise EnvironmentFault(
-                    f"{name} of {name_of(self.env)} must have shape ({self.num_envs},), got {part.shape}"
-                )
+        if not reward.shape == terminated.shape == truncated.shape == self._ended.shape:
+            parts = {"reward": reward, "terminated": terminated, "truncated": truncated}
+            name = next(name for name, part in parts.items() if part.shape != self._ended.shape)
+            raise EnvironmentFault(
+                f"{name} of {name_of(self.env)} must have shape {self._ended.shape}, got {parts[name].shape}"
+            )
         if not np.isfinite(reward.sum()) and not np.isfinite(reward).all():
             i = np.flatnonzero(~np.isfinite(reward))[0]
             raise NonFiniteError(f"{name_of(self.env)}: reward {reward[i]} is not finite, in environment {i}")
@@ -205,16 +211,14 @@ class Stepper:
         final, done = info["final_obs"], terminated | truncated
         obs = obs.copy()
         one_by_one = isinstance(final, np.ndarray) and final.dtype == object
-        ended = np.flatnonzero(done).tolist()
-        if any(self._encoder.aliased(f, shown) for f in (final[ended] if one_by_one else [final])):
-            raise overwritten(self.env)
+        ended = np.flatnonzero(done)
+        self._check_kept(final[ended[0]] if one_by_one else final, shown, ended[0])
         if one_by_one:
-            for i in ended:
-                try:
-                    obs[i] = self._encoder.pack_one(final[i])
-                except ObservationError as error:
-                    error.row = i
-                    raise
+            try:
+                obs[done] = self._encoder.pack_all(final[done].tolist())
+            except ObservationError as error:
+                error.row = None if error.row is None else int(ended[error.row])
+                raise
         else:
             obs[done] = self._pack(final)[done]
         if mask is not None:
@@ -233,10 +237,11 @@ class Stepper:
             mask = np.where(done[:, None], fresh_mask, mask)
         return obs, mask
 
-    def _check_final_observations(self) -> None:
-        """UnsupportedError where a reset writes into the observation that was returned before it."""
+    def _check_kept(self, final: Any, shown: Any, i: int) -> None:
+        """UnsupportedError if the final observation of environment i was overwritten by the one after it."""
         base = self.env.unwrapped
-        if isinstance(base, SyncVectorEnv | AsyncVectorEnv) and reset_overwrites(base, self._encoder):
+        fresh = base._env_obs[i] if isinstance(base, SyncVectorEnv) else shown
+        if self._encoder.aliased(final, fresh):
             raise overwritten(self.env)
 
     def _pack(self, obs: Any) -> Array:
@@ -323,20 +328,19 @@ def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
     )
 
 
-def reset_overwrites(env: SyncVectorEnv | AsyncVectorEnv, encoder: Encoder) -> bool:
-    """Whether a reset of a part of `env` writes into the observation that its last step returned."""
-    own = isinstance(env, SyncVectorEnv)
-    single: Any = None
+def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
+    """Whether a reset writes into the observation that the last step returned, in the environment made."""
+    env = None
     try:
-        single = env.envs[0] if isinstance(env, SyncVectorEnv) else env.env_fns[0]()
-        _, info = single.reset(seed=0)
-        last = single.step(single.action_space.sample(info.get("action_mask")))[0]
-        return encoder.aliased(last, single.reset()[0])
+        env = make()
+        _, info = env.reset(seed=0)
+        last = env.step(env.action_space.sample(info.get("action_mask")))[0]
+        return encoder.aliased(last, env.reset()[0])
     except Exception:
         return False  # what is wrong is said when the environment is stepped
     finally:
-        if not own and single is not None:
-            single.close()
+        if env is not None:
+            env.close()
 
 
 def name_of(env: VectorEnv[Any, Any, Any]) -> str:

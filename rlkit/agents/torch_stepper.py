@@ -47,22 +47,20 @@ class TorchStepper(Stepper):
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
         self.read()
-        self.claim()
-        with self._asking("reset"):
-            obs, info = self.env.reset(seed=seed)
-            start = getattr(self.env.single_action_space, "start", 0)
-            self._start = torch.as_tensor(start, device=self.device)
-            self._masked = "action_mask" in info
-            nobody = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
-            self._ended = nobody
-            self._returns = torch.zeros(self.num_envs, device=self.device)
-            self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
-            self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
+        super().restart(seed)
 
-    def step(self, action: Tensor) -> Step:
-        """Take one action [B, ...], discrete ones counted from 0, in every environment."""
-        with self._asking("step"):
-            return self._stepped(*self.env.step(action + self._start))
+    def _restarted(self, seed: int) -> None:
+        obs, info = self.env.reset(seed=seed)
+        self._start = torch.as_tensor(getattr(self.env.single_action_space, "start", 0), device=self.device)
+        self._masked = "action_mask" in info
+        nobody = torch.zeros(self.num_envs, dtype=torch.bool, device=self.device)
+        self._ended = nobody
+        self._returns = torch.zeros(self.num_envs, device=self.device)
+        self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
+        self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
+
+    def _given(self, action: Tensor) -> Tensor:
+        return action + self._start
 
     def _stepped(self, obs: Any, reward: Any, terminated: Any, truncated: Any, info: Info) -> Step:
         next_obs, next_mask = self._encoder.pack(obs), self._mask(info)

@@ -11,7 +11,7 @@ import math
 import re
 import reprlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Any, TypeAlias
 
@@ -27,6 +27,7 @@ Space: TypeAlias = spaces.Space[Any]
 Array: TypeAlias = NDArray[Any]
 Path: TypeAlias = tuple[str | int, ...]
 
+UNSIGNED = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 N_WORDS = 32  # numbers that a text becomes
 
 
@@ -64,7 +65,7 @@ class Encoder(nn.Module):
         self._parts = nn.ModuleList(parts)
         self.n_features = sum(part.n_features for part in parts)
         self._shapes = [_packed_shape(leaf) for leaf in self.leaves]
-        self._ranges = [_category_range(leaf) for leaf in self.leaves]
+        self._leaves = [Leaf(leaf, path) for path, leaf in found]
         self._widths = [math.prod(shape) for shape in self._shapes]
         self.shape: tuple[int, ...] = self._shapes[0] if self._single else (sum(self._widths),)
         self.dtype: np.dtype[Any] = _packed_dtype(self.leaves[0]) if self._single else _common(self.leaves)
@@ -82,9 +83,7 @@ class Encoder(nn.Module):
             if self._single:
                 return values[0].to(self._torch_dtype)
             return torch.cat([v.reshape(len(v), -1).to(self._torch_dtype) for v in values], 1)
-        arrays = self._arrays(values)
-        self._check_batch(arrays)
-        return self._joined(arrays)
+        return self._joined(self._batches(values))
 
     def pack_one(self, obs: Any) -> Array:
         """One observation [*shape]; raises as `pack` does."""
@@ -94,17 +93,22 @@ class Encoder(nn.Module):
         one: Array = packed[0]
         return one
 
+    def pack_all(self, observations: Sequence[Any]) -> Array:
+        """Some observations that came one by one, packed [N, *shape]; raises as `pack` does."""
+        values: list[Any] = [observations]
+        if not self._single or _is_text(self.leaves[0]):
+            values = [*map(list, zip(*map(self._values, observations), strict=True))]
+        return self._joined(self._batches(values))
+
     def pack_any(self, obs: Any) -> tuple[Array, bool]:
         """One observation or a batch of them, packed [B, *shape], and whether it was a batch.
 
         Raises ObservationError, or NonFiniteObservation, for what is neither.
         """
         values = [v.numpy(force=True) if isinstance(v, Tensor) else v for v in self._values(obs)]
-        arrays = self._arrays(values)
+        arrays = [leaf.array(value) for leaf, value in zip(self._leaves, values, strict=True)]
         batched = [a.shape for a in arrays] != self._shapes
-        arrays = arrays if batched else [a[None] for a in arrays]
-        self._check_batch(arrays)
-        return self._joined(arrays), batched
+        return self._joined(self._checked(arrays if batched else [a[None] for a in arrays])), batched
 
     def first_tensor(self, obs: Any) -> Tensor | None:
         """The first part of an observation that is a torch tensor."""
@@ -115,31 +119,21 @@ class Encoder(nn.Module):
         pairs = zip(self._values(first), self._values(second), strict=True)
         return any(isinstance(a, np.ndarray) and np.may_share_memory(a, b) for a, b in pairs)
 
-    def _arrays(self, values: list[Any]) -> list[Array]:
-        """What stands at each leaf, as an array that loses nothing in the leaf's own type."""
-        arrays = []
-        for leaf, path, value in zip(self.leaves, self._paths, values, strict=True):
-            try:
-                given = np.asarray(value)
-                own = given if _is_text(leaf) or given.dtype == leaf.dtype else _converted(given, leaf)
-            except (TypeError, ValueError, OverflowError):
-                raise ObservationError(f"{_named(path, value)} is not in {leaf}") from None
-            if own is None:
-                raise ObservationError(f"{_named(path, value)} is not in {leaf}")
-            arrays.append(own)
-        return arrays
+    def _batches(self, values: list[Any]) -> list[Array]:
+        """What stands at each leaf, as arrays [B, ...] that lie in it."""
+        return self._checked([leaf.array(value) for leaf, value in zip(self._leaves, values, strict=True)])
 
-    def _check_batch(self, arrays: list[Array]) -> None:
-        """ObservationError unless these are batches [B, ...] of the leaves, with categories they have."""
-        shapes = [a.shape for a in arrays]
-        if shapes != [(*shapes[0][:1], *own) for own in self._shapes]:
-            got, expected = (", ".join(map(str, sizes)) for sizes in (shapes, self._shapes))
-            raise ObservationError(
-                f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"
-            )
-        for known, path, leaf, a in zip(self._ranges, self._paths, self.leaves, arrays, strict=True):
-            if known is not None and (wrong := known.first_outside(a)) is not None:
-                raise ObservationError(f"{_named(path, a[wrong])} is not in {leaf}", int(wrong[0]))
+    def _checked(self, arrays: list[Array]) -> list[Array]:
+        lead = arrays[0].shape[:1]
+        for leaf, a in zip(self._leaves, arrays, strict=True):
+            if a.shape[1:] != leaf.shape or a.shape[:1] != lead or not lead:
+                shapes = [a.shape for a in arrays], [leaf.shape for leaf in self._leaves]
+                got, expected = (", ".join(map(str, sizes)) for sizes in shapes)
+                raise ObservationError(
+                    f"observation of shape {got} fits neither {expected} nor a batch of it, of {self.space}"
+                )
+            leaf.check(a)
+        return arrays
 
     def _joined(self, arrays: list[Array]) -> Array:
         """The leaves side by side, a new array."""
@@ -223,45 +217,51 @@ def _categories(space: Space) -> NDArray[np.int64] | None:
     return None
 
 
-class CategoryRange:
-    """Which whole numbers a leaf of categories holds at each entry: from `start` up, `sizes` of them."""
+class Leaf:
+    """A space within an observation that holds numbers or categories, and what may stand there."""
 
-    def __init__(self, sizes: NDArray[np.int64], start: NDArray[np.int64]) -> None:
-        self.sizes, self.start = sizes, start
-        self._least, self._from_zero = int(sizes.min(initial=np.iinfo(np.int64).max)), not start.any()
+    def __init__(self, space: Space, path: Path) -> None:
+        self.space, self._path = space, path
+        self.shape = _packed_shape(space)
+        self.dtype = np.dtype(np.uint8 if _is_text(space) else space.dtype)
+        sizes = np.full(self.shape, 2) if isinstance(space, spaces.MultiBinary) else _categories(space)
+        self._sizes = None if sizes is None else sizes.reshape(self.shape)
+        self._fewest = 0 if sizes is None else int(sizes.min(initial=np.iinfo(np.int64).max))
+        start = np.asarray(getattr(space, "start", 0), np.int64)
+        self._start = start if start.any() else None
 
-    def first_outside(self, values: Array) -> tuple[int, ...] | None:
-        """Where in a batch [B, ...] of integers the first lies outside; None if none does."""
-        counted = values if self._from_zero else values - self.start
-        places = counted.view(f"u{counted.itemsize}")  # a negative number becomes a large one
-        if places.max(initial=0) < self._least:
-            return None
-        outside = np.argwhere(places >= self.sizes)
-        return tuple(outside[0].tolist()) if len(outside) else None
+    def array(self, value: Any) -> Array:
+        """What stands there, in the leaf's own type; ObservationError if that cannot hold it."""
+        if isinstance(value, np.ndarray) and value.dtype == self.dtype:
+            return value
+        try:
+            given = np.asarray(value)
+            with np.errstate(invalid="ignore"):
+                own = given.astype(self.dtype)
+            same = self.dtype.kind == "f" or np.can_cast(given.dtype, self.dtype) or (own == given).all()
+        except (TypeError, ValueError, OverflowError):
+            same = False
+        if not same:
+            raise self._refusal(value)
+        return own
 
+    def check(self, values: Array) -> None:
+        """ObservationError for a category in a batch [B, ...] that the space does not have."""
+        if self._sizes is None:
+            return
+        counted = values if self._start is None else values - self._start
+        places = counted.view(UNSIGNED[counted.itemsize])  # a negative number becomes a large one
+        if places.max(initial=0) < self._fewest:
+            return
+        outside = places >= self._sizes
+        if outside.any():
+            first = tuple(np.argwhere(outside)[0].tolist())
+            raise self._refusal(values[first], first[0])
 
-def _category_range(space: Space) -> CategoryRange | None:
-    """The categories of a leaf, or None if its entries are numbers of other kinds."""
-    sizes = np.full(space.shape or (), 2) if isinstance(space, spaces.MultiBinary) else _categories(space)
-    if sizes is None:
-        return None
-    start = np.asarray(getattr(space, "start", 0), np.int64)
-    return CategoryRange(sizes.reshape(space.shape), np.broadcast_to(start, space.shape or ()))
-
-
-def _converted(given: Array, leaf: Space) -> Array | None:
-    """The array in the type of a leaf, or None where its whole numbers cannot hold it."""
-    dtype = np.dtype(leaf.dtype)
-    if np.can_cast(given.dtype, dtype):
-        return given.astype(dtype)
-    with np.errstate(invalid="ignore"):
-        own = given.astype(dtype)
-    return own if dtype.kind == "f" or (own == given).all() else None
-
-
-def _named(path: Path, value: Any) -> str:
-    """An observation, or the part of it at `path`, for an error."""
-    return f"observation{''.join(f'[{key!r}]' for key in path)} {reprlib.repr(np.asarray(value).tolist())}"
+    def _refusal(self, value: Any, row: int | None = None) -> ObservationError:
+        where = "".join(f"[{key!r}]" for key in self._path)
+        given = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        return ObservationError(f"observation{where} {reprlib.repr(given)} is not in {self.space}", row)
 
 
 def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
