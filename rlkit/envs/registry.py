@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
+from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from ..errors import RlkitError
-from .suite import ENTRIES
+from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
     from gymnasium import Env
@@ -32,23 +33,36 @@ def register() -> None:
         if entry.id not in registry:
             enter(
                 id=entry.id,
-                entry_point="rlkit.envs.registry:make_scalar",
-                vector_entry_point="rlkit.envs.registry:make_vector",
+                entry_point=f"{__name__}:make_scalar {entry.id}",
+                vector_entry_point=f"{__name__}:make_vector {entry.id}",
                 max_episode_steps=entry.max_episode_steps,
-                kwargs={"factory": entry.factory, **entry.kwargs},
+                kwargs=dict(entry.kwargs),
             )
 
 
-def make_scalar(*, factory: str, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
-    """The scalar face of a description; `knobs` go to its factory."""
+def __getattr__(name: str) -> Any:
+    """`make_scalar ID` and `make_vector ID`, the entry points of an id of the suite.
+
+    The id is a part of the name, because Gymnasium lets options replace every argument of an entry point.
+    """
+    maker, _, id = name.partition(" ")
+    entry = next((entry for entry in ENTRIES if entry.id == id), None)
+    if entry is None or maker not in ("make_scalar", "make_vector"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return partial(globals()[maker], entry)
+
+
+def make_scalar(entry: Entry, /, *, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
+    """The scalar face of an id; `knobs` go to its factory."""
     from .faces import ModelEnv
 
-    return ModelEnv(build(factory, knobs), render_mode=render_mode)
+    return ModelEnv(build(entry.factory, knobs), render_mode=render_mode)
 
 
 def make_vector(
+    entry: Entry,
+    /,
     *,
-    factory: str,
     num_envs: int = 1,
     max_episode_steps: int | None = None,
     autoreset_mode: Any = "NextStep",
@@ -56,7 +70,7 @@ def make_vector(
     device: str | None = None,
     **knobs: Any,
 ) -> VectorEnv[Any, Any, Any]:
-    """The vector face of a description, the torch face if a device is named; `knobs` go to its factory."""
+    """The vector face of an id, the torch face if a device is named; `knobs` go to its factory."""
     from .faces import ModelVectorEnv
 
     options: dict[str, Any] = {
@@ -65,7 +79,7 @@ def make_vector(
         "autoreset_mode": autoreset_mode,
         "render_mode": render_mode,
     }
-    model = build(factory, knobs)
+    model = build(entry.factory, knobs)
     if device is None:
         return ModelVectorEnv(model, **options)
     from .device import TorchVectorEnv
