@@ -52,18 +52,6 @@ def keep_freed_memory() -> None:
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Have torch's global generators, from which dropout draws, begin at `seed`; then put them back."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices):
-        torch.default_generator.manual_seed(seed)
-        if devices:
-            with torch.cuda.device(device):
-                torch.cuda.manual_seed(seed)
-        yield
-
-
 def choose_device(name: str) -> torch.device:
     """The device of that name, "auto" being CUDA where there is one; ConfigError if it is not there."""
     cuda = torch.cuda.is_available()

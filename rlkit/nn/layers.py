@@ -94,6 +94,25 @@ def width_before(activation: str, width: int) -> int:
     return 2 * width if activation == "maxout" else width
 
 
+class Dropout(nn.Module):
+    """In training each number is 0 with probability `p`, and else 1 / (1 - p) times as large.
+
+    Draws from `generator`, torch's own if that is None (Srivastava et al. 2014).
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+        self.generator: torch.Generator | None = None
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[...] -> [...]."""
+        if not self.training:
+            return x
+        kept = torch.empty_like(x).bernoulli_(1 - self.p, generator=self.generator)
+        return x * kept / (1 - self.p)
+
+
 class BatchNorm(nn.BatchNorm1d):
     """Batch normalisation (Ioffe and Szegedy 2015) in which all leading axes are one batch.
 

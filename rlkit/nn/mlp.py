@@ -8,14 +8,14 @@ from torch import Generator, Tensor, nn
 from .backbones import Backbone, State
 from .config import NetworkConfig
 from .init import HIDDEN_GAIN, linear
-from .layers import ACTIVATIONS, NORMS, Residual, width_before
+from .layers import ACTIVATIONS, NORMS, Dropout, Residual, width_before
 
 
 class MLP(Backbone):
     """Fully connected layers of the widths `hidden`, each dropout(activation(norm(W x + b))).
 
     Without any it gives what it reads. With `skip`, a layer as wide as what it reads adds that to its result.
-    Dropout draws from torch's own generator, all else from `generator`.
+    Initial weights are drawn from `generator`.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class MLP(Backbone):
                 layer.append(NORMS[norm](width))
             layer.append(ACTIVATIONS[activation]())
             if dropout:
-                layer.append(nn.Dropout(dropout))
+                layer.append(Dropout(dropout))
             layers += [Residual(nn.Sequential(*layer))] if skip and n == m else layer
         self.layers = nn.Sequential(*layers)
         self.n_features = (n_in, *hidden)[-1]
