@@ -1,40 +1,103 @@
-"""Checkpoints of a run: the newest one is kept, written before the older one goes."""
+"""Checkpoints of a run: the newest are kept, each written before an older one goes; and who writes them."""
 
-import shutil
+import json
+import os
+import platform
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
-from rlkit.agents import AGENTS, Agent, LoadError
-from rlkit.agents.storage import META, read_meta
+from rlkit.agents import AGENTS, Agent, LoadError, saving, storage
+from rlkit.agents.storage import CHECKPOINT, CHECKPOINTS, META
+from rlkit.errors import RlkitError
 
-FOLDER = "checkpoints"
+try:
+    import fcntl
+except ImportError:  # on Windows, where nobody is told that a run is in use
+    fcntl = None  # type: ignore[assignment]
+
+KEEP = 2  # checkpoints: the newest, and one to go back to if that is damaged
+LOCK = ".lock"
+_held: set[Path] = set()  # run folders, in this process
 
 
-def save(run_dir: Path, agent: Agent) -> Path:
-    """Write a checkpoint of the agent's present step and remove the older ones."""
-    path = run_dir / FOLDER / f"step-{agent.steps:012d}"
-    agent.save(path)
-    for other in path.parent.glob("*step-*"):
-        if other != path:
-            shutil.rmtree(other)
+class RunError(RlkitError):
+    """A run folder cannot be used: it holds another run, or none, or somebody writes to it."""
+
+
+def save(run_dir: Path, agent: Agent, *, keep: int = KEEP, begin_anew: bool = False) -> Path:
+    """Write a checkpoint of the agent's present step, and remove all but the newest `keep`.
+
+    One of a later step is removed as well: the run has gone back behind it. With `begin_anew` episodes begin
+    anew when it is resumed.
+    """
+    path = run_dir / CHECKPOINTS / f"step-{agent.steps:012d}"
+    saving.save(agent, path, begin_anew=begin_anew)
+    kept = [other for other in storage.checkpoints(run_dir) if other <= path][-keep:]
+    for other in path.parent.iterdir():
+        if CHECKPOINT.fullmatch(other.name) and other.is_dir() and other not in kept:
+            storage.remove(other)
     return path
 
 
 def latest(run_dir: Path) -> Path:
     """The newest checkpoint of a run; LoadError if it has none."""
-    paths = sorted((run_dir / FOLDER).glob("step-*"))
-    if not paths:
-        raise LoadError(f"{run_dir} holds no checkpoint (looked in {run_dir / FOLDER})")
-    return paths[-1]
+    found = storage.checkpoints(run_dir)
+    if not found:
+        raise LoadError(f"{run_dir} holds no checkpoint (looked in {run_dir / CHECKPOINTS})")
+    return found[-1]
 
 
-def load(path: str | Path, *, device: str = "auto") -> Agent:
+def load(
+    path: str | Path,
+    *,
+    env_kwargs: Mapping[str, Any] | None = None,
+    device: str = "auto",
+    trust_env: str | Sequence[str] = (),
+) -> Agent:
     """The agent in a run folder, or in a folder that `Agent.save` wrote, whatever its algorithm."""
-    path = Path(path)
-    if not (path / META).exists():
-        path = latest(path)
-    name = read_meta(path)["agent"]
+    saved = storage.read(Path(path))
+    name = saved.meta["agent"]
     if name not in AGENTS:
         raise LoadError(
-            f"{path / META} is of an agent {name!r}; this version has {', '.join(sorted(AGENTS))}"
+            f"{saved.path / META} is of an agent {name!r}; this version has {', '.join(sorted(AGENTS))}"
         )
-    return AGENTS[name].load(path, device=device)
+    return saving.load(AGENTS[name], saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
+
+
+@contextmanager
+def alone(run_dir: Path) -> Iterator[None]:
+    """Write to a run that nobody else writes to; RunError says who does.
+
+    The lock goes with the process that holds it, however that ends.
+    """
+    folder = run_dir.resolve()
+    file = folder / LOCK
+    if folder in _held:
+        raise RunError(f"{run_dir} is in use by this process")
+    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.lockf(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError):
+                raise RunError(f"{run_dir} is in use by {_holder(file)}") from None
+            except OSError:  # a file system without locks
+                pass
+        _held.add(folder)
+        holder = {"pid": os.getpid(), "host": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
+        os.truncate(handle, 0)
+        os.write(handle, json.dumps(holder).encode())
+        yield
+    finally:
+        _held.discard(folder)
+        os.close(handle)
+
+
+def _holder(file: Path) -> str:
+    with suppress(OSError, ValueError, LookupError, TypeError):
+        holder = json.loads(file.read_bytes())
+        return f"process {holder['pid']} on {holder['host']} since {holder['since']}"
+    return "another process"

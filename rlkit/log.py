@@ -1,6 +1,8 @@
 """Metrics of a run, as one JSON object a line and as TensorBoard events."""
 
 import json
+import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeAlias
@@ -9,6 +11,7 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import FileWriter
 
+from rlkit.agents.storage import replace_text
 from rlkit.errors import RlkitError
 
 Record: TypeAlias = dict[str, float | int | None]
@@ -25,14 +28,23 @@ class MetricsLog:
     """Writes records to `metrics.jsonl` and to TensorBoard; every record has a field `step`.
 
     Records after `step` that an interrupted run left behind are dropped, so that a resumed run leaves the
-    lines of one that was never stopped.
+    lines of one that was never stopped; so are damaged lines, with a warning.
     """
 
     def __init__(self, run_dir: Path, *, step: int) -> None:
         path = run_dir / METRICS
-        kept = [record for record in read(run_dir) if (record["step"] or 0) <= step]
-        path.write_text("".join(json.dumps(record) + "\n" for record in kept))
-        self.seconds = float(kept[-1].get("seconds") or 0.0) if kept else 0.0
+        kept = []
+        for number, line in enumerate(_lines(path), 1):
+            try:
+                record = _record(path, number, line)
+            except LogError as error:
+                warnings.warn(f"{error}; the line is left out", stacklevel=2)
+                continue
+            if (record["step"] or 0) <= step:
+                kept.append(record)
+        replace_text(path, "".join(json.dumps(record) + "\n" for record in kept))
+        seconds = kept[-1].get("seconds") if kept else None
+        self.seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
         self._file = path.open("a")
         self._board = FileWriter(str(run_dir / "tensorboard"))
         self._board.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
@@ -50,8 +62,9 @@ class MetricsLog:
 
     def close(self) -> None:
         """Flush and close both files."""
-        self._file.close()
-        self._board.close()
+        for file in (self._file, self._board):
+            with suppress(OSError):  # of what could not be written, which was said then
+                file.close()
 
     def __enter__(self) -> Self:
         return self
@@ -68,17 +81,21 @@ def read(run_dir: Path) -> list[Record]:
     Raises LogError for any other line that is no record.
     """
     path = run_dir / METRICS
+    return [_record(path, number, line) for number, line in enumerate(_lines(path), 1)]
+
+
+def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    lines = path.read_text().split("\n")[:-1]
-    return [_record(path, number, line) for number, line in enumerate(lines, 1)]
+    return path.read_text(errors="replace").split("\n")[:-1]
 
 
 def _record(path: Path, number: int, line: str) -> Record:
     try:
         record: Record = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         record = {}
-    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+    step = record.get("step") if isinstance(record, dict) else None
+    if isinstance(step, bool) or not isinstance(step, int):
         raise LogError(f"{path}, line {number}: no record with a step: {line[:40]!r}")
     return record

@@ -45,6 +45,7 @@ def record(
     seed: int = 0,
     fps: int = 4,
     env_kwargs: Mapping[str, Any] | None = None,
+    trust_env: str | Sequence[str] = (),
 ) -> int:
     """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
 
@@ -52,8 +53,8 @@ def record(
     """
     knobs, player = dict(env_kwargs or {}), ""
     if Path(what).is_dir():
-        agent = checkpoint.load(Path(what))
-        env = make(str(agent.env_id), render_mode="rgb_array", **{**agent.env_kwargs, **knobs})
+        agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
+        env = make(agent.source.check(), render_mode="rgb_array", **agent.env_kwargs)
         act = agent_policy(agent, env)
     else:
         env = make(resolve(what), render_mode="rgb_array", **knobs)

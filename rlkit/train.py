@@ -2,8 +2,9 @@
 
 config.json      what was run: environment, agent, full configuration, seed, steps, versions
 metrics.jsonl    one record a line, on a grid of steps
-checkpoints/     the newest checkpoint, with everything that going on needs
+checkpoints/     the newest checkpoints, with everything needed to resume
 tensorboard/     the same metrics as events
+.lock            who writes to the folder
 """
 
 import difflib
@@ -12,20 +13,24 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
-from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError
+from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError, storage
 from rlkit.agents.config import whole_steps
 from rlkit.agents.devices import faster
-from rlkit.agents.storage import check_savable
+from rlkit.agents.errors import one_line
+from rlkit.agents.jsonable import options_to_json
+from rlkit.checkpoint import KEEP, RunError
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
+from rlkit.settings import whole
 
 CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
@@ -36,10 +41,6 @@ WORK = 80  # times as long as a checkpoint or showing progress took, before ther
 # What is shown is a record with four fields more: `network` and `device`, which they are and why, `settings`,
 # those that are not the defaults, and `warnings`, those of the gradient monitor, or None without one.
 OnProgress: TypeAlias = Callable[[Mapping[str, Any]], None]
-
-
-class RunError(RlkitError):
-    """A run folder cannot be used: it holds another run, or none."""
 
 
 class Interrupted(Exception):
@@ -61,6 +62,8 @@ def train(
     env_kwargs: Mapping[str, Any] | None = None,
     out: Path | None = None,
     device: str = "auto",
+    keep: int = KEEP,
+    checkpoint_every: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Agent:
     """Learn for `steps` environment steps; `out` is the run folder, if there is to be one.
@@ -68,10 +71,11 @@ def train(
     These are taken exactly, or fewer where early stopping is configured. The device "auto" is the one that
     is found to be faster. `overrides` changes fields of the agent's configuration; `on_progress` gets a
     record at most four times a second, less often if showing it takes long, at evaluations and at the end.
-    Raises ConfigError, StepsError, RunError if `out` holds a run already, NonFiniteError if learning broke
-    down, Interrupted on Ctrl-C.
+    The newest `keep` checkpoints are kept; there is one every `checkpoint_every` steps, by default up to ten
+    that take little of the time. Raises ConfigError, StepsError, RunError if `out` holds a run already,
+    NonFiniteError if learning broke down, Interrupted on Ctrl-C.
     """
-    algorithm = find_agent(agent)
+    algorithm, checkpoints = find_agent(agent), _Checkpoints(keep, checkpoint_every)
     config = algorithm.configure(env_id, overrides)
     steps = whole_steps(steps)
     starts = getattr(config, "learning_starts", 0)
@@ -88,17 +92,20 @@ def train(
     else:
         why = "as asked"
     learner = make(device)
-    if out is not None:
-        if (out / CONFIG).exists():
+    if out is None:
+        return _learn(learner, steps, None, checkpoints, on_progress, why)
+    options_to_json(learner.env_kwargs)  # or it cannot be saved
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"{out} cannot be made a run folder: {error.strerror}") from None
+    with checkpoint.alone(out):
+        found = storage.checkpoints(out)
+        if (out / CONFIG).exists() or (found and found[-1].name != f"step-{0:012d}"):
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
-        check_savable(learner.env_kwargs)
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(f"{out} cannot be made a run folder: {error.strerror}") from None
-        _write_config(out, learner, steps)
-        checkpoint.save(out, learner)
-    return _learn(learner, steps, out, on_progress, why)
+        checkpoint.save(out, learner, keep=keep)
+        _write_config(out, learner, steps, checkpoints)  # last: from here on it can be resumed
+        return _learn(learner, steps, out, checkpoints, on_progress, why)
 
 
 def find_agent(name: str) -> type[Agent]:
@@ -111,57 +118,117 @@ def find_agent(name: str) -> type[Agent]:
 
 
 def resume(
-    run_dir: Path, *, steps: int | None = None, device: str = "auto", on_progress: OnProgress | None = None
+    run_dir: Path,
+    *,
+    steps: int | None = None,
+    device: str = "auto",
+    keep: int | None = None,
+    checkpoint_every: int | None = None,
+    trust_env: str | Sequence[str] = (),
+    on_progress: OnProgress | None = None,
 ) -> Agent:
-    """Go on with a run from its newest checkpoint until `steps` in total, by default those it was meant for.
+    """Resume a run from its newest good checkpoint until `steps` in total, by default those it was meant for.
 
-    Raises RunError if there is no run or nothing is left to do, LoadError if its checkpoint is damaged.
+    Of the module of its environment it imports what `trust_env` names. Raises RunError if there is no run,
+    somebody else writes to it or nothing is left to do, LoadError if its checkpoints are damaged.
     """
     config = read_config(run_dir)
     total = config["steps"] if steps is None else whole_steps(steps)
-    before = "cpu" if config["device"] == "cpu" else "auto"  # a GPU, if there still is one
-    learner = checkpoint.load(run_dir, device=before if device == "auto" else device)
-    if learner.early_stopping.stopped and total == learner.horizon:
-        raise RunError(
-            f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
+    checkpoints = _Checkpoints(
+        config.get("keep", KEEP) if keep is None else keep,
+        config.get("checkpoint_every") if checkpoint_every is None else checkpoint_every,
+    )
+    before = "cpu" if config.get("device") == "cpu" else "auto"  # a GPU, if there still is one
+    with checkpoint.alone(run_dir):
+        learner = checkpoint.load(run_dir, device=before if device == "auto" else device, trust_env=trust_env)
+        learner.source.check()
+        if learner.early_stopping.stopped and total == learner.horizon:
+            raise RunError(
+                f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
+            )
+        if total <= learner.steps:
+            raise RunError(f"{run_dir} has taken {learner.steps} steps already; pass a larger --steps")
+        _warn_of_edits(run_dir, config, learner)
+        _write_config(run_dir, learner, total, checkpoints)
+        why = "as before" if str(learner.device) == config.get("device") else "there is no GPU"
+        return _learn(
+            learner, total, run_dir, checkpoints, on_progress, why if device == "auto" else "as asked"
         )
-    if total <= learner.steps:
-        raise RunError(f"{run_dir} has taken {learner.steps} steps already; give more than these as --steps")
-    _write_config(run_dir, learner, total)
-    why = "as before" if str(learner.device) == config["device"] else "there is no GPU"
-    return _learn(learner, total, run_dir, on_progress, why if device == "auto" else "as asked")
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
     """What a run is: its config.json, with `steps` in all; raises RunError if the folder holds no run."""
     file = run_dir / CONFIG
     try:
-        config = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        config = storage.read_json(file)
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{run_dir} holds no run that can be resumed: {file}: {error}") from None
     steps = config.get("steps") if isinstance(config, dict) else None
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise RunError(f"{run_dir} holds no run that can be resumed: {file} has no whole number of steps")
-    return {"env_id": None, "env_kwargs": {}, "device": "auto", **config}
+    found: dict[str, Any] = config
+    return found
 
 
-def _learn(agent: Agent, total: int, out: Path | None, on_progress: OnProgress | None, why: str) -> Agent:
+def _warn_of_edits(run_dir: Path, config: Mapping[str, Any], agent: Agent) -> None:
+    """Say which fields of config.json are not those of the checkpoint, which are the ones that count."""
+    saved = json.loads(json.dumps(_identity(agent)))
+    edited = [name for name in saved if name in config and config[name] != saved[name]]
+    if "config" in edited and isinstance(config["config"], dict):
+        edited.remove("config")
+        edited += [name for name, value in saved["config"].items() if config["config"].get(name) != value]
+    if edited:
+        warnings.warn(
+            f"{run_dir / CONFIG} was edited; a resumed run keeps the {', '.join(edited)} of its checkpoint",
+            stacklevel=3,
+        )
+
+
+class _Checkpoints:
+    """Which checkpoints there are: the newest `keep` of those made every so many steps, or by the clock."""
+
+    def __init__(self, keep: object, every: object) -> None:
+        self.keep = whole("keep", keep, least=1)
+        self.every = None if every is None else whole("checkpoint_every", every, least=1)
+
+
+def _learn(
+    agent: Agent,
+    total: int,
+    out: Path | None,
+    checkpoints: _Checkpoints,
+    on_progress: OnProgress | None,
+    why: str,
+) -> Agent:
     """Learn with a log, checkpoints and progress; `why` it is on its device."""
     log: AbstractContextManager[MetricsLog | None] = (
         nullcontext() if out is None else MetricsLog(out, step=agent.steps)
     )
     with log as metrics_log, _interrupt_flag() as interrupted:
-        recorder = _Recorder(agent, total, out, metrics_log, on_progress, interrupted, why)
+        recorder = _Recorder(agent, total, out, checkpoints, metrics_log, on_progress, interrupted, why)
         try:
             agent.continue_to(total, callback=recorder)
-        except NonFiniteError as error:
-            kept = f"; the last good checkpoint is {checkpoint.latest(out)}" if out is not None else ""
-            raise NonFiniteError(f"{error}{kept}") from None
         except KeyboardInterrupt:
             raise Interrupted(out, recorder.saved) from None
+        except Exception as error:
+            if out is None:
+                raise
+            message = f"{one_line(error)}; {_rescued(agent, recorder, out, error)}"
+            if isinstance(error, RlkitError):
+                error.args = (message,)
+                raise
+            raise RunError(f"the training stopped after step {agent.steps}: {message}") from error
     if out is not None:
-        _write_config(out, agent, total)
+        _write_config(out, agent, total, checkpoints)
     return agent
+
+
+def _rescued(agent: Agent, recorder: "_Recorder", out: Path, error: Exception) -> str:
+    """Save what was learned before an error, unless that is in doubt; which checkpoint there is."""
+    if agent.steps > recorder.saved and not isinstance(error, NonFiniteError):
+        with suppress(Exception):  # such as the error itself, of a full disk
+            checkpoint.save(out, agent, keep=recorder.checkpoints.keep, begin_anew=True)
+    return f"the last good checkpoint is {checkpoint.latest(out)}; resume with: rlkit train --resume {out}"
 
 
 class _Recorder:
@@ -172,13 +239,14 @@ class _Recorder:
         agent: Agent,
         total: int,
         out: Path | None,
+        checkpoints: _Checkpoints,
         log: MetricsLog | None,
         on_progress: OnProgress | None,
         interrupted: threading.Event,
         why: str,
     ) -> None:
         self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
-        self.interrupted = interrupted
+        self.checkpoints, self.interrupted = checkpoints, interrupted
         self.saved = self.last = self.first = agent.steps
         self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
@@ -192,10 +260,13 @@ class _Recorder:
         if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
             self.log.write(record)
         stop = self.interrupted.is_set()
-        due = now >= self.save_at and self._crosses(self.total // CHECKPOINTS, agent.steps)
+        every = self.checkpoints.every
+        due = self._crosses(every or self.total // CHECKPOINTS, agent.steps) and (
+            every or now >= self.save_at
+        )
         if self.out is not None and (end or stop or due):
             begin = time.perf_counter()
-            checkpoint.save(self.out, agent)
+            checkpoint.save(self.out, agent, keep=self.checkpoints.keep)
             self.saved = agent.steps
             self.save_at = now + WORK * (time.perf_counter() - begin)
         self.last = agent.steps
@@ -263,19 +334,26 @@ def _interrupt_flag() -> Iterator[threading.Event]:
         signal.signal(signal.SIGINT, before)
 
 
-def _write_config(out: Path, agent: Agent, steps: int) -> None:
+def _write_config(out: Path, agent: Agent, steps: int, checkpoints: _Checkpoints) -> None:
     packages = {name: version(name) for name in ("torch", "gymnasium", "numpy")}
     config = {
-        "env_id": agent.env_id,
-        "env_kwargs": agent.env_kwargs,
-        "agent": agent.name,
-        "config": agent.config.to_json(),
-        "seed": agent.seed,
+        **_identity(agent),
         "steps": steps,
         "stopped_early": agent.steps if agent.early_stopping.stopped and agent.steps < steps else None,
+        "keep": checkpoints.keep,
+        "checkpoint_every": checkpoints.every,
         "device": str(agent.device),
         "versions": {"rlkit": __version__, "python": platform.python_version(), **packages},
     }
-    staged = out / f".{CONFIG}"
-    staged.write_text(json.dumps(config, indent=1) + "\n")
-    staged.replace(out / CONFIG)
+    storage.replace_text(out / CONFIG, json.dumps(config, indent=1) + "\n")
+
+
+def _identity(agent: Agent) -> dict[str, Any]:
+    """What a run keeps when it is resumed."""
+    return {
+        "env_id": agent.source.full_id,
+        "env_kwargs": options_to_json(agent.env_kwargs),
+        "agent": agent.name,
+        "config": agent.config.to_json(),
+        "seed": agent.seed,
+    }

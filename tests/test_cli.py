@@ -189,7 +189,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(rlkit, monkeypatch):
     status, out, err = rlkit("train", "exam", "--steps", "20000")
     assert status == 130
     assert out == ""
-    assert "go on with: rlkit train --resume runs/Exam-v0-ppo-0" in err
+    assert "resume with: rlkit train --resume runs/Exam-v0-ppo-0" in err
     status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
     assert status == 0
     assert json.loads(out)["steps"] == 20000

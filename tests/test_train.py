@@ -11,6 +11,7 @@ from typing import Any
 import gymnasium
 import pytest
 import torch
+from saved_agents import tensors_of
 
 import rlkit.train
 from rlkit import checkpoint, log
@@ -24,7 +25,7 @@ from rlkit.agents import (
     StepsError,
     UnsupportedError,
 )
-from rlkit.agents.storage import META, TENSORS
+from rlkit.agents.storage import META
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
 from rlkit.envs.registry import RegistryError, resolve
 from rlkit.train import Interrupted, RunError, resume, train
@@ -56,7 +57,7 @@ def outcome(run: Path) -> dict[str, Any]:
     saved = checkpoint.latest(run)
     return {
         "metrics": [{k: v for k, v in record.items() if k not in log.TIMED} for record in log.read(run)],
-        "tensors": (saved / TENSORS).read_bytes(),
+        "tensors": tensors_of(saved).read_bytes(),
         "agent": (saved / META).read_text(),
         "config": (run / "config.json").read_text(),
     }
@@ -131,7 +132,7 @@ def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, e
     killed = tmp_path / "killed"
     process = elsewhere.Process(target=train, args=(env_id,), kwargs={**settings, "out": killed})
     process.start()
-    while process.is_alive() and not any(killed.glob("checkpoints/step-*[1-9]*")):
+    while process.is_alive() and not any(killed.glob("checkpoints/step-*[1-9]*/agent.json")):
         time.sleep(0.002)
     process.kill()
     process.join()
@@ -179,7 +180,8 @@ def test_every_evaluation_is_recorded(tmp_path: Path) -> None:
 def test_an_environment_without_state_starts_anew_on_resuming(tmp_path: Path) -> None:
     overrides = quick("dqn")
     train("CartPole-v1", agent="dqn", steps=600, overrides=overrides, out=tmp_path / "a")
-    agent = resume(tmp_path / "a", steps=900)
+    with pytest.warns(UserWarning, match="CartPole-v1 cannot go back to a state; episodes begin anew"):
+        agent = resume(tmp_path / "a", steps=900)
     assert agent.steps == 900
     assert json.loads((tmp_path / "a" / "config.json").read_text())["steps"] == 900
     assert [record["step"] for record in log.read(tmp_path / "a")][-1] == 900
@@ -213,7 +215,11 @@ def test_an_environment_of_another_package(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.delitem(sys.modules, "elsewhere")  # as another process finds it
     monkeypatch.delitem(gymnasium.registry, "Outside-v0")
-    assert resume(tmp_path / "a", steps=900).evaluate(5).mean_return == 1
+    with pytest.raises(UnsupportedError, match="module 'elsewhere', which a file names, is imported only if"):
+        resume(tmp_path / "a", steps=900)
+    with pytest.warns(UserWarning, match="begin anew"):
+        resumed = resume(tmp_path / "a", steps=900, trust_env="elsewhere")
+    assert resumed.evaluate(5).mean_return == 1
     with pytest.raises(RegistryError, match="No module named 'nowhere'"):
         resolve("nowhere:Outside-v0")
 
@@ -277,7 +283,7 @@ def test_run_folder(tmp_path: Path) -> None:
     assert records[-1]["settings"].startswith("hidden=8 num_envs=64 ")
     assert config["stopped_early"] is None
     assert records[-1]["step"] == log.read(run)[-1]["step"] == 1_000
-    assert len(list((run / "checkpoints").iterdir())) == 1
+    assert len(list((run / "checkpoints").iterdir())) == 2
     assert any((run / "tensorboard").iterdir())
     with pytest.raises(RunError, match="already holds a run"):
         train("CartPole-v1", steps=1_000, out=run)
@@ -292,9 +298,9 @@ def test_checkpoints_take_little_of_the_time(
 ) -> None:
     saved, save = [], checkpoint.save
 
-    def note(run: Path, agent: PPO) -> Path:
+    def note(run: Path, agent: PPO, **options: Any) -> Path:
         saved.append(agent.steps)
-        return save(run, agent)
+        return save(run, agent, **options)
 
     monkeypatch.setattr(checkpoint, "save", note)
     monkeypatch.setattr(rlkit.train, "WORK", work)

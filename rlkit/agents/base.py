@@ -1,7 +1,7 @@
 """What every agent shares: making its environment, the learning loop, acting, evaluating, saving."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
 
@@ -22,6 +22,7 @@ from .environments import AnyVectorEnv
 from .errors import EnvironmentFault, NonFiniteError, UnsupportedError
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
+from .source import Source, source_of
 from .stepper import Stepper
 from .torch_stepper import stepper_for
 
@@ -37,7 +38,6 @@ STREAMS = {
     "resume": 4,
     "acting": 5,
     "selection": 6,  # evaluations during training
-    "dropout": 7,
 }
 
 
@@ -61,7 +61,7 @@ class Agent(ABC):
     @torch_defaults()
     def __init__(
         self,
-        env: str | AnyVectorEnv,
+        env: str | AnyVectorEnv | Source,
         *,
         config: AgentConfig | None = None,
         seed: int = 0,
@@ -69,11 +69,7 @@ class Agent(ABC):
         env_kwargs: Mapping[str, Any] | None = None,
         **overrides: object,
     ) -> None:
-        if env_kwargs is not None and not isinstance(env_kwargs, Mapping):
-            raise ConfigError(f"env_kwargs must be a mapping of names to values, not {env_kwargs!r}")
-        self.env_id: str | None
-        self.env_id, given = (env, {}) if isinstance(env, str) else environments.origin(env)
-        self.env_kwargs = dict(given if env_kwargs is None else env_kwargs)
+        self.source = env if isinstance(env, Source) else source_of(env, env_kwargs)
         self.seed = whole_seed(seed)
         self.device = choose_device(device)
         base = config or self.configure(self.env_id)
@@ -81,16 +77,10 @@ class Agent(ABC):
             raise ConfigError(
                 f"{type(self).__name__} takes a {self.Config.__name__}, got {type(base).__name__}"
             )
-        self.given_env = None if isinstance(env, str) else env
-        if self.given_env is not None:
-            overrides = {"num_envs": self.given_env.num_envs} | overrides
+        if self.source.given is not None:
+            overrides = {"num_envs": self.source.given.num_envs} | overrides
         self.config = base.replace(overrides)
-
-        probe = self.given_env or environments.make(str(env), 1, kwargs=self.env_kwargs)
-        self.observation_space = probe.single_observation_space
-        self.action_space = probe.single_action_space
-        if self.given_env is None:
-            probe.close()
+        self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
         self._check_actions()
         if self.config.evaluate_every and self.env_id is None:
             raise UnsupportedError("evaluate_every needs an environment id, to make others to evaluate on")
@@ -101,8 +91,20 @@ class Agent(ABC):
         self.early_stopping = EarlyStopping(self.config.patience)
         self.generator = torch.Generator(self.device).manual_seed(self._stream("policy"))
         self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
-        self._build(torch.Generator().manual_seed(self._stream("network")))
-        self._prepare()
+        self.pending: saving.Pending | None = None  # of a loaded agent, what it takes up when it learns
+        with cpu_threads(self.threads):  # initial parameters are products too
+            self._build(torch.Generator().manual_seed(self._stream("network")))
+            self._prepare()
+
+    @property
+    def env_id(self) -> str | None:
+        """The id of the environment, if it has one that says what it is."""
+        return self.source.env_id
+
+    @property
+    def env_kwargs(self) -> dict[str, Any]:
+        """The options that the environment is made with."""
+        return self.source.env_kwargs
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -177,7 +179,7 @@ class Agent(ABC):
         """What acting goes by, as named tensors."""
         return storage.with_prefix("network", self.network.state_dict())
 
-    def load_parameters(self, tensors: dict[str, Tensor]) -> None:
+    def load_parameters(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `parameters`."""
         self.network.load_state_dict(storage.under("network", tensors))
 
@@ -185,7 +187,7 @@ class Agent(ABC):
         """What learning goes by beside the parameters."""
         return {}
 
-    def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
+    def load_training_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `training_tensors`, which `tensors` hold among others."""
         assert not self.training_tensors()
 
@@ -206,7 +208,7 @@ class Agent(ABC):
         observation, a reward or the loss is NaN or infinite.
         """
         steps = whole_steps(steps)
-        self._ready(steps, anew=self.given_env is not None)
+        self._ready(steps, anew=self.source.given is not None)
         self.early_stopping.waited = 0
         return self.continue_to(self.steps + steps, callback=callback)
 
@@ -276,20 +278,19 @@ class Agent(ABC):
 
     def _ready(self, steps: int, *, anew: bool = False) -> None:
         """Have a stepper whose environments can take exactly `steps` more, in new episodes if `anew`."""
+        if self.pending is not None:
+            saving.take_up(self, self.pending)
         if hasattr(self, "stepper") and environments.fits(self.stepper.env, steps):
             if anew or not self.stepper.stands:
                 self.stepper.restart(self._stream("environment", self.steps))
                 self.state = self.initial_state(self.stepper.num_envs)
                 self._interrupted()
             return
-        if self.given_env is not None:
-            environments.check_fits(self.given_env, steps)
-            env = self.given_env
+        if self.source.given is not None:
+            environments.check_fits(self.source.given, steps)
+            env = self.source.given
         else:
-            assert self.env_id is not None
-            env = environments.make_for_steps(
-                self.env_id, self.config.num_envs, kwargs=self.env_kwargs, device=self.device, steps=steps
-            )
+            env = self.source.make_for_steps(self.config.num_envs, steps=steps, device=self.device)
         self._step_in(env, seed=self._stream("environment", self.steps))
 
     def _step_in(self, env: AnyVectorEnv, *, seed: int) -> None:
@@ -373,13 +374,7 @@ class Agent(ABC):
         """
         episodes = whole("episodes", episodes, least=1)
         seed = self._stream("evaluation") if seed is None else whole_seed(seed)
-        if self.env_id is None:
-            raise UnsupportedError(
-                "evaluate needs an environment id; on a VectorEnv without one or wrapped use evaluate_on"
-            )
-        env = environments.make(
-            self.env_id, min(episodes, MAX_ENVS), kwargs=self.env_kwargs, device=self.device
-        )
+        env = self.source.make(min(episodes, MAX_ENVS), self.device)
         try:
             with cpu_threads(self.threads):
                 return evaluate_on(
@@ -391,20 +386,36 @@ class Agent(ABC):
     # Saving
 
     def save(self, path: str | Path) -> None:
-        """Write everything that going on needs to the folder `path`: safetensors and JSON, no pickle.
+        """Write everything needed to resume to the folder `path`: safetensors and JSON, no pickle.
 
-        Raises UnsupportedError if a keyword argument of the environment is not JSON, NonFiniteError if a
-        parameter is NaN or infinite.
+        Raises UnsupportedError if an option of the environment is not JSON, NonFiniteError if a parameter is
+        NaN or infinite, FileExistsError if the folder holds anything but a saved agent.
         """
         saving.save(self, Path(path))
 
     @classmethod
-    def load(cls, path: str | Path, *, env: str | AnyVectorEnv | None = None, device: str = "auto") -> Self:
-        """The agent saved at `path`, ready to act or go on learning, on its own environment or on `env`.
+    def load(
+        cls,
+        path: str | Path,
+        *,
+        env: str | AnyVectorEnv | None = None,
+        env_kwargs: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        trust_env: str | Sequence[str] = (),
+    ) -> Self:
+        """The agent saved at `path`, a folder of `save` or of a run, ready to act or resume learning.
 
-        Raises LoadError if the folder is missing or damaged, of another algorithm, or of other spaces.
+        It acts without its environment, which is made when it learns or is evaluated: the one it was trained
+        on, with the options `env_kwargs` changed, or `env`. The module of an id is imported only if it is
+        among `trust_env`. Raises LoadError if the folder is missing or damaged, of another algorithm, or of
+        other spaces.
         """
-        return saving.load(cls, Path(path), env=env, device=device)
+        saved = storage.read(Path(path))
+        return saving.load(cls, saved, env=env, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made of what is saved: parts of an agent are views of each other."""
+        return saving.copied, (type(self), *saving.snapshot(self))
 
     def _tensor(self, array: Array) -> Tensor:
         """On the agent's device; on the CPU they share memory."""

@@ -10,7 +10,7 @@ from .optimization import OPTIMIZERS, SCHEDULES
 
 MAX_NUM_ENVS = 2**20
 MAX_THREADS = 2**10
-MAX_SEED = 2**62  # environment i of a vector gets the seed plus i, which must stay an int64
+MAX_SEED = 2**62  # and of steps; environment i of a vector gets the seed plus i, which must stay an int64
 
 
 def whole_seed(value: object) -> int:
@@ -21,7 +21,7 @@ def whole_seed(value: object) -> int:
 def whole_steps(value: object) -> int:
     """`value` if it can be a number of steps to take; StepsError if not."""
     try:
-        return whole("steps", value, least=1)
+        return whole("steps", value, least=1, most=MAX_SEED)
     except ConfigError as error:
         raise StepsError(str(error)) from None
 

@@ -1,7 +1,6 @@
 """Building the vector environment an agent learns on, with a batch that fits the number of steps exactly."""
 
 import inspect
-import json
 from collections.abc import Collection, Mapping
 from importlib import import_module
 from typing import Any, TypeAlias
@@ -15,12 +14,14 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from .errors import StepsError, UnsupportedError, one_line
+from .jsonable import options_to_json
 from .stepper import autoreset_mode, blame
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
 CPU = torch.device("cpu")
-VECTORISING = ("num_envs", "vectorization_mode", "vector_kwargs", "autoreset_mode", "device")
+STEERING = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers")  # Gymnasium, how it makes a batch
+VECTORISING = (*STEERING, "autoreset_mode", "device")
 
 
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
@@ -34,6 +35,9 @@ def make(
 
     Raises UnsupportedError, naming the id and the reason, if it cannot be made.
     """
+    for name in kwargs:
+        if name in STEERING:
+            raise UnsupportedError(f"{env_id} has no option {name!r}: agents make their own batches")
     try:
         return _make(env_id, num_envs, kwargs, device)
     except Exception as error:
@@ -83,8 +87,8 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
         if name not in VECTORISING and not (name in usual and np.array_equal(value, usual[name]))
     }
     try:
-        json.dumps(kwargs)
-    except (TypeError, ValueError):
+        options_to_json(kwargs)
+    except UnsupportedError:
         return None, {}
     return env.spec.id, kwargs
 
@@ -100,18 +104,6 @@ def has_time_limit(env: AnyVectorEnv) -> bool:
     while isinstance(single, Wrapper) and not isinstance(single, TimeLimit):
         single = single.env
     return isinstance(single, TimeLimit)
-
-
-def make_for_steps(
-    env_id: str, num_envs: int, *, kwargs: Mapping[str, Any], device: torch.device, steps: int
-) -> AnyVectorEnv:
-    """As `make`, with the largest number of environments up to `num_envs` that divides `steps`."""
-    env = make(env_id, num_envs, kwargs=kwargs, device=device)
-    if fits(env, steps):
-        return env
-    env.close()
-    divisor = next(n for n in range(num_envs, 0, -1) if steps % n == 0)
-    return make(env_id, divisor, kwargs=kwargs, device=device)
 
 
 def fits(env: AnyVectorEnv, steps: int) -> bool:

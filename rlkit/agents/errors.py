@@ -33,6 +33,10 @@ class LoadError(AgentError):
     """A saved agent is missing, damaged, or belongs to something else."""
 
 
+class DamagedError(LoadError):
+    """A saved agent is not what was written, or not in full."""
+
+
 def one_line(error: BaseException) -> str:
     """What an error of another library says, on one line; its kind too where the text alone says little."""
     text = " ".join(str(error).split())

@@ -1,12 +1,14 @@
 """What agents with networks share: optimisers, normalisation, dropout, and a watch over gradients."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from ..nn import Encoder, resolve
+from ..nn.layers import Dropout
 from . import storage
 from .base import Agent, Metrics
 from .config import NeuralConfig
-from .devices import seeded
 from .monitor import GradientMonitor, warnings
 from .normalisation import NormalisingEncoder, Statistics
 from .optimization import Descent, scheduled
@@ -26,6 +28,9 @@ class NeuralAgent(Agent):
 
     def _prepare(self) -> None:
         super()._prepare()
+        for module in self.network.modules():
+            if isinstance(module, Dropout):
+                module.generator = self.generator
         self.statistics = Statistics(self.config, self.encoder).to(self.device)
         self.descents = self._descents()
         self.monitor = GradientMonitor(self.network) if self.config.monitor else None
@@ -45,8 +50,7 @@ class NeuralAgent(Agent):
         rate = scheduled(self.config, self.progress)
         for descent in self.descents.values():
             descent.rate = rate
-        with seeded(self._stream("dropout", self.steps), self.device):
-            metrics = self._iterate(budget)
+        metrics = self._iterate(budget)
         watched = {} if self.monitor is None else self.monitor.metrics()
         return {**metrics, "learning_rate": rate, **watched}
 
@@ -64,12 +68,18 @@ class NeuralAgent(Agent):
 
     # Saving
 
+    def _buffers(self) -> dict[str, Tensor]:
+        return {"ongoing": self.statistics.ongoing}
+
+    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        self.statistics.ongoing.copy_(tensors["ongoing"])
+
     def parameters(self) -> dict[str, Tensor]:
         """What acting goes by, as named tensors: the network, and how observations are normalised."""
         moments = {k: v for k, v in self.statistics.state_dict().items() if k.startswith("obs.")}
         return super().parameters() | storage.with_prefix("statistics", moments)
 
-    def load_parameters(self, tensors: dict[str, Tensor]) -> None:
+    def load_parameters(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `parameters`."""
         super().load_parameters(tensors)
         self.statistics.load_state_dict(storage.under("statistics", tensors), strict=False)
@@ -82,7 +92,7 @@ class NeuralAgent(Agent):
             tensors |= storage.with_prefix(f"descent/{name}", descent.state())
         return tensors
 
-    def load_training_tensors(self, tensors: dict[str, Tensor]) -> None:
+    def load_training_tensors(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `training_tensors`."""
         self.statistics.load_state_dict(storage.under("statistics", tensors))
         for name, descent in self.descents.items():

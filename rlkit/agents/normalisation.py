@@ -114,7 +114,7 @@ class Statistics(nn.Module):
         self._unread: list[tuple[Tensor, Tensor]] = []
         self.obs = Moments(encoder.shape) if self._encoder else None
         self.returns = Moments(()) if config.normalize_reward else None
-        self.register_buffer("ongoing", torch.zeros(0))
+        self.register_buffer("ongoing", torch.zeros(0), persistent=False)
 
     def watch(self, stepper: Stepper) -> Stepper:
         """The stepper, whose steps are seen from now on."""

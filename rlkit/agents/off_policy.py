@@ -110,8 +110,10 @@ class OffPolicyAgent(NeuralAgent):
             taken, self.steps = taken + n, self.steps + n
 
     def _buffers(self) -> dict[str, Tensor]:
-        return {"begun": torch.tensor(self.begun), **storage.with_prefix("replay", self.replay.state())}
+        own = {"begun": torch.tensor(self.begun), **storage.with_prefix("replay", self.replay.state())}
+        return super()._buffers() | own
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
+        super()._load_buffers(tensors)
         self.begun = int(tensors["begun"])
         self.replay.set_state(storage.under("replay", tensors))

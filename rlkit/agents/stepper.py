@@ -301,19 +301,23 @@ class Stepper:
         held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
         return held if self.mask is None else held | {"mask": self.mask}
 
-    def set_state(self, arrays: dict[str, Array], meta: dict[str, Any], *, seed: int) -> None:
-        """Go back to a saved state; an environment that cannot starts new episodes, seeded with `seed`."""
+    def set_state(self, arrays: dict[str, Array], meta: dict[str, Any], *, seed: int) -> bool:
+        """Go back to a saved state; an environment that cannot starts new episodes, seeded with `seed`.
+
+        Whether it could.
+        """
         self._finished.extend((float(value), int(length)) for value, length in meta["finished"])
         self._episodes = int(meta["episodes"])
         own = {name.removeprefix("env/"): value for name, value in arrays.items() if name.startswith("env/")}
         base = self.env.unwrapped
         if not isinstance(base, ModelVectorEnv) or not own:
             self.restart(seed)
-            return
+            return False
         base.set_state(own)
         for name in OWN:
             setattr(self, f"_{name}", self._own(arrays[name]))
         self._stand(arrays["obs"], arrays.get("mask"), arrays["reset"])
+        return True
 
     def _own(self, array: Array) -> Any:
         """A saved array in the form that this stepper counts in."""

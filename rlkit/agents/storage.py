@@ -1,53 +1,188 @@
-"""Agents on disk: a folder of one safetensors and one JSON file, written atomically, read without code."""
+"""Agents on disk: a folder of one safetensors and one JSON file, read without code.
 
+agent.json names the file of tensors by its checksum and is put in place last, in one step: a reader finds the
+old agent or the new one, never a part, and a save that is killed leaves the old one.
+"""
+
+import errno
+import hashlib
 import json
 import os
+import re
 import secrets
-import shutil
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import UnionType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
 from .config import MAX_SEED
-from .errors import LoadError, UnsupportedError, one_line
+from .errors import DamagedError, LoadError, UnsupportedError, one_line
 
-TENSORS = "tensors.safetensors"
+try:
+    import fcntl
+except ImportError:  # on Windows, where who saves to one folder must take turns
+    fcntl = None  # type: ignore[assignment]
+
+FORMAT = 2
 META = "agent.json"
+MAX_META = 2**26  # bytes
+CHECKPOINTS = "checkpoints"  # in a run folder
+CHECKPOINT = re.compile(r"step-\d{12}")
+TENSORS = re.compile(r"tensors-[0-9a-f]{16}\.safetensors")
+STAGED = re.compile(r"\.staged-[0-9a-f]{16}")
 
 
-def write(path: Path, tensors: dict[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write the folder `path`, replacing an older one; a reader sees the old or the new, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.exists() and not (path / META).exists():
-        raise FileExistsError(f"{path} exists and is not a saved agent; it is left as it is")
-    staged, old = (path.with_name(f".{path.name}-{secrets.token_hex(8)}") for _ in range(2))
+class Tensors(Mapping[str, Tensor]):
+    """The tensors of a file, each read when it is asked for; the file may be removed meanwhile."""
+
+    def __init__(self, file: Path) -> None:
+        opened: Any = safe_open(file, framework="pt")
+        self._file = opened
+        self._names: set[str] = set(self._file.keys())
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._names:
+            raise KeyError(name)
+        tensor: Tensor = self._file.get_tensor(name)
+        return tensor
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+
+class Saved(NamedTuple):
+    """A saved agent: the folder it was read from, its JSON and its tensors."""
+
+    path: Path
+    meta: dict[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
+    """Write the folder `path`, replacing an older agent; FileExistsError if it holds anything else."""
+    path.mkdir(parents=True, exist_ok=True)
+    with _alone(path):
+        if not (path / META).exists() and not all(_is_ours(file) for file in path.iterdir()):
+            raise FileExistsError(f"{path} exists and is not a saved agent; it is left as it is")
+        try:
+            _write(path, tensors, meta)
+        finally:
+            _clean(path)
+
+
+def _write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
+    with _staged(path) as file:
+        try:
+            save_file(apart(tensors), file)
+        except SafetensorError as error:
+            raise OSError(f"{path} cannot be written: {one_line(error)}") from None
+        file.chmod(path.stat().st_mode & 0o666)  # as any new file, not safetensors' 600
+        size, digest = file.stat().st_size, _digest(file)
+        put(file, path / _tensors_name(digest))
+    meta = {"format": FORMAT, **meta, "tensors": {"sha256": digest, "bytes": size}}
+    text = json.dumps({**meta, "sha256": _digest_of(meta)}, indent=1) + "\n"
+    if len(text) > MAX_META:
+        raise UnsupportedError(f"the agent cannot be saved: its {META} would have {len(text):,} bytes")
+    replace_text(path / META, text)
+
+
+def replace_text(file: Path, text: str) -> None:
+    """Write a file in one step: a kill, or a full disk, leaves the old one."""
+    with _staged(file.parent) as staged:
+        staged.write_text(text)
+        put(staged, file)
+
+
+def put(staged: Path, file: Path) -> None:
+    """Move a file that is complete to its place; both survive a loss of power."""
+    _sync(staged)
+    staged.replace(file)
+    _sync(file.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a saved agent, and its folder if nothing else is in it."""
+    (path / META).unlink(missing_ok=True)  # first: what is half removed is no saved agent
+    _clean(path)
+
+
+@contextmanager
+def _staged(folder: Path) -> Iterator[Path]:
+    """Where to write a file of this folder; it goes if it is not put in place."""
+    file = folder / f".staged-{secrets.token_hex(8)}"
     try:
-        staged.mkdir()
-        save_file(apart(tensors), staged / TENSORS)
-        (staged / META).write_text(json.dumps(meta, indent=1) + "\n")
-        (staged / TENSORS).chmod((staged / META).stat().st_mode)  # of any new file, not safetensors' 600
-        for file in (staged / TENSORS, staged / META):
-            with file.open("rb") as handle:
-                os.fsync(handle.fileno())
-        if path.exists():
-            path.replace(old)
-            staged.replace(path)
-            shutil.rmtree(old)
-        else:
-            staged.replace(path)
+        yield file
     finally:
-        shutil.rmtree(staged, ignore_errors=True)
+        file.unlink(missing_ok=True)
 
 
-def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until nobody else saves to this folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            with suppress(OSError):  # on a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        if fcntl is not None:
+            with suppress(OSError):
+                fcntl.flock(handle, fcntl.LOCK_UN)  # also for processes that were forked meanwhile
+        os.close(handle)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _clean(path: Path) -> None:
+    """Remove the tensors that agent.json does not name, and what a killed save left there."""
+    try:
+        named = _tensors_name(json.loads((path / META).read_text())["tensors"]["sha256"])
+    except (OSError, ValueError, LookupError, TypeError):
+        named = ""
+    for file in path.iterdir():
+        if _is_ours(file) and file.name != named:
+            file.unlink(missing_ok=True)
+    with suppress(OSError):  # if nothing is left
+        path.rmdir()
+
+
+def _is_ours(file: Path) -> bool:
+    return bool(TENSORS.fullmatch(file.name) or STAGED.fullmatch(file.name))
+
+
+def _tensors_name(digest: str) -> str:
+    return f"tensors-{digest[:16]}.safetensors"
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _digest_of(meta: object) -> str:
+    return hashlib.sha256(json.dumps(meta).encode()).hexdigest()
+
+
+def apart(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors on the CPU, those copied that share memory with one before: networks can share layers."""
     found: dict[str, Tensor] = {}
     used = set()
@@ -59,29 +194,97 @@ def apart(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return found
 
 
-def read(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """(tensors, JSON) of a saved agent; LoadError says what is missing or damaged."""
-    meta = read_meta(path)
+def checkpoints(run_dir: Path) -> list[Path]:
+    """The checkpoints of a run folder that were written in full, the oldest first."""
+    found = (run_dir / CHECKPOINTS).glob("step-*")
+    return sorted(path for path in found if CHECKPOINT.fullmatch(path.name) and (path / META).exists())
+
+
+def read(path: Path) -> Saved:
+    """The saved agent in a folder, or the newest good one in a run folder; LoadError says what is wrong.
+
+    A warning names the checkpoints that are damaged.
+    """
+    if not (path / META).exists() and (path / CHECKPOINTS).is_dir():
+        return _read_newest(path)
+    before = None
+    while True:
+        meta = _read_meta(path)
+        try:
+            return Saved(path, meta, _read_tensors(path, meta["tensors"]))
+        except FileNotFoundError as error:
+            if meta == before:  # else it was replaced between the two
+                raise DamagedError(f"{path} is damaged: {error.filename} is missing") from None
+            before = meta
+
+
+def _read_newest(run_dir: Path) -> Saved:
+    found = checkpoints(run_dir)
+    errors: list[DamagedError] = []
+    for path in reversed(found):
+        try:
+            saved = read(path)
+        except DamagedError as error:
+            if not (path / META).exists():  # it went since it was found: there is a newer one
+                return _read_newest(run_dir)
+            errors.append(error)
+            continue
+        for damage in errors:
+            warnings.warn(f"{damage}; the checkpoint before it is used, {path.name}", stacklevel=2)
+        return saved
+    if errors:
+        raise errors[0]
+    raise LoadError(f"{run_dir} holds no checkpoint (looked in {run_dir / CHECKPOINTS})")
+
+
+def _read_tensors(path: Path, known: dict[str, Any]) -> Tensors:
+    file = path / _tensors_name(known["sha256"])
     try:
-        return load_file(path / TENSORS), meta
-    except FileNotFoundError:
-        raise LoadError(f"{path} is not a saved agent: {TENSORS} is missing") from None
-    except (OSError, SafetensorError) as error:
-        raise LoadError(f"{path / TENSORS} is damaged: {one_line(error)}") from None
+        if not TENSORS.fullmatch(file.name):
+            raise DamagedError(f"{path / META} is damaged: it names the file {_short(file.name)}")
+        if (size := file.stat().st_size) != known["bytes"]:
+            raise DamagedError(f"{file} is damaged: it has {size} bytes, not {known['bytes']}")
+        if _digest(file) != known["sha256"]:
+            raise DamagedError(f"{file} is damaged: its checksum is not the one in {META}")
+        return Tensors(file)
+    except SafetensorError as error:
+        raise DamagedError(f"{file} is damaged: {one_line(error)}") from None
+    except (OSError, RuntimeError) as error:  # torch opens the file a second time
+        if not file.exists():
+            raise FileNotFoundError(errno.ENOENT, "it went", str(file)) from None
+        raise LoadError(f"{file} cannot be read: {one_line(error)}") from None
 
 
-def read_meta(path: Path) -> dict[str, Any]:
-    """The JSON of a saved agent, each field of it of the right type; LoadError names the one that is not."""
+def read_json(file: Path) -> Any:
+    """What a file of JSON holds; ValueError or RecursionError for what is damaged, or far too large."""
+    with file.open("rb") as handle:
+        text = handle.read(MAX_META + 1)
+    if len(text) > MAX_META:
+        raise ValueError(f"it has more than {MAX_META:,} bytes")
+    return json.loads(text)
+
+
+def _read_meta(path: Path) -> dict[str, Any]:
+    """The JSON of a saved agent, each field of it of the right type; DamagedError names one that is not."""
     file = path / META
     try:
-        meta = json.loads(file.read_text())
+        meta = read_json(file)
+        digest = meta.pop("sha256", None) if isinstance(meta, dict) else None
+        right = digest == _digest_of(meta)
     except FileNotFoundError:
-        raise LoadError(f"{path} is not a saved agent: {META} is missing") from None
-    except (OSError, ValueError) as error:
-        raise LoadError(f"{file} is damaged: {one_line(error)}") from None
+        raise LoadError(f"{path} holds no checkpoint and is no saved agent: {META} is missing") from None
+    except OSError as error:
+        raise LoadError(f"{file} cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"{file} is damaged: {one_line(error)}") from None
     if not isinstance(meta, dict):
-        raise LoadError(f"{file} is damaged: it must hold an object, not {_short(meta)}")
+        raise DamagedError(f"{file} is damaged: it must hold an object, not {_short(meta)}")
+    if (version := meta.get("format")) != FORMAT:
+        raise DamagedError(f"{file} has the format {_short(version)}; this version of rlkit reads {FORMAT}")
+    if not right:
+        raise DamagedError(f"{file} is damaged: its checksum does not fit")
     _check_fields(file, meta, FIELDS)
+    _check_fields(file, meta["tensors"], {"sha256": str, "bytes": int})
     if "stepper" in meta:
         _check_fields(file, meta, {"num_envs": int, "stepper": dict})
         _check_fields(file, meta["stepper"], {"finished": list, "episodes": int})
@@ -98,8 +301,9 @@ FIELDS: dict[str, type | UnionType] = {
     "steps": int,
     "horizon": int,
     "early_stopping": dict,
-    "observation_space": str,
-    "action_space": str,
+    "observation_space": dict,
+    "action_space": dict,
+    "tensors": dict,
 }
 SHOWN: dict[type | UnionType, str] = {
     str: "text",
@@ -112,40 +316,28 @@ SHOWN: dict[type | UnionType, str] = {
 def _check_fields(file: Path, meta: dict[str, Any], fields: dict[str, type | UnionType]) -> None:
     for name, kind in fields.items():
         if name not in meta:
-            raise LoadError(f"{file} is damaged: it has no {name!r}")
+            raise DamagedError(f"{file} is damaged: it has no {name!r}")
         value = meta[name]
         fits = isinstance(value, kind) and not isinstance(value, bool)
         if not fits or (isinstance(value, int) and not 0 <= value <= MAX_SEED):
             expected = SHOWN.get(kind, "a whole number of at least 0")
-            raise LoadError(f"{file} is damaged: {name} must be {expected}, not {_short(value)}")
+            raise DamagedError(f"{file} is damaged: {name} must be {expected}, not {_short(value)}")
 
 
 def _short(value: object) -> str:
-    text = json.dumps(value)
+    text = json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:40]}..."
 
 
-def check_savable(env_kwargs: Mapping[str, Any]) -> None:
-    """UnsupportedError, naming it, for a keyword argument of the environment that JSON cannot hold."""
-    for name, value in env_kwargs.items():
-        try:
-            json.dumps(value)
-        except (TypeError, ValueError):
-            raise UnsupportedError(
-                f"the agent cannot be saved: its env_kwargs hold {name!r}, a {type(value).__name__}, "
-                "which is not JSON"
-            ) from None
-
-
-def with_prefix(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors, named `prefix/name`."""
     return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
 
 
-def under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """The tensors saved by `with_prefix`, under their own names."""
     start = f"{prefix}/"
-    return {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
+    return {name.removeprefix(start): tensors[name] for name in tensors if name.startswith(start)}
 
 
 def as_tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:

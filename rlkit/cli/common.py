@@ -29,6 +29,19 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 EnvKnobs = Annotated[
     list[str] | None, typer.Option("--env", metavar="NAME=VALUE", help="A knob of the environment.")
 ]
+TrustEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-env", metavar="MODULE", help="Import this module, which the run's environment needs."
+    ),
+]
+
+
+def modules(named: list[str] | None) -> list[str]:
+    """The modules that --trust-env names, which may lie in the current folder, behind installed ones."""
+    for module in named or []:
+        find_modules_here(f"{module}:")
+    return named or []
 
 
 def find_modules_here(name: str) -> str:

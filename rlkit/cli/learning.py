@@ -13,9 +13,11 @@ from rlkit.cli.common import (
     MISSED,
     EnvKnobs,
     Json,
+    TrustEnv,
     app,
     find_modules_here,
     knobs,
+    modules,
     refuse,
     say,
     show,
@@ -44,13 +46,20 @@ def train(
     ] = None,
     env: EnvKnobs = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/ID-AGENT-SEED]")] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with a stopped run.")] = None,
+    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a stopped run.")] = None,
+    keep: Annotated[int | None, typer.Option(help="Checkpoints to keep, the newest.  [default: 2]")] = None,
+    checkpoint_every: Annotated[
+        int | None,
+        typer.Option(metavar="STEPS", help="Steps between two checkpoints.  [default: by the clock]"),
+    ] = None,
+    trust_env: TrustEnv = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> int:
     """Train an agent and grade it."""
     from rlkit import report
     from rlkit.agents import default_steps
+    from rlkit.checkpoint import KEEP
     from rlkit.envs.registry import resolve
     from rlkit.train import Interrupted, read_config
     from rlkit.train import resume as go_on
@@ -60,6 +69,7 @@ def train(
     if resume is None:
         if id is None:
             raise typer.BadParameter("give an environment ID, or --resume RUN")
+        refuse("without --resume the ID names the module, as MODULE:ID", {"--trust-env": trust_env})
         env_id, algorithm, chosen_seed = (
             resolve(find_modules_here(id)),
             agent or "ppo",
@@ -79,25 +89,35 @@ def train(
                 env_kwargs=given_knobs,
                 out=folder,
                 device=device,
+                keep=KEEP if keep is None else keep,
+                checkpoint_every=checkpoint_every,
                 on_progress=view,
             )
     else:
         given = {"ID": id, "--set": set, "--env": env, "--seed": seed, "--agent": agent, "--out": out}
-        refuse("a run that goes on has its own", given)
+        refuse("a resumed run keeps its own", given)
         run_config = read_config(resume)
         folder, total = resume, run_config["steps"] if steps is None else steps
-        env_id, given_knobs = run_config["env_id"], run_config["env_kwargs"]
-        title = f"going on with {resume}"
+        env_id, given_knobs = str(run_config.get("env_id")), run_config.get("env_kwargs") or {}
+        title = f"resuming {resume}"
 
         def run(view: report.TrainingView) -> Agent:
-            return go_on(folder, steps=steps, device=device, on_progress=view)
+            return go_on(
+                folder,
+                steps=steps,
+                device=device,
+                keep=keep,
+                checkpoint_every=checkpoint_every,
+                trust_env=modules(trust_env),
+                on_progress=view,
+            )
 
     try:
         marks = {} if given_knobs else _landmarks(env_id)
         with report.TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(view)
     except Interrupted as stop:
-        say(f"stopped and saved at step {stop.steps}; go on with: rlkit train --resume {stop.run_dir}")
+        say(f"stopped and saved at step {stop.steps}; resume with: rlkit train --resume {stop.run_dir}")
         return INTERRUPTED
     try:
         from rlkit.evaluate import report as grade  # after the first step is shown: it takes a while
@@ -126,16 +146,19 @@ def evaluate(
     episodes: Annotated[int, typer.Option(help="Episodes to sample.", min=2)] = 100,
     seed: Annotated[int | None, typer.Option(help="Of the episodes.  [default: apart from training]")] = None,
     stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample actions, not the best.")] = False,
+    env: EnvKnobs = None,
+    trust_env: TrustEnv = None,
     goal: Annotated[
         float | None, typer.Option(help="Exit 3 below this percent of optimum, or this return without one.")
     ] = None,
     json: Json = False,
 ) -> int:
     """Grade a trained agent: sampled return, and percent of optimum where there is an exact model."""
-    from rlkit import report
+    from rlkit import checkpoint, report
     from rlkit.evaluate import report as grade
 
-    record = {"run": str(run), **grade(run, episodes=episodes, seed=seed, stochastic=stochastic)}
+    trained = checkpoint.load(run, env_kwargs=knobs(env), trust_env=modules(trust_env))
+    record = {"run": str(run), **grade(trained, episodes=episodes, seed=seed, stochastic=stochastic)}
     show(json, record, lambda: report.grade(record))
     graded = record["exact"] or record["sampled"]
     reached = record["mean_return"] if graded is None else graded["percent_of_optimum"]

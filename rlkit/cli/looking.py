@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from rlkit.cli.common import MISSED, EnvKnobs, Json, app, find_modules_here, knobs, show, terminal
+from rlkit.cli.common import (
+    MISSED,
+    EnvKnobs,
+    Json,
+    TrustEnv,
+    app,
+    find_modules_here,
+    knobs,
+    modules,
+    show,
+    terminal,
+)
 
 
 @app.command()
@@ -47,12 +58,22 @@ def record(
     seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
     fps: Annotated[int, typer.Option(help="Pictures a second.", min=1, max=100)] = 4,
     env: EnvKnobs = None,
+    trust_env: TrustEnv = None,
 ) -> None:
     """Film a trained agent, the optimal policy, or a random one."""
     from rlkit.record import record as film
 
     find_modules_here(what)
-    pictures = film(what, out, policy=policy, episodes=episodes, seed=seed, fps=fps, env_kwargs=knobs(env))
+    pictures = film(
+        what,
+        out,
+        policy=policy,
+        episodes=episodes,
+        seed=seed,
+        fps=fps,
+        env_kwargs=knobs(env),
+        trust_env=modules(trust_env),
+    )
     terminal().print(f"{pictures} pictures in {out}", highlight=False)
 
 

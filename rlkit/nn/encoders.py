@@ -96,7 +96,7 @@ class Encoder(nn.Module):
     def pack_all(self, observations: Sequence[Any]) -> Array:
         """Some observations that came one by one, packed [N, *shape]; raises as `pack` does."""
         values: list[Any] = [observations]
-        if not self._single or _is_text(self.leaves[0]):
+        if not self._single or is_text(self.leaves[0]):
             values = [*map(list, zip(*map(self._values, observations), strict=True))]
         return self._joined(self._batches(values))
 
@@ -154,7 +154,7 @@ class Encoder(nn.Module):
         try:
             values = [_at(obs, path) for path in self._paths]
             for i, leaf in enumerate(self.leaves):
-                if _is_text(leaf):
+                if is_text(leaf):
                     text = values[i]
                     one = isinstance(text, str)
                     values[i] = count_words(text) if one else np.stack([*map(count_words, text)])
@@ -223,7 +223,7 @@ class Leaf:
     def __init__(self, space: Space, path: Path) -> None:
         self.space, self._path = space, path
         self.shape = _packed_shape(space)
-        self.dtype = np.dtype(np.uint8 if _is_text(space) else space.dtype)
+        self.dtype = np.dtype(np.uint8 if is_text(space) else space.dtype)
         sizes = np.full(self.shape, 2) if isinstance(space, spaces.MultiBinary) else _categories(space)
         self._sizes = None if sizes is None else sizes.reshape(self.shape)
         self._fewest = 0 if sizes is None else int(sizes.min(initial=np.iinfo(np.int64).max))
@@ -274,7 +274,7 @@ def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
                 yield from _leaves(child, (*path, i))
         case spaces.Box() | spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             yield path, space
-        case _ if _is_text(space):
+        case _ if is_text(space):
             yield path, space
         case _:
             where = f" at {'.'.join(map(str, path))}" if path else ""
@@ -284,7 +284,7 @@ def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
             )
 
 
-def _is_text(space: Space) -> bool:
+def is_text(space: Space) -> bool:
     """Whether its observations are strings: Text, and spaces of others such as MiniGrid's missions."""
     return space.dtype is not None and space.dtype.kind == "U"
 
@@ -300,11 +300,11 @@ def count_words(text: str) -> NDArray[np.uint8]:
 
 
 def _packed_shape(space: Space) -> tuple[int, ...]:
-    return (N_WORDS,) if _is_text(space) else space.shape or ()
+    return (N_WORDS,) if is_text(space) else space.shape or ()
 
 
 def _packed_dtype(space: Space) -> np.dtype[Any]:
-    return np.dtype(np.uint8) if _is_text(space) else _stored(np.dtype(space.dtype))
+    return np.dtype(np.uint8) if is_text(space) else _stored(np.dtype(space.dtype))
 
 
 def _stored(dtype: np.dtype[Any]) -> np.dtype[Any]:

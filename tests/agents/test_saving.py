@@ -6,10 +6,11 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from saved_agents import forge, tensors_of
 
-from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError
-from rlkit.agents.storage import META, TENSORS
+from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError, UnsupportedError, devices
+from rlkit.agents.storage import META
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
@@ -79,7 +80,10 @@ def test_states_and_masks_are_those_of_the_observations() -> None:
 
 def test_nothing_in_a_saved_agent_is_code(tmp_path: Path) -> None:
     DQN("CartPole-v1", hidden=(8,)).train(100).save(tmp_path / "saved")
-    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [META, TENSORS]
+    assert sorted(path.name for path in (tmp_path / "saved").iterdir()) == [
+        META,
+        tensors_of(tmp_path / "saved").name,
+    ]
 
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
@@ -91,10 +95,10 @@ def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
         DQN.load(path)
     with pytest.raises(LoadError, match="observation_space"):
         PPO.load(path, env="FrozenLake-v1")
-    (path / TENSORS).write_bytes(b"not tensors")
+    tensors_of(path).write_bytes(b"not tensors")
     with pytest.raises(LoadError, match="damaged"):
         PPO.load(path)
-    (path / META).unlink()
+    (path / META).rename(path / "notes")
     with pytest.raises(FileExistsError, match="not a saved agent"):
         PPO("CartPole-v1").save(path)
 
@@ -106,16 +110,17 @@ def test_who_may_read_a_saved_agent_is_as_usual(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     saved = tmp_path / "saved"
-    modes = [oct(path.stat().st_mode & 0o777) for path in (saved, saved / META, saved / TENSORS)]
+    modes = [oct(path.stat().st_mode & 0o777) for path in (saved, saved / META, tensors_of(saved))]
     assert modes == ["0o750", "0o640", "0o640"]
 
 
 def test_an_agent_of_a_vector_environment_without_an_id(tmp_path: Path) -> None:
     env = gym.vector.SyncVectorEnv([lambda: gym.make("probe/Constant-v0").unwrapped] * 2)
     PPO(env, hidden=(8,)).train(64).save(tmp_path / "saved")
-    with pytest.raises(LoadError, match="give it as env="):
-        PPO.load(tmp_path / "saved")
-    assert PPO.load(tmp_path / "saved", env=env).train(64).steps == 128
+    with pytest.raises(UnsupportedError, match="load it with env="):
+        PPO.load(tmp_path / "saved").train(64)
+    with pytest.warns(UserWarning, match="begin anew at step 64"):
+        assert PPO.load(tmp_path / "saved", env=env).train(64).steps == 128
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
@@ -156,10 +161,46 @@ def test_dropout_draws_from_the_seed(agent: type[Agent]) -> None:
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
+@pytest.mark.parametrize("agent", [PPO, DQN])
+def test_others_who_draw_meanwhile_change_nothing(agent: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an agent in another thread does, in the middle of an iteration."""
+    settings: dict[str, Any] = {"hidden": (8,), "dropout": 0.5, "num_envs": 4}
+    if agent is DQN:
+        settings |= {"learning_starts": 64, "batch_size": 16}
+    alone = agent("rlkit/Exam-v0", **settings).train(512).parameters()
+    update = agent._update
+
+    def disturbed(self: Any, *given: Any) -> Any:
+        torch.rand(3)
+        return update(self, *given)
+
+    monkeypatch.setattr(agent, "_update", disturbed)
+    found = agent("rlkit/Exam-v0", **settings).train(512).parameters()
+    assert all(torch.equal(alone[name], found[name]) for name in alone)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_initial_weights_are_computed_on_the_threads_of_the_agent(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Products of many threads are rounded otherwise, and so would be what the same seed gives."""
+    seen, build = [], PPO._build
+
+    def note(self: PPO, generator: torch.Generator) -> None:
+        seen.append(torch.get_num_threads())
+        build(self, generator)
+
+    monkeypatch.setattr(PPO, "_build", note)
+    with devices.cpu_threads(3):
+        PPO("CartPole-v1", hidden=(8,), threads=threads)
+        assert torch.get_num_threads() == 3
+    assert seen == [threads]
+
+
 def test_random_states_of_another_kind_of_device_are_drawn_anew(tmp_path: Path) -> None:
     path = tmp_path / "saved"
-    PPO("CartPole-v1", hidden=(8,)).train(100).save(path)
-    tensors = load_file(path / TENSORS)
-    save_file({**tensors, "generator": tensors["generator"][:16].clone()}, path / TENSORS)  # as on CUDA
+    PPO("rlkit/Exam-v0", hidden=(8,)).train(100).save(path)
+    tensors = load_file(tensors_of(path))
+    forge(path, lambda meta: None, {**tensors, "generator": tensors["generator"][:16]})  # as on CUDA
     first, second = (PPO.load(path).train(100).parameters() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -210,6 +210,8 @@ def test_what_hangs_over_is_dropped_where_loading_starts_new_episodes(agent: Any
     trained = agent(lakes()).train(101)
     trained.save(tmp_path / "saved")
     loaded = agent.load(tmp_path / "saved", env=lakes())
+    with pytest.warns(UserWarning, match="begin anew"):
+        loaded.continue_to(101)  # takes up where it stood, and no step
     held = "window" if hasattr(trained, "window") else "trace"
     assert getattr(trained, held).length.any()
     assert not getattr(loaded, held).length.any()

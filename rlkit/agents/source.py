@@ -1,0 +1,118 @@
+"""Where an agent's environments come from: an id with options, a given VectorEnv, or what a file says."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import gymnasium
+import torch
+from gymnasium import spaces
+
+from rlkit.settings import ConfigError
+
+from . import environments
+from .environments import AnyVectorEnv
+from .errors import LoadError, UnsupportedError, one_line
+from .jsonable import space_to_json
+
+Space = spaces.Space[Any]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An environment's id, options and spaces, or the VectorEnv that was given.
+
+    `module` registers the id, where it is known from a file alone and nobody has imported it.
+    """
+
+    env_id: str | None
+    env_kwargs: dict[str, Any]
+    observation_space: Space
+    action_space: Space
+    given: AnyVectorEnv | None = None
+    module: str = ""
+
+    @property
+    def full_id(self) -> str | None:
+        """The id as a file names it: with the module that registers it."""
+        return f"{self.module}:{self.env_id}" if self.module else self.env_id
+
+    def check(self) -> str:
+        """The id that environments can be made of; UnsupportedError says what is missing."""
+        if self.env_id is None:
+            raise UnsupportedError(
+                "the agent was trained on a VectorEnv without an id, or a wrapped one, and none can be made "
+                "anew: load it with env= to train it, and evaluate it by evaluate_on"
+            )
+        if self.module and self.env_id not in gymnasium.registry:
+            raise UnsupportedError(
+                f"the agent was trained on {self.full_id}; the module {self.module!r}, which a file names, "
+                f"is imported only if you name it too: --trust-env {self.module}, or trust_env= in Python"
+            )
+        return self.env_id
+
+    def make(self, num_envs: int, device: torch.device) -> AnyVectorEnv:
+        """So many of the environments; UnsupportedError if they cannot be made or have other spaces."""
+        env_id = self.check()
+        env = environments.make(env_id, num_envs, kwargs=self.env_kwargs, device=device)
+        try:
+            self.compare(env.single_observation_space, env.single_action_space, env_id)
+        except UnsupportedError:
+            env.close()
+            raise
+        return env
+
+    def make_for_steps(self, num_envs: int, *, steps: int, device: torch.device) -> AnyVectorEnv:
+        """As `make`, with the largest number of environments up to `num_envs` that divides `steps`."""
+        env = self.make(num_envs, device)
+        if environments.fits(env, steps):
+            return env
+        env.close()
+        return self.make(next(n for n in range(num_envs, 0, -1) if steps % n == 0), device)
+
+    def compare(self, observation_space: Space, action_space: Space, whose: object) -> None:
+        """UnsupportedError if these are other spaces than the agent's."""
+        for kind, found in (("observation_space", observation_space), ("action_space", action_space)):
+            known = getattr(self, kind)
+            if space_to_json(known) != space_to_json(found):
+                shown = found if str(found) != str(known) else f"{found} with other bounds"
+                raise UnsupportedError(f"the agent was trained on {kind} {known}; that of {whose} is {shown}")
+
+
+def source_of(env: str | AnyVectorEnv, env_kwargs: Mapping[str, Any] | None) -> Source:
+    """The source that an id with options, or a VectorEnv, is.
+
+    Raises ConfigError for options of a VectorEnv, UnsupportedError for what cannot be made.
+    """
+    if env_kwargs is not None and not isinstance(env_kwargs, Mapping):
+        raise ConfigError(f"env_kwargs must be a mapping of names to values, not {env_kwargs!r}")
+    if not isinstance(env, str):
+        env_id, kwargs = environments.origin(env)
+        if env_kwargs:
+            raise ConfigError(
+                f"env_kwargs {dict(env_kwargs)} are for an environment that is made from an id; "
+                f"{env} is made already"
+            )
+        return Source(env_id, kwargs, env.single_observation_space, env.single_action_space, given=env)
+    kwargs = dict(env_kwargs or {})
+    probe = environments.make(env, 1, kwargs=kwargs)
+    probe.close()
+    return Source(env, kwargs, probe.single_observation_space, probe.single_action_space)
+
+
+def trusted(env_id: str | None, trust_env: str | Sequence[str]) -> tuple[str | None, str]:
+    """The id that a file names, and the module it names with it that nobody has imported.
+
+    Imports the modules `trust_env`, and no others; LoadError names one that cannot be imported.
+    """
+    for module in [trust_env] if isinstance(trust_env, str) else trust_env:
+        try:
+            import_module(module)
+        except Exception as error:
+            raise LoadError(f"the module {module!r} cannot be imported: {one_line(error)}") from error
+    module, _, bare = (env_id or "").rpartition(":")
+    if not module or module in sys.modules:
+        return env_id, ""
+    return bare, module

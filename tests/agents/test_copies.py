@@ -1,0 +1,82 @@
+"""Copies and pickles of an agent learn as it does, and apart from it."""
+
+import copy
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+import gymnasium as gym
+import pytest
+import torch
+
+from rlkit.agents import AGENTS, PPO, Agent, QLearning, UnsupportedError
+from rlkit.agents.optimization import Descent
+
+QUICK: dict[str, Any] = {
+    **{"hidden": (8,), "rollout_steps": 16, "learning_starts": 64, "replay_size": 500, "batch_size": 16},
+    **{"num_envs": 4, "normalize_reward": True, "updates_per_step": 0.1},
+}
+COPIES: dict[str, Callable[[Agent], Agent]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda agent: pickle.loads(pickle.dumps(agent)),
+}
+
+
+def made(name: str) -> Agent:
+    fields = AGENTS[name].Config().to_json()
+    return AGENTS[name]("rlkit/FrozenLake-v0", seed=3, **{k: v for k, v in QUICK.items() if k in fields})
+
+
+def same(a: Agent, b: Agent) -> bool:
+    found, other = a.parameters() | a.training_tensors(), b.parameters() | b.training_tensors()
+    return found.keys() == other.keys() and all(torch.equal(found[k], other[k]) for k in found)
+
+
+@pytest.mark.parametrize("way", COPIES)
+@pytest.mark.parametrize("name", AGENTS)
+def test_a_copy_learns_what_the_agent_learns(name: str, way: str) -> None:
+    agent = made(name).train(192)
+    twin = COPIES[way](agent)
+    assert same(agent, twin)
+    agent.train(192)
+    assert not same(agent, twin), "it learned, and the copy did not"
+    twin.train(192)
+    assert same(agent, twin)
+    assert twin.steps == agent.steps == 384
+
+
+@pytest.mark.parametrize("way", ["copy", "deepcopy"])
+def test_what_copies_parts_alone_is_seen(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Agent, "__reduce__")
+    with pytest.raises((AssertionError, RuntimeError, TypeError)):
+        test_a_copy_learns_what_the_agent_learns("ppo", way)
+
+
+def test_a_copy_that_has_not_begun_and_one_that_was_loaded(tmp_path: Any) -> None:
+    agent = made("dqn")
+    assert same(copy.deepcopy(agent).train(192), agent.train(192))
+    agent.save(tmp_path / "saved")
+    loaded = copy.deepcopy(type(agent).load(tmp_path / "saved"))
+    assert same(loaded.train(64), agent.train(64))
+
+
+def test_a_copy_keeps_options_of_any_type() -> None:
+    agent = QLearning("rlkit/FrozenLake-v0", env_kwargs={"slip": torch.tensor(0.0).numpy()[()]})
+    assert copy.deepcopy(agent).env_kwargs == agent.env_kwargs
+
+
+def test_a_copy_on_an_environment_given_acts_and_says_what_it_needs() -> None:
+    env = gym.vector.SyncVectorEnv([lambda: gym.make("probe/Constant-v0").unwrapped] * 2)
+    twin = copy.deepcopy(PPO(env, hidden=(8,), rollout_steps=8).train(32))
+    twin.act(0)
+    with pytest.raises(UnsupportedError, match="a VectorEnv without an id"):
+        twin.train(32)
+
+
+def test_parameters_stay_parts_of_the_vector_that_is_stepped() -> None:
+    twin = copy.deepcopy(made("ppo").train(64))
+    descent: Descent = twin.descents["network"]
+    before = descent.vector.clone()
+    next(iter(descent.parameters)).data += 1
+    assert not torch.equal(before, descent.vector)
