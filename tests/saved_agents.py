@@ -1,6 +1,8 @@
 """Saved agents as tests look into them, and as somebody would write them who wants to do harm."""
 
 import json
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -32,3 +34,21 @@ def forge(
 def whole(saved: Path) -> tuple[bytes, bytes]:
     """All that was saved."""
     return tensors_of(saved).read_bytes(), (saved / storage.META).read_bytes()
+
+
+def dies_at(call: int) -> None:
+    """From now on the process is killed before the `call`-th call that changes a file."""
+    left = [call]
+
+    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            left[0] -= 1
+            if left[0] < 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return function(*args, **kwargs)
+
+        return wrapped
+
+    for name in ("replace", "fsync", "unlink", "mkdir", "chmod", "rmdir"):
+        setattr(os, name, deadly(getattr(os, name)))
+    storage.save_file = deadly(storage.save_file)

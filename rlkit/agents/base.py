@@ -77,8 +77,8 @@ class Agent(ABC):
             raise ConfigError(
                 f"{type(self).__name__} takes a {self.Config.__name__}, got {type(base).__name__}"
             )
-        if self.source.given is not None:
-            overrides = {"num_envs": self.source.given.num_envs} | overrides
+        if self.given_env is not None:
+            overrides = {"num_envs": self.given_env.num_envs} | overrides
         self.config = base.replace(overrides)
         self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
         self._check_actions()
@@ -105,6 +105,11 @@ class Agent(ABC):
     def env_kwargs(self) -> dict[str, Any]:
         """The options that the environment is made with."""
         return self.source.env_kwargs
+
+    @property
+    def given_env(self) -> AnyVectorEnv | None:
+        """The VectorEnv that it learns on, if it was given one."""
+        return self.source.given
 
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
@@ -208,7 +213,7 @@ class Agent(ABC):
         observation, a reward or the loss is NaN or infinite.
         """
         steps = whole_steps(steps)
-        self._ready(steps, anew=self.source.given is not None)
+        self._ready(steps, anew=self.given_env is not None)
         self.early_stopping.waited = 0
         return self.continue_to(self.steps + steps, callback=callback)
 
@@ -286,9 +291,9 @@ class Agent(ABC):
                 self.state = self.initial_state(self.stepper.num_envs)
                 self._interrupted()
             return
-        if self.source.given is not None:
-            environments.check_fits(self.source.given, steps)
-            env = self.source.given
+        if self.given_env is not None:
+            environments.check_fits(self.given_env, steps)
+            env = self.given_env
         else:
             env = self.source.make_for_steps(self.config.num_envs, steps=steps, device=self.device)
         self._step_in(env, seed=self._stream("environment", self.steps))

@@ -184,7 +184,7 @@ def take_up(agent: "Agent", pending: Pending) -> None:
     seed = agent._stream("resume", agent.steps)
     agent._step_in(env, seed=seed)
     if env.num_envs != meta["num_envs"]:
-        _warn(agent, f"{meta['num_envs']} environments are now {env.num_envs}; episodes and buffers")
+        _warn(agent, f"{meta['num_envs']} environments are now {env.num_envs}; their episodes and buffers")
     else:
         try:
             _stand(agent, tensors, meta, seed)
@@ -196,7 +196,7 @@ def take_up(agent: "Agent", pending: Pending) -> None:
 def _stand(agent: "Agent", tensors: Mapping[str, Tensor], meta: Meta, seed: int) -> None:
     arrays = storage.as_arrays(storage.under("stepper", tensors))
     if not agent.stepper.set_state(arrays, meta["stepper"], seed=seed):
-        _warn(agent, f"{agent.env_id or agent.stepper.env} cannot go back to a state; episodes")
+        _warn(agent, f"the checkpoint has no state of {agent.env_id or agent.stepper.env}; its episodes")
     saved = storage.under("state", tensors)
     agent.state = tuple(saved[str(i)].to(agent.device) for i in range(len(saved)))
     agent._load_buffers(storage.under("buffers", tensors))
@@ -205,5 +205,6 @@ def _stand(agent: "Agent", tensors: Mapping[str, Tensor], meta: Meta, seed: int)
 
 def _warn(agent: "Agent", what: str) -> None:
     warnings.warn(
-        f"{what} begin anew at step {agent.steps}: not as if the training had never stopped", stacklevel=2
+        f"{what} begin anew at step {agent.steps}, unlike those of a training that never stopped",
+        stacklevel=2,
     )

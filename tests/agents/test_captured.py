@@ -243,7 +243,7 @@ def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
 
     agent.train(6 * WHOLE, callback=stop)
     again = learner(PPO, "rlkit/GridWorld-v0")
-    loaded = PPO.load(tmp_path / "half", env=again.source.given, device=DEVICE)
+    loaded = PPO.load(tmp_path / "half", env=again.given_env, device=DEVICE)
     numbers(loaded)
     loaded.continue_to(6 * WHOLE)
     assert alike(loaded, run)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from saved_agents import forge, tensors_of
+from saved_agents import dies_at, forge, tensors_of
 
 from rlkit.agents import LoadError, storage
 from rlkit.agents.errors import DamagedError
@@ -34,24 +34,6 @@ def number_in(path: Path) -> int:
     found = {saved.meta["steps"], *(int(x) for name in saved.tensors for x in saved.tensors[name])}
     (number,) = found
     return int(number)
-
-
-def dies_at(call: int) -> None:
-    """From now on the process is killed before the `call`-th call that changes a file."""
-    left = [call]
-
-    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
-        def wrapped(*args: Any, **kwargs: Any) -> Any:
-            left[0] -= 1
-            if left[0] < 0:
-                os.kill(os.getpid(), signal.SIGKILL)
-            return function(*args, **kwargs)
-
-        return wrapped
-
-    for name in ("replace", "fsync", "unlink", "mkdir", "chmod", "rmdir"):
-        setattr(os, name, deadly(getattr(os, name)))
-    storage.save_file = deadly(storage.save_file)
 
 
 @pytest.mark.parametrize("before", [None, 1])
