@@ -6,6 +6,7 @@ maximising the negated reward; of two bounds the roles change.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple
 
@@ -216,6 +217,7 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
     reduced = core(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.mdp, reduced.proper, 0
+    options = replace(options, epsilon=options.epsilon / (1 + reduced.largest_shift))
     order = components(inner)
     if order.acyclic and options.sweeps_once:
         return reduced.restored(_one_sweep(inner, 1.0, order))

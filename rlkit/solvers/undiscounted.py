@@ -41,6 +41,11 @@ class Core:
     balanced: tuple[MDP, Quotient] | None  # the finite part, and its quotient by components of gain 0
     potential: Mapping[int, Fraction]  # of states S' in components of gain 0
 
+    @property
+    def largest_shift(self) -> float:
+        """How far a value of the problem may lie from that of the model."""
+        return float(max(map(abs, self.potential.values()), default=0))
+
     def restored(self, found: Bounded) -> Bounded:
         """A solution of the problem as one of the model."""
         value, lower, upper, choice, _, _, fractions = found
@@ -50,7 +55,8 @@ class Core:
             h = np.zeros(finite.n_states)
             h[[*self.potential]] = [float(x) for x in self.potential.values()]
             value, lower, upper = (x[quotient.state] + h for x in (value, lower, upper))
-            lower, upper = np.nextafter(lower, -np.inf), np.nextafter(upper, np.inf)
+            lower = np.where(h != 0, np.nextafter(lower, -np.inf), lower)
+            upper = np.where(h != 0, np.nextafter(upper, np.inf), upper)
             if fractions is not None:
                 exact = [fractions[s] for s in quotient.state]
                 fractions = [x if x is None else x + self.potential.get(s, 0) for s, x in enumerate(exact)]

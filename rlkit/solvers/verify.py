@@ -67,6 +67,9 @@ def _achieved(problem: MDP, solution: Solution) -> FloatArray:
     if solution.objective == "average":
         return average_reward(problem, policy)
     achieved = evaluate_policy(problem, policy, gamma=solution.gamma)
+    if solution.gamma == 1:  # gains and costs that cancel are rounded before they do
+        moved = evaluate_policy(problem.with_reward(np.abs(problem.reward)), policy, gamma=1.0)
+        achieved += np.where(moved < np.inf, np.finfo(np.float64).eps * problem.n_states * moved, 0.0)
     if solution.objective == "reach-reward":
         assert solution.target is not None
         achieved[_misses(problem, policy, solution.target)] = -np.inf if solution.minimize else np.inf
@@ -85,7 +88,10 @@ def _upper(mdp: MDP, problem: MDP, solution: Solution, upper: FloatArray, tolera
     average = solution.objective == "average"
     followed = problem.with_reward(np.zeros(problem.n_choices)) if average else problem
     with np.errstate(invalid="ignore"):
-        improved = best(followed, q_values(followed, upper, solution.gamma))
+        q = q_values(followed, upper, solution.gamma)
+    missing_wins = solution.objective == "reach-reward" and not solution.minimize
+    q[np.isnan(q)] = np.inf if missing_wins else -np.inf
+    improved = best(followed, q)
     bounded = (upper < np.inf) & ~problem.terminal
     defects = _report(mdp, bounded & ~_at_most(improved, upper, tolerance), IMPROVED)
     if average:
