@@ -55,6 +55,13 @@ class Exact:
         return [offered[a] if offered else stop for offered, a in zip(self.choices, policy, strict=True)]
 
 
+def triplets(rows: list[tuple[float, ...]], **fields: object) -> MDP:
+    """A model of rows of state, action, successor, probability, reward."""
+    s, a, t, p, r = zip(*rows, strict=True)
+    fields.setdefault("n_states", max(*s, *t) + 1)
+    return from_triplets(s, a, t, p, reward=r, **fields)
+
+
 def linear(rows: list[list[Fraction]]) -> list[Fraction]:
     """Solve by Gauss and Jordan; each row ends with its right-hand side."""
     n = len(rows)

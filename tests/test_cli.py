@@ -62,6 +62,35 @@ def test_known_optima(rlkit, args, value):
     assert start["lower"] - 1e-12 <= value <= start["upper"] + 1e-12
 
 
+def test_until_a_target_within_steps(rlkit, tmp_path):
+    """The shorter way leads by what is to be avoided, and is taken only if nothing is."""
+    model = tmp_path / "ways.drn"
+    states = [
+        ("0 init", {"short": {1: 1.0}, "long": {2: 1.0}}),
+        ("1 bad", {"on": {3: 1.0}}),
+        ("2", {"on": {3: 0.5, 2: 0.5}}),
+        ("3 goal", {"stay": {3: 1.0}}),
+    ]
+    lines = ["@type: MDP", "@parameters", "", "@reward_models", "", "@nr_states", "4", "@model"]
+    for state, actions in states:
+        lines.append(f"state {state}")
+        for action, row in actions.items():
+            lines += [f"action {action}", *(f"{t} : {p}" for t, p in row.items())]
+    model.write_text("\n".join(lines) + "\n")
+
+    def solved(*more):
+        asked = ("solve", str(model), "--objective", "reach-prob", "--target", "goal", "--horizon", "3")
+        status, out, _ = rlkit(*asked, *more)
+        assert status == 0
+        return out
+
+    free, careful = (json.loads(solved(*more, "--json")) for more in ((), ("--avoid", "bad")))
+    assert (free["initial"]["value"], free["plan"][0][0]) == (1.0, "short")
+    assert (careful["initial"]["value"], careful["plan"][0][0]) == (0.75, "long")
+    assert [row[1] for row in careful["plan"]] == [None] * 3
+    assert "reaching the target without what is to be avoided within 3 steps" in solved("--avoid-states", "1")
+
+
 def test_large_models_are_listed_only_when_asked(rlkit):
     _, out, _ = rlkit("solve", "taxi", "--json")
     assert "values" not in json.loads(out)
@@ -115,6 +144,14 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("solve", "exam", "--horizon", "-1"), "horizon must be a whole number from 0"),
         (("solve", "exam", "--epsilon", "0"), "epsilon must be a positive number"),
         (("solve", "exam", "--method", "guess"), "method 'guess' is none of"),
+        (("solve", "exam", "--horizon", "3", "--method", "exact"), "is solved by method auto, not 'exact'"),
+        (("solve", "exam", "--avoid-states", "1"), "objective total has no states to avoid; reach-prob has"),
+        (("solve", "exam", "--avoid-states", "a"), "--avoid-states takes numbers like 1,4, not 'a'"),
+        (
+            ("solve", "exam", "--avoid", "x", "--avoid-states", "1"),
+            "give --avoid or --avoid-states, not both",
+        ),
+        (("solve", "tictactoe", "--env", "opponent=null"), "name an opponent, or use rlkit.solvers.minimax"),
         (("solve", "exam", "--colour"), "No such option: --colour"),
         (("solve", "gridworld", "--env", "slip"), "'slip' is not NAME=VALUE"),
         (("solve", "gridworld", "--env", "slp=1"), "no knob 'slp'"),

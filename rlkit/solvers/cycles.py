@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from rlkit.solvers.rational import gain_in_fractions, shaped_rewards
 from rlkit.solvers.reduction import with_choices
 
 ENOUGH = 1e-9  # width of the bounds on a gain from which on sweeps do not seek its sign
+SIMPLE = 1_000  # largest denominator of a potential that was meant to be one
+FAR, NEAR = 10_000, 100  # how many times the largest reward such a potential, or any, may range over
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +32,7 @@ class Cycles:
     potential: Mapping[
         int, Fraction
     ]  # h there: no r(s,a) + E[h(s')] - h(s) of a choice that stays is positive
+    noise: FloatArray  # [S] by how much rewards may be off there
 
 
 def judge_cycles(mdp: MDP) -> Cycles:
@@ -40,7 +44,8 @@ def judge_cycles(mdp: MDP) -> Cycles:
     positive, undecided, balanced = (np.zeros(mdp.n_states, dtype=np.bool_) for _ in range(3))
     choice = np.full(mdp.n_states, -1, dtype=np.int64)
     potential: dict[int, Fraction] = {}
-    judged = Cycles(positive, undecided, choice, balanced, potential)
+    noise = np.zeros(mdp.n_states)
+    judged = Cycles(positive, undecided, choice, balanced, potential, noise)
     if not (mdp.reward > 0).any():
         return judged
     label, inside = end_components(mdp, np.ones(mdp.n_choices, dtype=np.bool_))
@@ -67,27 +72,44 @@ def judge_cycles(mdp: MDP) -> Cycles:
         if low > 0:
             positive |= here
         elif high >= 0:
-            sign, found, exact = _judge_exactly(mdp, here, inside, gains.bias, gains.choice)
-            potential |= found
-            undecided |= here & (sign is None)
-            balanced |= here & (sign == 0)
-            positive |= here & (sign == 1)
-            choice[here] = exact[here]
+            found = _judge_exactly(mdp, here, inside, gains.bias, gains.choice)
+            potential |= found.potential
+            undecided |= here & (found.sign is None)
+            balanced |= here & (found.sign == 0)
+            positive |= here & (found.sign == 1)
+            choice[here], noise[here] = found.choice[here], found.noise
     return judged
+
+
+class _Judged(NamedTuple):
+    sign: int | None
+    choice: IntArray  # [S] of that gain
+    potential: Mapping[int, Fraction] = {}
+    noise: float = 0.0
 
 
 def _judge_exactly(
     mdp: MDP, here: BoolArray, inside: BoolArray, bias: FloatArray, choice: IntArray
-) -> tuple[int | None, Mapping[int, Fraction], IntArray]:
-    """Sign of the largest gain of one component [S], a potential where it is 0, and choices that have it."""
-    potential = {int(s): Fraction(bias[s]).limit_denominator(10**6) for s in np.flatnonzero(here)}
-    component = with_choices(mdp, inside & here[mdp.state_of_choice])
-    shaped = shaped_rewards(component, potential)
+) -> _Judged:
+    """Sign of the largest gain of one component [S], and a potential where it is 0.
+
+    Rewards may themselves be differences of a potential, and then they are off by what rounding does to that.
+    This is told from potentials that differ much because something is rare: there the numbers are believed.
+    """
+    model = with_choices(mdp, inside & here[mdp.state_of_choice])
+    largest, spread = float(np.abs(model.reward).max()), float(np.ptp(bias[here]))
+    rounding = 16 * np.finfo(np.float64).eps * (largest + spread)
+    guess = {int(s): Fraction(bias[s]).limit_denominator(SIMPLE) for s in np.flatnonzero(here)}
+    near = all(abs(float(h) - bias[s]) <= 1e-10 * (largest + spread) for s, h in guess.items())
+    noise = rounding if near and spread <= FAR * largest else 0.0
+    shaped = shaped_rewards(model, guess, noise)
     if max(shaped) <= 0:
-        circling, _ = end_components(component, np.array([r == 0 for r in shaped]))
-        return (0, potential, choice) if (circling >= 0).any() else (-1, {}, choice)
-    if len(potential) > EXACT:
-        return None, {}, choice
-    gain, potential, choice = gain_in_fractions(mdp, here, inside, choice)
-    sign = (gain > 0) - (gain < 0)
-    return sign, {} if sign else potential, choice
+        circling, _ = end_components(model, np.array([r == 0 for r in shaped]))
+        return _Judged(0, choice, guess, noise) if (circling >= 0).any() else _Judged(-1, choice)
+    if len(guess) > EXACT:
+        return _Judged(None, choice)
+    noise = rounding if spread <= NEAR * largest else 0.0
+    gain, potential, choice = gain_in_fractions(mdp, here, inside, choice, noise=noise)
+    if abs(gain) <= noise:
+        return _Judged(0, choice, potential, noise)
+    return _Judged(1 if gain > 0 else -1, choice)

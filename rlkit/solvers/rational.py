@@ -12,7 +12,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, BoolArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.core.validation import ModelError
 from rlkit.solvers.gain import unichain
 from rlkit.solvers.options import EXACT
@@ -84,17 +84,18 @@ def gains_in_fractions(
 
 
 def gain_in_fractions(
-    mdp: MDP, here: BoolArray, inside: BoolArray, choice: IntArray
+    mdp: MDP, here: BoolArray, inside: BoolArray, choice: IntArray, *, noise: float = 0.0
 ) -> tuple[Fraction, dict[int, Fraction], IntArray]:
     """The largest gain of one end component [S], its bias there, and choices [S] that have it.
 
-    Policy iteration from choices inside the component (Puterman 1994, section 9.5).
+    Policy iteration from choices inside the component (Puterman 1994, section 9.5). Rewards may be off by
+    `noise`.
     """
     inside = inside & here[mdp.state_of_choice]
     kept, model = np.flatnonzero(inside), with_choices(mdp, inside)
     members = [int(s) for s in np.flatnonzero(here)]
     rows = [row_of(model, c) for c in range(model.n_choices)]
-    reward = rewards_of(model)
+    reward = rewards_of(model, noise)
     policy = np.where(here, np.searchsorted(kept, choice), -1)
 
     def evaluated(
@@ -136,22 +137,27 @@ def row_of(mdp: MDP, choice: int) -> Row:
     return row if total == 1 else {s: p / total for s, p in row.items()}
 
 
-def rewards_of(mdp: MDP) -> list[Fraction]:
-    """The rewards [C]; they are means, whose rounding is that of the largest of them."""
-    scale = float(np.abs(mdp.reward).max(initial=0.0))
-    return [fraction(r, scale) for r in mdp.reward]
+def rewards_of(mdp: MDP, noise: FloatArray | float = 0.0) -> list[Fraction]:
+    """The rewards [C], which may be off by `noise` [C]; they are means, rounded as the largest of them."""
+    least = 4 * np.finfo(np.float64).eps * np.abs(mdp.reward).max(initial=0.0)
+    within = np.broadcast_to(np.maximum(noise, least), mdp.reward.shape)
+    return [fraction(r, x) for r, x in zip(mdp.reward, within, strict=True)]
 
 
-def shaped_rewards(mdp: MDP, potential: Mapping[int, Fraction]) -> list[Fraction]:
-    """The rewards [C] with r(s,a) + E[h(s')] - h(s) in their place; h is 0 where no potential is given."""
-    shaped = rewards_of(mdp)
-    if not potential:
-        return shaped
+def shaped_rewards(
+    mdp: MDP, potential: Mapping[int, Fraction], noise: FloatArray | float = 0.0
+) -> list[Fraction]:
+    """The rewards [C] with r(s,a) + E[h(s')] - h(s) in their place, made 0 where they are within `noise` [C].
+
+    h is 0 where no potential is given.
+    """
+    shaped, within = rewards_of(mdp, noise), np.broadcast_to(noise, mdp.reward.shape)
     for c, s in enumerate(mdp.state_of_choice):
         row = row_of(mdp, c)
         if int(s) in potential or not potential.keys().isdisjoint(row):
             ahead = sum((p * potential.get(t, Fraction(0)) for t, p in row.items()), Fraction(0))
             shaped[c] += ahead - potential.get(int(s), Fraction(0))
+            shaped[c] = Fraction(0) if abs(shaped[c]) <= within[c] else shaped[c]
     return shaped
 
 

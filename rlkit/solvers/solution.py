@@ -21,13 +21,13 @@ def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
     return float(((upper[finite] - lower[finite]) / scale).max(initial=0.0))
 
 
-def fraction(x: float, scale: float = 0.0) -> Fraction:
+def fraction(x: float, noise: float = 0.0) -> Fraction:
     """The fraction of denominator up to a million that x was meant to be, if one is within rounding of it.
 
-    Rounding is that of x, or of numbers as large as `scale` from which x was computed.
+    `noise` is what x may be off by, if that is more.
     """
     simple = Fraction(x).limit_denominator(10**6)
-    rounding = 4 * np.finfo(np.float64).eps * max(abs(x), scale)
+    rounding = max(4 * np.finfo(np.float64).eps * abs(x), noise)
     return simple if abs(float(simple) - x) <= rounding else Fraction(x)
 
 

@@ -94,7 +94,7 @@ def core(mdp: MDP, *, may_stop: bool = True) -> Core:
     proper = np.where((proper >= 0) & finite, np.append(np.cumsum(kept) - 1, -1)[proper], -1)
     balanced, reward = None, None
     if cycles.potential:
-        reward = shaped_rewards(problem, cycles.potential)
+        reward = shaped_rewards(problem, cycles.potential, cycles.noise[problem.state_of_choice])
         shaped = problem.with_reward(np.array([float(r) for r in reward]))
         circling = (shaped.reward == 0) & np.isin(problem.state_of_choice, [*cycles.potential])
         quotient = merge(shaped, *end_components(shaped, circling), None)

@@ -4,8 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+from exact_models import triplets
 
-from rlkit.core import MDP, TableModel, from_triplets
+from rlkit.core import MDP, TableModel
 from rlkit.core.random import episode_key, uniform
 from rlkit.solvers import (
     Solution,
@@ -21,13 +22,6 @@ from rlkit.solvers import (
     uniform_policy,
 )
 from rlkit.solvers.operators import choice_weights
-
-
-def triplets(rows: list[tuple[float, ...]], **fields: object) -> MDP:
-    """Rows of state, action, successor, probability, reward."""
-    s, a, t, p, r = zip(*rows, strict=True)
-    fields.setdefault("n_states", max(*s, *t) + 1)
-    return from_triplets(s, a, t, p, reward=r, **fields)
 
 
 def haddad_monmege(n: int) -> MDP:
