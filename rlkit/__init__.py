@@ -44,19 +44,26 @@ def __getattr__(name: str) -> Any:
 
 
 class _RegisterAfterGymnasium:
-    """An import hook that waits for Gymnasium, registers rlkit's ids once it is loaded, and is gone."""
+    """An import hook that registers rlkit's ids once Gymnasium is loaded, and then is gone."""
+
+    searching = False
 
     def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
-        if name != "gymnasium":
+        if name != "gymnasium" or self.searching:
             return None
-        sys.meta_path.remove(self)
-        spec = importlib.util.find_spec(name)
+        self.searching = True
+        try:
+            spec = importlib.util.find_spec(name)
+        finally:
+            self.searching = False
         if spec is None or spec.loader is None:
             return spec
         load = spec.loader.exec_module
 
         def load_and_register(module: ModuleType) -> None:
             load(module)
+            if self in sys.meta_path:
+                sys.meta_path.remove(self)
             _register()
 
         cast(Any, spec.loader).exec_module = load_and_register

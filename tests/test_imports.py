@@ -15,11 +15,12 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "errors": set(),
     "plain": set(),
     "settings": {"errors"},
+    "machine_code": set(),
     "core": {"errors"},
-    "solvers": {"core", "errors"},
-    "envs": {"core", "errors"},
-    "nn": {"errors", "settings"},
-    "agents": {"core", "envs", "nn", "errors", "settings"},
+    "solvers": {"core", "errors", "machine_code"},
+    "envs": {"core", "errors", "machine_code"},
+    "nn": {"errors", "machine_code", "settings"},
+    "agents": {"core", "envs", "errors", "machine_code", "nn", "settings"},
     **{
         part: {"agents", "core", "solvers", "envs", "nn", "errors", "plain", "settings", "__init__", *ABOVE}
         for part in ABOVE

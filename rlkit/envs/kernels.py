@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numba.extending import overload, register_jitable
+
+from rlkit.machine_code import machine_code
 
 from ..core.random import GRID, drawn_bits, episode_key, mix, shift_right
 
@@ -27,7 +28,7 @@ for function in (mix, episode_key, drawn_bits):
     register_jitable(function)
 
 
-@njit(cache=True)
+@machine_code()
 def advance(
     key: Array,
     elapsed: Array,
@@ -61,7 +62,7 @@ def advance(
         over[i] = ended[s, a, event]
 
 
-@njit(cache=True)
+@machine_code()
 def restart(
     seed: Array,
     episode: Array,

@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
+
+from rlkit.machine_code import machine_code
 
 from .products import outer_sum
 from .tanh import tanh_of
@@ -27,7 +28,7 @@ from .tanh import tanh_of
 Array = NDArray[Any]
 HALF, ONE = np.float32(0.5), np.float32(1)
 
-compiled = njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
+compiled = machine_code(fastmath={"contract"}, error_model="numpy", nogil=True)
 
 
 @compiled

@@ -10,9 +10,10 @@ which differs from it by less than 4e-8 up to |x| = 9, beyond which float32 know
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.polynomial import Polynomial
 from numpy.typing import NDArray
+
+from rlkit.machine_code import machine_code
 
 FAR = np.float32(9.0)
 
@@ -28,7 +29,7 @@ def convergent(n: int) -> tuple[Polynomial, Polynomial]:
 _P, _Q = (tuple(np.float32(c) for c in reversed(poly.coef)) for poly in convergent(13))
 
 
-@njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
+@machine_code(fastmath={"contract"}, error_model="numpy", nogil=True)
 def tanh_of(x: Any) -> Any:
     """The hyperbolic tangent of a float32."""
     near = min(max(x, -FAR), FAR)
@@ -41,7 +42,7 @@ def tanh_of(x: Any) -> Any:
     return near * p / q
 
 
-@njit(fastmath={"contract"}, error_model="numpy", cache=True, nogil=True)
+@machine_code(fastmath={"contract"}, error_model="numpy", nogil=True)
 def tanh(x: NDArray[Any], y: NDArray[Any]) -> None:
     """Write the hyperbolic tangents of the numbers `x` [N] into `y` [N], both float32."""
     for i in range(len(x)):

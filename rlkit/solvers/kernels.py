@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from heapq import heappop, heappush
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.machine_code import machine_code
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,9 +26,7 @@ def kernel(function: F, visits: int) -> F:
 @cache
 def compiled(function: F) -> F:
     """The function as machine code, kept on disk, that runs beside other threads."""
-    import numba
-
-    return cast(F, numba.njit(cache=True, nogil=True)(function))
+    return machine_code(nogil=True)(function)
 
 
 def unsigned(index: IntArray) -> IntArray:

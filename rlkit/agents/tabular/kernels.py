@@ -7,14 +7,15 @@ one knows. It changes its tables in place and returns the sum of the absolute er
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from rlkit.machine_code import machine_code
 
 from .records import BoolArray, FloatArray, IntArray, Rule, Table, Trace, Transitions, Window
 
 # Policies
 
 
-@njit(cache=True)
+@machine_code()
 def greedy(q: FloatArray, legal: BoolArray) -> int:
     """The best legal action of a row [A], the lowest among equals; 0 where none is legal, as in the end."""
     best = 0
@@ -24,7 +25,7 @@ def greedy(q: FloatArray, legal: BoolArray) -> int:
     return best
 
 
-@njit(cache=True)
+@machine_code()
 def epsilon_greedy(q: FloatArray, legal: BoolArray, epsilon: float, u: float) -> int:
     """An action of the epsilon-greedy policy: `u`, uniform in [0, 1), decides, and breaks ties evenly too."""
     if u < epsilon:
@@ -43,7 +44,7 @@ def epsilon_greedy(q: FloatArray, legal: BoolArray, epsilon: float, u: float) ->
     return 0
 
 
-@njit(cache=True)
+@machine_code()
 def expected_value(q: FloatArray, legal: BoolArray, epsilon: float) -> float:
     """Sum over a of pi(a) q(a) for the epsilon-greedy policy: the maximum where epsilon is 0."""
     best: float = q[greedy(q, legal)]
@@ -58,7 +59,7 @@ def expected_value(q: FloatArray, legal: BoolArray, epsilon: float) -> float:
     return (1 - epsilon) * best + epsilon * mean
 
 
-@njit(cache=True)
+@machine_code()
 def act(
     q: FloatArray,
     state: IntArray,
@@ -77,13 +78,13 @@ def act(
 # Updates of one entry
 
 
-@njit(cache=True)
+@machine_code()
 def step_size(rule: Rule, visits: int) -> float:
     """alpha / N^omega (Even-Dar and Mansour 2003): constant for omega = 0, the sample average for 1."""
     return rule.alpha if rule.omega == 0 else rule.alpha / visits**rule.omega
 
 
-@njit(cache=True)
+@machine_code()
 def update(table: Table, s: int, a: int, target: float, rule: Rule) -> float:
     """Q(s, a) += alpha_N [target - Q(s, a)]; returns the error in brackets."""
     table.visits[s, a] += 1
@@ -95,7 +96,7 @@ def update(table: Table, s: int, a: int, target: float, rule: Rule) -> float:
 # One step
 
 
-@njit(cache=True)
+@machine_code()
 def expected_sarsa(table: Table, t: Transitions, rule: Rule, epsilon: float) -> float:
     """r + gamma sum_a pi(a | s') Q(s', a) (S&B 6.9); with epsilon 0 it is Q-learning (S&B 6.8)."""
     errors = 0.0
@@ -107,7 +108,7 @@ def expected_sarsa(table: Table, t: Transitions, rule: Rule, epsilon: float) -> 
     return errors
 
 
-@njit(cache=True)
+@machine_code()
 def double_q(
     mean: FloatArray, q: FloatArray, visits: IntArray, t: Transitions, rule: Rule, u: FloatArray
 ) -> float:
@@ -130,7 +131,7 @@ def double_q(
 # Many steps
 
 
-@njit(cache=True)
+@machine_code()
 def n_step_sarsa(
     table: Table,
     t: Transitions,
@@ -176,7 +177,7 @@ def n_step_sarsa(
     return errors
 
 
-@njit(cache=True)
+@machine_code()
 def lambda_step(
     table: Table,
     t: Transitions,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from numba import njit
+from rlkit.machine_code import machine_code
 
 from .kernels import expected_value, update
 from .records import FloatArray, Model, Queue, Rule, Table, Transitions
@@ -10,7 +10,7 @@ from .records import FloatArray, Model, Queue, Rule, Table, Transitions
 TERMINAL = -1
 
 
-@njit(cache=True)
+@machine_code()
 def observe(model: Model, t: Transitions, i: int) -> int:
     """Count the step of environment i; returns its pair. The model must have room for one outcome more."""
     pair: int = t.state[i] * model.legal.shape[1] + t.action[i]
@@ -39,7 +39,7 @@ def observe(model: Model, t: Transitions, i: int) -> int:
     return pair
 
 
-@njit(cache=True)
+@machine_code()
 def outcome_target(table: Table, model: Model, x: int, gamma: float) -> float:
     """r + gamma max_a Q(s', a) of one outcome, r being its mean reward."""
     s = model.successor[x]
@@ -48,7 +48,7 @@ def outcome_target(table: Table, model: Model, x: int, gamma: float) -> float:
     return target
 
 
-@njit(cache=True)
+@machine_code()
 def backup(table: Table, model: Model, pair: int, gamma: float) -> float:
     """The expectation of r + gamma max_a Q(s', a) over the outcomes of a pair, as often as they were seen."""
     total, x = 0.0, model.newest[pair]
@@ -59,7 +59,7 @@ def backup(table: Table, model: Model, pair: int, gamma: float) -> float:
     return mean
 
 
-@njit(cache=True)
+@machine_code()
 def dyna_q(table: Table, t: Transitions, model: Model, rule: Rule, u: FloatArray) -> float:
     """Q-learning from each step, then from imagined ones (S&B 8.2): `u` [B, planning steps, 2] decides which.
 
@@ -86,7 +86,7 @@ def dyna_q(table: Table, t: Transitions, model: Model, rule: Rule, u: FloatArray
     return errors
 
 
-@njit(cache=True)
+@machine_code()
 def prioritized_sweeping(
     table: Table, t: Transitions, model: Model, queue: Queue, rule: Rule, theta: float, backups: int
 ) -> float:
@@ -126,7 +126,7 @@ def prioritized_sweeping(
 # A binary heap: no entry is below those at 2k + 1 and 2k + 2.
 
 
-@njit(cache=True)
+@machine_code()
 def push(queue: Queue, pair: int, priority: float) -> None:
     """Queue a pair, or move up one that waits with a lower priority."""
     k = queue.place[pair]
@@ -142,7 +142,7 @@ def push(queue: Queue, pair: int, priority: float) -> None:
     _put(queue, k, pair)
 
 
-@njit(cache=True)
+@machine_code()
 def pop(queue: Queue) -> int:
     """Take out the pair of the highest priority."""
     top: int = queue.heap[0]
@@ -165,7 +165,7 @@ def pop(queue: Queue) -> int:
     return top
 
 
-@njit(cache=True)
+@machine_code()
 def _put(queue: Queue, k: int, pair: int) -> None:
     queue.heap[k] = pair
     queue.place[pair] = k
