@@ -72,7 +72,8 @@ def space_to_json(space: Space) -> Json:
             nvec, start = space.nvec.tolist(), space.start.tolist()
             return {"kind": "MultiDiscrete", "nvec": nvec, "start": start, "dtype": str(space.dtype)}
         case spaces.MultiBinary():
-            return {"kind": "MultiBinary", "shape": list(space.shape)}
+            n = space.n if isinstance(space.n, int) else [int(entry) for entry in space.n]
+            return {"kind": "MultiBinary", "n": n}
         case spaces.Box():
             return {
                 "kind": "Box",
@@ -100,7 +101,8 @@ def space_from_json(data: Json) -> Space:
             nvec, start = np.array(data["nvec"]), np.array(data["start"])
             return spaces.MultiDiscrete(nvec, start=start, dtype=np.dtype(data["dtype"]).type)
         case "MultiBinary":
-            return spaces.MultiBinary(_shape(data["shape"]))
+            n = data["n"]
+            return spaces.MultiBinary(_shape([n])[0] if isinstance(n, int) else _shape(n))
         case "Box":
             shape, dtype = _shape(data["shape"]), np.dtype(data["dtype"])
             if dtype.kind not in "biuf":

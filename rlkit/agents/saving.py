@@ -81,7 +81,7 @@ def snapshot(agent: "Agent", *, copy: bool = True) -> tuple[Source, dict[str, Te
     if agent.pending is not None:
         kept = agent.pending
         tensors |= {name: kept.tensors[name] for name in kept.tensors if name.split("/")[0] in STANDING}
-        meta |= {name: kept.meta[name] for name in ("num_envs", "stepper")}
+        meta |= {name: kept.meta[name] for name in ("stepper", "num_envs")}
     elif hasattr(agent, "stepper"):
         tensors |= storage.with_prefix("buffers", agent._buffers())
         tensors |= {f"state/{i}": part for i, part in enumerate(agent.state)}
