@@ -14,6 +14,8 @@ import numpy as np
 
 from rlkit.errors import RlkitError
 
+MOST = 2**62  # of whole numbers, so that sums of some still are an int64
+
 
 class ConfigError(RlkitError, ValueError):
     """A setting is unknown or has a value outside its range."""
@@ -36,6 +38,10 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Check the fields; raises ConfigError."""
+        for name, value in self.to_json().items():
+            for number in value if isinstance(value, tuple) else [value]:
+                if isinstance(number, int) and abs(number) > MOST:
+                    raise ConfigError(f"{name} must be at most {MOST}, got {number}")
 
     def replace(self, overrides: Mapping[str, object]) -> Self:
         """A copy with some fields changed; values may be text ("64,64", "1e-3").

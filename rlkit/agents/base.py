@@ -19,7 +19,7 @@ from .config import AgentConfig, whole_seed, whole_steps
 from .devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
-from .errors import EnvironmentFault, NonFiniteError, UnsupportedError
+from .errors import EnvironmentFault, NonFiniteError, UnsupportedError, one_line
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
 from .source import Source, source_of
@@ -93,8 +93,11 @@ class Agent(ABC):
         self._acting = torch.Generator(self.device).manual_seed(self._stream("acting"))
         self.pending: saving.Pending | None = None  # of a loaded agent, what it takes up when it learns
         with cpu_threads(self.threads):  # initial parameters are products too
-            self._build(torch.Generator().manual_seed(self._stream("network")))
-            self._prepare()
+            try:
+                self._build(torch.Generator().manual_seed(self._stream("network")))
+                self._prepare()
+            except (MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
+                raise UnsupportedError(f"the network cannot be made: {one_line(error)}") from error
 
     @property
     def env_id(self) -> str | None:

@@ -1,5 +1,7 @@
 """Where an agent computes."""
 
+import math
+import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -65,6 +67,15 @@ def choose_device(name: str) -> torch.device:
     if str(name) not in there:
         raise ConfigError(f"no device {str(name)!r} on this machine; there is {', '.join(there)}, or auto")
     return torch.device(name)
+
+
+def memory(device: torch.device) -> float:
+    """The bytes of memory that a device has, as far as the system says."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_properties(device).total_memory
+    if device.type != "cpu" or not hasattr(os, "sysconf"):
+        return math.inf
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 class Enough(Exception):

@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -12,6 +13,8 @@ from ..nn import State
 from . import storage
 from .base import Metrics
 from .config import NeuralConfig
+from .devices import memory
+from .errors import UnsupportedError
 from .neural import NeuralAgent
 from .replay import Replay
 
@@ -54,14 +57,18 @@ class OffPolicyAgent(NeuralAgent):
         c = self.config
         self.begun = self.steps
         self.burn_in, self.sequence = (c.burn_in, c.sequence) if self.state else (0, 1)
-        self.replay = Replay(
-            c.replay_size,
+        empty = partial(
+            Replay,
             stepper=self.stepper,
             head=self.head,
             state=self.state,
             stride=min(self.burn_in or self.sequence, self.sequence),
             span=self.burn_in + self.sequence,
         )
+        needed, there = empty(1).bytes_per_row * c.replay_size / 1e9, memory(self.device) / 1e9
+        if needed > there:
+            raise UnsupportedError(f"replay_size {c.replay_size:,} needs {needed:,.1f} GB of {there:,.1f} GB")
+        self.replay = empty(c.replay_size)
 
     def _interrupted(self) -> None:
         self.replay.cut(self.stepper.reset)

@@ -145,6 +145,12 @@ class Replay:
         return tuple(part[place] for part in self.states)
 
     @property
+    def bytes_per_row(self) -> float:
+        """The memory that a row of one environment takes."""
+        columns = [column for column, _ in self._columns(self.length).values()]
+        return sum(column.nbytes for column in columns) / self.size
+
+    @property
     def ready(self) -> bool:
         """Whether there is anything to draw, which never changes back."""
         if not self._ready:

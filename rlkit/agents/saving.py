@@ -19,6 +19,7 @@ from torch import Tensor
 from rlkit.errors import RlkitError
 from rlkit.settings import ConfigError
 
+from ..nn import NetworkConfig
 from . import storage
 from .devices import choose_device
 from .environments import AnyVectorEnv
@@ -151,6 +152,9 @@ def _restored(
 ) -> AnyAgent:
     try:
         config = algorithm.Config().replace(meta["config"])
+        known = sum(tensors[name].numel() for name in tensors if name.startswith("network/"))
+        if isinstance(config, NetworkConfig) and config.least_weights > known:  # and would take long to make
+            raise LoadError(f"it has {known:,} weights, too few for hidden {config.hidden}")
         agent = algorithm(source, config=config, seed=meta["seed"], device=device)
     except (RlkitError, MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
         raise LoadError(f"{place} cannot be used: {one_line(error)}") from None

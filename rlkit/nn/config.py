@@ -1,6 +1,7 @@
 """How a network is built."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from rlkit.settings import ConfigError, Settings
 
@@ -9,6 +10,7 @@ from .layers import ACTIVATIONS, NORMS
 
 BACKBONES = ("auto", "mlp", "cnn", "rnn", "gru", "lstm", "attention")
 COMPILERS = ("none", "inductor", "aot_eager")
+MAX_LAYERS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,10 +33,12 @@ class NetworkConfig(Settings):
     def __post_init__(self) -> None:
         super().__post_init__()
         self._one_of(BACKBONES, "backbone")
-        if min(self.hidden, default=1) < 1:
-            raise ConfigError(f"hidden must be layer widths >= 1, got {self.hidden}")
-        if min(self.channels, default=1) < 1:
-            raise ConfigError(f"channels must be layer widths >= 1, got {self.channels}")
+        for name in ("hidden", "channels"):
+            widths = getattr(self, name)
+            if len(widths) > MAX_LAYERS:
+                raise ConfigError(f"{name} must be at most {MAX_LAYERS} layers, got {len(widths)}")
+            if min(widths, default=1) < 1:
+                raise ConfigError(f"{name} must be layer widths >= 1, got {widths}")
         self._one_of(ACTIVATIONS, "activation")
         self._one_of(NORMS, "norm")
         self._one_of(INITS, "init")
@@ -42,6 +46,8 @@ class NetworkConfig(Settings):
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
         self._at_least(1, "context", "heads", "blocks")
+        if self.blocks > MAX_LAYERS:
+            raise ConfigError(f"blocks must be at most {MAX_LAYERS}, got {self.blocks}")
         if self.backbone == "attention":
             if not self.hidden:
                 raise ConfigError("attention is as wide as the last layer of hidden, which has none")
@@ -49,3 +55,9 @@ class NetworkConfig(Settings):
                 raise ConfigError(
                     f"heads must divide the last width of hidden ({self.hidden[-1]}), got {self.heads}"
                 )
+
+    @property
+    def least_weights(self) -> int:
+        """So many weights there are at least, as far as that is known before a network is built."""
+        memories = {"rnn": 1, "gru": 1, "lstm": 1, "attention": self.blocks}.get(self.backbone, 0)
+        return sum(n * m for n, m in pairwise((*self.hidden, *self.hidden[-1:] * memories)))
