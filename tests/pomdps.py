@@ -34,6 +34,17 @@ def random_pomdp(seed: int, *, states: int = 6, classes: int = 3, actions: int =
     return pomdp_of(rows, rng.integers(classes, size=states).tolist(), initial.tolist())
 
 
+def tiger() -> POMDP:
+    """State 3 side + heard: listening costs 1 and is right with 0.85 (Kaelbling et al. 1998, section 5.1)."""
+    rows = []
+    for side in range(2):
+        for s in (3 * side, 3 * side + 1, 3 * side + 2):
+            rows += [(s, 0, 3 * side + 1 + heard, 0.85 if heard == side else 0.15, -1.0) for heard in (0, 1)]
+            for door in range(2):
+                rows += [(s, 1 + door, 3 * t, 0.5, -100.0 if door == side else 10.0) for t in (0, 1)]
+    return pomdp_of(rows, [0, 1, 2, 0, 1, 2], [0.5, 0, 0, 0.5, 0, 0])
+
+
 def tree_value(pomdp: POMDP, horizon: int) -> Fraction:
     """The best policy tree by recursion over histories, without beliefs, discount or floats.
 

@@ -52,11 +52,15 @@ def test_too_many_beliefs_give_bounds_and_exit_3(rlkit, tmp_path, monkeypatch):
     few = {"max_beliefs": 5}
     monkeypatch.setattr(optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | few))
     monkeypatch.setattr(optima, "MOST_BOUNDED", 20)
+    status, record = solved(rlkit, "tiger.POMDP", "--epsilon", "0.001")
+    assert (status, record["converged"], record["method"]) == (0, True, "bounds")
+    assert record["initial"]["lower"] <= 19.37137 <= record["initial"]["upper"]
+    monkeypatch.setattr(optima, "point_based", lambda pomdp, **how: None)
     status, record = solved(rlkit, "tiger.POMDP")
     start = record["initial"]
     assert (status, record["converged"]) == (3, False)
     assert start["lower"] < 19.3714 < start["upper"] - 1
-    assert "19 beliefs" in record["reason"]
+    assert "the first 19 of them" in record["reason"]
     _, out, _ = rlkit("solve", "tiger.POMDP")
     assert "NOT CERTIFIED" in out
 

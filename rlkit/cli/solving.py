@@ -116,7 +116,11 @@ def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:
         "beliefs": {"count": found.explored, "all": found.beliefs is not None},
     }
     if found.beliefs is None:
-        record["reason"] += f"; bounds from the first {found.explored:,} beliefs, since there are too many"
+        record["method"] = "bounds"
+        record["reason"] = (
+            f"more beliefs than can be looked at: bounds from the first {found.explored:,} of them, and from "
+            "a search among those that matter"
+        )
     elif all_values or found.explored <= MOST_STATES:
         record["beliefs"] |= _states(found.solution, found.beliefs.state_name)
     return record

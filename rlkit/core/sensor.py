@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, IntArray
@@ -24,6 +25,9 @@ class SensorPOMDP(POMDP):
 
     hidden: MDP  # without the observations, S states
     state: IntArray  # [S'] the hidden state of each state
+    sensor: (
+        csr_array  # [A S, O] probability of each observation after action a has led to state s, row a S + s
+    )
     observation_names: tuple[str, ...]  # of classes 0..O
 
     @property
@@ -42,16 +46,17 @@ class SensorPOMDP(POMDP):
 
 
 def from_sensor(
-    mdp: MDP, sensor: csr_array, *, observation_names: Sequence[str] | None = None
+    mdp: MDP, sensor: npt.ArrayLike | csr_array, *, observation_names: Sequence[str] | None = None
 ) -> SensorPOMDP:
     """Build a POMDP from an MDP and the probability of each observation.
 
-    Row a S + s of `sensor`, [A S, O], says what is observed after action a has led to state s. Only rows of
-    what can happen are read. Raises `ModelError` for a wrong shape and for rows that do not sum to 1, and
-    `NoExactModel` where states and observations together are too many. Source: Kaelbling, Littman and
-    Cassandra 1998, section 3.1.
+    Row a S + s of `sensor`, [A S, O], dense or sparse, says what is observed after action a has led to state
+    s. Only rows of what can happen are read. Raises `ModelError` for a wrong shape and for rows that do not
+    sum to 1, and `NoExactModel` where states and observations together are too many. Source: Kaelbling,
+    Littman and Cassandra 1998, section 3.1.
     """
-    n, n_sights = mdp.n_states, sensor.shape[1]
+    sensor = csr_array(sensor)
+    n, n_sights = mdp.n_states, sensor.shape[-1]
     if sensor.shape[0] != mdp.n_actions * n:
         raise ModelError(f"sensor has {sensor.shape[0]} rows, expected {mdp.n_actions} actions x {n} states")
     if observation_names is not None and len(observation_names) != n_sights:
@@ -109,6 +114,7 @@ def from_sensor(
         ),
         observation=seen,
         hidden=mdp,
+        sensor=sensor,
         state=state,
         observation_names=(
             *(observation_names or (f"observation {o}" for o in range(n_sights))),

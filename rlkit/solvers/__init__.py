@@ -15,6 +15,7 @@ from rlkit.solvers.minimax import GameSolution, minimax
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
 from rlkit.solvers.optima import Optimum, Remembered, optimum, solve_pomdp
 from rlkit.solvers.options import SolveError
+from rlkit.solvers.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution
 from rlkit.solvers.solve import solve
 from rlkit.solvers.stationary import Stationary, best_stationary
@@ -45,6 +46,7 @@ __all__ = [
     "memory_gain",
     "minimax",
     "optimum",
+    "point_based",
     "policy_kernel",
     "q_values",
     "solve",

@@ -11,6 +11,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import NoExactModel
 from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
 from rlkit.solvers.belief_bounds import belief_bounds
+from rlkit.solvers.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution, gap
 from rlkit.solvers.solve import solve
 
@@ -60,18 +61,35 @@ def solve_pomdp(
 ) -> Remembered:
     """Solve a POMDP for an agent that remembers what it saw; `options` are those of `solve`, but no target.
 
-    Where more than `max_beliefs` beliefs can be reached, the bounds are those of `belief_bounds`, and
-    `converged` says whether they are tight. Raises `SolveError` for arguments out of range.
+    Where more than `max_beliefs` beliefs can be reached, the bounds are the tighter ones of `belief_bounds`
+    and `point_based`, and `converged` says whether they are `epsilon` apart. Raises `SolveError` for
+    arguments out of range.
     """
     how = {"horizon": horizon, "minimize": minimize, **options}
     try:
         beliefs = belief_mdp(pomdp, horizon=horizon, max_beliefs=max_beliefs)
     except NoExactModel:
-        bounds = belief_bounds(pomdp, horizon=horizon, max_beliefs=min(max_beliefs, MOST_BOUNDED))
-        blind, revealed = solve(bounds.blind, **how), solve(bounds.revealed, **how)
-        low, high = (revealed, blind) if minimize else (blind, revealed)
-        initial = Interval(blind.initial.value, low.initial.lower, high.initial.upper)
-        converged = gap(*(np.array([x]) for x in initial)) <= blind.epsilon
-        return Remembered(initial, converged, blind, None, bounds.explored)
+        return _bounded(pomdp, max_beliefs, how)
     found = solve(beliefs.mdp, **how)
     return Remembered(found.initial, found.converged, found, beliefs, len(beliefs.observation))
+
+
+def _bounded(pomdp: POMDP, max_beliefs: int, how: dict[str, Any]) -> Remembered:
+    """Bounds from some of the beliefs."""
+    bounds = belief_bounds(pomdp, horizon=how["horizon"], max_beliefs=min(max_beliefs, MOST_BOUNDED))
+    blind, revealed = solve(bounds.blind, **how), solve(bounds.revealed, **how)
+    low, high = (revealed, blind) if blind.minimize else (blind, revealed)
+    lower, upper = low.initial.lower, high.initial.upper
+    if blind.objective in ("discounted", "finite-horizon"):
+        closer = point_based(
+            pomdp,
+            gamma=blind.gamma,
+            horizon=blind.horizon,
+            minimize=blind.minimize,
+            epsilon=blind.epsilon,
+        )
+        if closer is not None:
+            lower, upper = max(lower, closer.lower), min(upper, closer.upper)
+    initial = Interval(upper if blind.minimize else lower, lower, upper)
+    converged = gap(*(np.array([x]) for x in initial)) <= blind.epsilon
+    return Remembered(initial, converged, blind, None, bounds.explored)
