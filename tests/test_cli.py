@@ -154,7 +154,7 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("solve", "tictactoe", "--env", "opponent=null"), "name an opponent, or use rlkit.solvers.minimax"),
         (("solve", "exam", "--colour"), "No such option: --colour"),
         (("solve", "gridworld", "--env", "slip"), "'slip' is not NAME=VALUE"),
-        (("solve", "gridworld", "--env", "slp=1"), "no knob 'slp'"),
+        (("solve", "gridworld", "--env", "slp=1"), "unexpected keyword argument 'slp'"),
         (("solve", "gridworld", "--env", "slip=2"), "slip must be a finite number from 0 to 1, not 2"),
         (("solve", "missing.json"), "missing.json"),
         (("train",), "give an environment ID"),

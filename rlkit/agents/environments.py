@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import gymnasium
 import numpy as np
 import torch
-from gymnasium import Wrapper
+from gymnasium import Space, Wrapper
 from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
@@ -74,6 +74,9 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
             f"agents learn on an id or a VectorEnv, not on {type(env).__name__}; "
             "make one of a single environment by SyncVectorEnv([lambda: env]), or register it"
         )
+    for name in ("single_observation_space", "single_action_space"):
+        if not isinstance(getattr(env, name, None), Space):
+            raise UnsupportedError(f"{env} has no {name}, which an agent needs")
     base = env.unwrapped
     single: Any = base.envs[0] if isinstance(base, SyncVectorEnv) else env
     wrapped = env.unwrapped is not env or single.spec is None or bool(single.spec.additional_wrappers)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -44,6 +46,7 @@ class ModelEnv(gym.Env[Any, Any]):
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(f"render_mode {render_mode!r} is none of {', '.join(RENDER_MODES)}")
         self.model = model
+        self._spec: EnvSpec | None = None
         self.render_mode = render_mode
         self.observation_space = model.observation_space
         self.action_space = action_space(model)
@@ -52,6 +55,15 @@ class ModelEnv(gym.Env[Any, Any]):
         self._begun = self._over = False
         self._steps = 0
         self._window: Any = None
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How it was registered, with the time limit of the model where the id has none."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = limited(spec, self.model.limit)
 
     def mdp(self) -> MDP:
         """The exact model behind this environment, enumerated once. Raises `NoExactModel` when too large."""
@@ -144,6 +156,13 @@ class ModelEnv(gym.Env[Any, Any]):
         return self._episode.observation(), {"action_mask": mask}
 
 
+def limited(spec: EnvSpec | None, limit: int | None) -> EnvSpec | None:
+    """The specification with a time limit, where it has none."""
+    if spec is None or limit is None or spec.max_episode_steps is not None:
+        return spec
+    return replace(spec, max_episode_steps=limit)
+
+
 def action_space(model: Model[Any]) -> spaces.Space[Any]:
     """The space of a model's actions: its own, else `Discrete`."""
     if model.action_space is not None:
@@ -220,6 +239,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         if max_episode_steps is not None and max_episode_steps < 1:
             raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}")
         self.num_envs = num_envs
+        self._spec: EnvSpec | None = None
         limits = [limit for limit in (max_episode_steps, model.limit) if limit is not None]
         self.max_episode_steps = min(limits, default=None)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -237,6 +257,15 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         self._everybody = ~self._nobody
         self._done = self._nobody
 
+    @property
+    def spec(self) -> EnvSpec | None:
+        """How it was registered, with the time limit of the model where the id has none."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = limited(spec, self.max_episode_steps)
+
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: Info | None = None
     ) -> tuple[Any, Info]:
@@ -244,9 +273,12 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         mask = self._everybody
         if options is not None and "reset_mask" in options:
             mask = self._simulation.array(options["reset_mask"])
-            mask = self._simulation.xp.astype(mask, self._simulation.xp.bool)
+            if mask.dtype != self._simulation.xp.bool:
+                raise TypeError(f"reset_mask must be an array of bool, not of {mask.dtype}")
             if tuple(mask.shape) != (self.num_envs,):
                 raise ValueError(f"reset_mask has shape {tuple(mask.shape)}, expected ({self.num_envs},)")
+            if not self._may(mask):
+                raise ValueError("reset_mask is true nowhere")
         self._reseed(seed, mask)
         self._simulation.restart(mask)
         self._done = self._done & ~mask
@@ -338,6 +370,9 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int | np.integer) else list(seed)
         if len(seeds) != self.num_envs:
             raise ValueError(f"{len(seeds)} seeds for {self.num_envs} environments")
+        negative = [s for s in seeds if s is not None and s < 0]
+        if negative:
+            raise gym.error.Error(f"seed must be at least 0, not {negative[0]}")
         given = self._simulation.array(np.array([s is not None for s in seeds]))
         self._simulation.reseed([0 if s is None else int(s) for s in seeds], mask & given)
 

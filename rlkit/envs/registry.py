@@ -49,7 +49,12 @@ def __getattr__(name: str) -> Any:
     entry = next((entry for entry in ENTRIES if entry.id == id), None)
     if entry is None or maker not in ("make_scalar", "make_vector"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return partial(globals()[maker], entry)
+    made = partial(globals()[maker], entry)
+    if maker == "make_scalar":
+        from .faces import ModelEnv
+
+        made.metadata = ModelEnv.metadata  # type: ignore[attr-defined]  # gymnasium.make reads it here
+    return made
 
 
 def make_scalar(entry: Entry, /, *, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
@@ -138,10 +143,12 @@ def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
 def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     """Call a factory given as "module:function", and wrap what it makes as the knobs ask.
 
-    Raises `RegistryError` for a knob that neither the factory nor a wrapper has.
+    Raises `UnknownOption` for a knob that neither the factory nor a wrapper has, `MissingOption` for one that
+    the factory needs.
     """
     import inspect
 
+    from .refusals import MissingOption, UnknownOption
     from .wrappers import WRAPPERS
 
     module, name = factory.split(":")
@@ -149,12 +156,13 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     parameters = inspect.signature(function).parameters
     for knob, parameter in parameters.items():
         if parameter.default is parameter.empty and knob not in knobs:
-            raise RegistryError(f"{name} cannot be made without its knob {knob!r}")
+            raise MissingOption(f"{name} cannot be made without its option {knob!r}")
     for knob in knobs:
         if knob not in parameters and knob not in WRAPPERS:
             own = ", ".join(parameters) or "none"
-            raise RegistryError(
-                f"{name} has no knob {knob!r}; it has {own}, and like all {', '.join(WRAPPERS)}"
+            raise UnknownOption(
+                f"{name}() got an unexpected keyword argument {knob!r}; "
+                f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
             )
     model: Model[Any] = function(**{knob: value for knob, value in knobs.items() if knob in parameters})
     for knob, wrap in WRAPPERS.items():
@@ -178,7 +186,7 @@ def resolve(name: str) -> str:
         try:
             import_module(module)
         except Exception as error:
-            raise RegistryError(f"no environment {name!r}: importing {module} failed: {error}") from error
+            raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {error}") from error
     if bare_name in registry:
         return name
     short: dict[str, tuple[bool, int, str]] = {}

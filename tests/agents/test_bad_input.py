@@ -158,3 +158,11 @@ def test_a_file_that_is_no_json_object(content: bytes, tmp_path: Path) -> None:
     (tmp_path / "saved" / META).write_bytes(content)
     with pytest.raises(LoadError, match=f"{META} is damaged"):
         checkpoint.load(tmp_path / "saved")
+
+
+def test_a_vector_environment_without_spaces_of_one_is_refused() -> None:
+    class Bare(gym.vector.VectorEnv[Any, Any, Any]):
+        num_envs = 2
+
+    with pytest.raises(UnsupportedError, match="has no single_observation_space"):
+        PPO(Bare())

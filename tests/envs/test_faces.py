@@ -323,9 +323,32 @@ def test_parts_of_an_action_are_checked_in_every_library():
             batch.step(np.array([[0, 0], [0, 99]]))
 
 
-@pytest.mark.parametrize("mask", [[True, False], np.array([1, 0])])
-def test_a_reset_mask_may_be_a_list_or_numbers(mask):
+@pytest.mark.parametrize(
+    ("mask", "error", "message"),
+    [
+        ([True, False], None, ""),
+        (np.array([True, False]), None, ""),
+        (np.array([1, 0]), TypeError, "must be an array of bool, not of int64"),
+        (np.array([False, False]), ValueError, "true nowhere"),
+        (np.array([True]), ValueError, r"shape \(1,\), expected \(2,\)"),
+    ],
+)
+def test_a_reset_mask_is_what_gymnasium_takes(mask, error, message):
     env = gym.make_vec("rlkit/FrozenLake-v0", 2, vectorization_mode="vector_entry_point", slip=0.0)
     env.reset(seed=0)
     env.step(np.array([2, 2]))
-    assert env.reset(options={"reset_mask": mask})[0].tolist() == [0, 1]
+    if error is None:
+        assert env.reset(options={"reset_mask": mask})[0].tolist() == [0, 1]
+        return
+    with pytest.raises(error, match=message):
+        env.reset(options={"reset_mask": mask})
+
+
+def test_a_negative_seed_is_refused():
+    for env in (
+        gym.make("rlkit/Exam-v0"),
+        gym.make_vec("rlkit/Exam-v0", 2),
+        make_torch("rlkit/Exam-v0", 2, "cpu"),
+    ):
+        with pytest.raises(gym.error.Error, match="-1"):
+            env.reset(seed=-1)

@@ -32,15 +32,46 @@ def test_an_unknown_name_suggests_near_ones():
         resolve("frozenlak")
     with pytest.raises(RegistryError, match=r"near it: rlkit\.envs:rlkit/FrozenLake-v0"):
         resolve("rlkit.envs:frozenlak")
-    with pytest.raises(RegistryError, match="':exam': Empty module name"):
+    with pytest.raises(RegistryError, match="':exam': importing '' failed: Empty module name"):
         resolve(":exam")
 
 
 def test_an_unknown_knob_names_those_there_are():
-    with pytest.raises(RegistryError, match="no knob 'slipp'; it has size, map, slip, map_seed"):
+    with pytest.raises(
+        RegistryError, match="unexpected keyword argument 'slipp'; its options: size, map, slip, map_seed"
+    ):
         make("rlkit/FrozenLake-v0", slipp=1)
     with pytest.raises(RegistryError, match="FrozenLake-v1 cannot be made"):
         make("FrozenLake-v1", slipp=1)
+
+
+def test_refusals_are_those_that_other_libraries_look_for():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'") as caught:
+        gym.make("rlkit/FrozenLake-v0", frameskip=1)
+    assert "kwargs (" not in str(caught.value)
+    with pytest.raises(gym.error.MissingArgument, match="cannot be made without its option 'mdp'"):
+        gym.make("rlkit/MDP-v0")
+
+
+def test_pictures_are_collected():
+    env = gym.make("rlkit/FrozenLake-v0", render_mode="rgb_array_list")
+    env.reset(seed=0)
+    env.step(2)
+    first, second = env.render()
+    assert first.shape == second.shape
+    assert (first != second).any()
+
+
+def test_a_limit_of_the_model_is_in_the_specification():
+    env = gym.make("rlkit/DoorKey8x8-v0", size=6)
+    limit = env.unwrapped.model.limit
+    assert env.spec.max_episode_steps == limit == env.unwrapped.spec.max_episode_steps
+    assert gym.make_vec("rlkit/DoorKey8x8-v0", 2, size=6).spec.max_episode_steps == limit
+    assert gym.make("rlkit/DoorKey8x8-v0").spec.max_episode_steps > limit
+    assert gym.make("rlkit/FrozenLake-v0").spec.max_episode_steps == 100
+    assert gym.make("rlkit/CliffWalking-v0").spec.max_episode_steps is None
+    timed = gym.wrappers.TimeAwareObservation(env)
+    timed.reset(seed=0)
 
 
 def test_exact_refuses_what_has_no_exact_model():
@@ -67,7 +98,7 @@ def test_any_mdp_from_a_file_or_an_object(tmp_path):
         env = make("rlkit/MDP-v0", mdp=given)
         rlkit.check_env(env)
         assert rlkit.solve(env.unwrapped.mdp()).initial.value == pytest.approx(-0.159)
-    with pytest.raises(KnobError, match="mdp must be an MDP or a model file, not 3"):
+    with pytest.raises(KnobError, match="mdp must be an MDP, a POMDP or a model file, not 3"):
         make("rlkit/MDP-v0", mdp=3)
     with pytest.raises(RegistryError, match="'mdp'"):
         make("rlkit/MDP-v0")

@@ -136,7 +136,7 @@ def test_time_awareness_makes_the_limit_part_of_the_problem():
         ({"observation_noise": "much"}, "observation_noise must be"),
         ({"frame_stack": 0}, "frame_stack must be"),
         ({"time_aware": 2.5}, "time_aware must be"),
-        ({"frame_stack": 2, "time_aware": 5, "stick": 1}, "no knob 'stick'"),
+        ({"frame_stack": 2, "time_aware": 5, "stick": 1}, "unexpected keyword argument 'stick'"),
     ],
 )
 def test_bad_knobs_are_named(knobs, message):
