@@ -6,7 +6,8 @@ import re
 
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 but for tab and line feed: cursors, colours, titles, links
-    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]"  # line ends and the direction of writing
+    "\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069"  # line ends and the direction of writing
+    "\ud800-\udfff]"  # halves of characters, which no encoding has
 )
 
 BREAK = re.compile(r"\s*[\n\r\t]\s*")

@@ -85,3 +85,10 @@ def test_an_environment_from_a_pomdp_file_hides_its_states(rlkit, tmp_path):
     status, record = solved(rlkit, "mdp", "--env", "mdp=tiger.POMDP")
     assert (status, record["sees"]) == (0, "beliefs")
     assert record["initial"]["value"] == pytest.approx(19.3714, abs=1e-4)
+
+
+@pytest.mark.parametrize("value", ["[" * 100_000, "1" * 10_000])
+def test_values_that_no_parser_takes_are_text(rlkit, value):
+    status, _, err = rlkit("solve", "gridworld", "--env", f"slip={value}")
+    assert status == 2
+    assert "slip" in err

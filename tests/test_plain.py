@@ -47,6 +47,15 @@ def test_a_plain_console_would_pass_them_on() -> None:
     assert "\x1b]0;title" in shown(Text(NAMES[4]), console=Console)
 
 
+def test_halves_of_characters_do_not_stop_the_output(rlkit, tmp_path) -> None:
+    """JSON may hold them, and file names that are no UTF-8 do; an output in UTF-8 cannot."""
+    mdp = from_triplets([0], [0], [1], [1.0], n_states=2, state_names=["a\ud800b", "c"])
+    write_model(mdp, tmp_path / "m.json")
+    status, out, _ = rlkit("solve", "m.json")
+    assert status == 0
+    assert "ab" in out.encode().decode()
+
+
 def test_lines_stay() -> None:
     assert shown("a\nb\tc").splitlines()[0] == "a"
     assert plain("a\nb\tc\r\x00") == "a\nb\tc"

@@ -67,7 +67,7 @@ def knobs(pairs: list[str] | None) -> dict[str, Any]:
             raise typer.BadParameter(f"{pair!r} is not NAME=VALUE")
         try:
             knobs[name] = json.loads(value)
-        except json.JSONDecodeError:
+        except (ValueError, RecursionError):
             knobs[name] = value
     return knobs
 

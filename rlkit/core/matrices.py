@@ -36,6 +36,10 @@ def from_arrays(
     s, so a terminal state, which is never left, must have R(s) = 0. Raises `ModelError` for a wrong shape,
     one that can be read either way, a state left without an action, and whatever `MDP` refuses.
     """
+    transition, reward = (
+        list(x) if isinstance(x, np.ndarray) and x.dtype == object and x.ndim else x
+        for x in (transition, reward)
+    )
     p, order = _transitions(transition, order)
     (n_states, n_actions) = (p[0].shape[0], len(p)) if isinstance(p, list) else p.shape[:2]
     ends = _mask(terminal, (n_states,), default=False, name="terminal")
@@ -127,8 +131,7 @@ def _by_action(given: Any, name: str) -> list[csr_array] | None:
     """The sparse matrices of a list in which there are some, None for anything else."""
     if issparse(given):
         raise ModelError(f"{name} is one sparse matrix: give a list of one [S, S] for each action")
-    listed = isinstance(given, list | tuple) or (isinstance(given, np.ndarray) and given.dtype == object)
-    if not listed or not any(issparse(m) for m in given):
+    if not isinstance(given, list | tuple) or not any(issparse(m) for m in given):
         return None
     return [
         csr_array(m if issparse(m) else np.atleast_2d(real_numbers(m, name)), dtype=np.float64) for m in given

@@ -185,6 +185,8 @@ def test_pomdp(tmp_path: Path) -> None:
     assert mdp.matrix.toarray().tolist() == [[1, 0], [0.5, 0.5], [0, 1], [0.5, 0.5]]
     assert mdp.transition_reward is not None
     assert mdp.transition_reward.tolist() == [1, 1, 3, 1, 1, 3]
+    with pytest.raises(ModelError, match=r"^m\.npz: a POMDP cannot be written, but its MDP can"):
+        write_model(read_model(tmp_path / "m.POMDP"), tmp_path / "m.npz")
     costs = read_model(put(tmp_path, "c.POMDP", POMDP.replace("values: reward", "values: cost")))
     assert costs.full_information.reward.tolist() == (-mdp.reward).tolist()
 

@@ -33,7 +33,7 @@ def test_the_forest_has_its_known_policy() -> None:
 
 
 @pytest.mark.parametrize("order", [None, "ASS"])
-@pytest.mark.parametrize("kind", [np.asarray, list, lambda p: p.tolist()])
+@pytest.mark.parametrize("kind", [np.asarray, list, lambda p: p.tolist(), lambda p: _objects(list(p))])
 def test_actions_first(order, kind) -> None:
     assert_same(from_arrays(kind(BY_ACTION), REWARD, order=order), FOREST)
 
@@ -46,7 +46,8 @@ def test_a_sparse_matrix_for_each_action(make, hold) -> None:
 
 def _objects(matrices: list) -> np.ndarray:
     held = np.empty(len(matrices), dtype=object)
-    held[:] = matrices
+    for i, matrix in enumerate(matrices):
+        held[i] = matrix
     return held
 
 

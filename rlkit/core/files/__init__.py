@@ -72,6 +72,8 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
     """
     file = Path(path)
     kind = suffix(file)
+    if isinstance(mdp, POMDP):
+        raise fail(file, None, "a POMDP cannot be written, but its MDP can: pomdp.full_information")
     if kind not in WRITERS:
         raise fail(file, None, f"the suffix {kind!r} is unknown (known: {', '.join(WRITERS)})")
     if mdp.fade and kind not in (".json", ".npz"):
