@@ -49,8 +49,8 @@ def solve(
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
-            "states of this model look alike: solve rlkit.solvers.belief_mdp(pomdp).mdp for the optimum with "
-            "memory, or pomdp.mdp for that of an agent who sees the states"
+            "states of this model look alike: rlkit.solvers.solve_pomdp(pomdp) finds the optimum with memory, "
+            "solve(pomdp.full_information) that of an agent who sees the states"
         )
     one_player(mdp)
     started = time.perf_counter()

@@ -140,6 +140,12 @@ def test_prism_lines_in_any_order_and_actions_by_name(tmp_path: Path) -> None:
     assert set(expected or ()) == {(0, "b"), (0, "a"), (1, "a"), (1, "b"), (1, "2")}
 
 
+def test_rewards_by_their_newer_names(tmp_path: Path) -> None:
+    model = put(tmp_path, "m.tra", TRA)
+    files = [put(tmp_path, "m.rews", "3 1\n0 2\n"), put(tmp_path, "m.rewt", "3 4 1\n0 1 8\n")]
+    assert read_model(model, rewards=files).reward.tolist() == [2, 10, 0, 0]
+
+
 def test_repeated_action_names_are_counted(tmp_path: Path) -> None:
     mdp = read_model(put(tmp_path, "m.tra", "2 4 4\n0 0 1 1 go\n0 1 0 1 go\n0 2 1 1 stop\n1 0 1 1 go\n"))
     assert mdp.action_names == ("go", "go#2", "stop")

@@ -17,6 +17,8 @@ from rlkit.core.files.labels import read_labels
 from rlkit.core.files.text import Block, fail, no_number, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 
+STATE_REWARDS, TRANSITION_REWARDS = (".srew", ".rews"), (".trew", ".rewt")  # PRISM has renamed them
+
 
 @dataclass(frozen=True, eq=False)
 class Table:
@@ -61,9 +63,9 @@ def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> M
     reward = np.zeros(len(choices.owner))
     extra: FloatArray | None = None
     for file in rewards:
-        if suffix(file) == ".srew":
+        if suffix(file) in STATE_REWARDS:
             reward += _state_rewards(file, n_states)[choices.owner]
-        elif suffix(file) == ".trew":
+        elif suffix(file) in TRANSITION_REWARDS:
             paid = _transition_rewards(file, choices)
             extra = paid if extra is None else extra + paid
         else:
