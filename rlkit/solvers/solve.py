@@ -49,7 +49,7 @@ def solve(
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
-            "states of this model look alike: rlkit.solvers.solve_pomdp(pomdp) finds the optimum with memory, "
+            "states of this model look alike: rlkit.solvers.solve_pomdp finds the optimum with memory, "
             "solve(pomdp.full_information) that of an agent who sees the states"
         )
     one_player(mdp)
