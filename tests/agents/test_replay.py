@@ -380,6 +380,29 @@ def test_only_sequences_that_are_stored_in_full_are_drawn() -> None:
         assert (age <= w.replay.stored[first % 2]).all()
 
 
+def test_the_row_that_an_invalid_step_wrote_over_begins_no_sequence() -> None:
+    """A step writes its successor behind the newest row, and where it is not valid no row is added."""
+    w, written_over = world(48, backbone=recurrent(), stride=1, span=8).turns(60), 0
+    for _ in range(200):
+        head = w.replay.present.clone()
+        w.turn()
+        after = (w.replay.present + 1) % w.replay.length
+        stood = w.replay.present == head
+        for b in stood.nonzero().squeeze(1).tolist():
+            row = 2 * int(after[b]) + b
+            assert int(w.replay.obs[row]) not in [t.obs for t in w.record[b][-24:-20]], "the oldest is gone"
+            assert row not in w.replay.draw(200, generator=generator()).first
+            written_over += 1
+    assert written_over > 2
+
+
+def test_what_had_no_error_can_still_be_drawn() -> None:
+    w = world(alpha=0.6).turns(9)
+    first = w.replay.start.nonzero().squeeze(1)
+    priorities(w).set_errors(first, torch.zeros(len(first)))
+    assert set(w.replay.draw(2_000, generator=generator()).first.tolist()) == set(first.tolist())
+
+
 def test_nothing_of_weight_zero_is_found() -> None:
     weight = torch.tensor([0, 0, 0.5, 0, 1.5, 0, 0], dtype=torch.float64)
     part = torch.tensor([0, 0.2, 0.25, 0.5, np.nextafter(1, 0), 1], dtype=torch.float64)
