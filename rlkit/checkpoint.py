@@ -88,8 +88,9 @@ def alone(run_dir: Path) -> Iterator[None]:
                 pass
         _held.add(folder)
         holder = {"pid": os.getpid(), "host": platform.node(), "since": f"{datetime.now():%Y-%m-%d %H:%M:%S}"}
-        os.truncate(handle, 0)
-        os.write(handle, json.dumps(holder).encode())
+        with suppress(OSError):  # a full disk: what is written next says so
+            os.truncate(handle, 0)
+            os.write(handle, json.dumps(holder).encode())
         yield
     finally:
         _held.discard(folder)

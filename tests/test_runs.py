@@ -1,5 +1,6 @@
 """Run folders: who writes to them, what a kill, an error or a full disk leaves, and what is said of edits."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -216,6 +217,15 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setattr(Breaks, "taken", 0)
     monkeypatch.setattr(Breaks, "broken", True)
     return "Breaks-v0"
+
+
+def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(self: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_text", full)
+    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoints/step-0*'"):
+        train("rlkit/Exam-v0", **EXAM, out=tmp_path / "run")
 
 
 @pytest.mark.filterwarnings("ignore:.*no state of Breaks-v0")

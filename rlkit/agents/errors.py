@@ -39,5 +39,8 @@ class DamagedError(LoadError):
 
 def one_line(error: BaseException) -> str:
     """What an error of another library says, on one line; its kind too where the text alone says little."""
-    text = " ".join(str(error).split())
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(text.split())
     return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) or not text else text

@@ -87,7 +87,7 @@ def _write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> N
         try:
             save_file(apart(tensors), file)
         except SafetensorError as error:
-            raise OSError(f"{path} cannot be written: {one_line(error)}") from None
+            raise OSError(errno.EIO, f"cannot be written: {one_line(error)}", str(path)) from None
         file.chmod(path.stat().st_mode & 0o666)  # as any new file, not safetensors' 600
         size, digest = file.stat().st_size, _digest(file)
         put(file, path / _tensors_name(digest))
@@ -124,6 +124,9 @@ def _staged(folder: Path) -> Iterator[Path]:
     file = folder / f".staged-{secrets.token_hex(8)}"
     try:
         yield file
+    except OSError as error:
+        error.filename = error.filename or str(folder)  # a full disk does not say which
+        raise
     finally:
         file.unlink(missing_ok=True)
 

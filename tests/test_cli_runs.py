@@ -1,0 +1,145 @@
+"""`rlkit train`, `eval` and `record` on run folders: what they keep, import, and say of what goes wrong."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from saved_agents import tensors_of
+
+from rlkit import checkpoint
+from rlkit.agents import storage
+
+SETS = [f"--set={setting}" for setting in ("hidden=8", "num_envs=4", "rollout_steps=16")]
+TRAIN = ("train", "exam", "--steps", "256", "--out", "run", *SETS)
+
+MODULE = """
+import gymnasium
+
+class Toy(gymnasium.Env):
+    observation_space, action_space = gymnasium.spaces.Discrete(2), gymnasium.spaces.Discrete(2)
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
+    taken = 0
+
+    def __init__(self, bonus=0.0, fails=False, render_mode=None):
+        self.bonus, self.fails, self.render_mode = bonus, fails, render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        Toy.taken += 1
+        if self.fails and Toy.taken > 300:
+            raise RuntimeError("the simulator is gone")
+        return 1, 1.0 + self.bonus, True, False, {}
+
+    def render(self):
+        import numpy
+        return numpy.zeros((64, 64, 3), numpy.uint8)
+
+gymnasium.register("Toy-v0", Toy)
+"""
+
+
+@pytest.fixture
+def toy(rlkit, tmp_path):
+    """A run on an environment of a module that the current folder has, and that nobody has imported since."""
+    import gymnasium
+
+    (tmp_path / "toys.py").write_text(MODULE)
+    path = list(sys.path)
+    status, _, err = rlkit("train", "toys:Toy-v0", "--steps", "256", "--out", "run", *SETS)
+    assert status == 0, err
+
+    def forget():
+        sys.path[:] = path
+        sys.modules.pop("toys", None)
+        gymnasium.registry.pop("Toy-v0", None)
+
+    forget()
+    yield rlkit
+    forget()
+
+
+@pytest.mark.filterwarnings("ignore:.*no state of")
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("eval", "run", "--episodes", "4"),
+        ("train", "--resume", "run", "--steps", "512"),
+        ("record", "run", "--out", "film.gif"),
+    ],
+)
+def test_the_module_of_a_run_is_imported_where_it_is_named(command, toy):
+    status, _, err = toy(*command)
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "trained on toys:Toy-v0; the module 'toys'" in err
+    assert "--trust-env toys" in err
+    assert "toys" not in sys.modules
+    status, _, err = toy(*command, "--trust-env", "nothing_here")
+    assert (status, err) == (
+        2,
+        "rlkit: the module 'nothing_here' cannot be imported: No module named 'nothing_here'\n",
+    )
+    assert toy(*command, "--trust-env", "toys")[0] == 0
+
+
+def test_options_of_the_environment_are_changed_for_an_evaluation(toy):
+    _, out, _ = toy("eval", "run", "--json", "--episodes", "4", "--trust-env", "toys")
+    assert json.loads(out)["mean_return"] == 1.0
+    command = ("eval", "run", "--json", "--episodes", "4", "--trust-env", "toys", "--env")
+    _, out, _ = toy(*command, "bonus=2")
+    assert json.loads(out)["mean_return"] == 3.0
+    status, _, err = toy(*command, "bons=2")
+    assert status == 2
+    assert err.startswith("rlkit: Toy-v0 cannot be made: ") or err.startswith(
+        "rlkit: toys:Toy-v0 cannot be made: "
+    )
+    assert err.count("\n") == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*no state of")
+def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy):
+    status, _, err = toy(
+        "train", "toys:Toy-v0", "--steps", "2048", "--out", "gone", "--env", "fails=true", *SETS
+    )
+    assert status == 2
+    assert err.count("\n") == 1
+    assert "RuntimeError: the simulator is gone" in err
+    last = checkpoint.latest(Path("gone"))
+    assert f"the last good checkpoint is {last}; resume with: rlkit train --resume gone" in err
+
+
+def test_checkpoints_are_kept_as_asked(rlkit, tmp_path):
+    rlkit(*TRAIN, "--keep", "3", "--checkpoint-every", "64")
+    assert [p.name[-3:] for p in storage.checkpoints(tmp_path / "run")] == ["128", "192", "256"]
+    rlkit("train", "--resume", "run", "--steps", "512", "--keep", "1")
+    assert [p.name[-3:] for p in storage.checkpoints(tmp_path / "run")] == ["512"]
+    status, _, err = rlkit(*TRAIN[:-3], "--keep", "0")
+    assert (status, err) == (2, "rlkit: keep must be at least 1, not 0\n")
+
+
+def test_modules_are_trusted_for_a_run_alone(rlkit):
+    status, _, err = rlkit(*TRAIN, "--trust-env", "os")
+    assert status == 2
+    assert "--trust-env does not apply: without --resume the ID names the module, as MODULE:ID" in err
+
+
+@pytest.mark.filterwarnings("always:.*the checkpoint before it")
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_graded(rlkit, tmp_path):
+    rlkit(*TRAIN, "--checkpoint-every", "128")
+    os.truncate(tensors_of(checkpoint.latest(tmp_path / "run")), 100)
+    status, out, err = rlkit("eval", "run", "--json", "--episodes", "4")
+    assert (status, json.loads(out)["steps"]) == (0, 128)
+    assert err.startswith("rlkit: warning: run/checkpoints/step-000000000256/tensors-")
+    assert err.endswith("; the checkpoint before it is used, step-000000000128\n")
+
+
+def test_a_run_in_use_is_one_line(rlkit, tmp_path):
+    rlkit(*TRAIN)
+    with checkpoint.alone(tmp_path / "run"):
+        status, _, err = rlkit("train", "--resume", "run", "--steps", "512")
+    assert (status, err) == (2, "rlkit: run is in use by this process\n")
