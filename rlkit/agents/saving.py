@@ -21,6 +21,7 @@ from rlkit.settings import ConfigError
 
 from ..nn import NetworkConfig
 from . import storage
+from .config import MAX_NUM_ENVS
 from .devices import choose_device
 from .environments import AnyVectorEnv
 from .errors import LoadError, NonFiniteError, UnsupportedError, one_line
@@ -169,8 +170,8 @@ def _restored(
         agent.early_stopping.load(meta["early_stopping"], storage.under("best", tensors))
         agent.steps, agent.horizon = meta["steps"], meta["horizon"]
         if "stepper" in meta:
-            if not 1 <= meta["num_envs"] <= config.num_envs:
-                raise ValueError(f"num_envs must be from 1 to {config.num_envs}, not {meta['num_envs']}")
+            if not 1 <= meta["num_envs"] <= MAX_NUM_ENVS:
+                raise ValueError(f"num_envs must be from 1 to {MAX_NUM_ENVS}, not {meta['num_envs']}")
             agent.pending = Pending(meta, tensors, place)
     except DAMAGE as error:
         raise LoadError(f"{place} is damaged: {one_line(error)}") from None
@@ -184,7 +185,8 @@ def take_up(agent: "Agent", pending: Pending) -> None:
     another number of environments. LoadError says what is damaged.
     """
     meta, tensors, place = pending
-    env = agent.source.given or agent.source.make(meta["num_envs"], agent.device)
+    number = min(meta["num_envs"], agent.config.num_envs)
+    env = agent.source.given or agent.source.make(number, agent.device)
     seed = agent._stream("resume", agent.steps)
     agent._step_in(env, seed=seed)
     if env.num_envs != meta["num_envs"]:

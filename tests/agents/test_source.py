@@ -1,5 +1,6 @@
 """Which environment a loaded agent means: its own, another one, another number of them, or none at all."""
 
+import copy
 import json
 import subprocess
 import sys
@@ -86,6 +87,17 @@ def test_an_agent_on_another_number_of_environments_acts_evaluates_and_learns(
         with pytest.warns(UserWarning, match=f"^4 environments are now {n}; .* begin anew at step 192"):
             assert loaded.train(192).steps == 384
         assert loaded.stepper.num_envs == n
+
+
+@pytest.mark.parametrize("n", [1, 6])
+def test_an_agent_on_another_number_of_environments_is_saved_and_copied(n: int, tmp_path: Path) -> None:
+    PPO("FrozenLake-v1", **quick(PPO)).train(192).save(tmp_path / "saved")
+    PPO.load(tmp_path / "saved", env=gym.make_vec("FrozenLake-v1", n)).save(tmp_path / "again")
+    again = PPO.load(tmp_path / "again")
+    assert again.config.num_envs == n
+    for agent in (copy.deepcopy(again), again):
+        with pytest.warns(UserWarning, match="begin anew at step 192"):
+            assert agent.train(192).stepper.num_envs == min(n, 4)
 
 
 # Without an environment
