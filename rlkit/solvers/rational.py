@@ -9,18 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from math import lcm
 
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.core.validation import ModelError
 from rlkit.solvers.gain import unichain
+from rlkit.solvers.lifting import Row, solve_equations
 from rlkit.solvers.options import EXACT
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, fraction
-
-Row = dict[int, Fraction]
-Right = tuple[Fraction, ...]
 
 
 def solve_in_fractions(
@@ -39,7 +38,7 @@ def solve_in_fractions(
     while True:
         rounds += 1
         alive = {int(s): int(c) for s, c in enumerate(choice) if c >= 0}
-        solved = _solved(
+        solved = solve_equations(
             {s: {t: discount * p for t, p in rows[c].items() if t in alive} for s, c in alive.items()},
             {s: (reward[c],) for s, c in alive.items()},
         )
@@ -103,7 +102,7 @@ def gain_in_fractions(
     ) -> tuple[Fraction, dict[int, Fraction]]:
         """Gain and bias of a policy in states that it does not leave, and in which it gets to the anchor."""
         others = [s for s in states if s != anchor]
-        solved = _solved(
+        solved = solve_equations(
             {s: {t: p for t, p in rows[policy[s]].items() if t != anchor} for s in others},
             {s: (reward[policy[s]], Fraction(1)) for s in others},
         )
@@ -171,44 +170,14 @@ def _improved(
 ) -> IntArray:
     """The first best choice of each state where it is better than the present one."""
     improved = choice.copy()
-    for s in map(int, np.flatnonzero(choice >= 0)):
-        best = value[s]
+    states = [int(s) for s in np.flatnonzero(choice >= 0)]
+    scale = lcm(*(value[s].denominator for s in states))  # so that what is large is whole
+    whole = {s: int(value[s] * scale) for s in states}
+    for s in states:
+        best: Fraction | int = whole[s]
         for c in range(mdp.state_ptr[s], mdp.state_ptr[s + 1]):
-            q = reward[c] + discount * sum((p * value[t] for t, p in rows[c].items()), Fraction(0))
+            ahead = sum((p * whole[t] for t, p in rows[c].items() if t in whole), Fraction(0))
+            q = reward[c] * scale + discount * ahead
             if q > best:
                 best, improved[s] = q, c
     return improved
-
-
-def _solved(rows: dict[int, Row], right: dict[int, Right]) -> dict[int, Right]:
-    """x with x(s) = right(s) + sum of row(s, t) x(t), by elimination; the next state is that of least fill.
-
-    Source: Markowitz 1957.
-    """
-    mentions: dict[int, set[int]] = {s: set() for s in rows}
-    for s, row in rows.items():
-        for t in row:
-            mentions[t].add(s)
-    order, waiting = [], set(rows)
-    while waiting:
-        s = min(waiting, key=lambda s: (len(rows[s]) * len(mentions[s]), s))
-        waiting.discard(s)
-        order.append(s)
-        row = rows[s]
-        loop = 1 - row.pop(s, Fraction(0))
-        rows[s] = row = {t: p / loop for t, p in row.items()}
-        right[s] = tuple(x / loop for x in right[s])
-        mentions[s].discard(s)
-        for t in row:
-            mentions[t].discard(s)
-        for other in mentions[s]:
-            weight = rows[other].pop(s)
-            for t, p in row.items():
-                rows[other][t] = rows[other].get(t, Fraction(0)) + weight * p
-                mentions[t].add(other)
-            right[other] = tuple(x + weight * y for x, y in zip(right[other], right[s], strict=True))
-    found: dict[int, Right] = {}
-    for s in reversed(order):
-        ahead = [(p, found[t]) for t, p in rows[s].items()]
-        found[s] = tuple(x + sum((p * y[i] for p, y in ahead), Fraction(0)) for i, x in enumerate(right[s]))
-    return found
