@@ -6,7 +6,15 @@ from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
 from .base import Agent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
-from .errors import AgentError, EnvironmentFault, LoadError, NonFiniteError, StepsError, UnsupportedError
+from .errors import (
+    AgentError,
+    EnvironmentFault,
+    LoadError,
+    NonFiniteError,
+    NothingLearned,
+    StepsError,
+    UnsupportedError,
+)
 from .evaluation import Evaluation
 from .neural import NeuralAgent
 from .ppo import PPO, PPOConfig
@@ -62,6 +70,7 @@ __all__ = [
     "NStepSarsa",
     "NeuralAgent",
     "NonFiniteError",
+    "NothingLearned",
     "PPOConfig",
     "PQNConfig",
     "PrioritizedSweeping",

@@ -7,6 +7,7 @@ __all__ = [
     "EnvironmentFault",
     "LoadError",
     "NonFiniteError",
+    "NothingLearned",
     "StepsError",
     "UnsupportedError",
     "one_line",
@@ -35,6 +36,10 @@ class LoadError(AgentError):
 
 class DamagedError(LoadError):
     """A saved agent is not what was written, or not in full."""
+
+
+class NothingLearned(UserWarning):
+    """A training ended without a single update."""
 
 
 def one_line(error: BaseException) -> str:

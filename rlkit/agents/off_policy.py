@@ -1,8 +1,10 @@
 """Learning from a replay memory: what DQN and SAC share."""
 
+import warnings
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import partial
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -11,10 +13,10 @@ from rlkit.settings import ConfigError
 
 from ..nn import State
 from . import storage
-from .base import Metrics
+from .base import Callback, Metrics
 from .config import NeuralConfig
 from .devices import memory
-from .errors import UnsupportedError
+from .errors import NothingLearned, UnsupportedError
 from .neural import NeuralAgent
 from .replay import Replay
 
@@ -52,6 +54,20 @@ class OffPolicyAgent(NeuralAgent):
     config: OffPolicyConfig
     replay: Replay
     begun: int  # the step at which the replay was empty
+    _updates = 0  # made in the present training
+
+    def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
+        """As every agent does; warns with `NothingLearned` if no update was made on the way."""
+        before, self._updates = self.steps, 0
+        super().continue_to(horizon, callback=callback)
+        if not self._updates:
+            starts = self.begun + self.config.learning_starts
+            why = f"the first update comes after step {starts:,}, by learning_starts"
+            if self.steps > starts:
+                why = "no update came due by updates_per_step, or no whole sequence was lived"
+            steps = f"steps {before + 1:,} to {self.steps:,}"
+            warnings.warn(f"{self.name} learned nothing in {steps}: {why}", NothingLearned, stacklevel=4)
+        return self
 
     def _begin(self) -> None:
         c = self.config
@@ -96,6 +112,7 @@ class OffPolicyAgent(NeuralAgent):
             self.network.train()
             for _ in range(int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)):
                 metrics = self._update()
+                self._updates += 1
             self.network.eval()
         self.statistics.update()
         return {name: value.item() for name, value in metrics.items()}

@@ -85,9 +85,8 @@ def _mask(
             return legal_actions(given, space, batch=batch, present=present, **how)
         return legal_actions([given], space, batch=1, **how)
     except MaskError as error:
-        raise Failure(
-            f"{what}: {str(error).removesuffix(', in environment 0') if not batch else error}"
-        ) from None
+        said = str(error) if batch else str(error).removesuffix(", in environment 0")
+        raise Failure(f"{what}: {said}") from None
 
 
 def _reset(env: Any, **options: Any) -> Any:

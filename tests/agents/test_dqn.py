@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.agents import ConfigError
+from rlkit.agents import SAC, ConfigError, NothingLearned
 from rlkit.agents.dqn import DQN, Rainbow
 from rlkit.nn import State
 
@@ -114,7 +114,8 @@ def losses(settings: dict[str, Any], breaking: Any = None) -> tuple[float, float
     with torch.no_grad():  # so that the two networks differ
         for parameter in (*agent.network.parameters(), *agent.target_network.parameters()):
             parameter += 0.1 * torch.randn(parameter.shape, generator=agent.generator)
-    rows = lived(agent, 320)
+    with pytest.warns(NothingLearned):
+        rows = lived(agent, 320)
     own_draw, drawn = agent.replay.draw, []
 
     def draw(*args: Any, **kwargs: Any) -> Any:
@@ -281,3 +282,30 @@ def test_only_legal_actions_are_taken_with_and_without_noise() -> None:
 def test_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         DQN("CartPole-v1", **settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "steps", "why"),
+    [
+        ({}, 500, r"steps 1 to 500: the first update comes after step 1,000, by learning_starts"),
+        ({"learning_starts": 0, "updates_per_step": 0.001}, 500, "no update came due by updates_per_step"),
+        ({"learning_starts": 0, "backbone": "gru"}, 64, "no whole sequence was lived"),
+    ],
+)
+@pytest.mark.parametrize("agent", [DQN, SAC])
+def test_a_training_without_an_update_warns(
+    agent: type[DQN | SAC], settings: dict[str, Any], steps: int, why: str
+) -> None:
+    learner = agent("probe/Ragged-v0", num_envs=4, hidden=(8,), **settings)
+    before = {name: x.clone() for name, x in learner.parameters().items()}
+    with pytest.warns(NothingLearned, match=f"{agent.name} learned nothing in .*{why}") as caught:
+        learner.train(steps)
+    assert caught[0].filename == __file__
+    assert all(torch.equal(before[name], x) for name, x in learner.parameters().items())
+
+
+def test_a_second_part_that_learns_does_not_warn() -> None:
+    learner = DQN("probe/Ragged-v0", num_envs=4, hidden=(8,), learning_starts=300)
+    with pytest.warns(NothingLearned):
+        learner.train(200)
+    learner.train(200)

@@ -383,6 +383,7 @@ def test_training_restarts_cleanly_where_others_stepped_the_environment() -> Non
         assert set(agent.stepper.finished) == {(10.0, 10)}
 
 
+@pytest.mark.filterwarnings("ignore::rlkit.agents.NothingLearned")  # in the first steps
 def test_two_agents_may_share_an_environment() -> None:
     env = SyncVectorEnv([lambda: Says(length=10)] * 2)
     first, second = DQN(env, learning_starts=20, train_every=4), PPO(env, rollout_steps=8)

@@ -11,7 +11,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor
 
-from rlkit.agents import SAC, UnsupportedError
+from rlkit.agents import SAC, NothingLearned, UnsupportedError
 from rlkit.agents.stepper import Step, Stepper
 
 SMALL: dict[str, Any] = {"hidden": (16,), "learning_starts": 32, "num_envs": 4, "batch_size": 32}
@@ -19,7 +19,8 @@ SMALL: dict[str, Any] = {"hidden": (16,), "learning_starts": 32, "num_envs": 4, 
 
 def filled(env_id: str, **settings: Any) -> SAC:
     """An agent that has lived a little and learned nothing."""
-    return SAC(env_id, **{**SMALL, **settings, "learning_starts": 10_000}).train(256)
+    with pytest.warns(NothingLearned):
+        return SAC(env_id, **{**SMALL, **settings, "learning_starts": 10_000}).train(256)
 
 
 def values(agent: SAC) -> dict[str, Tensor]:
