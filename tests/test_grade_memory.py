@@ -199,6 +199,7 @@ def test_regrets_of_a_time_limit_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     for score in (beliefs, hidden):
         assert score.sampled
         assert abs(score.value - exact.value) <= 1.5 * half(score) + 1e-9
+        assert score.ends == pytest.approx(exact.ends, abs=0.05)
     assert (exact.sees, beliefs.sees, hidden.sees) == ("observations", "observations", "hidden states")
     played = agent.evaluate(200)
     error = 2 * (played.ci95[1] - played.mean_return) + 1e-6  # rewards are played in float32

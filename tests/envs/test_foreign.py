@@ -137,3 +137,11 @@ def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask, graded):
     record = report(QLearning("Bandit-v0"), episodes=3)
     assert (record["exact"] is not None) is graded
     assert graded or record["reason"] == "Bandit-v0 masks actions that its table P offers"
+
+
+def test_a_time_limit_within_the_entry_point_is_that_of_the_grade():
+    gym.registry.pop("Short-v0", None)
+    gym.register("Short-v0", lambda: gym.wrappers.TimeLimit(gym.make("FrozenLake-v1").unwrapped, 7))
+    found = grade(QLearning("Short-v0")).score
+    optimum = solve(rlkit.exact("FrozenLake-v1"), gamma=1.0, horizon=7).initial.value
+    assert (found.objective, found.optimum) == ("time-limited", optimum)
