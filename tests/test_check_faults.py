@@ -197,6 +197,19 @@ def test_what_does_not_follow_the_seed_is_found(kind, monkeypatch):
         rlkit.check_env(kind())
 
 
+class Buffered(Reusing):
+    """Returns one array again and again, and follows the seed."""
+
+    def number(self, t):
+        self.seen[0] = t / 5
+        return self.seen
+
+
+def test_one_buffer_for_all_observations_is_as_good_as_to_agents(monkeypatch):
+    monkeypatch.setattr("rlkit.check.environment.gymnasium_check_env", lambda *_, **__: None)
+    rlkit.check_env(Buffered())
+
+
 def test_a_batch_of_unseeded_pictures_is_found():
     with pytest.raises(CheckError, match="gives other episodes the second time"):
         rlkit.check_vector_env(gym.vector.SyncVectorEnv([Noisy] * 2))

@@ -206,6 +206,18 @@ def test_regrets_of_a_time_limit_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     assert exact.value == pytest.approx(played.mean_return, abs=error)
 
 
+@pytest.mark.usefixtures("sampled")
+def test_what_is_left_when_time_is_over_has_not_ended() -> None:
+    """Beliefs that are first reached at the limit have no successors, like the end."""
+    agent = Scripted("rlkit/TMaze-v0", forward, env_kwargs={"max_episode_steps": 4})
+    found = grade(agent).score
+    assert (found.sampled, found.ends, found.note) == (True, 0.0, "never ends in 4 steps")
+
+
+def forward(obs: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+    return torch.nn.functional.one_hot(torch.zeros_like(obs.long()), 4), step + 1
+
+
 def half(score: Score) -> float:
     assert score.regret_ci95 is not None
     return (score.regret_ci95[1] - score.regret_ci95[0]) / 2

@@ -60,7 +60,7 @@ class OffPolicyAgent(NeuralAgent):
         """As every agent does; warns with `NothingLearned` if no update was made on the way."""
         before, self._updates = self.steps, 0
         super().continue_to(horizon, callback=callback)
-        if not self._updates:
+        if not self._updates and self.steps > before:
             starts = self.begun + self.config.learning_starts
             why = f"the first update comes after step {starts:,}, by learning_starts"
             if self.steps > starts:

@@ -176,14 +176,12 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
 
 
 def time_limit(env: gym.Env[Any, Any]) -> int | None:
-    """Steps after which an episode of an environment is cut, by its id, by a wrapper or by its model."""
-    limits = [None if env.spec is None else env.spec.max_episode_steps]
-    if isinstance(env.unwrapped, ModelEnv):
-        limits.append(env.unwrapped.model.limit)
-    while isinstance(env, gym.Wrapper):
-        if isinstance(env, gym.wrappers.TimeLimit):  # also one that the id knows nothing of
-            limits.append(env._max_episode_steps)
-        env = env.env
+    """Steps after which an episode of an environment is cut, by its wrapper or by its model."""
+    model = env.unwrapped.model if isinstance(env.unwrapped, ModelEnv) else None
+    limits = (
+        None if env.spec is None else env.spec.max_episode_steps,
+        None if model is None else model.limit,
+    )
     return min((limit for limit in limits if limit is not None), default=None)
 
 

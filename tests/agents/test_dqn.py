@@ -309,3 +309,4 @@ def test_a_second_part_that_learns_does_not_warn() -> None:
     with pytest.warns(NothingLearned):
         learner.train(200)
     learner.train(200)
+    learner.continue_to(400)  # which are taken

@@ -86,6 +86,7 @@ def test_a_network_without_memory_for_it_is_one_error() -> None:
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.filterwarnings("ignore::rlkit.agents.NothingLearned")
 @pytest.mark.parametrize("settings", [{}, {"prioritized": True}, {"backbone": "gru"}])
 def test_a_replay_that_no_memory_holds_is_refused(
     settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -13,6 +13,7 @@ from rlkit.agents import DQN, PPO, Agent, QLearning, StepsError, UnsupportedErro
 AGENTS = [PPO, DQN]
 
 
+@pytest.mark.filterwarnings("ignore::rlkit.agents.NothingLearned")
 @pytest.mark.parametrize("agent", AGENTS)
 @pytest.mark.parametrize("steps", [97, 1_000, 1_030])
 def test_steps_are_exact(agent: type[Agent], steps: int) -> None:
@@ -33,6 +34,7 @@ def test_next_step_mode_counts_transitions_only(agent: type[Agent]) -> None:
     assert learned <= 1_003 + trained.config.num_envs
 
 
+@pytest.mark.filterwarnings("ignore::rlkit.agents.NothingLearned")
 @pytest.mark.parametrize("agent", AGENTS)
 def test_given_environment_must_fit(agent: type[Agent]) -> None:
     env = gym.make_vec(
