@@ -14,7 +14,8 @@ from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
 from rlkit.evaluate import Score, above, exact_policy, grade, report, scale, shown
-from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, uniform_policy
+from rlkit.evaluate.scoring import ends
+from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, state_distribution, uniform_policy
 
 UNSEEN = 3  # times that something may be expected to happen and still not be seen in 95 % of the cases
 EXAM = {"gamma": 1.0, "horizon": None}
@@ -231,6 +232,15 @@ def test_who_ends_now_and_then_says_nothing_and_ends_with_its_probability() -> N
     assert found["unlimited"].ends == pytest.approx(1)
     assert all(score.note is None for score in found.values())
     assert grade(PPO("rlkit/RiverSwim-v0")).score.ends is None, "nothing ends there but by the limit"
+
+
+def test_ends_are_counted_where_rewards_fade() -> None:
+    model = rlkit.exact("rlkit/Empty8x8-v0")
+    mdp = model.mdp
+    assert mdp.fade
+    policy = uniform_policy(mdp)
+    over = state_distribution(mdp, policy, steps=256)[mdp.terminal].sum()
+    assert ends(mdp, policy, mdp.terminal, 256) == pytest.approx(over, abs=1e-12)
 
 
 def test_a_mean_above_the_optimum_is_called_sampling_error() -> None:
