@@ -209,13 +209,16 @@ def test_regrets_of_a_time_limit_agree(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("sampled")
 def test_what_is_left_when_time_is_over_has_not_ended() -> None:
     """Beliefs that are first reached at the limit have no successors, like the end."""
-    agent = Scripted("rlkit/TMaze-v0", always_last, env_kwargs={"max_episode_steps": 4})
+    agent = Scripted("rlkit/TMaze-v0", always(2), env_kwargs={"max_episode_steps": 4})  # to the right
     found = grade(agent).score
     assert (found.sampled, found.ends, found.note) == (True, 0.0, "never ends in 4 steps")
 
 
-def always_last(obs: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
-    return torch.nn.functional.one_hot(torch.full_like(obs.long(), 3), 4), step + 1
+def always(action: int) -> Rule:
+    def rule(obs: Tensor, step: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.nn.functional.one_hot(torch.full_like(obs.long(), action), 4), step + 1
+
+    return rule
 
 
 def half(score: Score) -> float:
@@ -228,7 +231,7 @@ def test_episodes_that_do_not_end_have_no_sampled_value(monkeypatch: pytest.Monk
     """Where a circle costs nothing their regret so far would be too small."""
     monkeypatch.setattr("rlkit.evaluate.regret.LONGEST", 50)
     monkeypatch.setattr("rlkit.evaluate.regret.FEWEST", 20)
-    found = grade(Scripted("CliffWalking-v1", always_last)).score
+    found = grade(Scripted("CliffWalking-v1", always(3))).score
     assert (found.value, found.percent_of_optimum) == (None, None)
     assert found.reason == "20 of 20 sampled episodes did not end"
     assert (found.ends, found.note) == (0.0, "never ends")

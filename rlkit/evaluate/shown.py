@@ -58,7 +58,8 @@ def shown(agent: Agent, mdp: MDP) -> Shown:
 def in_beliefs(given: Shown, beliefs: Beliefs) -> Shown:
     """What is shown in each belief: what is in any state that it holds possible."""
     state = np.asarray(beliefs.belief.argmax(axis=1)).ravel()
-    return Shown(beliefs.mdp, given.obs[state], given.mask[state], beliefs.observation < 0)
+    over = np.diff(beliefs.belief.indptr) == 0  # a belief at the time limit has no successors either
+    return Shown(beliefs.mdp, given.obs[state], given.mask[state], over)
 
 
 def _told(env: gym.Env[Any, Any], legal: BoolArray) -> BoolArray:
