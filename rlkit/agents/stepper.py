@@ -20,7 +20,7 @@ from gymnasium.wrappers.vector import ArrayConversion
 from numpy.typing import NDArray
 from torch import Tensor
 
-from rlkit.envs.faces import ModelVectorEnv
+from rlkit.envs.vector import ModelVectorEnv
 from rlkit.errors import NonFiniteError, RlkitError
 
 from ..nn import Encoder, ObservationError

@@ -21,7 +21,8 @@ from gymnasium.wrappers import TimeLimit
 from rlkit.core import MDP, TableModel
 from rlkit.core.model import Holder
 from rlkit.core.table import TableState
-from rlkit.envs.faces import ModelEnv, ModelVectorEnv
+from rlkit.envs.faces import ModelEnv
+from rlkit.envs.vector import ModelVectorEnv
 from rlkit.solvers import belief_mdp, solve
 
 FACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .cells import MapError
-    from .faces import MDPEnv, ModelEnv, ModelVectorEnv
+    from .faces import MDPEnv, ModelEnv
     from .grid import Grid, frozen_lake, grid_world
     from .registry import exact, make_torch, register, resolve
+    from .vector import ModelVectorEnv
 
 __all__ = [
     "Grid",
@@ -28,7 +29,7 @@ _HOME = {
     "MDPEnv": "faces",
     "MapError": "cells",
     "ModelEnv": "faces",
-    "ModelVectorEnv": "faces",
+    "ModelVectorEnv": "vector",
     "exact": "registry",
     "frozen_lake": "grid",
     "grid_world": "grid",

@@ -11,8 +11,9 @@ from gymnasium.error import InvalidAction
 from gymnasium.spaces import MultiDiscrete
 
 from ..core.model import Holder, Model
-from .faces import Info, ModelVectorEnv
+from .faces import Info
 from .simulation import Simulation
+from .vector import ModelVectorEnv
 
 H = TypeVar("H", bound=Holder)
 

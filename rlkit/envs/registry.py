@@ -76,7 +76,7 @@ def make_vector(
     **knobs: Any,
 ) -> VectorEnv[Any, Any, Any]:
     """The vector face of an id, the torch face if a device is named; `knobs` go to its factory."""
-    from .faces import ModelVectorEnv
+    from .vector import ModelVectorEnv
 
     options: dict[str, Any] = {
         "num_envs": num_envs,

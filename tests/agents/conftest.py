@@ -1,5 +1,6 @@
 """Probe environments with known values, one per thing that can go wrong."""
 
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -108,3 +109,9 @@ def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     choose = devices.choose_device
     for module in (base, saving):
         monkeypatch.setattr(module, "choose_device", lambda name: choose("cpu" if name == "auto" else name))
+
+
+@pytest.fixture(autouse=True)
+def _forget_scripted() -> Iterator[None]:
+    yield
+    gym.registry.pop("Says-v0", None)

@@ -1,77 +1,30 @@
 """What an environment says is held to its spaces before anything is learned from it."""
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
-import torch
 from gymnasium import spaces
 from gymnasium.vector import AsyncVectorEnv, AutoresetMode, SyncVectorEnv
-from gymnasium.wrappers import TimeLimit
-from gymnasium.wrappers.vector import ArrayConversion, NumpyToTorch
+from scripted import Says, Vector, entered
 
 from rlkit.agents import (
     DQN,
     PPO,
-    SAC,
     EnvironmentFault,
     NonFiniteError,
-    PPOConfig,
     QLearning,
     UnsupportedError,
 )
 from rlkit.agents.actions import MaskError
-from rlkit.agents.evaluation import evaluate_on
-from rlkit.envs import make_torch
 from rlkit.nn import ObservationError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*WARN:UserWarning"),
     pytest.mark.filterwarnings("ignore:.*WARN:DeprecationWarning"),
 ]
-
-
-class Says(gym.Env[Any, Any]):
-    """Episodes of `length` steps, each paying 1; functions of (environment, action) change what it says."""
-
-    def __init__(
-        self,
-        space: spaces.Space[Any] | None = None,
-        actions: spaces.Space[Any] | None = None,
-        *,
-        length: int = 5,
-        obs: Callable[["Says"], Any] = lambda env: np.zeros(1, np.float32),
-        reward: Callable[["Says", Any], Any] = lambda env, action: 1.0,
-        info: Callable[["Says"], dict[str, Any]] = lambda env: {},
-    ) -> None:
-        self.observation_space = space or spaces.Box(-1, 1, (1,), np.float32)
-        self.action_space = actions or spaces.Discrete(2)
-        self.length, self.obs, self.reward, self.info = length, obs, reward, info
-        self.total = self.time = 0
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[Any, dict[str, Any]]:
-        super().reset(seed=seed)
-        self.time = 0
-        return self.obs(self), self.info(self)
-
-    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
-        self.time += 1
-        self.total += 1
-        return self.obs(self), self.reward(self, action), self.time >= self.length, False, self.info(self)
-
-
-def entered(**kwargs: Any) -> str:
-    gym.register("Says-v0", entry_point=lambda: Says(**kwargs))
-    return "Says-v0"
-
-
-@pytest.fixture(autouse=True)
-def _forget() -> Any:
-    yield
-    gym.registry.pop("Says-v0", None)
 
 
 def later(bad: Any, good: Any = 1, at: int = 40) -> Callable[[Says], Any]:
@@ -169,25 +122,6 @@ class OldReset(Says):
 def test_old_interfaces_are_named(env: Any, named: str) -> None:
     with pytest.raises(EnvironmentFault, match=rf"of SyncVectorEnv\(num_envs=2\) failed: .*{named}"):
         PPO(SyncVectorEnv([env] * 2)).train(320)
-
-
-class Vector(gym.vector.VectorEnv[Any, Any, Any]):
-    """Two environments that say what they are told to."""
-
-    metadata = {"autoreset_mode": AutoresetMode.NEXT_STEP}
-    single_observation_space, single_action_space = spaces.Discrete(5), spaces.Discrete(2)
-    num_envs = 2
-
-    def __init__(self, **says: Any) -> None:
-        never, over = [False, False], [False, True]
-        good = {"obs": [1, 2], "reward": [0.0, 0.0], "terminated": over, "truncated": never}
-        self.says = good | says
-
-    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
-        return np.array([1, 2]), {}
-
-    def step(self, actions: Any) -> Any:
-        return *map(np.array, self.says.values()), {}
 
 
 @pytest.mark.parametrize(
@@ -364,207 +298,3 @@ def test_a_vector_environment_that_overwrites_is_named(env: Any) -> None:
     copying = env()
     copying.copies = True
     assert QLearning(copying).train(32).steps == 32
-
-
-# Where the environment stands
-
-
-def test_training_restarts_cleanly_where_others_stepped_the_environment() -> None:
-    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
-    for agent in (
-        PPO(env, rollout_steps=8),
-        QLearning(SyncVectorEnv([lambda: Says(spaces.Discrete(1), length=10, obs=lambda env: 0)] * 2)),
-    ):
-        agent.train(14)
-        evaluate_on(agent, agent.given_env, episodes=2, seed=0, stochastic=False)
-        agent.train(60)
-        agent.given_env.reset(seed=3)
-        agent.train(60)
-        assert set(agent.stepper.finished) == {(10.0, 10)}
-
-
-@pytest.mark.filterwarnings("ignore::rlkit.agents.NothingLearned")  # in the first steps
-def test_two_agents_may_share_an_environment() -> None:
-    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
-    first, second = DQN(env, learning_starts=20, train_every=4), PPO(env, rollout_steps=8)
-    for _ in range(3):
-        first.train(14)
-        second.train(14)
-    assert set(first.stepper.finished) | set(second.stepper.finished) <= {(10.0, 10)}
-    rows = first.replay.obs.shape[0]
-    joined = [r for r in range(rows) if first.replay.start[r] and first.replay.reset[(r + 2) % rows]]
-    assert not [r for r in joined if first.replay.discount[r] and first.replay.start[(r + 2) % rows]]
-
-
-def test_a_callback_may_evaluate_on_the_training_environment() -> None:
-    env = SyncVectorEnv([lambda: Says(length=10)] * 2)
-    agent = PPO(env, rollout_steps=8)
-    agent.train(64, callback=lambda a, m: evaluate_on(a, env, episodes=2, seed=0, stochastic=False) and None)
-    assert set(agent.stepper.finished) <= {(10.0, 10)}
-    assert agent.steps == 64
-
-
-def test_training_restarts_cleanly_after_an_error() -> None:
-    steps = count()
-    env_id = entered(length=10, reward=lambda env, action: 1 / (next(steps) != 33))
-    agent = PPO(env_id, num_envs=2, rollout_steps=8)
-    with pytest.raises(EnvironmentFault, match="ZeroDivisionError"):
-        agent.train(64)
-    agent.train(64)
-    assert set(agent.stepper.finished) == {(10.0, 10)}
-
-
-# Time limits
-
-
-def test_a_time_limit_within_the_entry_point_cuts_nothing_earlier() -> None:
-    gym.register("Says-v0", entry_point=lambda: TimeLimit(Says(length=10**9), 1500))
-    found = PPO("Says-v0").evaluate(2)
-    assert (found.mean_return, found.cut) == (1500.0, 0)
-
-
-# Other libraries' arrays
-
-
-def test_tensors_of_other_environments_are_read() -> None:
-    returned: list[Any] = []
-    for wrap in (lambda env: env, NumpyToTorch):
-        env = gym.make_vec("CartPole-v1", 4, vectorization_mode="sync")
-        returned.append(list(PPO(wrap(env), config=PPOConfig()).train(512).stepper.finished))
-    assert returned[0] == returned[1] != []
-    own = make_torch("rlkit/Exam-v0", 4, "cpu")
-    arrays = ArrayConversion(make_torch("rlkit/Exam-v0", 4, "cpu"), torch, np)
-    found = [PPO(env, config=PPOConfig()).train(512).stepper.finished for env in (own, arrays)]
-    assert list(found[0]) == list(found[1]) != []
-
-
-class Named(Says):
-    """Its own names for its own things, which are none of rlkit's."""
-
-    device, model, P, envs, s = "arm", "resnet", "power", 3, "speed"
-
-    def get_state(self) -> str:
-        return "solid"
-
-
-class NamedVector(Vector):
-    device, model, P, envs, s, held, max_episode_steps = "arm", "resnet", "power", 3, "speed", 4, "long"
-
-    def get_state(self) -> str:
-        return "solid"
-
-
-def test_names_of_an_environments_own_mean_nothing(tmp_path: Any) -> None:
-    for env in (SyncVectorEnv([Named] * 2), NamedVector()):
-        agent = PPO(env).train(64)
-        agent.save(tmp_path / type(env).__name__)
-        assert agent.steps == 64
-
-
-# Units
-
-
-BINS = spaces.Box(np.array([0, -3]), np.array([1, 4]), dtype=np.int8)
-
-
-@pytest.mark.parametrize(
-    ("space", "given", "expected"),
-    [
-        (
-            BINS,
-            [[-1, -1], [-0.01, -0.01], [0, 0], [1, 1], [5, -5]],
-            [[0, -3], [0, 0], [1, 1], [1, 4], [1, -3]],
-        ),
-        (spaces.Box(100, np.inf, (1,)), [[-1], [0], [4], [-9]], [[100], [101], [105], [100]]),
-        (spaces.Box(-np.inf, -100, (1,)), [[1], [0], [-4], [9]], [[-100], [-101], [-105], [-100]]),
-        (spaces.Box(-3.4e38, 3.4e38, (1,)), [[-1], [0], [7]], [[-1], [0], [7]]),
-        (spaces.Box(100, 3.4e38, (1,)), [[0]], [[101]]),
-        (spaces.Box(-(2**63), 2**63 - 1, (1,), np.int64), [[-1], [0.2], [7.4]], [[-1], [0], [7]]),
-        (spaces.Box(0, 2**63 - 1, (1,), np.int64), [[-1], [0], [7.4], [-9]], [[0], [1], [8], [0]]),
-    ],
-)
-def test_units_of_boxes(space: Any, given: Any, expected: Any) -> None:
-    from rlkit.agents.actions import as_given
-
-    taken = as_given(torch.tensor(given, dtype=torch.float32), space)
-    assert taken.tolist() == expected
-    assert taken.dtype == space.dtype
-
-
-def test_every_whole_number_of_a_box_is_as_likely() -> None:
-    from rlkit.agents.actions import as_given
-
-    space = spaces.Box(-2, 2, (1,), np.int16)
-    values, counts = np.unique(as_given(torch.linspace(-1, 1, 1001)[:, None], space), return_counts=True)
-    assert values.tolist() == [-2, -1, 0, 1, 2]
-    assert counts.max() - counts.min() <= 1
-
-
-def test_sac_refuses_bounds_that_are_none() -> None:
-    with pytest.raises(UnsupportedError, match="bounded Box"):
-        SAC(entered(actions=spaces.Box(-3.4e38, 3.4e38, (1,))))
-
-
-def test_a_box_with_one_bound_is_left() -> None:
-    actions = spaces.Box(100, np.inf, (1,), np.float32)
-    env_id = entered(actions=actions, length=1, reward=lambda env, action: 1 - abs(float(action[0]) - 103))
-    assert PPO(env_id).train(20_000).evaluate(1).mean_return > 0.7
-
-
-class Stamped(gym.Env[Any, Any]):
-    """Pays for saying the last digit of a time stamp."""
-
-    action_space = spaces.Discrete(2)
-
-    def __init__(self, space: spaces.Space[Any]) -> None:
-        self.observation_space = space
-
-    def show(self) -> Any:
-        self.bit = int(self.np_random.integers(2))
-        stamp = np.array([1.7e9 + self.bit])
-        return {"time": stamp, "side": 1} if isinstance(self.observation_space, spaces.Dict) else stamp
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> Any:
-        super().reset(seed=seed)
-        return self.show(), {}
-
-    def step(self, action: Any) -> Any:
-        reward = float(action == self.bit)
-        return self.show(), reward, True, False, {}
-
-
-STAMP = spaces.Box(-np.inf, np.inf, (1,), np.float64)
-
-
-@pytest.mark.parametrize("space", [STAMP, spaces.Dict(time=STAMP, side=spaces.Discrete(2))])
-def test_numbers_far_from_zero_are_normalised_before_they_are_rounded(space: Any) -> None:
-    gym.register("Says-v0", entry_point=lambda: Stamped(space))
-    assert PPO("Says-v0", normalize_obs=True).train(8192).evaluate(50).mean_return == 1
-    blind = PPO("Says-v0").train(2048).evaluate(200).mean_return  # in float32 the digits are gone
-    assert blind < 0.7
-
-
-@pytest.mark.parametrize(
-    ("agent", "backbone"),
-    [(PPO, "mlp"), (PPO, "cnn"), (PPO, "lstm"), (PPO, "attention"), (DQN, "gru"), (SAC, "mlp")],
-)
-def test_a_default_type_of_the_program_is_its_own(agent: Any, backbone: str) -> None:
-    env_id = entered(
-        space=spaces.Box(0, 1, (4, 4, 1), np.float32), obs=lambda env: np.zeros((4, 4, 1), np.float32)
-    )
-
-    def trained() -> Any:
-        options = {} if agent is PPO else {"learning_starts": 64, "train_every": 64, "updates_per_step": 0.02}
-        learner = agent(env_id, num_envs=2, backbone=backbone, **options).train(256)
-        learner.act(np.zeros((4, 4, 1), np.float32))
-        learner.evaluate(2)
-        return learner.parameters()
-
-    plain = trained()
-    torch.set_default_dtype(torch.float64)
-    try:
-        changed = trained()
-        assert torch.get_default_dtype() == torch.float64
-    finally:
-        torch.set_default_dtype(torch.float32)
-    assert all(torch.equal(plain[name], changed[name]) for name in plain)

@@ -16,7 +16,7 @@ from rlkit.agents.torch_stepper import TorchStepper, stepper_for
 from rlkit.core import from_successors
 from rlkit.core.table import TableModel
 from rlkit.envs.device import TorchVectorEnv
-from rlkit.envs.faces import ModelVectorEnv
+from rlkit.envs.vector import ModelVectorEnv
 from rlkit.nn import Encoder
 
 CPU = torch.device("cpu")

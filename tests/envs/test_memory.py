@@ -17,12 +17,13 @@ from rlkit.core.model import inverse_cdf, leaves
 from rlkit.envs.concentration import Table, concentration
 from rlkit.envs.corridors import CorridorState, memory_corridor, t_maze
 from rlkit.envs.device import TorchVectorEnv
-from rlkit.envs.faces import ModelVectorEnv, time_limit
+from rlkit.envs.faces import time_limit
 from rlkit.envs.knobs import KnobError
 from rlkit.envs.memory import find_the_three, repeat_previous, signal_filter, tiger
 from rlkit.envs.noisy_maze import NOTHING, MazeState, noisy_maze
 from rlkit.envs.registry import build
 from rlkit.envs.suite import MEMORY
+from rlkit.envs.vector import ModelVectorEnv
 from rlkit.solvers import belief_mdp, best_memoryless, memory_gain, solve, stochastic_memoryless
 
 LEFT, DOWN, RIGHT, UP = range(4)
