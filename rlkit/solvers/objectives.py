@@ -24,7 +24,6 @@ from rlkit.solvers.graph import (
     end_components,
     missing,
     surely_reaching,
-    toward,
 )
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
 from rlkit.solvers.operators import best, greedy, q_values
@@ -102,7 +101,7 @@ def until(mdp: MDP, target: BoolArray, avoid: BoolArray, horizon: int | None, op
 def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
     """Probability of ever being in the target, 1 inside it.
 
-    Where it is 1 or 0 for certain is a question about the graph alone, and is settled first.
+    Where it is 1 for certain, and where the least is 0, are questions about the graph alone, settled first.
     """
     moving = ~target[mdp.state_of_choice]
     if options.minimize:
@@ -110,7 +109,7 @@ def reach_probability(mdp: MDP, target: BoolArray, options: Options) -> Bounded:
         never, settled = avoiding(mdp, target)
     else:
         sure, certain = surely_reaching(mdp, target, among=moving)
-        never, settled = ~target & (toward(mdp, target, moving) < 0), np.full(mdp.n_states, -1)
+        never, settled = np.zeros(mdp.n_states, dtype=np.bool_), np.full(mdp.n_states, -1)
     moving = ~(sure | never)[mdp.state_of_choice]
     problem = with_choices(mdp, moving, reward=entering(mdp, sure))
     found = _unsigned(_shortest_path(_signed(problem, options), options), options)
