@@ -7,6 +7,7 @@ import pytest
 
 from rlkit import exact
 from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids, listed
+from rlkit.cli.learning import _landmarks
 from rlkit.core import POMDP
 from rlkit.evaluate import scale
 from rlkit.solvers import belief_mdp, optima
@@ -87,3 +88,11 @@ def test_another_bound_on_beliefs_would_be_noticed(monkeypatch):
     assert not grade_differs("rlkit/NoisyMaze-v0")
     monkeypatch.setattr(optima, "belief_mdp", partial(belief_mdp, max_beliefs=1_000))
     assert grade_differs("rlkit/NoisyMaze-v0")
+
+
+def test_a_run_is_compared_with_the_optimum_of_its_own_problem():
+    """Within the limit, undiscounted; figures for other options are those of another problem."""
+    assert _landmarks("rlkit/RiverSwim-v0")["optimum"] == pytest.approx(59337.878, abs=1e-3)
+    assert _landmarks("rlkit/Exam-v0")["optimum"] == pytest.approx(-0.159)
+    assert KEPT["rlkit/ConnectFour-v0"]["exact_knobs"] == {"width": 4, "height": 4}
+    assert _landmarks("rlkit/ConnectFour-v0") == {}

@@ -9,7 +9,16 @@ import pytest
 from gymnasium import spaces
 from pomdps import pomdp_of
 
-from rlkit.core import POMDP, Model, ModelError, NoExactModel, Step, enumerate_model, enumerate_pomdp
+from rlkit.core import (
+    POMDP,
+    Model,
+    ModelError,
+    NoExactModel,
+    Step,
+    enumerate_model,
+    enumerate_pomdp,
+    from_triplets,
+)
 from rlkit.envs import grid_world
 
 FORM = {
@@ -98,3 +107,11 @@ def test_policies_over_observations_as_policies_over_states():
     assert pomdp.over_states([1, 0, 1]).tolist() == [1, 1, 0, 0, 1, -1]
     drawn = pomdp.over_states([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])
     assert drawn[:, 1].tolist() == [0.5, 0.5, 0.0, 0.0, 1.0, 0.0]
+
+
+def test_as_many_actions_that_differ_are_refused() -> None:
+    """States 0 and 1 look alike and offer one action each, but not the same one."""
+    mdp = from_triplets([0, 1], [0, 1], [2, 2], [1.0, 1.0], n_states=3, initial=[0.5, 0.5, 0])
+    with pytest.raises(ModelError, match="states 0 and 1 look alike, but offer different actions"):
+        POMDP(mdp=mdp, observation=np.array([0, 0, -1]))
+    POMDP(mdp=mdp, observation=np.array([0, 1, -1]))

@@ -111,3 +111,11 @@ def test_bad_sensors(monkeypatch):
     monkeypatch.setattr(sensor, "MOST_TRANSITIONS", 10)
     with pytest.raises(NoExactModel, match=r"transitions \(at most 10\)"):
         from_sensor(mdp, csr_array(sight.reshape(-1, SIGHTS)))
+
+
+def test_rows_that_miss_1_by_rounding_are_scaled():
+    """Without a word: a warning would fail this test."""
+    p, sight, reward, start = random_tables(4)
+    mdp = built(p, sight, reward, start).hidden
+    one, other = (from_sensor(mdp, scale * sight.reshape(-1, SIGHTS)) for scale in (1, 1 + 5e-7))
+    np.testing.assert_allclose(one.mdp.probability, other.mdp.probability, rtol=1e-12)
