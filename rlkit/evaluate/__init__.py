@@ -53,7 +53,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
 
     An agent with memory is graded exactly where it reaches few pairs of a state and a memory. Elsewhere its
     regret under the headline objective is sampled, until a 95 % interval is at most 0.5 % of the distance
-    between random and optimal play to each side, or three million steps are taken; `seed` is that of the
+    between random and optimal play to each side, or a million steps are taken; `seed` is that of the
     sample. Raises NoExactModel where the environment has no model, or where its states cannot be shown to
     the agent.
     """

@@ -22,7 +22,7 @@ from rlkit.solvers import best, q_values, solve
 
 PRECISION = 0.005  # of the distance between random and optimal play: half a 95 % interval
 FEWEST, AT_ONCE = 1_000, 10_000  # episodes before the precision is looked at, and in one batch
-MOST_MOVES = 3_000_000  # over all episodes
+MOST_MOVES = 1_000_000  # over all episodes
 LONGEST = 10_000  # steps of an episode without a limit
 MOST_VALUES = 50_000_000  # of states at the steps of an episode
 NEGLIGIBLE = 1e-6  # of the precision: what is left to be lost when a discounted episode is left
@@ -108,7 +108,7 @@ class _Batch(NamedTuple):
 def sampled_regret(
     agent: Agent, given: Shown, losses: Losses, *, precision: float, stochastic: bool, seed: int
 ) -> Regret:
-    """Play until half the 95 % interval is at most `precision`, or some million steps are taken."""
+    """Play until half the 95 % interval is at most `precision`, or a million steps are taken."""
     rng = np.random.default_rng(seed)
     found: list[NDArray[np.float64]] = []
     moves = ended = cut = 0
