@@ -267,6 +267,18 @@ def test_shaping_frozen_lake_shifts_its_values(unit: float, method: str) -> None
         assert solution.fraction == Fraction(14, 17) + 6 * fraction(unit)
 
 
+def test_bounds_are_as_tight_as_asked_after_a_potential_is_taken_back() -> None:
+    """The values are smaller than those of the balanced problem, to which a relative gap would belong."""
+    rows = [(1, 0, 3, 0.2, 0.502), (1, 0, 1, 0.8, 0.502), (2, 0, 1, 0.5, 0.14), (2, 0, 4, 0.5, 0.14)]
+    rows += [(2, 1, 0, 1.0, 1.24), (2, 2, 1, 1.0, -1.33), (3, 0, 4, 0.5, 0.215), (3, 0, 3, 0.5, 0.215)]
+    rows += [(4, 0, 2, 8 / 9, -1.288 / 0.9), (4, 0, 4, 1 / 9, -1.288 / 0.9)]
+    rows += [(4, 1, 0, 0.1, -0.08), (4, 1, 4, 0.8, -0.08), (4, 1, 3, 0.1, -0.08)]
+    solution = solve(triplets(rows, initial=np.full(5, 0.2)), objective="total")
+    assert solution.method == "policy-iteration"
+    assert solution.converged
+    assert solution.value == pytest.approx([0, 2.57, 1.24, 0.06, -0.37], abs=1e-6)
+
+
 def corridor(length: int) -> MDP:
     """A step to either side costs nothing, and the far end pays 1."""
     rows = [(s, 0, s + 1, 1.0, float(s == length - 1)) for s in range(length)]
