@@ -1,6 +1,6 @@
-"""What every agent shares: making its environment, the learning loop, acting, evaluating, saving."""
+"""What every agent shares: making its environment, the learning loop, evaluating, saving."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self, TypeAlias
@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from rlkit.settings import ConfigError, whole
 
-from ..nn import Discrete, Encoder, Head, State
+from ..nn import Encoder, State
 from . import environments, saving, storage
-from .actions import Array, BoolArray, as_given, legal_actions
+from .acting import Acting
 from .config import AgentConfig, whole_seed, whole_steps
 from .devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
 from .early_stopping import EarlyStopping
@@ -41,7 +41,7 @@ STREAMS = {
 }
 
 
-class Agent(ABC):
+class Agent(Acting):
     """An agent and the environment it learns on.
 
     `env` is an environment id or a Gymnasium VectorEnv. The configuration is `config` if given, else the
@@ -54,7 +54,6 @@ class Agent(ABC):
     Config: ClassVar[type[AgentConfig]]
 
     network: nn.Module
-    head: Head
     stepper: Stepper
     state: State  # the network's, where the stepper stands
 
@@ -136,14 +135,6 @@ class Agent(ABC):
     @abstractmethod
     def _iterate(self, budget: int) -> Metrics:
         """Collect at most `budget` environment steps, count them in `steps`, and learn."""
-
-    @abstractmethod
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        """What `head` makes actions of, [B, n_params] of packed observations, and the next state."""
-
-    @abstractmethod
-    def initial_state(self, batch: int) -> State:
-        """The network's state at the start of episodes."""
 
     def _check_actions(self) -> None:
         """Raise UnsupportedError for an action space that the algorithm has no way to act in."""
@@ -306,65 +297,7 @@ class Agent(ABC):
         self.state = self.initial_state(env.num_envs)
         self._begin()
 
-    # Acting
-
-    @torch_defaults()
-    def act(
-        self,
-        obs: Any,
-        state: State | None = None,
-        *,
-        mask: Array | None = None,
-        reset: BoolArray | None = None,
-        stochastic: bool = False,
-    ) -> tuple[Any, State]:
-        """The action for one observation, or the actions for a batch, and the state to pass in next time.
-
-        `mask` [A] or [B, A] says which actions are legal; `reset` [B] where `obs` is the first of an episode,
-        by default nowhere but where `state` is None. Greedy unless `stochastic`. Raises ObservationError,
-        MaskError or ValueError for an observation outside its space, for a mask that does not fit the actions
-        or allows none, and for a state of another batch.
-        """
-        packed, batched = self.encoder.pack_any(obs)
-        n, legal = len(packed), None
-        if mask is not None:
-            masks = mask if batched else [mask]
-            legal = self._tensor(legal_actions(masks, self.action_space, batch=n))
-        first = np.full(n, state is None) if reset is None else np.array(reset, np.bool_).reshape(n)
-        state = self.initial_state(n) if state is None else state
-        if any(len(part) != n for part in state):
-            raise ValueError(f"the state is that of {len(state[0])} observations, not of {n}")
-        drawn = self._acting if stochastic else None
-        action, state = self.choose(self._tensor(packed), state, self._tensor(first), legal, drawn)
-        given = as_given(action, self.action_space)
-        return given if batched else given[0], state
-
-    @torch.inference_mode()
-    def choose(
-        self,
-        obs: Tensor,
-        state: State,
-        reset: Tensor,
-        mask: Tensor | None,
-        generator: torch.Generator | None,
-    ) -> tuple[Tensor, State]:
-        """(actions [B, ...], next state) for packed observations: drawn with `generator`, or greedy."""
-        scores, state = self._scores(obs, state, reset)
-        noise = None if generator is None else self.head.noise((len(obs),), generator)
-        return self.head.act(scores, noise, mask), state
-
-    @torch_defaults()
-    @torch.inference_mode()
-    def policy(
-        self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None, *, stochastic: bool
-    ) -> tuple[Tensor, State]:
-        """Action probabilities [B, A] for packed observations; greedy ones are 0 or 1."""
-        assert isinstance(self.head, Discrete)
-        scores, state = self._scores(obs, state, reset)
-        if stochastic:
-            return self.head.probabilities(scores, mask).double(), state
-        best = self.head.act(scores, None, mask)
-        return nn.functional.one_hot(best, self.head.n_params).double(), state
+    # Evaluating and saving
 
     @torch_defaults()
     def evaluate(
@@ -390,8 +323,6 @@ class Agent(ABC):
                 )
         finally:
             env.close()
-
-    # Saving
 
     def save(self, path: str | Path) -> None:
         """Write everything needed to resume to the folder `path`: safetensors and JSON, no pickle.
@@ -424,10 +355,6 @@ class Agent(ABC):
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are made of what is saved: parts of an agent are views of each other."""
         return saving.copied, (type(self), *saving.snapshot(self))
-
-    def _tensor(self, array: Array) -> Tensor:
-        """On the agent's device; on the CPU they share memory."""
-        return torch.from_numpy(array).to(self.device)
 
     def _stream(self, name: str, number: int = 0) -> int:
         """A seed for one use of randomness, derived from the agent's own."""
