@@ -313,6 +313,7 @@ class Stepper:
         if not isinstance(base, ModelVectorEnv) or not own:
             self.restart(seed)
             return False
+        self._encoder.check_packed(arrays["obs"], self.num_envs)
         base.set_state(own)
         for name in OWN:
             setattr(self, f"_{name}", self._own(arrays[name]))

@@ -110,6 +110,14 @@ class Encoder(nn.Module):
         batched = [a.shape for a in arrays] != self._shapes
         return self._joined(self._checked(arrays if batched else [a[None] for a in arrays])), batched
 
+    def check_packed(self, packed: Array, batch: int) -> None:
+        """ObservationError unless this is what `pack` makes of so many observations."""
+        if (packed.shape, packed.dtype) != ((batch, *self.shape), self.dtype):
+            raise ObservationError(f"{packed.dtype} {packed.shape} is no packed batch of {self.space}")
+        columns = [packed] if self._single else np.split(packed, np.cumsum(self._widths)[:-1], axis=1)
+        for leaf, column in zip(self._leaves, columns, strict=True):
+            leaf.check(leaf.array(column.reshape(batch, *leaf.shape)))
+
     def first_tensor(self, obs: Any) -> Tensor | None:
         """The first part of an observation that is a torch tensor."""
         return next((value for value in self._values(obs) if isinstance(value, Tensor)), None)

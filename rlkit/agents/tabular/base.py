@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,9 @@ from ..devices import choose_device
 from ..environments import AnyVectorEnv
 from ..errors import UnsupportedError
 from ..optimization import scheduled
-from .records import BoolArray, FloatArray, IntArray, Rule, Table, Transitions
+from .records import BoolArray, FloatArray, IntArray, Model, Queue, Rule, Table, Trace, Transitions, Window
+
+R = TypeVar("R", Window, Trace, Model, Queue)
 
 MAX_CELLS = 10_000_000
 STEPS_PER_ITERATION = 8192
@@ -206,4 +208,16 @@ class TabularAgent(Agent):
         return storage.as_tensors({"action": self.action, "chosen": self.chosen})
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        self.action, self.chosen = tensors["action"].numpy(), tensors["chosen"].numpy()
+        action, chosen = tensors["action"].numpy(), tensors["chosen"].numpy()
+        for name, x, y in (("action", action, self.action), ("chosen", chosen, self.chosen)):
+            if (x.shape, x.dtype) != (y.shape, y.dtype):
+                raise ValueError(f"{name} is {x.dtype} {x.shape}, which does not fit {y.dtype} {y.shape}")
+        if ((action < 0) | (action >= self.head.n_params)).any():
+            raise ValueError("action holds what is not one")
+        self.action, self.chosen = action, chosen
+
+    def _loaded(self, like: R, name: str, tensors: dict[str, Tensor]) -> R:
+        """What a checkpoint holds in place of the arrays `like`; ValueError for what points elsewhere."""
+        found = type(like)(**storage.as_arrays(storage.under(name, tensors)))
+        found.check(like, *self.table.q.shape)
+        return found

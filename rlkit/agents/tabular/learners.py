@@ -113,7 +113,7 @@ class Sarsa(OnPolicy):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
-        self.window = Window(**storage.as_arrays(storage.under("window", tensors)))
+        self.window = self._loaded(self.window, "window", tensors)
 
     def _interrupted(self) -> None:
         super()._interrupted()
@@ -196,7 +196,7 @@ class TDLambda(OnPolicy):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
-        self.trace = Trace(**storage.as_arrays(storage.under("trace", tensors)))
+        self.trace = self._loaded(self.trace, "trace", tensors)
 
     def _interrupted(self) -> None:
         super()._interrupted()
@@ -237,7 +237,7 @@ class ModelBased(TabularAgent):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
-        self.model = Model(**storage.as_arrays(storage.under("model", tensors)))
+        self.model = self._loaded(self.model, "model", tensors)
 
 
 class DynaQ(ModelBased):
@@ -293,4 +293,4 @@ class PrioritizedSweeping(ModelBased):
 
     def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
         super()._load_buffers(tensors)
-        self.queue = Queue(**storage.as_arrays(storage.under("queue", tensors)))
+        self.queue = self._loaded(self.queue, "queue", tensors)

@@ -58,6 +58,13 @@ class Window(NamedTuple):
         start, length = _zeros(num_envs), _zeros(num_envs)
         return cls(np.zeros(shape, dtype=np.int64), np.zeros(shape), start, length)
 
+    def check(self, like: Window, n_states: int, n_actions: int) -> None:
+        """ValueError unless these are arrays as those of `like`, of any room, that point into a table."""
+        capacity = _check_form(self, like, "pair", "reward")
+        _check_within("pair", self.pair, 0, n_states * n_actions)
+        _check_within("start", self.start, 0, capacity)
+        _check_within("length", self.length, 0, capacity + 1)
+
     def with_room(self) -> Self:
         """The same window, twice as large if it cannot take one more step; then no ring has turned."""
         capacity = self.pair.shape[1]
@@ -79,12 +86,21 @@ class Trace(NamedTuple):
         shape = (num_envs, capacity)
         return cls(np.zeros(shape, dtype=np.int64), np.zeros(shape), _zeros(num_envs))
 
+    def check(self, like: Trace, n_states: int, n_actions: int) -> None:
+        """ValueError unless these are arrays as those of `like`, of any room, that point into a table."""
+        capacity = _check_form(self, like, "pair", "weight")
+        _check_within("pair", self.pair, 0, n_states * n_actions)
+        _check_within("length", self.length, 0, capacity + 1)
+
     def with_room(self) -> Self:
         """The same traces, with twice the room if they cannot take one more pair."""
         capacity = self.pair.shape[1]
         if self.length.max() < capacity:
             return self
         return self._replace(pair=lengthened(self.pair, capacity), weight=lengthened(self.weight, capacity))
+
+
+OUTCOMES = ("pair", "successor", "times", "reward", "older", "older_into")  # arrays of a Model, a row each
 
 
 class Model(NamedTuple):
@@ -127,13 +143,23 @@ class Model(NamedTuple):
             older_into=_zeros(capacity),
         )
 
+    def check(self, like: Model, n_states: int, n_actions: int) -> None:
+        """ValueError unless these are arrays as those of `like`, of any room, that point into a table."""
+        room, pairs = _check_form(self, like, *OUTCOMES), n_states * n_actions
+        _check_within("size", self.size, 0, np.array([pairs, room]) + 1)
+        for name, above in (("tried", pairs), ("pair", pairs)):
+            _check_within(name, getattr(self, name), 0, above)
+        for name, above in (("newest", room), ("newest_into", room), ("successor", n_states)):
+            _check_within(name, getattr(self, name), -1, above)
+        for name in ("older", "older_into"):  # a chain that led back would have no end
+            _check_within(name, getattr(self, name)[: self.size[1]], -1, np.arange(self.size[1]))
+
     def with_room(self, outcomes: int) -> Self:
         """The same model, with larger arrays if they cannot take that many more outcomes."""
         if self.size[1] + outcomes <= len(self.pair):
             return self
         more = max(outcomes, len(self.pair))
-        names = ("pair", "successor", "times", "reward", "older", "older_into")
-        return self._replace(**{name: lengthened(getattr(self, name), more) for name in names})
+        return self._replace(**{name: lengthened(getattr(self, name), more) for name in OUTCOMES})
 
 
 class Queue(NamedTuple):
@@ -144,10 +170,36 @@ class Queue(NamedTuple):
     priority: FloatArray  # [S * A]
     size: IntArray  # [1]
 
+    def check(self, like: Queue, n_states: int, n_actions: int) -> None:
+        """ValueError unless these are arrays as those of `like` that point into a table."""
+        _check_form(self, like)
+        pairs = n_states * n_actions
+        _check_within("heap", self.heap, 0, pairs)
+        _check_within("place", self.place, -1, pairs)
+        _check_within("size", self.size, 0, pairs + 1)
+
     @classmethod
     def empty(cls, pairs: int) -> Self:
         """A queue with room for all pairs."""
         return cls(_zeros(pairs), _zeros(pairs) - 1, np.zeros(pairs), _zeros(1))
+
+
+def _check_form(arrays: NamedTuple, like: NamedTuple, *growing: str) -> int:
+    """ValueError unless types and shapes fit; the last axis of those that have grown, all alike."""
+    room = -1
+    for name, x, y in zip(arrays._fields, arrays, like, strict=True):
+        if name in growing:
+            fits, room = x.shape[:-1] == y.shape[:-1] and room in (-1, x.shape[-1]), x.shape[-1]
+        else:
+            fits = x.shape == y.shape
+        if not fits or x.dtype != y.dtype:
+            raise ValueError(f"{name} is {x.dtype} {x.shape}, which does not fit {y.dtype} {y.shape}")
+    return room
+
+
+def _check_within(name: str, x: IntArray, low: int, above: int | IntArray) -> None:
+    if ((x < low) | (x >= above)).any():
+        raise ValueError(f"{name} points outside the table")
 
 
 def lengthened(array: NDArray[Any], more: int) -> NDArray[Any]:
