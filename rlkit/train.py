@@ -11,14 +11,12 @@ import difflib
 import json
 import platform
 import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from importlib.metadata import version
 from pathlib import Path
-from types import FrameType
 from typing import Any, TypeAlias
 
 from rlkit import __version__, checkpoint
@@ -31,6 +29,7 @@ from rlkit.checkpoint import KEEP, RunError
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
 from rlkit.settings import whole
+from rlkit.signals import stop_signals
 
 CONFIG = "config.json"
 RECORDS = 200  # records in metrics.jsonl over a whole run
@@ -44,12 +43,13 @@ OnProgress: TypeAlias = Callable[[Mapping[str, Any]], None]
 
 
 class Interrupted(Exception):
-    """Training was stopped from the keyboard; `run_dir`, if there is one, can be resumed from `steps`."""
+    """The signal `signum` stopped training; `run_dir`, if there is one, can be resumed from `steps`."""
 
-    def __init__(self, run_dir: Path | None, steps: int) -> None:
+    def __init__(self, run_dir: Path | None, steps: int, signum: int = signal.SIGINT) -> None:
         super().__init__(f"stopped after {steps} steps")
         self.run_dir = run_dir
         self.steps = steps
+        self.signum = signum
 
 
 def train(
@@ -73,7 +73,7 @@ def train(
     record at most four times a second, less often if showing it takes long, at evaluations and at the end.
     The newest `keep` checkpoints are kept; there is one every `checkpoint_every` steps, by default up to ten
     that take little of the time. Raises ConfigError, StepsError, RunError if `out` holds a run already,
-    NonFiniteError if learning broke down, Interrupted on Ctrl-C.
+    NonFiniteError if learning broke down, Interrupted on Ctrl-C, SIGTERM and SIGHUP.
     """
     algorithm, checkpoints = find_agent(agent), _Checkpoints(keep, checkpoint_every)
     config = algorithm.configure(env_id, overrides)
@@ -204,12 +204,12 @@ def _learn(
     log: AbstractContextManager[MetricsLog | None] = (
         nullcontext() if out is None else MetricsLog(out, step=agent.steps)
     )
-    with log as metrics_log, _interrupt_flag() as interrupted:
-        recorder = _Recorder(agent, total, out, checkpoints, metrics_log, on_progress, interrupted, why)
+    with log as metrics_log, stop_signals(gently=True) as signals:
+        recorder = _Recorder(agent, total, out, checkpoints, metrics_log, on_progress, signals, why)
         try:
             agent.continue_to(total, callback=recorder)
         except KeyboardInterrupt:
-            raise Interrupted(out, recorder.saved) from None
+            raise Interrupted(out, recorder.saved, *signals[-1:]) from None
         except Exception as error:
             if out is None:
                 raise
@@ -242,11 +242,11 @@ class _Recorder:
         checkpoints: _Checkpoints,
         log: MetricsLog | None,
         on_progress: OnProgress | None,
-        interrupted: threading.Event,
+        signals: Sequence[int],
         why: str,
     ) -> None:
         self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
-        self.checkpoints, self.interrupted = checkpoints, interrupted
+        self.checkpoints, self.signals = checkpoints, signals
         self.saved = self.last = self.first = agent.steps
         self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
@@ -259,7 +259,7 @@ class _Recorder:
         record = _record(agent, metrics, now - self.start, self.before, self.first)
         if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
             self.log.write(record)
-        stop = self.interrupted.is_set()
+        stop = bool(self.signals)
         every = self.checkpoints.every
         due = self._crosses(every or self.total // CHECKPOINTS, agent.steps) and (
             every or now >= self.save_at
@@ -309,29 +309,6 @@ def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: flo
         "seconds": before + elapsed,
         "steps_per_second": (agent.steps - first) / elapsed,
     }
-
-
-@contextmanager
-def _interrupt_flag() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C into a flag, so that the present update is finished; a second stops at once.
-
-    Outside the main thread, where no signal arrives, the flag stays unset.
-    """
-    flag = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield flag
-        return
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        if flag.is_set():
-            raise KeyboardInterrupt
-        flag.set()
-
-    before = signal.signal(signal.SIGINT, handle)
-    try:
-        yield flag
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def _write_config(out: Path, agent: Agent, steps: int, checkpoints: _Checkpoints) -> None:

@@ -1,12 +1,15 @@
 """The command line as a user meets it: what it prints, where, and how it exits."""
 
 import json
+import os
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from rlkit import checkpoint
 from rlkit.agents import AGENTS
 from rlkit.cli import learning
 
@@ -209,24 +212,28 @@ def test_train_then_grade(rlkit):
     assert rlkit("eval", trained["run"], "--goal", "nan")[0] == 3
 
 
-def test_a_stopped_run_says_how_to_go_on_and_does(rlkit, monkeypatch):
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch):
     from rlkit import report
+
+    stop = getattr(signal, name)
 
     shown = []
 
     def stop_early(self, record):
         shown.append(record["step"])
         if len(shown) == 1:
-            import os
-            import signal
-
-            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), stop)
 
     monkeypatch.setattr(report.TrainingView, "__call__", stop_early)
     status, out, err = rlkit("train", "exam", "--steps", "20000")
-    assert status == 130
+    assert status == 128 + stop
     assert out == ""
-    assert "resume with: rlkit train --resume runs/Exam-v0-ppo-0" in err
+    saved = checkpoint.load("runs/Exam-v0-ppo-0").steps
+    assert 0 < saved < 20000
+    assert err == (
+        f"rlkit: stopped and saved at step {saved}; resume with: rlkit train --resume runs/Exam-v0-ppo-0\n"
+    )
     status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
     assert status == 0
     assert json.loads(out)["steps"] == 20000

@@ -15,6 +15,7 @@ import typer
 from rlkit.cli import learning, looking, solving
 from rlkit.cli.common import app, fail, say
 from rlkit.errors import RlkitError
+from rlkit.signals import exit_status, stop_signals
 
 __all__ = ["app", "learning", "looking", "main", "solving"]
 
@@ -22,13 +23,18 @@ KEPT_OBJECTS = 500_000  # more than imports make: passing over them anew was a f
 
 
 def main() -> NoReturn:
-    """Run the command line; exit 0 when done, 2 for bad input, 3 when not certified or a goal is missed."""
+    """Run the command line; exit 0 when done, 2 for bad input, 3 when not certified or a goal is missed.
+
+    A signal that stops it makes that 128 and its number, as in a shell.
+    """
     gc.set_threshold(KEPT_OBJECTS)
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     warnings.showwarning = _warn
     try:
-        status = app(standalone_mode=False)
+        with stop_signals() as signals:
+            status = app(standalone_mode=False)
+        status = exit_status(signals[-1]) if signals else status
     except typer.TyperException as error:
         fail(error.format_message())
     except RlkitError as error:

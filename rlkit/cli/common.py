@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 PIPED_WIDTH = 130  # characters of a table that goes to a file or a program
-BAD_INPUT, MISSED, INTERRUPTED = 2, 3, 130
+BAD_INPUT, MISSED = 2, 3
 
 app = typer.Typer(
     name="rlkit",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from rlkit.cli.common import (
-    INTERRUPTED,
     MISSED,
     EnvKnobs,
     Json,
@@ -23,6 +22,7 @@ from rlkit.cli.common import (
     show,
     terminal,
 )
+from rlkit.signals import exit_status
 
 if TYPE_CHECKING:
     from rlkit.agents import Agent
@@ -118,14 +118,14 @@ def train(
             trained = run(view)
     except Interrupted as stop:
         say(f"stopped and saved at step {stop.steps}; resume with: rlkit train --resume {stop.run_dir}")
-        return INTERRUPTED
+        return exit_status(stop.signum)
     try:
         from rlkit.evaluate import report as grade  # after the first step is shown: it takes a while
 
         record = {"run": str(folder), **grade(trained)}
     except KeyboardInterrupt:
         say(f"trained and saved in {folder}; grade it with: rlkit eval {folder}")
-        return INTERRUPTED
+        raise
     early = trained.early_stopping
     if trained.steps < total:
         say(

@@ -1,0 +1,41 @@
+"""Signals that ask a program to stop: Ctrl-C, and what a scheduler or a closing terminal sends."""
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def stop_signals(*, gently: bool = False) -> Iterator[list[int]]:
+    """The numbers of the signals that asked to stop; each raises KeyboardInterrupt.
+
+    With `gently` the first does not, so that what is going on is finished; a second stops at once. A SIGTERM
+    or SIGHUP that is ignored, as under nohup, stays so. Outside the main thread no signal arrives.
+    """
+    received: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield received
+        return
+    owner = os.getpid()
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        received.append(signum)
+        if not gently or len(received) > 1 or os.getpid() != owner:  # a forked child ends at once
+            raise KeyboardInterrupt
+
+    known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    heeded = [signal.SIGINT, *(s for s in known if signal.getsignal(s) is not signal.SIG_IGN)]
+    before = {signum: signal.signal(signum, handle) for signum in heeded}
+    try:
+        yield received
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)
+
+
+def exit_status(signum: int) -> int:
+    """What a shell makes of a program that a signal ended."""
+    return 128 + signum

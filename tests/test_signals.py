@@ -1,0 +1,76 @@
+"""What asks a program to stop, and what it leaves behind."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlkit.signals import stop_signals
+
+pty = pytest.importorskip("pty")  # Windows has none
+HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"  # the cursor
+
+
+def test_the_first_signal_is_kept_and_the_second_stops() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_signals(gently=True) as received:
+        signal.raise_signal(signal.SIGTERM)
+        assert received == [signal.SIGTERM]
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert received == [signal.SIGTERM, signal.SIGINT]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_signals() as received:
+            signal.raise_signal(signal.SIGHUP)
+        assert received == []
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_forked_child_can_be_terminated() -> None:
+    with stop_signals(gently=True) as received:
+        child = os.fork()
+        if child == 0:
+            try:
+                signal.raise_signal(signal.SIGTERM)
+            except KeyboardInterrupt:
+                os._exit(0)
+            os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+        assert received == []
+
+
+@pytest.mark.parametrize("shown", [HIDE, b"steps/s"], ids=["before it learns", "while it learns"])
+def test_a_terminated_training_shows_the_cursor_again(shown: bytes, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "rlkit", "train", "exam", "--steps", "50000000", "--out", "run"]
+    process = subprocess.Popen(
+        command,
+        cwd=tmp_path,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "COLUMNS": "100"},
+    )
+    os.close(theirs)
+    seen = b""
+    while shown not in seen:
+        seen += os.read(ours, 65536)
+    process.terminate()
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 128 + signal.SIGTERM
+    assert seen.rindex(SHOW) > seen.rindex(HIDE)
+    assert b"Traceback" not in seen
