@@ -10,12 +10,14 @@ CONTROLS = re.compile(
     "\ud800-\udfff]"  # halves of characters, which no encoding has
 )
 
+COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # and other sequences that would move a cursor
+
 BREAK = re.compile(r"\s*[\n\r\t]\s*")
 
 
 def plain(text: str) -> str:
-    """The text without its control characters."""
-    return CONTROLS.sub("", text)
+    """The text without its control characters and sequences."""
+    return CONTROLS.sub("", COLOURS.sub("", text))
 
 
 def one_line(text: str) -> str:

@@ -59,7 +59,7 @@ def test_halves_of_characters_do_not_stop_the_output(rlkit, tmp_path) -> None:
 def test_lines_stay() -> None:
     assert shown("a\nb\tc").splitlines()[0] == "a"
     assert plain("a\nb\tc\r\x00") == "a\nb\tc"
-    assert one_line("a \n  b  c\x1b[31m\n") == "a b  c[31m"
+    assert one_line("a \n  b  c\x1b[31m\n") == "a b  c"
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_errors_and_warnings_are_text(rlkit, model, tmp_path) -> None:
     put(tmp_path, "\x1b[31m[y].MDP", "states: 1\nactions: 1\nT: 0 identity")
     for name in ("\x1b[31m[x].tra", "\x1b[31m[y].MDP"):
         _, _, err = rlkit("solve", name)
-        assert "[31m[" in err
+        assert f"{name[5:7]}]" in err
         assert "\x1b" not in err
 
 

@@ -123,9 +123,21 @@ class Stepper:
         except RlkitError:
             raise
         except Exception as error:
-            raise EnvironmentFault(f"{what} of {name_of(self.env)} failed: {blame(error)}") from error
+            raise EnvironmentFault(self._blamed(what, error)) from error
         self._whole = True
         return found
+
+    def _blamed(self, what: str, error: Exception) -> str:
+        """What went wrong in the environment, or with an observation that it gave Gymnasium."""
+        base, name = self.env.unwrapped, name_of(self.env)
+        if isinstance(base, SyncVectorEnv) and not isinstance(error, AssertionError):
+            for i, obs in enumerate(base._env_obs):
+                try:
+                    if obs is not None:
+                        self._encoder.pack_one(obs)
+                except ObservationError as found:
+                    return f"{what} of {name} failed: {found}, in environment {i}"
+        return f"{what} of {name} failed: {blame(error)}"
 
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
@@ -142,7 +154,8 @@ class Stepper:
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
-        self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
+        everybody = np.ones(self.num_envs, dtype=np.bool_)
+        self._stand(self._pack(obs), self._mask(info, everybody), everybody)
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
@@ -165,8 +178,11 @@ class Stepper:
             i = np.flatnonzero(~np.isfinite(reward))[0]
             raise NonFiniteError(f"{name_of(self.env)}: reward {reward[i]} is not finite, in environment {i}")
         done = terminated | truncated
-        over = () if self.mode is AutoresetMode.SAME_STEP else (terminated, truncated)
-        next_obs, next_mask = self._pack(obs), self._mask(info, *over)
+        next_obs = self._pack(obs)
+        if self.mode is AutoresetMode.SAME_STEP:  # the masks are those of new episodes
+            next_mask = self._mask(info, np.ones_like(done))
+        else:
+            next_mask = self._mask(info, ~done, terminated, truncated)
         discount = 1 - np.asarray(terminated, dtype=np.float32)
         valid = ~self._ended
         now, mask, reset = next_obs, next_mask, self._ended
@@ -222,7 +238,7 @@ class Stepper:
         else:
             obs[done] = self._pack(final)[done]
         if mask is not None:
-            final_mask = self._mask(info.get("final_info", {}), terminated, truncated)
+            final_mask = self._mask(info.get("final_info", {}), np.zeros_like(done), terminated, truncated)
             mask = mask.copy()
             mask[done] = True if final_mask is None else final_mask[done]
         return obs, mask
@@ -232,7 +248,7 @@ class Stepper:
         fresh, info = self.env.reset(options={"reset_mask": done.copy()})
         obs = obs.copy()
         obs[done] = self._pack(fresh)[done]
-        fresh_mask = self._mask(info)
+        fresh_mask = self._mask(info, done)
         if mask is not None and fresh_mask is not None:
             mask = np.where(done[:, None], fresh_mask, mask)
         return obs, mask
@@ -253,9 +269,13 @@ class Stepper:
         return packed
 
     def _mask(
-        self, info: Info, terminated: BoolArray | None = None, truncated: BoolArray | None = None
+        self,
+        info: Info,
+        needed: BoolArray,
+        terminated: BoolArray | None = None,
+        truncated: BoolArray | None = None,
     ) -> BoolArray | None:
-        """Legal actions [B, A] from an info after a step; where it has none, all are legal."""
+        """Legal actions [B, A] from an info, which must have them where `needed` [B] says so."""
         if not self._masked:
             if self.mask_width > 0 and "action_mask" in info:
                 raise EnvironmentFault(
@@ -263,13 +283,20 @@ class Stepper:
                     "give it in the info of both"
                 )
             return None
+        present = info.get("_action_mask", np.full(self.num_envs, "action_mask" in info))
+        missing = needed & ~np.asarray(present, dtype=np.bool_)
+        if missing.any():
+            raise EnvironmentFault(
+                f"{name_of(self.env)} gives an action_mask at first but none in the info of environment "
+                f"{missing.argmax()} now; give it in every reset and step"
+            )
         if "action_mask" not in info:
             return np.ones((self.num_envs, self.mask_width), dtype=np.bool_)
         return legal_actions(
             info["action_mask"],
             self.env.single_action_space,
             batch=self.num_envs,
-            present=info.get("_action_mask"),
+            present=present,
             terminated=terminated,
             truncated=truncated,
         )
@@ -358,10 +385,14 @@ def blame(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    at = "" if trace is None else f" ({Path(trace.tb_frame.f_code.co_filename).name}:{trace.tb_lineno})"
-    text = one_line(error)
-    kind = type(error).__name__
-    return f"{text}{at}" if text.startswith(kind) else f"{kind}: {text}{at}"
+    text, kind = one_line(error), type(error).__name__
+    text = text if text.startswith(kind) else f"{kind}: {text}"
+    if trace is None:
+        return text
+    file = Path(trace.tb_frame.f_code.co_filename)
+    if {"gymnasium", "numpy"} & set(file.parts):  # which got what they cannot use
+        text += "; what reset and step return is at fault, and `rlkit check` says more"
+    return f"{text} ({file.name}:{trace.tb_lineno})"
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

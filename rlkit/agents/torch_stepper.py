@@ -57,24 +57,24 @@ class TorchStepper(Stepper):
         self._ended = nobody
         self._returns = torch.zeros(self.num_envs, device=self.device)
         self._lengths = torch.zeros(self.num_envs, dtype=torch.int64, device=self.device)
-        self._stand(self._encoder.pack(obs), self._mask(info), ~nobody)
+        self._stand(self._encoder.pack(obs), self._legal(info), ~nobody)
 
     def _given(self, action: Tensor) -> Tensor:
         return action + self._start
 
     def _stepped(self, obs: Any, reward: Any, terminated: Any, truncated: Any, info: Info) -> Step:
-        next_obs, next_mask = self._encoder.pack(obs), self._mask(info)
+        next_obs, next_mask = self._encoder.pack(obs), self._legal(info)
         done, discount, valid = terminated | truncated, 1 - terminated.float(), ~self._ended
         now, mask, reset = next_obs, next_mask, self._ended
         match self.mode:
             case AutoresetMode.NEXT_STEP:
                 self._ended = done
             case AutoresetMode.SAME_STEP if "final_obs" in info:
-                next_obs, next_mask = self._encoder.pack(info["final_obs"]), self._mask(info["final_info"])
+                next_obs, next_mask = self._encoder.pack(info["final_obs"]), self._legal(info["final_info"])
                 reset = done
             case AutoresetMode.DISABLED if done.any():
                 fresh, info = self.env.reset(options={"reset_mask": done})
-                now, mask, reset = self._encoder.pack(fresh), self._mask(info), done
+                now, mask, reset = self._encoder.pack(fresh), self._legal(info), done
         self._count(reward, done, valid)
         self._stand(now, mask, reset)
         return Step(next_obs, next_mask, reward, discount, done, valid)
@@ -104,7 +104,7 @@ class TorchStepper(Stepper):
         env = {name.removeprefix("env/"): x for name, x in tensors.items() if name.startswith("env/")}
         self.env.unwrapped.hold(env)  # type: ignore[attr-defined]
 
-    def _mask(self, info: Info, terminated: Any = None, truncated: Any = None) -> Any:
+    def _legal(self, info: Info) -> Any:
         return info["action_mask"] if self._masked else None
 
     def _count(self, reward: Any, done: Any, valid: Any) -> None:

@@ -19,7 +19,7 @@ from rlkit.check.environment import environment_findings
 from rlkit.check.judging import ProtocolError
 from rlkit.check.model import model_findings
 from rlkit.check.playing import described
-from rlkit.check.training import training_findings
+from rlkit.check.training import training_findings, untrainable
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.faces import ModelEnv
 from rlkit.errors import RlkitError
@@ -103,15 +103,22 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
     else:
         native = gym.spec(id.rpartition(":")[2]).vector_entry_point is not None
         runs["batch"] = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
-    runs["training"] = partial(_check_training, id, knobs)
-    return {"id": id, "checks": [{"part": part, "findings": _found_by(run)} for part, run in runs.items()]}
+    checks = [{"part": part, "findings": _found_by(run), "note": None} for part, run in runs.items()]
+    return {"id": id, "checks": [*checks, _trained(id, knobs)]}
 
 
-def _check_training(id: str, knobs: dict[str, Any]) -> None:
+def _trained(id: str, knobs: dict[str, Any]) -> dict[str, Any]:
     from rlkit.agents import environments
 
-    env = environments.make(id, 2, kwargs=knobs)
-    _report(id, training_findings(env, 200, 0))
+    found: dict[str, Any] = {"part": "training", "findings": (), "note": None}
+    try:
+        env = environments.make(id, 2, kwargs=knobs)
+    except RlkitError as error:
+        return found | {"findings": (str(error),)}
+    reason = untrainable(env)
+    if reason is not None:
+        return found | {"note": f"not tried: {reason}"}
+    return found | {"findings": tuple(training_findings(env, 200, 0))}
 
 
 def _found_by(run: Callable[[], None]) -> tuple[str, ...]:

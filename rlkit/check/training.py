@@ -13,22 +13,33 @@ from rlkit.check.playing import described, draw
 from rlkit.errors import RlkitError
 
 
+def untrainable(env: VectorEnv[Any, Any, Any]) -> str | None:
+    """Why no agent of rlkit can learn in an environment, if none can."""
+    from rlkit.agents.actions import parts
+    from rlkit.nn import Encoder, UnsupportedSpaceError
+
+    space = env.single_action_space
+    if not parts(space) and not isinstance(space, spaces.Box):
+        return f"no agent of rlkit takes the actions {space}; they take Discrete, MultiDiscrete and Box"
+    try:
+        Encoder(env.single_observation_space)
+    except UnsupportedSpaceError as error:
+        return f"no agent of rlkit takes the observations: {error}"
+    return None
+
+
 def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[str]:
-    """The error that ends a training which acts at random; none for spaces that no agent has."""
+    """The error that ends a training which acts at random; none where no agent could act or see."""
     import torch
 
     from rlkit.agents.actions import parts
     from rlkit.agents.torch_stepper import stepper_for
-    from rlkit.nn import Encoder, UnsupportedSpaceError
+    from rlkit.nn import Encoder
 
-    space = env.single_action_space
-    try:
-        encoder = Encoder(env.single_observation_space)
-    except UnsupportedSpaceError:
+    if untrainable(env) is not None:
         return
+    space, encoder = env.single_action_space, Encoder(env.single_observation_space)
     sizes = parts(space)
-    if not sizes and not isinstance(space, spaces.Box):
-        return
     counted = spaces.Discrete(int(space.n)) if isinstance(space, spaces.Discrete) else space  # from 0 on
     rng = np.random.default_rng(seed)
     try:
@@ -42,6 +53,6 @@ def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> I
                 action = draw(counted, mask, rng)
             stepper.step(torch.as_tensor(action))
     except RlkitError as error:
-        yield f"training: {' '.join(str(error).split())}"
+        yield " ".join(str(error).split())
     except Exception as error:
-        yield f"training: {described(error)}"
+        yield described(error)

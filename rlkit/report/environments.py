@@ -106,8 +106,6 @@ def findings(record: Record) -> RenderableType:
     for column in (record["id"], ""):
         table.add_column(column)
     for check in record["checks"]:
-        found = check["findings"]
-        table.add_row(
-            check["part"], Text("\n".join(found), "red") if found else Text("nothing wrong", "green")
-        )
+        said = Text("\n".join(check["findings"]), "red") or Text(check["note"] or "nothing wrong", "green")
+        table.add_row(check["part"], said)
     return table

@@ -84,11 +84,14 @@ def no_seed(env: Says) -> Any:
 @pytest.mark.parametrize(
     ("kwargs", "named"),
     [
-        ({"space": spaces.Discrete(5), "obs": lambda env: 2.5}, "reset of Says-v0 failed: .*float64.*int64"),
-        ({"obs": lambda env: np.zeros(2, np.float32)}, "reset of Says-v0 failed: .*shape"),
+        (
+            {"space": spaces.Discrete(5), "obs": lambda env: 2.5},
+            r"reset of Says-v0 failed: observation 2.5 is not in Discrete\(5\)",
+        ),
+        ({"obs": lambda env: np.zeros(2, np.float32)}, r"observation of shape \(2,\) fits neither \(1,\)"),
         ({"obs": lambda env: "nine"}, "reset of Says-v0 failed"),
         ({"obs": lambda env: None}, "reset of Says-v0 failed"),
-        ({"reward": lambda env, action: "much"}, "step of Says-v0 failed: ValueError"),
+        ({"reward": lambda env, action: "much"}, "ValueError: .*what reset and step return is at fault"),
         ({"reward": lambda env, action: np.nan}, "Says-v0: reward nan is not finite, in environment 0"),
         (
             {"obs": lambda env: no_seed(env) if env.total == 3 else np.zeros(1, np.float32)},
@@ -194,6 +197,19 @@ def test_a_mask_that_comes_in_step_alone_is_named() -> None:
     env_id = entered(info=lambda env: {"action_mask": np.array([1, 0])} if env.time else {})
     with pytest.raises(EnvironmentFault, match="gives an action_mask in step but gave none in reset"):
         PPO(env_id, num_envs=2).train(512)
+
+
+@pytest.mark.parametrize("mode", list(AutoresetMode))
+def test_a_mask_that_a_step_lacks_is_named(mode: AutoresetMode) -> None:
+    def lacking(time: int) -> SyncVectorEnv:
+        mask = {"action_mask": np.array([1, 0])}
+        parts = [lambda: Says(info=lambda env: {} if env.time == time else mask)] * 2
+        return SyncVectorEnv(parts, autoreset_mode=mode)
+
+    with pytest.raises(EnvironmentFault, match="gives an action_mask at first but none in the info of"):
+        PPO(lacking(2)).train(64)
+    at_the_end = lacking(5)
+    assert PPO(at_the_end).train(64).steps == 64
 
 
 def test_a_box_has_no_mask() -> None:
