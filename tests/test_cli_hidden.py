@@ -36,6 +36,23 @@ def test_the_table_lists_beliefs(rlkit, tmp_path):
     assert "if states were seen  200" in out
 
 
+def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit, tmp_path):
+    put(tmp_path, "tiger.POMDP", TIGER.replace("T: listen", "start: 0.85 0.15\nT: listen", 1))
+    _, record = solved(rlkit, "tiger.POMDP", "--horizon", "2")
+    again = 0.85**2 + 0.15**2  # the chance to hear the same once more, and to be sure enough then
+    opened = (10 * 0.85**2 - 100 * 0.15**2) / again
+    beliefs = record["beliefs"]
+    assert beliefs["values"][:2] == pytest.approx([-1 + 0.95 * (again * opened + (1 - again) * -1), opened])
+    assert beliefs["steps_left"][:3] == [2, 1, 1]
+    first, second = beliefs["plan"]
+    assert (first[0], second[0], second[1]) == ("listen", None, "open-right")
+    assert set(first[1:]) == {None}, "one belief is possible at first"
+    _, out, _ = rlkit("solve", "tiger.POMDP", "--horizon", "2")
+    assert "steps left" in out
+    rows = [line for line in out.splitlines() if line.startswith((" hear-", " nothing yet"))]
+    assert f"{beliefs['count']}, {beliefs['count'] - len(rows)} of them without a step left" in out
+
+
 def test_full_information_of_a_file(rlkit, tmp_path):
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "tiger.POMDP", "--full-information")

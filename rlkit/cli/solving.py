@@ -179,7 +179,10 @@ def _answer(found: Solution) -> dict[str, Any]:
 
 
 def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
-    """Value, policy and Q of every state; with a horizon also the plan, [H][S], as steps run out."""
+    """Value, policy and Q of every state; with a horizon also the plan, [H][S], as steps run out.
+
+    Where values count from when a state is first reached, the plan is that of states which can occur.
+    """
     mdp = found.mdp
     q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]
     for s, a, x in zip(mdp.state_of_choice, mdp.action, found.q, strict=True):
@@ -188,8 +191,17 @@ def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
     def actions(choices: IntArray) -> list[str | None]:
         return [mdp.action_name(int(mdp.action[c])) if c >= 0 else None for c in choices]
 
-    plan = {} if found.plan is None else {"plan": [actions(choices) for choices in found.plan]}
-    return plan | {
+    steps: dict[str, Any] = {}
+    if found.plan is not None:
+        plan = found.plan
+        if found.entered is not None:
+            from rlkit.solvers.graph import possible
+
+            plan = plan.copy()
+            plan[~possible(mdp, len(plan))[:-1]] = -1
+            steps["steps_left"] = (len(plan) - found.entered).tolist()
+        steps["plan"] = [actions(choices) for choices in plan]
+    return steps | {
         "values": [_number(v) for v in found.value],
         "lower": [_number(v) for v in found.lower],
         "upper": [_number(v) for v in found.upper],

@@ -48,8 +48,11 @@ def solution(record: Record) -> RenderableType:
 def q_table(record: Record) -> RenderableType:
     """Q of every action in every state that has a choice, the best one marked (Table 6.37's form)."""
     alive = [s for s, row in enumerate(record["q"]) if row]
+    left = record.get("steps_left")
     table = ruled()
     table.add_column("belief" if "count" in record else "state", style="bold")
+    if left:
+        table.add_column("steps left", justify="right")
     for name in record["action_names"]:
         table.add_column(f"Q {name}", justify="right")
     table.add_column("best")
@@ -60,7 +63,8 @@ def q_table(record: Record) -> RenderableType:
             Text(number(row.get(name)), style="bold green" if name == best else "")
             for name in record["action_names"]
         ]
-        table.add_row(record["state_names"][s], *cells, str(best), number(record["values"][s]))
+        steps = [f"{left[s]:,}"] if left else []
+        table.add_row(record["state_names"][s], *steps, *cells, str(best), number(record["values"][s]))
     if len(alive) <= MOST_ROWS:
         return table
     return Group(table, Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim"))
@@ -148,7 +152,15 @@ def _certificate(record: Record) -> RenderableType:
     if record.get("sees"):
         facts.add_row("sees", SEES[record["sees"]])
     if record.get("beliefs"):
-        few = "" if record["beliefs"]["all"] else ", of more"
-        facts.add_row("beliefs", f"{record['beliefs']['count']:,}{few}")
+        facts.add_row("beliefs", _counted(record["beliefs"]))
         facts.add_row("if states were seen", number(record["full_information"]["value"], 8))
     return facts
+
+
+def _counted(beliefs: Record) -> str:
+    """How many beliefs there are, and how many of them no longer ask for an action."""
+    count = f"{beliefs['count']:,}"
+    if not beliefs["all"]:
+        return f"{count}, of more"
+    over = sum(not row for row in beliefs.get("q", []))
+    return f"{count}, {over:,} of them without a step left" if over else count

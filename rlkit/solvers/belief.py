@@ -44,13 +44,15 @@ class Beliefs(POMDP):
     def state_name(self, state: int) -> str:
         """What was observed last, and the likeliest states with their probabilities."""
         row = self.belief[[state]]
+        if not row.nnz:
+            return "the end"
         likeliest = np.argsort(-row.data, kind="stable")
         parts = [
             f"{self.original.state_name(int(row.indices[i]))} {row.data[i]:.4g}" for i in likeliest[:NAMED]
         ]
         more = f", {len(likeliest) - NAMED} more" if len(likeliest) > NAMED else ""
-        seen = int(self.observation[state])
-        return f"{self.original.observation_name(seen)}: {', '.join(parts)}{more}" if seen >= 0 else "the end"
+        seen = int(self.original.observation[row.indices[0]])
+        return f"{self.original.observation_name(seen)}: {', '.join(parts)}{more}"
 
 
 def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = MOST_BELIEFS) -> Beliefs:

@@ -36,6 +36,17 @@ def components(mdp: MDP) -> Components:
     return Components(*_strong(mdp, None))
 
 
+def possible(mdp: MDP, horizon: int) -> BoolArray:
+    """Where an episode can be after 0, 1, ..., `horizon` steps, [H + 1, S]."""
+    there = np.zeros((horizon + 1, mdp.n_states), dtype=np.bool_)
+    there[0] = mdp.initial > 0
+    source = np.repeat(mdp.state_of_choice, np.diff(mdp.choice_ptr))
+    edge = mdp.probability > 0
+    for step in range(horizon):
+        there[step + 1, mdp.successor[edge & there[step][source]]] = True
+    return there
+
+
 def one_component(mdp: MDP) -> Components:
     """All states as one component in their given order, for sweeps that know nothing of the graph."""
     order = np.arange(mdp.n_states, dtype=mdp.state_ptr.dtype)

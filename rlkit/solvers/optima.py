@@ -11,6 +11,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import NoExactModel
 from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
 from rlkit.solvers.belief_bounds import belief_bounds
+from rlkit.solvers.graph import possible
 from rlkit.solvers.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution, gap
 from rlkit.solvers.solve import solve
@@ -31,7 +32,7 @@ class Remembered(NamedTuple):
 
     initial: Interval  # its `value` is earned by the solution's policy
     converged: bool
-    solution: Solution  # over beliefs
+    solution: Solution  # over beliefs; with a horizon, each with the steps left when it is first reached
     beliefs: Beliefs | None  # None where more can be reached than were looked at
     explored: int  # beliefs that were looked at
 
@@ -71,6 +72,9 @@ def solve_pomdp(
     except NoExactModel:
         return _bounded(pomdp, max_beliefs, how)
     found = solve(beliefs.mdp, **how)
+    if found.plan is not None:
+        there = possible(beliefs.mdp, len(found.plan))
+        found = found.from_steps(np.where(there.any(axis=0), there.argmax(axis=0), len(found.plan)))
     return Remembered(found.initial, found.converged, found, beliefs, len(beliefs.observation))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
@@ -81,6 +81,7 @@ class Solution:
     epsilon: float
     sweeps: int  # backups per state
     seconds: float
+    entered: IntArray | None = None  # [S] step from which on value, choice and q count; None is 0 throughout
 
     @property
     def direction(self) -> str:
@@ -110,14 +111,38 @@ class Solution:
         A probability and an average are not collected on the way, so of them it is the expectation of what
         follows.
         """
+        if self.entered is None:
+            return self._backed_up(self.next_value, 1)
+        assert self.plan is not None
+        entered = self.entered[self.mdp.state_of_choice]
+        q, value = np.zeros(self.mdp.n_choices), np.zeros(self.mdp.n_states)
+        for step, choice in reversed(list(enumerate(self.plan))):
+            now = self._backed_up(value, step + 1)
+            q = np.where(entered == step, now, q)
+            value = np.append(now, 0.0)[choice]
+        return q
+
+    def _backed_up(self, value: FloatArray, step: int) -> FloatArray:
+        """What each choice is worth at this step, [C], if that value follows."""
         collected = (
-            0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(1) * self.mdp.reward
+            0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(step) * self.mdp.reward
         )
         with np.errstate(invalid="ignore"):
-            q: FloatArray = collected + self.gamma * (self.mdp.matrix @ self.next_value)
+            q: FloatArray = collected + self.gamma * (self.mdp.matrix @ value)
         if self.objective == "reach-reward":
             q[np.isnan(q)] = np.inf  # the target may be missed, and nothing makes up for that
         return q
+
+    def from_steps(self, entered: IntArray) -> Solution:
+        """The same solution of a horizon, each state valued with the steps left after step `entered`, [S]."""
+        if not self.horizon or self.plan is None:
+            return self
+        states = np.arange(self.mdp.n_states)
+        left = entered < self.horizon
+        choice = np.where(left, self.plan[np.where(left, entered, 0), states], -1)
+        found = replace(self, entered=entered, choice=choice)
+        value = np.append(found.q, 0.0)[choice]
+        return replace(found, value=value, lower=value, upper=value)
 
     @cached_property
     def residual(self) -> float:

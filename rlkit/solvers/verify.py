@@ -125,6 +125,8 @@ def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
         reward, reached = entering(mdp, solution.target), solution.target.astype(np.float64)
     problem = mdp.with_reward(sign * reward)
     value, defects = np.zeros(mdp.n_states), []
+    entered = np.zeros(mdp.n_states) if solution.entered is None else solution.entered
+    worth = value
     assert solution.plan is not None
     for step, choice in reversed(list(enumerate(solution.plan, start=1))):
         q = q_values(
@@ -133,7 +135,8 @@ def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
         value = np.where(moving & (choice >= 0), q[choice] if len(q) else 0.0, 0.0)
         better = moving & ~_at_most(best(problem, q), value, tolerance)
         defects += _report(mdp, better, "the plan can be improved")
-    wrong = ~_at_most(np.abs(sign * value + reached - solution.value), np.zeros(mdp.n_states), tolerance)
+        worth = np.where(entered == step - 1, value, worth)
+    wrong = ~_at_most(np.abs(sign * worth + reached - solution.value), np.zeros(mdp.n_states), tolerance)
     return defects + _report(mdp, wrong, "the plan is not worth the value")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from pomdps import pomdp_of, random_pomdp, tiger, tree_value
 
 import rlkit
 from rlkit.core import POMDP, NoExactModel
-from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, solve
+from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, solve, solve_pomdp, verify
 
 
 def value_with_memory(pomdp: POMDP, horizon: int) -> float:
@@ -139,3 +140,49 @@ def test_an_episode_that_is_over_at_once():
     beliefs = belief_mdp(pomdp)
     assert beliefs.observation.tolist() == [0, -1]
     assert solve(beliefs.mdp).initial.value == pytest.approx(0.5)
+
+
+def from_belief(pomdp: POMDP, belief: np.ndarray, step: int) -> POMDP:
+    """What is left after so many steps: 1 - f (d + k) is (1 - f d) (1 - f / (1 - f d) k)."""
+    share = 1 - pomdp.mdp.fade * step
+    mdp = replace(pomdp.mdp, initial=belief, reward=share * pomdp.mdp.reward)
+    return POMDP(mdp=mdp.with_fade(pomdp.mdp.fade / share), observation=pomdp.observation)
+
+
+@pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
+@pytest.mark.parametrize("fade", [0.0, 0.25])
+@pytest.mark.parametrize("seed", range(8))
+def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, fade):
+    plain, horizon = random_pomdp(seed), 3
+    pomdp = POMDP(mdp=plain.mdp.with_fade(fade), observation=plain.observation)
+    remembered = solve_pomdp(pomdp, horizon=horizon)
+    found, beliefs = remembered.solution, remembered.beliefs
+    for s in range(beliefs.mdp.n_states):
+        step, row = int(found.entered[s]), beliefs.belief[[s]].toarray().ravel()
+        left = float(tree_value(from_belief(pomdp, row, step), horizon - step)) if row.any() else 0.0
+        assert found.value[s] == pytest.approx(left, abs=1e-9)
+        assert found.lower[s] <= found.value[s] <= found.upper[s]
+        if found.choice[s] >= 0:
+            own = slice(beliefs.mdp.state_ptr[s], beliefs.mdp.state_ptr[s + 1])
+            assert found.q[own].max() == found.q[found.choice[s]] == found.value[s]
+    assert verify(beliefs.mdp, found) == []
+
+
+@pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
+def test_policy_trees_notice_values_of_the_whole_horizon():
+    """Beliefs that are reached later, valued as if all steps were left, although nothing follows the last."""
+    beliefs = belief_mdp(tiger(), horizon=3)
+    whole = solve(beliefs.mdp, horizon=3)
+    second = beliefs.belief[[1]].toarray().ravel()
+    assert whole.value[1] != pytest.approx(float(tree_value(from_belief(tiger(), second, 1), 3)))
+    found = solve_pomdp(tiger(), horizon=3).solution
+    assert verify(beliefs.mdp, replace(found, value=whole.value)) != []
+
+
+def test_tiger_after_one_hint_by_hand():
+    """Two steps are left: listen, then open if the same was heard again, else listen once more."""
+    sure = 0.85**2 / (0.85**2 + 0.15**2)
+    value = -1 + (0.85**2 + 0.15**2) * (10 * sure - 100 * (1 - sure)) + 2 * 0.85 * 0.15 * -1
+    found = solve_pomdp(tiger(), horizon=3).solution
+    assert found.entered.tolist()[:3] == [0, 1, 1]
+    assert found.value[1:3] == pytest.approx([value, value])
