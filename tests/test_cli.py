@@ -91,6 +91,11 @@ def test_until_a_target_within_steps(rlkit, tmp_path):
     assert (free["initial"]["value"], free["plan"][0][0]) == (1.0, "short")
     assert (careful["initial"]["value"], careful["plan"][0][0]) == (0.75, "long")
     assert [row[1] for row in careful["plan"]] == [None] * 3
+    assert (free["q"][3], free["q"][1]) == ({"stay": None}, {"on": 1.0})
+    assert careful["q"][1] == {"on": None}, "whoever is there gives up"
+    rows = [line.split() for line in solved("--avoid", "bad").splitlines()]
+    assert ["1", "–", "–", "–", "–", "–", "0"] in rows
+    assert ["3", "–", "–", "–", "–", "–", "1"] in rows
     assert "reaching the target without what is to be avoided within 3 steps" in solved("--avoid-states", "1")
 
 

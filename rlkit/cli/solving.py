@@ -186,7 +186,7 @@ def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
     mdp = found.mdp
     q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]
     for s, a, x in zip(mdp.state_of_choice, mdp.action, found.q, strict=True):
-        q[s][mdp.action_name(int(a))] = _number(x)
+        q[s][mdp.action_name(int(a))] = None if found.over[s] else _number(x)
 
     def actions(choices: IntArray) -> list[str | None]:
         return [mdp.action_name(int(mdp.action[c])) if c >= 0 else None for c in choices]

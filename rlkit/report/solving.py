@@ -7,7 +7,7 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
-from rlkit.report.parts import Record, number, ruled
+from rlkit.report.parts import NOTHING_KNOWN, Record, number, ruled
 
 MOST_ROWS = 40  # states of a table shown in full
 ARROWS = {
@@ -64,7 +64,9 @@ def q_table(record: Record) -> RenderableType:
             for name in record["action_names"]
         ]
         steps = [f"{left[s]:,}"] if left else []
-        table.add_row(record["state_names"][s], *steps, *cells, str(best), number(record["values"][s]))
+        table.add_row(
+            record["state_names"][s], *steps, *cells, best or NOTHING_KNOWN, number(record["values"][s])
+        )
     if len(alive) <= MOST_ROWS:
         return table
     return Group(table, Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim"))

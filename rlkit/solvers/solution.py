@@ -109,10 +109,13 @@ class Solution:
         """Value of each choice, [C], if the best is done from then on.
 
         A probability and an average are not collected on the way, so of them it is the expectation of what
-        follows.
+        follows. Nan in the target and in states to avoid, where nothing is chosen.
         """
         if self.entered is None:
-            return self._backed_up(self.next_value, 1)
+            q = self._backed_up(self.next_value, 1)
+            if self.objective.startswith("reach"):
+                q[self.over[self.mdp.state_of_choice]] = np.nan
+            return q
         assert self.plan is not None
         entered = self.entered[self.mdp.state_of_choice]
         q, value = np.zeros(self.mdp.n_choices), np.zeros(self.mdp.n_states)

@@ -85,6 +85,7 @@ def test_before_states_to_avoid(
     assert verify(mdp, solution) == []
     within(solution, exact)
     assert (solution.choice[sorted(target | avoid)] == -1).all()
+    np.testing.assert_array_equal(np.isnan(solution.q), np.isin(mdp.state_of_choice, [*target, *avoid]))
     policy = tuple(0 if c < 0 else int(a) for c, a in zip(solution.choice, solution.policy, strict=True))
     value = evaluate(model.chain(policy))
     np.testing.assert_allclose(solution.value, [float(x) for x in value], rtol=1e-6, atol=1e-6)
