@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from rlkit.cli import learning, looking, solving
-from rlkit.cli.common import app, fail, say
+from rlkit.cli.common import app, fail, say, show_cursor
 from rlkit.errors import RlkitError
 from rlkit.signals import exit_status, stop_signals
 
@@ -34,7 +34,9 @@ def main() -> NoReturn:
     try:
         with stop_signals() as signals:
             status = app(standalone_mode=False)
-        status = exit_status(signals[-1]) if signals else status
+        if signals:
+            status = exit_status(signals[-1])
+            show_cursor()
     except typer.TyperException as error:
         fail(error.format_message())
     except RlkitError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -79,6 +80,13 @@ def terminal(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     piped = not stream.isatty() and "COLUMNS" not in os.environ
     return Terminal(stderr=stderr, width=PIPED_WIDTH if piped else None)
+
+
+def show_cursor() -> None:
+    """Show the cursor again, which what is live hides; a signal can come before it is ready to clean up."""
+    for stderr in (False, True):
+        with suppress(OSError):  # a terminal that is gone
+            terminal(stderr=stderr).show_cursor()
 
 
 def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
