@@ -10,6 +10,8 @@ tensorboard/     the same metrics as events
 import difflib
 import json
 import platform
+import shlex
+import shutil
 import signal
 import time
 import warnings
@@ -32,6 +34,7 @@ from rlkit.settings import whole
 from rlkit.signals import stop_signals
 
 CONFIG = "config.json"
+BEGINNING = f"step-{0:012d}"  # the checkpoint of an agent that has learned nothing
 RECORDS = 200  # records in metrics.jsonl over a whole run
 CHECKPOINTS = 10  # at most
 PROGRESS_SECONDS = 0.25
@@ -100,12 +103,18 @@ def train(
     except OSError as error:
         raise RunError(f"{out} cannot be made a run folder: {error.strerror}") from None
     with checkpoint.alone(out):
+        empty = [path.name for path in out.iterdir()] == [checkpoint.LOCK]
         found = storage.checkpoints(out)
-        if (out / CONFIG).exists() or (found and found[-1].name != f"step-{0:012d}"):
+        if (out / CONFIG).exists() or (found and found[-1].name != BEGINNING):
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
         checkpoint.save(out, learner, keep=keep)
         _write_config(out, learner, steps, checkpoints)  # last: from here on it can be resumed
-        return _learn(learner, steps, out, checkpoints, on_progress, why)
+        try:
+            return _learn(learner, steps, out, checkpoints, on_progress, why)
+        except Exception as error:
+            if empty and not isinstance(error, Interrupted) and checkpoint.latest(out).name == BEGINNING:
+                shutil.rmtree(out, ignore_errors=True)
+            raise
 
 
 def find_agent(name: str) -> type[Agent]:
@@ -223,12 +232,23 @@ def _learn(
     return agent
 
 
+def command(what: str, run_dir: Path, env_id: str | None) -> str:
+    """The command line that does `what` with a run, and names the module that registers its environment."""
+    module = (env_id or "").rpartition(":")[0]
+    trust = ["--trust-env", module] if module else []
+    return shlex.join(["rlkit", *what.split(), str(run_dir), *trust])
+
+
 def _rescued(agent: Agent, recorder: "_Recorder", out: Path, error: Exception) -> str:
     """Save what was learned before an error, unless that is in doubt; which checkpoint there is."""
     if agent.steps > recorder.saved and not isinstance(error, NonFiniteError):
         with suppress(Exception):  # such as the error itself, of a full disk
             checkpoint.save(out, agent, keep=recorder.checkpoints.keep, begin_anew=True)
-    return f"the last good checkpoint is {checkpoint.latest(out)}; resume with: rlkit train --resume {out}"
+    last = checkpoint.latest(out)
+    if last.name == BEGINNING:
+        return "nothing was learned"
+    again = command("train --resume", out, agent.source.full_id)
+    return f"the last good checkpoint is {last}; resume with: {again}"
 
 
 class _Recorder:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -22,11 +23,13 @@ class Toy(gymnasium.Env):
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
     taken = 0
 
-    def __init__(self, bonus=0.0, fails=False, render_mode=None):
-        self.bonus, self.fails, self.render_mode = bonus, fails, render_mode
+    def __init__(self, bonus=0.0, fails=False, lost=False, render_mode=None):
+        self.bonus, self.fails, self.lost, self.render_mode = bonus, fails, lost, render_mode
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
+        if self.lost:
+            raise RuntimeError("no simulator")
         return 0, {}
 
     def step(self, action):
@@ -76,8 +79,10 @@ def test_the_module_of_a_run_is_imported_where_it_is_named(command, toy):
     status, _, err = toy(*command)
     assert status == 2
     assert err.count("\n") == 1
-    assert "trained on toys:Toy-v0; the module 'toys'" in err
-    assert "--trust-env toys" in err
+    assert err == (
+        "rlkit: this run needs the module 'toys'; if you trust it, "
+        "add --trust-env toys (trust_env='toys' in Python)\n"
+    )
     assert "toys" not in sys.modules
     status, _, err = toy(*command, "--trust-env", "nothing_here")
     assert (status, err) == (
@@ -110,7 +115,53 @@ def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy):
     assert err.count("\n") == 1
     assert "RuntimeError: the simulator is gone" in err
     last = checkpoint.latest(Path("gone"))
-    assert f"the last good checkpoint is {last}; resume with: rlkit train --resume gone" in err
+    again = "resume with: rlkit train --resume gone --trust-env toys\n"
+    assert err.endswith(f"the last good checkpoint is {last}; {again}")
+
+
+@pytest.mark.filterwarnings("ignore:.*no state of")
+def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
+    from rlkit import evaluate, report
+
+    _, out, _ = toy("train", "toys:Toy-v0", "--steps", "256", "--out", "two words", *SETS)
+    graded = "rlkit eval 'two words' --trust-env toys"
+    assert out.endswith(f"saved in two words; grade it again with: {graded}\n")
+    command = ("train", "toys:Toy-v0", "--steps", "2048", *SETS)
+
+    def interrupt(*given):
+        signal.raise_signal(signal.SIGINT)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "report", interrupt)
+        status, _, err = toy(*command)
+        assert (status, err.endswith("grade it with: rlkit eval runs/Toy-v0-ppo-0 --trust-env toys\n")) == (
+            130,
+            True,
+        )
+    monkeypatch.setattr(report.TrainingView, "__call__", interrupt)
+    status, _, err = toy(*command)
+    assert (status, err.endswith("rlkit train --resume runs/Toy-v0-ppo-0-2 --trust-env toys\n")) == (
+        130,
+        True,
+    )
+    status, _, err = toy("train", "--resume", "runs/Toy-v0-ppo-0-2", "--trust-env", "toys")
+    assert (status, err.endswith("rlkit train --resume runs/Toy-v0-ppo-0-2 --trust-env toys\n")) == (
+        130,
+        True,
+    )
+
+
+def test_nothing_is_left_of_a_run_that_learned_nothing(toy, tmp_path):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("kept")
+    for out in ("none", "mine"):
+        broken = ("train", "toys:Toy-v0", "--steps", "256", "--out", out, "--env", "lost=true", *SETS)
+        status, _, err = toy(*broken)
+        assert status == 2
+        assert err.startswith("rlkit: reset of Toy-v0 failed: RuntimeError: no simulator")
+        assert err.endswith("; nothing was learned\n")
+    assert not (tmp_path / "none").exists()
+    assert (tmp_path / "mine" / "notes.txt").exists()
 
 
 def test_checkpoints_are_kept_as_asked(rlkit, tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from saved_agents import forge
 
 from rlkit import checkpoint
-from rlkit.agents import PPO, LoadError, UnsupportedError
+from rlkit.agents import PPO, ConfigError, LoadError, UnsupportedError
 from rlkit.cli import main
 from rlkit.envs import registry
 from rlkit.envs.registry import RegistryError
@@ -94,9 +94,7 @@ def test_no_call_does_what_a_file_says(what: str, sent: Path) -> None:
 def test_a_module_is_imported_where_it_is_named(sent: Path) -> None:
     forge(checkpoint.latest(sent / "run"), lambda meta: meta.update(HOSTILE["a module of nothing"]))
     agent = PPO.load(sent / "run")
-    with pytest.raises(
-        UnsupportedError, match=r"trained on evil:Evil-v0; the module 'evil', .*--trust-env evil"
-    ):
+    with pytest.raises(UnsupportedError, match=r"this run needs the module 'evil'; .*--trust-env evil"):
         agent.evaluate(2)
     agent.save("again")
     assert harmless(sent)
@@ -109,6 +107,12 @@ def test_a_module_that_cannot_be_imported_is_named(sent: Path) -> None:
     (sent / "broken.py").write_text("1 / 0")
     with pytest.raises(LoadError, match="'broken' cannot be imported: division by zero"):
         checkpoint.load(sent / "run", trust_env=["broken"])
+
+
+@pytest.mark.parametrize("given", [True, 3, None, [True]])
+def test_trust_is_given_by_name(given: Any, sent: Path) -> None:
+    with pytest.raises(ConfigError, match="trust_env takes the name of a module, or a list of names, not"):
+        PPO.load(sent / "run", trust_env=given)
 
 
 @pytest.mark.parametrize("make", [gymnasium.make, gymnasium.make_vec])

@@ -1,7 +1,7 @@
 """Where an agent's environments come from: an id with options, a given VectorEnv, or what a file says."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from typing import Any
@@ -48,8 +48,8 @@ class Source:
             )
         if self.module and self.env_id not in gymnasium.registry:
             raise UnsupportedError(
-                f"the agent was trained on {self.full_id}; the module {self.module!r}, which a file names, "
-                f"is imported only if you name it too: --trust-env {self.module}, or trust_env= in Python"
+                f"this run needs the module {self.module!r}; if you trust it, "
+                f"add --trust-env {self.module} (trust_env={self.module!r} in Python)"
             )
         return self.env_id
 
@@ -105,9 +105,13 @@ def source_of(env: str | AnyVectorEnv, env_kwargs: Mapping[str, Any] | None) -> 
 def trusted(env_id: str | None, trust_env: str | Sequence[str]) -> tuple[str | None, str]:
     """The id that a file names, and the module it names with it that nobody has imported.
 
-    Imports the modules `trust_env`, and no others; LoadError names one that cannot be imported.
+    Imports the modules `trust_env`, and no others; LoadError names one that cannot be imported, ConfigError
+    what is no name.
     """
-    for module in [trust_env] if isinstance(trust_env, str) else trust_env:
+    modules = [trust_env] if isinstance(trust_env, str) else trust_env
+    if not isinstance(modules, Collection) or not all(isinstance(module, str) for module in modules):
+        raise ConfigError(f"trust_env takes the name of a module, or a list of names, not {trust_env!r}")
+    for module in modules:
         try:
             import_module(module)
         except Exception as error:

@@ -61,7 +61,7 @@ def train(
     from rlkit.agents import default_steps
     from rlkit.checkpoint import KEEP
     from rlkit.envs.registry import resolve
-    from rlkit.train import Interrupted, read_config
+    from rlkit.train import Interrupted, command, read_config
     from rlkit.train import resume as go_on
     from rlkit.train import train as learn
 
@@ -117,14 +117,15 @@ def train(
         with report.TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(view)
     except Interrupted as stop:
-        say(f"stopped and saved at step {stop.steps}; resume with: rlkit train --resume {stop.run_dir}")
+        again = command("train --resume", folder, env_id)
+        say(f"stopped and saved at step {stop.steps}; resume with: {again}")
         return exit_status(stop.signum)
     try:
         from rlkit.evaluate import report as grade  # after the first step is shown: it takes a while
 
         record = {"run": str(folder), **grade(trained)}
     except KeyboardInterrupt:
-        say(f"trained and saved in {folder}; grade it with: rlkit eval {folder}")
+        say(f"trained and saved in {folder}; grade it with: {command('eval', folder, env_id)}")
         raise
     early = trained.early_stopping
     if trained.steps < total:
@@ -134,9 +135,8 @@ def train(
         )
     show(json, record, lambda: report.grade(record))
     if not json:
-        console.print(
-            f"saved in {folder}; grade it again with: rlkit eval {folder}", highlight=False, soft_wrap=True
-        )
+        again = command("eval", folder, env_id)
+        console.print(f"saved in {folder}; grade it again with: {again}", highlight=False, soft_wrap=True)
     return 0
 
 
