@@ -20,7 +20,7 @@ from rlkit.core.build import expected_reward, from_triplets
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import NoExactModel, one_player
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.options import check_kind, discount_for
 
 MOST_BELIEFS = 100_000  # that are looked at unless more are asked for
 GRID = 2.0**40  # cells a unit of probability is cut into when beliefs are compared
@@ -68,6 +68,7 @@ def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = M
     possible, in units of the range of values. Two that rounding puts into neighbouring cells are kept apart,
     which costs room alone.
     """
+    check_kind("belief_mdp", pomdp, POMDP)
     walk = Walk(pomdp, max_beliefs)
     walk.explore(horizon)
     return Beliefs(

@@ -16,6 +16,7 @@ from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import ModelWarning
 from rlkit.solvers.belief import Rows, Walk
+from rlkit.solvers.options import check_kind
 
 MOST_MAPS = 16
 
@@ -38,6 +39,7 @@ def belief_bounds(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int 
     It is that of both where no more beliefs can be reached, within `horizon` steps if it is given. Solve both
     for any objective without a target.
     """
+    check_kind("belief_bounds", pomdp, POMDP)
     walk = Walk(pomdp, np.inf)
     left = walk.explore(horizon, enough=max_beliefs)
     states = np.arange(pomdp.n_observations)

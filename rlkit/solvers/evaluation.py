@@ -16,7 +16,7 @@ from rlkit.core.validation import one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.operators import choice_weights, policy_kernel
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.options import check_kind, discount_for
 
 
 class SingularChain(ArithmeticError):
@@ -43,6 +43,7 @@ def evaluate_policy(
     where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions,
     and for a gamma or horizon out of range, and `NoExactModel` for a game of two players.
     """
+    check_kind("evaluate_policy", mdp, MDP)
     one_player(mdp)
     gamma = discount_for(mdp, gamma, horizon)
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
@@ -62,6 +63,7 @@ def evaluate_policy(
 
 def state_distribution(mdp: MDP, policy: npt.ArrayLike, *, steps: int) -> FloatArray:
     """Distribution over states after a number of steps, [S] (Definition 6.38); ended episodes stay."""
+    check_kind("state_distribution", mdp, MDP)
     transition, _ = policy_kernel(mdp, choice_weights(mdp, policy))
     stay = mdp.terminal.astype(np.float64)
     where = mdp.initial
@@ -130,6 +132,7 @@ def average_reward(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
 
     `policy` is given as in `evaluate_policy`. Source: Puterman 1994, section 8.2.
     """
+    check_kind("average_reward", mdp, MDP)
     one_player(mdp)
     transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
     value = np.zeros(mdp.n_states)

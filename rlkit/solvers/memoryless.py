@@ -19,7 +19,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.solvers.belief import belief_mdp
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, q_values, uniform_policy
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
 from rlkit.solvers.stationary import branch_and_bound
@@ -75,6 +75,7 @@ def best_memoryless(
     bounds, from agents with memory and not from those that see all, are tighter. Raises `ValueError` for a
     gamma or horizon out of range.
     """
+    check_kind("best_memoryless", pomdp, POMDP)
     mdp, gamma = pomdp.mdp, _discount(pomdp, gamma, horizon)
     found = branch_and_bound(mdp, pomdp.observation, horizon, gamma, epsilon=epsilon, max_nodes=max_nodes)
     return Memoryless(found.policy, found.value, found.nodes)
@@ -97,6 +98,7 @@ def stochastic_memoryless(
     same length in every class, which cross plateaus, and then at most as many of L-BFGS over the logits of a
     softmax. Raises `ValueError` for a gamma or horizon out of range.
     """
+    check_kind("stochastic_memoryless", pomdp, POMDP)
     from scipy.optimize import minimize  # slow to import, and seldom needed
 
     problem = _Gradient(pomdp, _discount(pomdp, gamma, horizon), horizon)
@@ -132,6 +134,7 @@ def memory_gain(
     Raises `NoExactModel` where more than `max_beliefs` beliefs can be reached, and `ValueError` for a gamma
     or horizon out of range.
     """
+    check_kind("memory_gain", pomdp, POMDP)
     gamma = _discount(pomdp, gamma, horizon)
     beliefs = belief_mdp(pomdp, horizon=horizon, max_beliefs=max_beliefs)
     fixed = best_memoryless(pomdp, gamma=gamma, horizon=horizon, max_nodes=max_nodes)

@@ -14,7 +14,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.graph import components
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import SolveError, discount_for
+from rlkit.solvers.options import SolveError, check_kind, discount_for
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -51,6 +51,7 @@ def minimax(mdp: MDP, *, gamma: float | None = None) -> GameSolution:
     is the model's discount unless given. Raises `SolveError` where play can come back to a state. Source: von
     Neumann 1928; in the form with one sign, Knuth and Moore 1975, section 2.
     """
+    check_kind("minimax", mdp, MDP)
     discount = discount_for(mdp, gamma)
     if mdp.fade:
         raise SolveError("minimax knows no rewards that fade with time")

@@ -12,6 +12,7 @@ from rlkit.core.validation import NoExactModel
 from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
 from rlkit.solvers.belief_bounds import belief_bounds
 from rlkit.solvers.graph import possible
+from rlkit.solvers.options import check_kind
 from rlkit.solvers.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution, gap
 from rlkit.solvers.solve import solve
@@ -66,6 +67,7 @@ def solve_pomdp(
     and `point_based`, and `converged` says whether they are `epsilon` apart. Raises `SolveError` for
     arguments out of range.
     """
+    check_kind("solve_pomdp", pomdp, POMDP)
     how = {"horizon": horizon, "minimize": minimize, **options}
     try:
         beliefs = belief_mdp(pomdp, horizon=horizon, max_beliefs=max_beliefs)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from numbers import Integral, Real
 
 from rlkit.core.mdp import MDP
+from rlkit.core.pomdp import POMDP
 from rlkit.errors import RlkitError
 
 METHODS = (
@@ -28,6 +29,21 @@ LONGEST = 10**9  # steps of a horizon
 
 class SolveError(RlkitError, ValueError):
     """An argument of `solve` out of range, or one that does not go with the objective or the model."""
+
+
+class WrongModel(SolveError, TypeError):
+    """Something that is no model of the kind a solver takes."""
+
+
+def check_kind(solver: str, given: object, kind: type[MDP] | type[POMDP]) -> None:
+    """Raise `WrongModel`, which says where models come from, for anything that is not of this kind."""
+    if isinstance(given, kind):
+        return
+    what = repr(given) if given is None or isinstance(given, str) else f"an object of {type(given).__name__}"
+    raise WrongModel(
+        f"{solver} takes {'an MDP' if kind is MDP else 'a POMDP'}, not {what}; rlkit.exact(ID) gives the "
+        "model of an environment, rlkit.core.files.read_model(FILE) that of a file"
+    )
 
 
 def discount_for(mdp: MDP, gamma: float | None, horizon: int | None = None) -> float:

@@ -15,7 +15,7 @@ from rlkit.core.mdp import FloatArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.sensor import SensorPOMDP
 from rlkit.solvers.evaluation import linear_solve
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
 
@@ -43,6 +43,7 @@ def point_based(
     is the model's discount unless given. None for gamma = 1 without a horizon, where a state lacks an action
     that another one has, and where the model is too large.
     """
+    check_kind("point_based", pomdp, POMDP)
     gamma = discount_for(pomdp.mdp, gamma, horizon)
     mdp = pomdp.full_information
     incomplete = (np.diff(mdp.state_ptr)[~mdp.terminal] < mdp.n_actions).any()

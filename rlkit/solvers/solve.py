@@ -13,7 +13,7 @@ from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import one_player
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.options import METHODS, SMALL, Options, SolveError, discount_for
+from rlkit.solvers.options import METHODS, SMALL, Options, SolveError, check_kind, discount_for
 from rlkit.solvers.solution import Bounded, Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
@@ -45,13 +45,15 @@ def solve(
     is a label, a list of states or a mask [S], and so is `avoid`: where reach-prob gives up. With a horizon
     reach-prob counts so many steps. `device` "cuda" makes the sweeps on a GPU; the graph and the
     certificate stay on the processor. Raises `SolveError` for arguments out of range, `ModelError` for an
-    unknown label, and `NoExactModel` for a game of two players.
+    unknown label, `NoExactModel` for a game of two players, and `WrongModel`, which is also a `TypeError`,
+    for anything but an MDP.
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
             "states of this model look alike: rlkit.solvers.solve_pomdp finds the optimum with memory, "
             "solve(pomdp.full_information) that of an agent who sees the states"
         )
+    check_kind("solve", mdp, MDP)
     one_player(mdp)
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)

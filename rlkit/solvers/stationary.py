@@ -17,7 +17,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
@@ -47,6 +47,7 @@ def best_stationary(
     to max(1, |value|), or after `max_nodes`, with the bounds that it has then. Raises `ValueError` for a
     gamma or horizon out of range.
     """
+    check_kind("best_stationary", mdp, MDP)
     gamma = discount_for(mdp, gamma, horizon)
     problem = mdp.with_reward(-mdp.reward) if minimize else mdp
     label = np.where(mdp.terminal, -1, np.arange(mdp.n_states))

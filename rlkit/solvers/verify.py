@@ -15,6 +15,7 @@ from rlkit.solvers.evaluation import average_reward, can_reach, evaluate_policy
 from rlkit.solvers.gain import component_gains
 from rlkit.solvers.graph import any_transition, end_components, surely_reaching
 from rlkit.solvers.operators import best, choice_weights, policy_kernel, q_values
+from rlkit.solvers.options import check_kind
 from rlkit.solvers.reduction import entering, merge, with_choices
 from rlkit.solvers.solution import Solution
 
@@ -31,6 +32,7 @@ def verify(mdp: MDP, solution: Solution, *, tolerance: float = 1e-9) -> list[str
     attains it, and any other an end to what can be collected. What neither bounds nor fractions decide is
     a defect.
     """
+    check_kind("verify", mdp, MDP)
     if solution.plan is not None:
         defects = _steps(mdp, solution, tolerance)
     else:

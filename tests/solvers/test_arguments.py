@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
 import pytest
 from pomdps import random_pomdp
 
+import rlkit
 from rlkit.core import from_triplets
 from rlkit.solvers import (
     SolveError,
+    average_reward,
+    belief_bounds,
     belief_mdp,
     best_memoryless,
     best_stationary,
     evaluate_policy,
+    memory_gain,
     minimax,
     optimum,
+    point_based,
     solve,
     solve_pomdp,
+    state_distribution,
+    stochastic_memoryless,
     uniform_policy,
+    verify,
 )
 
 CHAIN = from_triplets([0], [0], [1], [1.0], n_states=2, reward=1.0)
@@ -64,3 +73,43 @@ def test_numbers_of_any_kind_are_numbers(kind: type) -> None:
 def test_sweeps(sweeps: object) -> None:
     with pytest.raises(SolveError, match=r"^max_sweeps must be a whole number of at least 1, not "):
         solve(CHAIN, max_sweeps=sweeps)
+
+
+OF_MDP = {
+    "solve": solve,
+    "evaluate_policy": lambda mdp: evaluate_policy(mdp, [0]),
+    "average_reward": lambda mdp: average_reward(mdp, [0]),
+    "state_distribution": lambda mdp: state_distribution(mdp, [0], steps=1),
+    "verify": lambda mdp: verify(mdp, solve(CHAIN)),
+    "minimax": minimax,
+    "best_stationary": lambda mdp: best_stationary(mdp, horizon=2),
+}
+OF_POMDP = {
+    "solve_pomdp": solve_pomdp,
+    "belief_mdp": belief_mdp,
+    "belief_bounds": belief_bounds,
+    "point_based": lambda pomdp: point_based(pomdp, horizon=2),
+    "best_memoryless": best_memoryless,
+    "stochastic_memoryless": stochastic_memoryless,
+    "memory_gain": memory_gain,
+}
+
+
+@pytest.mark.parametrize("given", ["rlkit/Exam-v0", None, gymnasium.make("rlkit/Exam-v0"), 3])
+@pytest.mark.parametrize("name", [*OF_MDP, *OF_POMDP])
+def test_what_is_no_model(name: str, given: object) -> None:
+    kind = "an MDP" if name in OF_MDP else "a POMDP"
+    with pytest.raises(SolveError, match=rf"^{name} takes {kind}, not .*rlkit\.exact\(ID\)") as caught:
+        (OF_MDP | OF_POMDP)[name](given)
+    assert isinstance(caught.value, TypeError)
+
+
+@pytest.mark.parametrize("name", [*OF_MDP, *OF_POMDP])
+def test_a_model_of_the_other_kind(name: str) -> None:
+    with pytest.raises(SolveError, match="an object of MDP" if name in OF_POMDP else "POMDP|look alike"):
+        (OF_MDP | OF_POMDP)[name](CHAIN if name in OF_POMDP else POMDP)
+
+
+def test_the_error_shows_what_was_given() -> None:
+    with pytest.raises(SolveError, match="not 'rlkit/Exam-v0'"):
+        rlkit.solve("rlkit/Exam-v0")
