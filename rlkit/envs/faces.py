@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
+from os import PathLike
 from typing import Any
 
 import gymnasium as gym
@@ -20,6 +21,7 @@ from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
 from .legal import LegalDiscrete
 from .single import episode_of
+from .tables import table
 
 Info = dict[str, Any]
 
@@ -204,10 +206,13 @@ def action_mask(env: gym.Env[Any, Any], info: Info) -> npt.NDArray[np.int8] | No
 
 
 class MDPEnv(ModelEnv):
-    """Any MDP as an environment: observe the number of the state, take the number of an action."""
+    """Any MDP as an environment: observe the number of the state, take the number of an action.
 
-    def __init__(self, mdp: MDP, *, render_mode: str | None = None) -> None:
-        super().__init__(TableModel(mdp), render_mode=render_mode)
+    Of a POMDP the observation's number is seen. Raises `KnobError` for anything but a model or a model file.
+    """
+
+    def __init__(self, mdp: MDP | POMDP | str | PathLike[str], *, render_mode: str | None = None) -> None:
+        super().__init__(table(mdp=mdp), render_mode=render_mode)
 
 
 def unshared(observation: Any, state: Any) -> Any:

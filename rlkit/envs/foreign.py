@@ -71,8 +71,13 @@ def transitions(env: gym.Env[Any, Any]) -> tuple[Table, np.ndarray[Any, Any]]:
     base: Any = env.unwrapped
     name = name_of(env)
     check_unchanged(env)
-    if not hasattr(base, "P") or not hasattr(base, "initial_state_distrib"):
+    if not hasattr(base, "P"):
         raise NoExactModel(f"{name} has no exact model: it is neither one of rlkit's nor has a table P")
+    if not hasattr(base, "initial_state_distrib"):
+        raise NoExactModel(
+            f"{name} has no exact model: it has a table P, but no initial_state_distrib, the "
+            "probabilities of the first state"
+        )
     try:
         return _read(base.P, base.initial_state_distrib, env.action_space)
     except _OtherForm as error:
@@ -106,6 +111,17 @@ def _read(given: Any, initial: Any, actions: spaces.Space[Any]) -> tuple[Table, 
         start = np.empty(0)
     if start.shape != (len(table),):
         raise _OtherForm(f"its initial_state_distrib is not {len(table)} numbers")
+    present = {s for s, chance in enumerate(start) if chance > 0} | {
+        successor
+        for by_action in table.values()
+        for outcomes in by_action.values()
+        for _, successor, _, over in outcomes
+        if not over
+    }
+    for s in sorted(present):
+        lacking = next((a for a in range(int(actions.n)) if a not in table[s]), None)
+        if lacking is not None:
+            raise _OtherForm(f"its P[{s}] has no action {lacking}, which is in {actions}")
     return table, start
 
 

@@ -9,6 +9,7 @@ from scipy.stats import chisquare
 import rlkit
 from rlkit.core import NoExactModel, TableModel, from_successors
 from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch, simulation
+from rlkit.envs.knobs import KnobError
 from rlkit.envs.lookup import lookup_of
 from rlkit.envs.wrappers import StickyActions
 
@@ -352,3 +353,19 @@ def test_a_negative_seed_is_refused():
     ):
         with pytest.raises(gym.error.Error, match="-1"):
             env.reset(seed=-1)
+
+
+def test_an_environment_of_a_pomdp_shows_observations():
+    pomdp = rlkit.exact("rlkit/Tiger-v0")
+    env = MDPEnv(pomdp)
+    assert env.observation_space.n == pomdp.n_observations
+    assert env.reset(seed=0)[0] == 0
+    listened, *_ = env.step(0)
+    assert listened in (1, 2)
+    assert env.pomdp().n_observations == pomdp.n_observations
+
+
+@pytest.mark.parametrize("given", [None, 3])
+def test_an_environment_of_no_model(given):
+    with pytest.raises(KnobError, match=f"mdp must be an MDP, a POMDP or a model file, not {given}"):
+        MDPEnv(given)

@@ -68,6 +68,12 @@ def test_a_table_of_dicts_or_lists_is_one(table):
         ({"P": {1: TABLE[1], 2: TABLE[1]}}, "its states|numbered from 0"),
         ({"P": {0: TABLE[0]}}, r"its P\[0\]\[0\] leads to 1, which is none of its states"),
         ({"P": {0: {2: [(1.0, 0, 0.0, True)]}}}, "has an action 2"),
+        (
+            {"P": {0: TABLE[0], 1: {0: [(1.0, 1, 0.0, False)]}}},
+            r"P\[1\] has no action 1, which is in Discrete",
+        ),
+        ({"P": [[[(1.0, 1, 0.0, True)]], []]}, r"P\[0\] has no action 1, which is in Discrete\(2\)"),
+        ({"P": {0: {a: [(1.0, 1, 0.0, False)] for a in (0, 1)}, 1: {}}}, r"P\[1\] has no action 0"),
         ({"P": {0: {0: [(1.0, 0, 0.0)]}}}, r"holds \(1.0, 0, 0.0\), not \(probability"),
         ({"P": {0: {0: [(1.0, 0, 0.0, True, {})]}}}, "not .probability, successor, reward, terminated"),
         ({"P": {0: {0: [(1.0, (0, 0), 0.0, True)]}}}, "not .probability, successor, reward, terminated"),
@@ -88,8 +94,20 @@ def test_a_name_of_another_meaning_is_no_table(names, reason):
     assert describe(id)["optimum"] is None
 
 
+def test_where_an_episode_is_over_no_action_is_needed():
+    mdp = rlkit.exact(registered(P={0: {a: [(1.0, 1, 2.0, True)] for a in (0, 1)}, 1: {}}))
+    assert solve(mdp, gamma=1.0).initial.value == 2
+
+
+def test_a_table_without_a_first_state():
+    env = Bandit()
+    del env.initial_state_distrib
+    with pytest.raises(NoExactModel, match="it has a table P, but no initial_state_distrib"):
+        table_of(env)
+
+
 def test_a_table_that_says_something_impossible_is_an_error():
-    id = registered(P={0: {0: [(0.7, 0, 0.0, True)]}}, initial_state_distrib=[1.0])
+    id = registered(P={0: {a: [(0.7, 0, 0.0, True)] for a in (0, 1)}}, initial_state_distrib=[1.0])
     with pytest.raises(ModelError, match=r"sum to 0\.7"):
         rlkit.exact(id)
     assert describe(id)["optimum"] is None
