@@ -5,5 +5,8 @@ class RlkitError(Exception):
     """Something a user gave cannot be used; the message alone says what and how to fix it."""
 
 
+FAILURES = (Exception, SystemExit)  # what code that is not rlkit's may end with
+
+
 class NonFiniteError(RlkitError, ArithmeticError):
     """An observation, a reward, a loss or a parameter is NaN or infinite."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,15 @@ import numpy.typing as npt
 
 from rlkit import checkpoint
 from rlkit.agents import Agent
+from rlkit.agents.errors import one_line
+from rlkit.agents.stepper import blame
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import table_of
 from rlkit.envs.registry import make, resolve
-from rlkit.errors import RlkitError
+from rlkit.errors import FAILURES, RlkitError
 from rlkit.solvers import solve
 
 Image = npt.NDArray[np.uint8]
@@ -29,6 +32,7 @@ HASTE = 1 - 1e-7  # a discount that only decides between equals: the sooner the 
 PLANNED = 20_000_000  # states times steps of a plan that is still made
 CAPTION = 28  # pixels below a picture
 LONGEST = 1000  # steps of an episode that are shown
+NO_PICTURES = "it does not render rgb_array"
 HOLD = 4  # how often the last picture of an episode is shown
 
 
@@ -40,7 +44,7 @@ def record(
     what: str,
     out: Path,
     *,
-    policy: str = "optimal",
+    policy: str | None = None,
     episodes: int = 1,
     seed: int = 0,
     fps: int = 4,
@@ -49,15 +53,21 @@ def record(
 ) -> int:
     """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
 
-    Raises `RecordError` for an unknown policy or suffix, and `NoExactModel` where no optimum is known.
+    The policy is "random" or "optimal", which is the default. Raises `RecordError` for another policy or
+    suffix, a policy for a run, and an environment that fails or cannot be filmed, and `NoExactModel` where no
+    optimum is known.
     """
     knobs, player = dict(env_kwargs or {}), ""
     if Path(what).is_dir():
+        if policy is not None:
+            raise RecordError(f"policy {policy!r} does not apply: {what} is a run, which has its own")
         agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
-        env = make(agent.source.check(), render_mode="rgb_array", **agent.env_kwargs)
+        id = agent.source.check()
+        env = _made(id, agent.env_kwargs)
         act = agent_policy(agent, env)
     else:
-        env = make(resolve(what), render_mode="rgb_array", **knobs)
+        id, policy = resolve(what), policy or "optimal"
+        env = _made(id, knobs)
         if policy not in ("optimal", "random"):
             raise RecordError(f"policy {policy!r} is none of optimal, random")
         try:
@@ -66,10 +76,43 @@ def record(
             raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
         if policy == "optimal" and isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.hidden:
             player = "who sees the hidden state"
-    pictures = film(env, act, episodes=episodes, seed=seed, player=player)
+    with _told(id):
+        pictures = film(env, act, episodes=episodes, seed=seed, player=player)
     env.close()
     write(pictures, out, fps=fps)
     return len(pictures)
+
+
+@contextmanager
+def _told(id: str) -> Iterator[None]:
+    """Whatever the environment fails with becomes one RecordError that names it."""
+    try:
+        yield
+    except RlkitError:
+        raise
+    except FAILURES as error:
+        clear = isinstance(error, gym.error.Error | NotImplementedError)
+        raise RecordError(f"{id} cannot be filmed: {one_line(error) if clear else blame(error)}") from error
+
+
+def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
+    """The environment, ready to be filmed."""
+    with _told(id):
+        env = make(id, **knobs)
+        env.close()
+        if "rgb_array" not in (env.metadata.get("render_modes") or ()):
+            raise NotImplementedError(NO_PICTURES)
+        return make(id, render_mode="rgb_array", **knobs)
+
+
+def _picture(env: gym.Env[Any, Any]) -> Image:
+    """What `env` looks like now; NotImplementedError if it has no pictures."""
+    picture: Any = None
+    with suppress(NotImplementedError):
+        picture = env.render()
+    if not isinstance(picture, np.ndarray) or picture.ndim != 3:
+        raise NotImplementedError(NO_PICTURES)
+    return picture
 
 
 def random_policy(env: gym.Env[Any, Any], seed: int) -> Act:
@@ -130,7 +173,7 @@ def film(
     pictures: list[Image] = []
     for episode in range(episodes):
         observation, info = env.reset(seed=seed if episode == 0 else None)
-        pictures.append(_captioned(env.render(), f"start  {player}", width))
+        pictures.append(_captioned(_picture(env), f"start  {player}", width))
         over, begins, earned = False, True, 0.0
         for step in range(1, LONGEST + 1):
             action = act(observation, info, begins)
@@ -138,7 +181,7 @@ def film(
             begins, over, earned = False, terminated or truncated, earned + float(reward)
             end = "  end" if terminated else "  time is over" if truncated else ""
             words = f"{step}  {_name(env, action)}  return {earned:.4g}{end}"
-            pictures += [_captioned(env.render(), words, width)] * (HOLD if over else 1)
+            pictures += [_captioned(_picture(env), words, width)] * (HOLD if over else 1)
             if over:
                 break
     return _same_size(pictures)

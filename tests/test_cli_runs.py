@@ -164,6 +164,93 @@ def test_nothing_is_left_of_a_run_that_learned_nothing(toy, tmp_path):
     assert (tmp_path / "mine" / "notes.txt").exists()
 
 
+FILMED = """
+import gymnasium
+
+class Toy(gymnasium.Env):
+    observation_space, action_space = gymnasium.spaces.Discrete(2), gymnasium.spaces.Discrete(2)
+
+    def __init__(self, render_mode=None):
+        self.render_mode = render_mode
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return 0, {}
+
+    def step(self, action):
+        return 1, 1.0, True, False, {}
+
+class Declared(Toy):
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
+
+class Nothing(Declared):
+    def render(self):
+        return None
+
+class Dependent(Declared):
+    def render(self):
+        raise gymnasium.error.DependencyNotInstalled("pygame is not installed, run pip")
+
+class Exits(Declared):
+    def render(self):
+        import numpy
+        return numpy.zeros((64, 64, 3), numpy.uint8)
+
+    def step(self, action):
+        raise SystemExit(7)
+
+class Unmade(Declared):
+    def __init__(self, render_mode=None):
+        raise SystemExit(3)
+
+for toy in (Toy, Declared, Nothing, Dependent, Exits, Unmade):
+    gymnasium.register(f"Filmed{toy.__name__}-v0", toy)
+"""
+NO_PICTURES = "it does not render rgb_array"
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("Toy", NO_PICTURES),
+        ("Declared", NO_PICTURES),
+        ("Nothing", NO_PICTURES),
+        ("Dependent", "pygame is not installed, run pip"),
+        ("Exits", "SystemExit: 7"),
+        ("Unmade", "SystemExit: 3"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*RGB-array rendering")
+def test_what_cannot_be_filmed_is_one_line(name, why, rlkit, tmp_path):
+    (tmp_path / "filmed.py").write_text(FILMED)
+    id = f"filmed:Filmed{name}-v0"
+    status, _, err = rlkit("record", id, "--policy", "random")
+    assert status == 2
+    assert err.startswith(f"rlkit: {id} cannot be filmed: {why}")
+    assert err.count("\n") == 1
+
+
+def test_a_policy_is_of_an_environment_alone(rlkit):
+    rlkit(*TRAIN)
+    status, _, err = rlkit("record", "run", "--policy", "random")
+    assert (status, err) == (2, "rlkit: policy 'random' does not apply: run is a run, which has its own\n")
+
+
+def test_an_environment_that_exits_is_named(rlkit, tmp_path):
+    (tmp_path / "filmed.py").write_text(FILMED)
+    for name, why in (
+        ("Exits", "step of FilmedExits-v0 failed: "),
+        ("Unmade", "filmed:FilmedUnmade-v0 cannot be made: "),
+    ):
+        status, _, err = rlkit("train", f"filmed:Filmed{name}-v0", "--steps", "64", "--out", "run", *SETS)
+        assert status == 2
+        assert err.startswith(f"rlkit: {why}SystemExit: ")
+        assert err.count("\n") == 1
+        status, out, _ = rlkit("check", f"filmed:Filmed{name}-v0")
+        assert status == 3
+        assert "raised SystemExit: " in out
+
+
 def test_checkpoints_are_kept_as_asked(rlkit, tmp_path):
     rlkit(*TRAIN, "--keep", "3", "--checkpoint-every", "64")
     assert [p.name[-3:] for p in storage.checkpoints(tmp_path / "run")] == ["128", "192", "256"]

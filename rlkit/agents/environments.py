@@ -13,6 +13,8 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
+from rlkit.errors import FAILURES
+
 from .errors import StepsError, UnsupportedError, one_line
 from .jsonable import options_to_json
 from .stepper import autoreset_mode, blame
@@ -40,7 +42,7 @@ def make(
             raise UnsupportedError(f"{env_id} has no option {name!r}: agents make their own batches")
     try:
         return _make(env_id, num_envs, kwargs, device)
-    except Exception as error:
+    except FAILURES as error:
         reason = one_line(error) if isinstance(error, REFUSALS) else blame(error)
         raise UnsupportedError(f"{env_id} cannot be made: {reason}") from error
 

@@ -10,6 +10,7 @@ import gymnasium
 import torch
 from gymnasium import spaces
 
+from rlkit.errors import FAILURES
 from rlkit.settings import ConfigError
 
 from . import environments
@@ -114,7 +115,7 @@ def trusted(env_id: str | None, trust_env: str | Sequence[str]) -> tuple[str | N
     for module in modules:
         try:
             import_module(module)
-        except Exception as error:
+        except FAILURES as error:
             raise LoadError(f"the module {module!r} cannot be imported: {one_line(error)}") from error
     module, _, bare = (env_id or "").rpartition(":")
     if not module or module in sys.modules:

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlkit.envs.vector import ModelVectorEnv
-from rlkit.errors import NonFiniteError, RlkitError
+from rlkit.errors import FAILURES, NonFiniteError, RlkitError
 
 from ..nn import Encoder, ObservationError
 from .actions import MaskError, as_given, legal_actions, mask_width
@@ -122,12 +122,12 @@ class Stepper:
             raise EnvironmentFault(f"{name_of(self.env)}: {error}") from None
         except RlkitError:
             raise
-        except Exception as error:
+        except FAILURES as error:
             raise EnvironmentFault(self._blamed(what, error)) from error
         self._whole = True
         return found
 
-    def _blamed(self, what: str, error: Exception) -> str:
+    def _blamed(self, what: str, error: BaseException) -> str:
         """What went wrong in the environment, or with an observation that it gave Gymnasium."""
         base, name = self.env.unwrapped, name_of(self.env)
         if isinstance(base, SyncVectorEnv) and not isinstance(error, AssertionError):
@@ -368,7 +368,7 @@ def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
         _, info = env.reset(seed=0)
         last = env.step(env.action_space.sample(info.get("action_mask")))[0]
         return encoder.aliased(last, env.reset()[0])
-    except Exception:
+    except FAILURES:
         return False  # what is wrong is said when the environment is stepped
     finally:
         if env is not None:

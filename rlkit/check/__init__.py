@@ -22,7 +22,7 @@ from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.faces import ModelEnv
-from rlkit.errors import RlkitError
+from rlkit.errors import FAILURES, RlkitError
 
 __all__ = [
     "CheckError",
@@ -86,7 +86,7 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
         env = make(id, **knobs)
     except RlkitError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         return {"id": id, "checks": [{"part": "environment", "findings": (_failed("making it", error),)}]}
 
     def batch(**options: Any) -> None:
@@ -126,7 +126,7 @@ def _found_by(run: Callable[[], None]) -> tuple[str, ...]:
         run()
     except CheckError as error:
         return error.findings
-    except Exception as error:
+    except FAILURES as error:
         return (_failed("making it", error),)
     return ()
 
@@ -135,13 +135,13 @@ def _report(subject: str, found: Iterator[str]) -> None:
     findings: list[str] = []
     try:
         findings += found
-    except Exception as error:
+    except FAILURES as error:
         findings.append(_failed("looking at it", error))
     if findings:
         raise CheckError(subject, list(dict.fromkeys(findings)))
 
 
-def _failed(doing: str, error: Exception) -> str:
+def _failed(doing: str, error: BaseException) -> str:
     return f"{doing} raised {described(error)}"
 
 

@@ -29,6 +29,7 @@ from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import FACES, Probe
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
+from rlkit.errors import FAILURES
 from rlkit.settings import ConfigError, Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
@@ -178,7 +179,7 @@ def find_agent(reference: str) -> Make:
         found = importlib.import_module(module)
     except ImportError as error:
         raise ProtocolError(f"{module!r} cannot be imported: {_one_line(error)}") from None
-    except Exception as error:
+    except FAILURES as error:
         raise ProtocolError(
             f"{module!r} cannot be imported: {type(error).__name__}: {_one_line(error)}"
         ) from error
@@ -209,7 +210,7 @@ def run_cell(
         raise ProtocolError(f"on the probe {probe.name}, {error}") from error
     except ConfigError:
         raise
-    except Exception as error:
+    except FAILURES as error:
         findings = [f"raised {type(error).__name__}: {_one_line(error)}"]
     finally:
         env.close()
@@ -274,7 +275,7 @@ def _config(make: Make) -> type[Settings] | None:
     return config if isinstance(config, type) and issubclass(config, Settings) else None
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 

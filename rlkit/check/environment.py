@@ -24,6 +24,7 @@ from rlkit.core.model import leaves, take
 from rlkit.core.validation import ModelError, NoExactModel
 from rlkit.envs.faces import ModelEnv, flat_action, time_limit
 from rlkit.envs.foreign import check_unchanged, transitions
+from rlkit.errors import FAILURES
 from rlkit.solvers import solve
 
 DOUBT = 1e-4  # probability of calling right frequencies wrong, over a whole check
@@ -63,7 +64,7 @@ def _rule_findings(env: gym.Env[Any, Any]) -> list[str]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             gymnasium_check_env(env.unwrapped, skip_render_check=True, skip_close_check=True)
-    except Exception as error:
+    except FAILURES as error:
         return [f"gymnasium's check_env: {described(error)}"]
     return []
 

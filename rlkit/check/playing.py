@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.core.mdp import BoolArray
+from rlkit.errors import FAILURES
 
 Play = Iterator[tuple[Any, Any, Any]]
 
@@ -96,7 +97,7 @@ def _reset(env: Any, **options: Any) -> Any:
 def _call(what: str, call: Callable[[], Any], size: int) -> Any:
     try:
         told = call()
-    except Exception as error:
+    except FAILURES as error:
         raise Failure(f"{what} raised {described(error)}") from error
     if not isinstance(told, tuple) or len(told) != size:
         form = f"a tuple of {len(told)}" if isinstance(told, tuple) else f"a {type(told).__name__}"

@@ -10,7 +10,7 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from rlkit.check.playing import described, draw
-from rlkit.errors import RlkitError
+from rlkit.errors import FAILURES, RlkitError
 
 
 def untrainable(env: VectorEnv[Any, Any, Any]) -> str | None:
@@ -54,5 +54,5 @@ def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> I
             stepper.step(torch.as_tensor(action))
     except RlkitError as error:
         yield " ".join(str(error).split())
-    except Exception as error:
+    except FAILURES as error:
         yield described(error)

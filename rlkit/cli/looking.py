@@ -53,7 +53,9 @@ def play(
 def record(
     what: Annotated[str, typer.Argument(metavar="RUN|ID", help="A run folder, or an environment id.")],
     out: Annotated[Path, typer.Option(help="A .gif or .mp4 file.")] = Path("episode.gif"),
-    policy: Annotated[str, typer.Option(help="Of an ID: optimal, or random.")] = "optimal",
+    policy: Annotated[
+        str | None, typer.Option(help="Of an ID: optimal, or random.  [default: optimal]")
+    ] = None,
     episodes: Annotated[int, typer.Option(help="Episodes to film.", min=1)] = 1,
     seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
     fps: Annotated[int, typer.Option(help="Pictures a second.", min=1, max=100)] = 4,

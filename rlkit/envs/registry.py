@@ -8,7 +8,7 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from ..errors import RlkitError
+from ..errors import FAILURES, RlkitError
 from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def resolve(name: str) -> str:
     if colon:
         try:
             import_module(module)
-        except Exception as error:
+        except FAILURES as error:
             raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {error}") from error
     if bare_name in registry:
         return name
