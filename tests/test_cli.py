@@ -153,6 +153,25 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("solve", "exam", "--epsilon", "0"), "epsilon must be a positive number"),
         (("solve", "exam", "--method", "guess"), "method 'guess' is none of"),
         (("solve", "exam", "--horizon", "3", "--method", "exact"), "is solved by method auto, not 'exact'"),
+        (("solve", "exam", "--target", "x"), "--target needs --objective reach-prob or reach-reward"),
+        (
+            ("solve", "exam", "--target-states", "1", "--gamma", "0.5"),
+            "--target needs --objective reach-prob",
+        ),
+        (
+            ("solve", "exam", "--objective", "reach-prob"),
+            "objective reach-prob needs a target (--target LABEL or --target-states 1,4)",
+        ),
+        (
+            ("solve", "exam", "--objective", "reach-prob", "--target", "goal"),
+            "no label 'goal' in this model (labels: none; --labels FILE gives those of a .tra file); "
+            "--target-states takes numbers instead",
+        ),
+        (
+            ("solve", "exam", "--objective", "reach-prob", "--target-states", "1", "--avoid", "bad"),
+            "no label 'bad' in this model (labels: none; --labels FILE gives those of a .tra file); "
+            "--avoid-states takes numbers instead",
+        ),
         (("solve", "exam", "--avoid-states", "1"), "objective total has no states to avoid; reach-prob has"),
         (("solve", "exam", "--avoid-states", "a"), "--avoid-states takes numbers like 1,4, not 'a'"),
         (
@@ -290,7 +309,7 @@ def test_objectives_from_a_file(rlkit, tmp_path):
     ("args", "message"),
     [
         (("--objective", "reach-prob"), "needs a target"),
-        (("--objective", "total", "--target", "x"), "has no target"),
+        (("--objective", "total", "--target", "x"), "--target needs --objective reach-prob or reach-reward"),
         (("--objective", "reach-prob", "--target", "x"), "no label 'x'"),
         (("--objective", "reach-prob", "--target-states", "99"), "target state 99 is none of 0..5"),
         (("--objective", "reach-prob", "--target-states", "a"), "numbers like 1,4"),

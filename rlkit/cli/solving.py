@@ -88,6 +88,9 @@ def solve(
         targets = {"--target": target, "--target-states": target_states}
         targets |= {"--avoid": avoid, "--avoid-states": avoid_states}
         refuse("the target is among hidden states (--full-information)", targets)
+    _check_target(objective, goal)
+    for option, label in (("target", target), ("avoid", avoid)):
+        _check_label(mdp, option, label)
     found = solve_mdp(mdp, target=goal, avoid=avoided, **options)
     listed = all_values or mdp.n_states <= MOST_STATES
     record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
@@ -105,6 +108,27 @@ def solve(
         heat_map(found, grid, plot, title=name)
     show(json, record, lambda: report.solution(record))
     return 0 if record["converged"] else MISSED
+
+
+def _check_target(objective: str | None, goal: str | list[int] | None) -> None:
+    """Raise where a target and the objective do not go together."""
+    reaching = ("reach-prob", "reach-reward")
+    if goal is not None and objective not in reaching:
+        raise typer.BadParameter(f"--target needs --objective {' or '.join(reaching)}")
+    if goal is None and objective in reaching:
+        raise typer.BadParameter(
+            f"objective {objective} needs a target (--target LABEL or --target-states 1,4)"
+        )
+
+
+def _check_label(mdp: MDP, option: str, label: str | None) -> None:
+    """Raise the error of a label that is missing, with what else can be given."""
+    if label is None or label in mdp.labels:
+        return
+    known = ", ".join(sorted(mdp.labels)) or "none; --labels FILE gives those of a .tra file"
+    raise typer.BadParameter(
+        f"no label {label!r} in this model (labels: {known}); --{option}-states takes numbers instead"
+    )
 
 
 def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:
