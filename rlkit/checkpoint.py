@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -19,7 +20,7 @@ except ImportError:  # on Windows, where nobody is told that a run is in use
     fcntl = None  # type: ignore[assignment]
 
 KEEP = 2  # checkpoints: the newest, and one to go back to if that is damaged
-LOCK = ".lock"
+LOCK, CONFIG, METRICS, BOARD = ".lock", "config.json", "metrics.jsonl", "tensorboard"
 _held: set[Path] = set()  # run folders, in this process
 
 
@@ -71,13 +72,14 @@ def load(
 def alone(run_dir: Path) -> Iterator[None]:
     """Write to a run that nobody else writes to; RunError says who does.
 
-    The lock goes with the process that holds it, however that ends.
+    The lock goes with the process that holds it, however that ends. RunError too for a link in the folder.
     """
     folder = run_dir.resolve()
     file = folder / LOCK
+    _check_own(folder)
     if folder in _held:
         raise RunError(f"{run_dir} is in use by this process")
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = os.open(file, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
     try:
         if fcntl is not None:
             try:
@@ -95,6 +97,21 @@ def alone(run_dir: Path) -> Iterator[None]:
     finally:
         _held.discard(folder)
         os.close(handle)
+
+
+def _check_own(folder: Path) -> None:
+    """RunError for a link or a device where a run is written: writing there would change something else."""
+    written = [folder / name for name in (LOCK, CONFIG, METRICS, BOARD, CHECKPOINTS)]
+    kept = [path for path in (folder / CHECKPOINTS).glob("step-*") if CHECKPOINT.fullmatch(path.name)]
+    inside = [path for root in (*kept, folder / BOARD) if root.is_dir() for path in root.iterdir()]
+    for path in (*written, *kept, *inside):
+        try:
+            found = path.lstat()
+        except FileNotFoundError:
+            continue
+        own = stat.S_ISREG(found.st_mode) and found.st_nlink == 1
+        if not own and not stat.S_ISDIR(found.st_mode):
+            raise RunError(f"{path} is a link or a device; a run is written to files and folders of its own")
 
 
 def _holder(file: Path) -> str:

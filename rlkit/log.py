@@ -12,11 +12,12 @@ from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import FileWriter
 
 from rlkit.agents.storage import replace_text
+from rlkit.checkpoint import BOARD, METRICS
 from rlkit.errors import RlkitError
 
 Record: TypeAlias = dict[str, float | int | None]
 
-METRICS = "metrics.jsonl"
+MOST_BYTES = 2**28
 TIMED = ("seconds", "steps_per_second")  # fields that differ between runs with the same seed
 
 
@@ -46,7 +47,7 @@ class MetricsLog:
         seconds = kept[-1].get("seconds") if kept else None
         self.seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
         self._file = path.open("a")
-        self._board = FileWriter(str(run_dir / "tensorboard"))
+        self._board = FileWriter(str(run_dir / BOARD))
         self._board.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
 
     def write(self, record: Record) -> None:
@@ -87,6 +88,8 @@ def read(run_dir: Path) -> list[Record]:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
+    if (size := path.stat().st_size) > MOST_BYTES:
+        raise LogError(f"{path} has {size:,} bytes, more than {MOST_BYTES:,}; move it away to resume the run")
     return path.read_text(errors="replace").split("\n")[:-1]
 
 
@@ -98,4 +101,11 @@ def _record(path: Path, number: int, line: str) -> Record:
     step = record.get("step") if isinstance(record, dict) else None
     if isinstance(step, bool) or not isinstance(step, int):
         raise LogError(f"{path}, line {number}: no record with a step: {line[:40]!r}")
+    if not all(value is None or _is_number(value) for value in record.values()):
+        raise LogError(f"{path}, line {number}: a field is no number: {line[:40]!r}")
     return record
+
+
+def _is_number(value: object) -> bool:
+    whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+    return isinstance(value, float) or whole

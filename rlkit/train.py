@@ -27,13 +27,12 @@ from rlkit.agents.config import whole_steps
 from rlkit.agents.devices import faster
 from rlkit.agents.errors import one_line
 from rlkit.agents.jsonable import options_to_json
-from rlkit.checkpoint import KEEP, RunError
+from rlkit.checkpoint import CONFIG, KEEP, RunError
 from rlkit.errors import RlkitError
 from rlkit.log import MetricsLog, Record
 from rlkit.settings import whole
 from rlkit.signals import stop_signals
 
-CONFIG = "config.json"
 BEGINNING = f"step-{0:012d}"  # the checkpoint of an agent that has learned nothing
 RECORDS = 200  # records in metrics.jsonl over a whole run
 CHECKPOINTS = 10  # at most

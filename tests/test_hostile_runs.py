@@ -2,6 +2,8 @@
 
 import contextlib
 import json
+import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +32,8 @@ HOSTILE: dict[str, dict[str, Any]] = {
     "a vector entry point": {"env_kwargs": {"vector_entry_point": "evil:Agent"}},
     "an entry": {"env_kwargs": {"entry": {"factory": "cli.looking:check_agent"}, "agent": "evil:Agent"}},
     "a way to vectorise": {"env_kwargs": {"vectorization_mode": "sync", "vector_kwargs": {"a": 1}}},
+    "a window": {"env_kwargs": {"render_mode": "human"}},
+    "a device": {"env_kwargs": {"device": "meta"}},
     "wrappers": {"env_kwargs": {"wrappers": ["evil:Agent"]}},
     "a module": {"env_id": "evil:rlkit/Exam-v0"},
     "a module of nothing": {"env_id": "evil:Evil-v0"},
@@ -127,3 +131,49 @@ def test_entry_points_are_those_of_the_suite(name: str) -> None:
     assert "make_scalar rlkit/Exam-v0" in gymnasium.spec("rlkit/Exam-v0").to_json()
     with pytest.raises(AttributeError):
         getattr(registry, name)
+
+
+@pytest.mark.parametrize(
+    ("place", "kind"),
+    [
+        (".lock", "file"),
+        ("metrics.jsonl", "file"),
+        ("config.json", "file"),
+        ("tensorboard", "folder"),
+        ("checkpoints", "folder"),
+        ("checkpoints/step-000000000064", "folder"),
+        ("checkpoints/step-000000000064/agent.json", "file"),
+    ],
+)
+def test_a_run_is_not_written_through_links(place: str, kind: str, sent: Path, rlkit: Any) -> None:
+    """What a link points to is kept: a file of the user's, or another saved agent."""
+    at, mine = sent / "run" / place, sent / "mine"
+    if at.is_dir():
+        shutil.copytree(at, mine)
+        shutil.rmtree(at)
+    else:
+        mine.write_bytes(at.read_bytes() if at.exists() else b"precious")
+        at.unlink(missing_ok=True)
+    at.symlink_to(mine)
+    before = {path: path.read_bytes() for path in [mine, *mine.rglob("*")] if path.is_file()}
+    status, _, err = rlkit("train", "--resume", "run", "--steps", "128")
+    assert status == 2
+    assert f"{at.name} is a link or a device" in err
+    assert before == {path: path.read_bytes() for path in [mine, *mine.rglob("*")] if path.is_file()}
+
+
+def test_a_hard_link_is_not_written_through(sent: Path, rlkit: Any) -> None:
+    (sent / "precious").write_text("mine")
+    (sent / "run" / ".lock").unlink(missing_ok=True)
+    (sent / "run" / ".lock").hardlink_to(sent / "precious")
+    assert rlkit("train", "--resume", "run", "--steps", "128")[0] == 2
+    assert (sent / "precious").read_text() == "mine"
+
+
+@pytest.mark.parametrize("name", ["config.json", "checkpoints/step-000000000064/agent.json", "metrics.jsonl"])
+def test_a_pipe_is_not_waited_for(name: str, sent: Path, rlkit: Any) -> None:
+    (sent / "run" / name).unlink()
+    os.mkfifo(sent / "run" / name)
+    status, _, err = rlkit("train", "--resume", "run", "--steps", "128")
+    assert status == 2
+    assert name.rpartition("/")[2] in err

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from rlkit import log
+from rlkit.log import LogError, MetricsLog
 
 
 def scalars(run: Path, name: str) -> list[tuple[int, float]]:
@@ -21,3 +23,19 @@ def test_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
         metrics.write({"step": 30, "loss": 2.0})
     assert [(r["step"], r["loss"]) for r in log.read(tmp_path)] == [(10, 1.0), (20, 1.0), (30, 2.0)]
     assert scalars(tmp_path, "loss") == [(10, 1.0), (20, 1.0), (30, 2.0)]
+
+
+def test_metrics_that_are_far_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("rlkit.log.MOST_BYTES", 100)
+    (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n' * 9)
+    with pytest.raises(LogError, match=r"has 108 bytes, more than 100; move it away"):
+        MetricsLog(tmp_path, step=5)
+
+
+@pytest.mark.parametrize("value", ["1" + "0" * 400, "true", '"x"', "[1]"])
+def test_a_field_that_is_no_number_leaves_the_line_out(tmp_path: Path, value: str) -> None:
+    (tmp_path / "metrics.jsonl").write_text(
+        f'{{"step": 1, "seconds": 2.5}}\n{{"step": 2, "seconds": {value}}}\n'
+    )
+    with pytest.warns(UserWarning, match="line 2: a field is no number"), MetricsLog(tmp_path, step=5) as log:
+        assert log.seconds == 2.5

@@ -99,7 +99,7 @@ def as_given(action: Tensor, space: spaces.Space[Any]) -> Array:
         return counted
     below, above = bounded(space)
     low, high, middle = space.low, space.high, 0.0
-    whole = np.issubdtype(space.dtype, np.integer)
+    whole = np.dtype(space.dtype).kind in "iub"
     if whole:
         low, high, middle, taken = low.astype(np.float64), high + 1.0, 0.5, taken.astype(np.float64)
     bottom = np.where(below, low, np.where(above, high - 2, middle - 1))
@@ -113,5 +113,5 @@ def as_given(action: Tensor, space: spaces.Space[Any]) -> Array:
 def bounded(space: spaces.Box) -> tuple[BoolArray, BoolArray]:
     """Where a Box has a lower and where an upper bound, [*shape] each."""
     kind: Any = space.dtype
-    most = 2**31 - 1 if kind.kind in "iu" else float(np.finfo(kind).max) / 2
+    most = 2**31 - 1 if kind.kind in "iub" else min(1e15, float(np.finfo(kind).max) / 2)
     return np.asarray(space.low) > -most, np.asarray(space.high) < most

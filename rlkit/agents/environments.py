@@ -22,9 +22,8 @@ from .stepper import autoreset_mode, blame
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 
 CPU = torch.device("cpu")
-STEERING = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers")  # Gymnasium, how it makes a batch
-VECTORISING = (*STEERING, "autoreset_mode", "device")
-
+# What steers how Gymnasium makes an environment, and is no option of one.
+STEERING = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode", "render_mode")
 
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
 REFUSALS = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
@@ -37,14 +36,19 @@ def make(
 
     Raises UnsupportedError, naming the id and the reason, if it cannot be made.
     """
-    for name in kwargs:
-        if name in STEERING:
-            raise UnsupportedError(f"{env_id} has no option {name!r}: agents make their own batches")
+    check_options(env_id, kwargs)
     try:
         return _make(env_id, num_envs, kwargs, device)
     except FAILURES as error:
         reason = one_line(error) if isinstance(error, REFUSALS) else blame(error)
         raise UnsupportedError(f"{env_id} cannot be made: {reason}") from error
+
+
+def check_options(env_id: str | None, kwargs: Mapping[str, Any]) -> None:
+    """UnsupportedError for what would steer how an environment is made."""
+    for name in kwargs:
+        if name in STEERING:
+            raise UnsupportedError(f"{env_id} has no option {name!r}: agents make their own batches, unseen")
 
 
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
@@ -60,6 +64,8 @@ def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.d
         )
     takes = _parameters(spec)
     own: dict[str, Any] = {"autoreset_mode": AutoresetMode.SAME_STEP} if "autoreset_mode" in takes else {}
+    if "device" in takes and "device" in kwargs:
+        raise UnsupportedError(f"{env_id} has no option 'device': it is on the agent's own")
     if "device" in takes and device.type != "cpu":
         own["device"] = str(device)
     return gymnasium.make_vec(env_id, num_envs, **own, **kwargs)
@@ -82,14 +88,14 @@ def origin(env: AnyVectorEnv) -> tuple[str | None, dict[str, Any]]:
     base = env.unwrapped
     single: Any = base.envs[0] if isinstance(base, SyncVectorEnv) else env
     wrapped = env.unwrapped is not env or single.spec is None or bool(single.spec.additional_wrappers)
-    if env.spec is None or wrapped:
+    if env.spec is None or wrapped or env.spec.kwargs.get("wrappers"):
         return None, {}
     known = gymnasium.registry.get(env.spec.id)
     usual = {"max_episode_steps": known.max_episode_steps, **known.kwargs} if known else {}
     kwargs = {
         name: value
         for name, value in env.spec.kwargs.items()
-        if name not in VECTORISING and not (name in usual and np.array_equal(value, usual[name]))
+        if name not in (*STEERING, "device") and not (name in usual and np.array_equal(value, usual[name]))
     }
     try:
         options_to_json(kwargs)

@@ -119,17 +119,17 @@ def load(
     device = str(choose_device(device))
     if meta["agent"] != algorithm.name:
         raise LoadError(f"{path} holds a {meta['agent']} agent, not {algorithm.name}")
+    env_id, module = trusted(meta["env_id"], trust_env)
     try:
         source = Source(
-            None,
+            env_id,
             options_from_json(meta["env_kwargs"]),
             space_from_json(meta["observation_space"]),
             space_from_json(meta["action_space"]),
+            module=module,
         )
     except (*DAMAGE, AssertionError) as error:
         raise LoadError(f"{path / storage.META} cannot be used: {one_line(error)}") from None
-    env_id, module = trusted(meta["env_id"], trust_env)
-    source = replace(source, env_id=env_id, module=module)
     if env is not None:
         given = source_of(env, env_kwargs)
         try:

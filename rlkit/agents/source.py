@@ -52,6 +52,7 @@ class Source:
                 f"this run needs the module {self.module!r}; if you trust it, "
                 f"add --trust-env {self.module} (trust_env={self.module!r} in Python)"
             )
+        environments.check_options(self.env_id, self.env_kwargs)
         return self.env_id
 
     def make(self, num_envs: int, device: torch.device) -> AnyVectorEnv:

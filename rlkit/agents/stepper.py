@@ -74,8 +74,10 @@ class Stepper:
         self._finished: deque[tuple[float, int]] = deque(maxlen=LAST)
         self._episodes = 0
         base, same_step = env.unwrapped, self.mode is AutoresetMode.SAME_STEP
-        if same_step and isinstance(base, AsyncVectorEnv) and reset_overwrites(base.env_fns[0], encoder):
-            raise overwritten(env)
+        if same_step and isinstance(base, AsyncVectorEnv):
+            kinds = {getattr(make, "__code__", make): make for make in base.env_fns}
+            if any(reset_overwrites(make, encoder) for make in kinds.values()):
+                raise overwritten(env)
         self.restart(seed)
 
     @property
@@ -355,19 +357,22 @@ class Stepper:
 def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
     """For an environment in SAME_STEP mode whose episodes would seem to end where the next ones begin."""
     return UnsupportedError(
-        f"{name_of(env)} returns every observation in the same buffer, so that in SAME_STEP "
+        f"{name_of(env)} returns every observation, or every mask, in the same buffer, so that in SAME_STEP "
         "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
     )
 
 
 def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
-    """Whether a reset writes into the observation that the last step returned, in the environment made."""
+    """Whether a reset writes into the observation or the mask that the last step returned."""
     env = None
     try:
         env = make()
         _, info = env.reset(seed=0)
-        last = env.step(env.action_space.sample(info.get("action_mask")))[0]
-        return encoder.aliased(last, env.reset()[0])
+        last, *_, info = env.step(env.action_space.sample(info.get("action_mask")))
+        fresh, fresh_info = env.reset()
+        masks = [told["action_mask"] for told in (info, fresh_info) if "action_mask" in told]
+        both = len(masks) == 2 and all(isinstance(mask, np.ndarray) for mask in masks)
+        return encoder.aliased(last, fresh) or (both and np.may_share_memory(*masks))
     except FAILURES:
         return False  # what is wrong is said when the environment is stepped
     finally:

@@ -10,6 +10,7 @@ import json
 import os
 import re
 import secrets
+import stat
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -259,7 +260,9 @@ def _read_tensors(path: Path, known: dict[str, Any]) -> Tensors:
 
 
 def read_json(file: Path) -> Any:
-    """What a file of JSON holds; ValueError or RecursionError for what is damaged, or far too large."""
+    """What a file of JSON holds; ValueError or RecursionError if it is damaged, far too large or a pipe."""
+    if not stat.S_ISREG(file.stat().st_mode):
+        raise ValueError("it is no regular file")
     with file.open("rb") as handle:
         text = handle.read(MAX_META + 1)
     if len(text) > MAX_META:

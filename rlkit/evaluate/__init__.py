@@ -60,7 +60,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
     agent = _agent(agent)
     if agent.env_id is None:
         raise NoExactModel("an environment without an id has no exact model")
-    model = exact(agent.env_id, **agent.env_kwargs)
+    model = exact(agent.source.check(), **agent.env_kwargs)
     mdp = model.mdp if isinstance(model, POMDP) else model
     env = make(agent.env_id, **agent.env_kwargs)
     limit = time_limit(env)

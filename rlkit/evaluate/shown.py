@@ -32,7 +32,7 @@ class Shown(NamedTuple):
 
 def shown(agent: Agent, mdp: MDP) -> Shown:
     """Raises NoExactModel where the environment does not tell what is seen in each state."""
-    env = make(str(agent.env_id), **agent.env_kwargs)
+    env = make(agent.source.check(), **agent.env_kwargs)
     base, states = env.unwrapped, np.arange(mdp.n_states)
     space = agent.observation_space
     if not isinstance(agent.action_space, spaces.Discrete):

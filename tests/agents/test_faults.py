@@ -275,13 +275,36 @@ def test_a_reused_buffer_does_not_lose_the_final_observation() -> None:
 @pytest.mark.parametrize("kind", [SyncVectorEnv, AsyncVectorEnv])
 def test_a_given_environment_whose_resets_overwrite_is_named(kind: Any) -> None:
     modes = {mode: kind([Reuses] * 2, autoreset_mode=mode) for mode in AutoresetMode}
-    with pytest.raises(UnsupportedError, match="returns every observation in the same buffer"):
+    with pytest.raises(UnsupportedError, match="every observation, or every mask, in the same buffer"):
         QLearning(modes[AutoresetMode.SAME_STEP]).train(32)
     others = [AutoresetMode.NEXT_STEP, AutoresetMode.DISABLED]
     assert [QLearning(modes[mode]).train(32).steps for mode in others] == [32, 32]
     copies = kind([lambda: Reuses(copies=True)] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
     assert QLearning(copies).train(32).steps == 32
     for env in (*modes.values(), copies):
+        env.close()
+
+
+class ReusesMask(Says):
+    """Observations of its own, and one buffer for all masks."""
+
+    def __init__(self) -> None:
+        self.mask = np.ones(2, np.int8)
+        super().__init__(spaces.Discrete(1), obs=lambda env: 0, info=ReusesMask.told, length=3)
+
+    def told(self) -> dict[str, Any]:
+        self.mask[:] = self.time < 3, 1
+        return {"action_mask": self.mask}
+
+
+def test_masks_that_resets_overwrite_are_named() -> None:
+    same = AsyncVectorEnv([ReusesMask] * 2, autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(UnsupportedError, match="or every mask, in the same buffer"):
+        QLearning(same).train(32)
+    later = AsyncVectorEnv([lambda: Reuses(copies=True), Reuses], autoreset_mode=AutoresetMode.SAME_STEP)
+    with pytest.raises(UnsupportedError, match="in the same buffer"):
+        QLearning(later).train(32)
+    for env in (same, later):
         env.close()
 
 
@@ -309,7 +332,7 @@ class InPlaceOneByOne(InPlace):
 
 @pytest.mark.parametrize("env", [InPlace, InPlaceOneByOne])
 def test_a_vector_environment_that_overwrites_is_named(env: Any) -> None:
-    with pytest.raises(UnsupportedError, match="returns every observation in the same buffer"):
+    with pytest.raises(UnsupportedError, match="every observation, or every mask, in the same buffer"):
         QLearning(env()).train(32)
     copying = env()
     copying.copies = True

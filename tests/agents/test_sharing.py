@@ -19,6 +19,7 @@ from rlkit.agents import (
     EnvironmentFault,
     PPOConfig,
     QLearning,
+    UnsupportedError,
 )
 from rlkit.agents.evaluation import evaluate_on
 from rlkit.envs import make_torch
@@ -119,3 +120,16 @@ def test_names_of_an_environments_own_mean_nothing(tmp_path: Any) -> None:
         agent = PPO(env).train(64)
         agent.save(tmp_path / type(env).__name__)
         assert agent.steps == 64
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+def test_an_environment_that_is_wrapped_within_has_no_id(mode: str) -> None:
+    def tripled(env: gym.Env[Any, Any]) -> gym.Env[Any, Any]:
+        return gym.wrappers.TransformReward(env, lambda reward: 3 * reward)
+
+    env = gym.make_vec("FrozenLake-v1", 2, vectorization_mode=mode, wrappers=[tripled])
+    agent = QLearning(env)
+    assert agent.env_id is None
+    with pytest.raises(UnsupportedError, match="without an id, or a wrapped one"):
+        agent.evaluate(2)
+    env.close()

@@ -58,8 +58,9 @@ class QTable(nn.Module):
         sizes, starts = _categories(encoder)
         n_states = int(np.prod(sizes.astype(object)))
         if n_states * n_actions > MAX_CELLS:
+            shown = n_states if n_states < 10**15 else f"10^{np.log10(sizes).sum():.0f}"
             raise UnsupportedError(
-                f"{n_states} observations with {n_actions} actions are too many for a table; "
+                f"{shown} observations with {n_actions} actions are too many for a table; "
                 f"it can have {MAX_CELLS} cells"
             )
         self._starts = torch.from_numpy(starts)
