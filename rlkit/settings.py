@@ -6,7 +6,7 @@ given as text, as on a command line.
 
 import dataclasses
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -43,8 +43,8 @@ class Settings:
                 if isinstance(number, int) and abs(number) > MOST:
                     raise ConfigError(f"{name} must be at most {MOST}, got {number}")
 
-    def replace(self, overrides: Mapping[str, object]) -> Self:
-        """A copy with some fields changed; values may be text ("64,64", "1e-3").
+    def replace(self, overrides: Mapping[str, object], *, agent: str = "") -> Self:
+        """A copy with some fields changed, those of the `agent` of that name; values may be text ("64,64").
 
         Raises ConfigError for an unknown field, naming the nearest one, and for a value that does not fit.
         """
@@ -53,9 +53,12 @@ class Settings:
         changes: dict[str, Any] = {}
         for name, value in overrides.items():
             if name not in names:
-                near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-                hint = f"did you mean {near[0]!r}?" if near else f"the fields are {', '.join(names)}"
-                raise ConfigError(f"{type(self).__name__} has no field {name!r}; {hint}")
+                near = _nearest(name, names)
+                hint = f"; did you mean {near!r}?" if near else ";"
+                whose, listed = "there is", f"the settings are {', '.join(names)}"
+                if agent:
+                    whose, listed = f"{agent} has", f"`rlkit agents {agent}` lists them"
+                raise ConfigError(f"{whose} no setting {name!r}{hint} {listed}")
             changes[name] = _convert(name, value, hints[name])
         return dataclasses.replace(self, **changes)
 
@@ -84,12 +87,27 @@ class Settings:
                 raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
 
 
+def _nearest(name: str, names: Sequence[str]) -> str | None:
+    """The name that is likely meant: by its initials, by likeness, or by a part of it."""
+    words = set(name.lower().split("_"))
+    for found in (
+        [other for other in names if name.lower() == "".join(word[:1] for word in other.split("_"))],
+        difflib.get_close_matches(name, names, n=1),
+        [other for other in names if name.lower() in other or words & set(other.split("_"))],
+        difflib.get_close_matches(name, names, n=1, cutoff=0.5),
+    ):
+        if found:
+            return found[0]
+    return None
+
+
 def _convert(name: str, value: object, kind: Any) -> Any:
     """`value`, which may be text, as the declared type of the field `name`."""
     try:
         if get_origin(kind) is tuple:
             item = get_args(kind)[0]
-            entries = value.strip("()[] ").split(",") if isinstance(value, str) else value
+            text = value.strip("()[] ") if isinstance(value, str) else ""
+            entries = text.removeprefix("none").split(",") if isinstance(value, str) else value
             if isinstance(entries, int):
                 entries = [entries]
             if isinstance(entries, list | tuple):

@@ -310,7 +310,7 @@ def _settings(agent: Agent) -> str:
     """The fields that are not the algorithm's defaults, and how many environments there are if fewer."""
     usual = agent.Config().to_json()
     given = {name: value for name, value in agent.config.to_json().items() if value != usual[name]}
-    own = [f"{k}={','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in given.items()]
+    own = [f"{k}={','.join(map(str, v)) or 'none' if isinstance(v, tuple) else v}" for k, v in given.items()]
     n, used = agent.config.num_envs, agent.stepper.num_envs
     fewer = f"; on {used} of {n} environments, which must divide the steps" if used < n else ""
     return f"{' '.join(own) or 'the defaults'}{fewer}"

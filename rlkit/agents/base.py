@@ -78,7 +78,7 @@ class Agent(Acting):
             )
         if self.given_env is not None:
             overrides = {"num_envs": self.given_env.num_envs} | overrides
-        self.config = base.replace(overrides)
+        self.config = base.replace(overrides, agent=self.name)
         self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
         self._check_actions()
         if self.config.evaluate_every and self.env_id is None:
@@ -116,7 +116,8 @@ class Agent(Acting):
     @classmethod
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
         """The default configuration with the tuned settings for `env_id`, then `overrides`, changed in it."""
-        return cls.Config().replace({**preset(cls.name, env_id), **(overrides or {})})
+        changes = {**preset(cls.name, env_id), **(overrides or {})}
+        return cls.Config().replace(changes, agent=cls.name)
 
     # What an algorithm fills in
 

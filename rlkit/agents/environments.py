@@ -13,6 +13,7 @@ from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
+from rlkit.envs.registry import check_module, suggestion
 from rlkit.errors import FAILURES
 
 from .errors import StepsError, UnsupportedError, one_line
@@ -41,6 +42,8 @@ def make(
         return _make(env_id, num_envs, kwargs, device)
     except FAILURES as error:
         reason = one_line(error) if isinstance(error, REFUSALS) else blame(error)
+        if isinstance(error, gymnasium.error.UnregisteredEnv) and (hint := suggestion(env_id)):
+            reason = reason.partition(" Did you mean")[0].rstrip(".") + hint
         raise UnsupportedError(f"{env_id} cannot be made: {reason}") from error
 
 
@@ -54,6 +57,7 @@ def check_options(env_id: str | None, kwargs: Mapping[str, Any]) -> None:
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:
     module, _, bare = env_id.rpartition(":")
     if module:
+        check_module(env_id)
         import_module(module)
     spec = gymnasium.spec(bare)
     if spec.vector_entry_point is None:

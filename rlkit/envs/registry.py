@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+import re
+from collections.abc import Collection, Mapping
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FAILURES, RlkitError
@@ -13,11 +15,18 @@ from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
     from gymnasium import Env
+    from gymnasium.envs.registration import EnvSpec
     from gymnasium.vector import VectorEnv
 
     from ..core import MDP, POMDP, Model
     from .device import TorchVectorEnv
     from .faces import ModelEnv
+
+
+MODEL_FILE = (
+    "a model file is for `rlkit solve`; elsewhere it is the environment rlkit/MDP-v0 with --env mdp={0}, "
+    "or MDPEnv(read_model({0!r})) in Python"
+)
 
 
 class RegistryError(RlkitError, ValueError):
@@ -160,8 +169,10 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     for knob in knobs:
         if knob not in parameters and knob not in WRAPPERS:
             own = ", ".join(parameters) or "none"
+            near = difflib.get_close_matches(knob, [*parameters, *WRAPPERS], n=1)
+            hint = f"did you mean {near[0]!r}? " if near else ""
             raise UnknownOption(
-                f"{name}() got an unexpected keyword argument {knob!r}; "
+                f"{name}() got an unexpected keyword argument {knob!r}; {hint}"
                 f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
             )
     model: Model[Any] = function(**{knob: value for knob, value in knobs.items() if knob in parameters})
@@ -177,18 +188,58 @@ def resolve(name: str) -> str:
     rlkit's own ids come first, and of several versions the newest. `module:name` imports a module that enters
     ids of its own, and keeps it in front of the id. Raises `RegistryError` with near names.
     """
-    from gymnasium.envs.registration import parse_env_id, registry
+    from gymnasium.envs.registration import registry
 
     register()
     module, colon, bare_name = name.rpartition(":")
-    prefix = module + colon
+    before = set(registry)
     if colon:
+        check_module(name)
         try:
             import_module(module)
         except FAILURES as error:
             raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {error}") from error
     if bare_name in registry:
         return name
+    short, wanted = _short_names(), bare_name.lower()
+    if wanted in short:
+        return module + colon + short[wanted]
+    if Path(name).is_file():
+        raise RegistryError(f"no environment {name!r}; {MODEL_FILE.format(name)}")
+    if colon:
+        raise RegistryError(f"no environment {name!r}; {_registered(name, before)}")
+    near = dict.fromkeys(short[key] for key in difflib.get_close_matches(wanted, short, n=3))
+    hint = f"; near it: {', '.join(near)}" if near else ""
+    raise RegistryError(
+        f"no environment {name!r}{hint}; `rlkit envs` lists those of rlkit; "
+        "MODULE:ID is one that another package, or a file in the current folder, registers"
+    )
+
+
+def check_module(name: str) -> None:
+    """Raise RegistryError for a file in front of an id, where the name of a module belongs."""
+    file, _, id = name.rpartition(":")
+    if file.endswith(".py"):
+        module = re.sub(r"[\\/]+", ".", file.removeprefix("./").removesuffix(".py"))
+        raise RegistryError(f"no environment {name!r}; write {module}:{id}, without .py")
+
+
+def suggestion(name: str) -> str:
+    """What is likely meant by an id that is not registered, to go behind the error; empty if nobody knows."""
+    if Path(name).is_file():
+        return f"; {MODEL_FILE.format(name)}"
+    if ":" in name:
+        return f"; {_registered(name)}"
+    short = _short_names()
+    near = difflib.get_close_matches(name.lower(), short, n=1)
+    return f"; did you mean {short[near[0]]}?" if near else ""
+
+
+def _short_names() -> dict[str, str]:
+    """Full ids by what they are also called, in lower case."""
+    from gymnasium.envs.registration import parse_env_id, registry
+
+    register()
     short: dict[str, tuple[bool, int, str]] = {}
     for id in registry:
         namespace, bare, version = parse_env_id(id)
@@ -197,15 +248,25 @@ def resolve(name: str) -> str:
         rank = (namespace == "rlkit", version if version is not None else 0, id)
         for key in (bare.lower(), id.lower(), id.lower().removeprefix("rlkit/")):
             short[key] = max(rank, short.get(key, (False, -1, "")))
-    wanted = bare_name.lower()
-    if wanted in short:
-        return prefix + short[wanted][2]
-    near = {prefix + short[key][2]: None for key in difflib.get_close_matches(wanted, short, n=3)}
-    hint = f"; near it: {', '.join(near)}" if near else ""
-    raise RegistryError(
-        f"no environment {name!r}{hint}; `rlkit envs` lists those there are, "
-        "and MODULE:ID is one of another package"
-    )
+    return {key: id for key, (_, _, id) in short.items()}
+
+
+def _registered(name: str, before: Collection[str] | None = None) -> str:
+    """What the module in front of an id registers, the likeliest first; `before` are the ids without it."""
+    from gymnasium.envs.registration import registry
+
+    module, _, bare = name.rpartition(":")
+    before = registry if before is None else before
+    own = {id.lower(): id for id in registry if id not in before or _is_of(module, registry[id])}
+    near = difflib.get_close_matches(bare.lower(), own, n=5, cutoff=0)
+    return f"{module} registers {', '.join(f'{module}:{own[key]}' for key in near) or 'no environment'}"
+
+
+def _is_of(module: str, spec: EnvSpec) -> bool:
+    """Whether an environment is made by a module, or by another part of its package."""
+    point = spec.entry_point
+    owner = point if isinstance(point, str) else getattr(point, "__module__", "")
+    return re.split("[.:]", owner)[0] == module.partition(".")[0]
 
 
 def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:

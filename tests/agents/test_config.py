@@ -34,14 +34,15 @@ def test_text_values() -> None:
     config = PPOConfig().replace(
         {"hidden": "32,16", "learning_rate": "1e-4", "epochs": "3", "monitor": "yes"}
     )
+    assert PPOConfig().replace({"hidden": "none"}).hidden == PPOConfig().replace({"hidden": ""}).hidden == ()
     assert (config.hidden, config.learning_rate, config.epochs, config.monitor) == ((32, 16), 1e-4, 3, True)
 
 
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"learning_rat": 1}, "did you mean 'learning_rate'"),
-        ({"xyz": 1}, "the fields are"),
+        ({"learning_rat": 1}, "^there is no setting 'learning_rat'; did you mean 'learning_rate'"),
+        ({"xyz": 1}, "^there is no setting 'xyz'; the settings are"),
         ({"gamma": 1.5}, "gamma must be from 0 to 1"),
         ({"gamma": "high"}, "gamma must be of type float"),
         ({"epochs": 2.5}, "epochs must be of type int"),
@@ -62,6 +63,21 @@ def test_text_values() -> None:
 def test_bad_fields_are_named(overrides: dict[str, object], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         PPOConfig().replace(overrides)
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *(("lr", "learning_rate"), ("gae", "gae_lambda"), ("lam", "gae_lambda"), ("n_envs", "num_envs")),
+        *(("clip_range", "clip"), ("ent_coef", "entropy_coef"), ("learning_rat", "learning_rate")),
+    ],
+)
+def test_a_setting_is_found_by_what_others_call_it(name: str, meant: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        PPO("CartPole-v1", **{name: 1})
+    assert str(caught.value) == (
+        f"ppo has no setting {name!r}; did you mean {meant!r}? `rlkit agents ppo` lists them"
+    )
 
 
 def test_agent_takes_a_config_or_overrides_of_it() -> None:

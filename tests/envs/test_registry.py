@@ -1,14 +1,18 @@
 """Ids, short names, and the exact model behind an id."""
 
+import sys
+
 import gymnasium as gym
 import pytest
 
 import rlkit
+import rlkit.agents
 from rlkit.core import NoExactModel, from_successors
 from rlkit.core.files import write_model
 from rlkit.envs import resolve
 from rlkit.envs.knobs import KnobError
 from rlkit.envs.registry import RegistryError, make
+from rlkit.errors import RlkitError
 
 
 @pytest.mark.parametrize(
@@ -30,15 +34,62 @@ def test_short_names(short, id):
 def test_an_unknown_name_suggests_near_ones():
     with pytest.raises(RegistryError, match="near it: rlkit/FrozenLake-v0"):
         resolve("frozenlak")
-    with pytest.raises(RegistryError, match=r"near it: rlkit\.envs:rlkit/FrozenLake-v0"):
+    with pytest.raises(RegistryError, match=r"rlkit\.envs registers rlkit\.envs:rlkit/FrozenLake-v0, "):
         resolve("rlkit.envs:frozenlak")
     with pytest.raises(RegistryError, match="':exam': importing '' failed: Empty module name"):
         resolve(":exam")
 
 
+MINE = """
+import gymnasium
+gymnasium.register("Mine-v0", "gymnasium.envs.classic_control:CartPoleEnv")
+gymnasium.register("space/Own-v0", lambda: None)
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The current folder, with a module in it that registers two ids."""
+    (tmp_path / "worlds.py").write_text(MINE)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    sys.modules.pop("worlds", None)
+    for id in ("Mine-v0", "space/Own-v0"):
+        gym.registry.pop(id, None)
+
+
+def test_an_unknown_name_of_a_module_names_those_that_it_registers(folder):
+    with pytest.raises(RegistryError) as caught:
+        resolve("worlds:Mint-v0")
+    said = "no environment 'worlds:Mint-v0'; worlds registers "
+    assert str(caught.value) == f"{said}worlds:Mine-v0, worlds:space/Own-v0"
+    with pytest.raises(RegistryError) as caught:
+        resolve("worlds:Mint-v0")
+    assert str(caught.value) == f"{said}worlds:space/Own-v0", "which alone is made there"
+    with pytest.raises(RegistryError, match="; json registers no environment"):
+        resolve("json:exm")
+
+
+def test_a_file_is_no_module_and_no_environment(folder):
+    for name in ("worlds.py:Mine-v0", "./worlds.py:Mine-v0"):
+        with pytest.raises(RegistryError, match=r"write worlds:Mine-v0, without .py"):
+            resolve(name)
+    write_model(rlkit.exact("rlkit/Exam-v0"), folder / "dice.drn")
+    for use in (resolve, rlkit.agents.PPO):
+        with pytest.raises(
+            RlkitError, match=r"is for `rlkit solve`; .* rlkit/MDP-v0 with --env mdp=dice.drn"
+        ):
+            use("dice.drn")
+    (folder / "exam").write_text("an id comes before a file")
+    assert resolve("exam") == "rlkit/Exam-v0"
+    assert rlkit.agents.PPO("rlkit/MDP-v0", env_kwargs={"mdp": "dice.drn"})
+
+
 def test_an_unknown_knob_names_those_there_are():
     with pytest.raises(
-        RegistryError, match="unexpected keyword argument 'slipp'; its options: size, map, slip, map_seed"
+        RegistryError,
+        match=r"got an unexpected keyword argument 'slipp'; did you mean 'slip'.* options: size, map, slip",
     ):
         make("rlkit/FrozenLake-v0", slipp=1)
     with pytest.raises(RegistryError, match="FrozenLake-v1 cannot be made"):
