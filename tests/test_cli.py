@@ -65,6 +65,29 @@ def test_known_optima(rlkit, args, value):
     assert start["lower"] - 1e-12 <= value <= start["upper"] + 1e-12
 
 
+TRA = "2 2 3\n0 0 0 0.5\n0 0 1 0.5\n1 0 1 1\n"
+
+
+def test_a_tra_file_without_rewards_is_worth_exactly_nothing(rlkit, tmp_path):
+    (tmp_path / "m.tra").write_text(TRA)
+    (tmp_path / "m.srew").write_text("2 1\n0 1.0\n")
+    told = "rlkit: warning: m.tra has no rewards; --rewards FILE gives those of a .tra file\n"
+    _, out, err = rlkit("solve", "m.tra")
+    assert ("0 in [0, 0]" in out, "the model has no rewards" in out, err) == (True, True, told)
+    _, out, err = rlkit("solve", "m.tra", "--rewards", "m.srew")
+    assert ("2 in [" in out, err) == (True, "")
+    _, out, err = rlkit("solve", "m.tra", "--objective", "reach-prob", "--target-states", "1")
+    assert (": decided by the graph alone" in out, "one sweep" in out, err) == (True, False, "")
+
+
+def test_one_of_a_kind_is_singular(rlkit, tmp_path):
+    (tmp_path / "m.tra").write_text(TRA)
+    asked = ("solve", "m.tra", "--objective", "reach-prob", "--target-states", "1", "--horizon", "1")
+    assert "reaching the target within 1 step, gamma" in rlkit(*asked)[1]
+    assert "reward of the first 1 step, gamma" in rlkit("solve", "exam", "--horizon", "1")[1]
+    assert "reward of the first 2 steps, gamma" in rlkit("solve", "exam", "--horizon", "2")[1]
+
+
 def test_until_a_target_within_steps(rlkit, tmp_path):
     """The shorter way leads by what is to be avoided, and is taken only if nothing is."""
     model = tmp_path / "ways.drn"
@@ -102,6 +125,8 @@ def test_until_a_target_within_steps(rlkit, tmp_path):
 def test_large_models_are_listed_only_when_asked(rlkit):
     _, out, _ = rlkit("solve", "taxi", "--json")
     assert "values" not in json.loads(out)
+    assert "too large for a table: --all-values --json prints every value" in rlkit("solve", "taxi")[1]
+    assert "too large" not in rlkit("solve", "exam")[1]
     _, out, _ = rlkit("solve", "taxi", "--json", "--all-values")
     assert len(json.loads(out)["values"]) == 500
 
@@ -273,8 +298,10 @@ def test_exact_fractions(rlkit, id, exactly):
 
 
 def test_a_grid_is_plotted(rlkit, tmp_path):
-    status, _, _ = rlkit("solve", "gridworld", "--plot", "grid.png")
-    assert status == 0
+    status, out, _ = rlkit("solve", "gridworld", "--plot", "grid.png")
+    assert (status, out.splitlines()[-1]) == (0, "picture in grid.png")
+    _, out, _ = rlkit("solve", "gridworld", "--plot", "grid.png", "--json")
+    json.loads(out)
     assert (tmp_path / "grid.png").read_bytes().startswith(b"\x89PNG")
     status, _, err = rlkit("solve", "gridworld", "--plot", "grid.xyz")
     assert status == 2

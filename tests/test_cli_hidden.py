@@ -53,6 +53,14 @@ def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit,
     assert f"{beliefs['count']}, {beliefs['count'] - len(rows)} of them without a step left" in out
 
 
+def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit):
+    _, out, _ = rlkit("solve", "tmaze", "--horizon", "2")
+    assert " observation 0: state 0 " in out
+    assert " observation 2: state 2 " in out
+    _, record = solved(rlkit, "tiger", "--horizon", "7")
+    assert "observation 1: state 2 1, state 5 3.02e−05" in record["beliefs"]["state_names"], "nearly certain"
+
+
 def test_full_information_of_a_file(rlkit, tmp_path):
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "tiger.POMDP", "--full-information")

@@ -13,6 +13,7 @@ from rlkit.report.chart import chart
 def test_numbers_for_people():
     assert number(None) == "–"
     assert number("inf") == "inf"
+    assert number("-inf") == "−inf"
     assert number(-0.159) == "−0.159"
     assert number(2.9999999999999996) == "3"
     assert number(-1.9e-16) == "0"

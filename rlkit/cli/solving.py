@@ -7,7 +7,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlkit.cli.common import MISSED, EnvKnobs, Json, app, find_modules_here, knobs, refuse, show
+from rlkit.cli.common import (
+    MISSED,
+    EnvKnobs,
+    Json,
+    app,
+    find_modules_here,
+    knobs,
+    refuse,
+    say,
+    show,
+    terminal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +100,8 @@ def solve(
         targets |= {"--avoid": avoid, "--avoid-states": avoid_states}
         refuse("the target is among hidden states (--full-information)", targets)
     _check_target(objective, goal)
+    if objective != "reach-prob" and ".tra" in Path(name).suffixes and not mdp.reward.any():
+        say(f"warning: {name} has no rewards; --rewards FILE gives those of a .tra file")
     for option, label in (("target", target), ("avoid", avoid)):
         _check_label(mdp, option, label)
     found = solve_mdp(mdp, target=goal, avoid=avoided, **options)
@@ -107,6 +120,8 @@ def solve(
             raise typer.BadParameter(f"--plot draws grids, and {name} is none")
         heat_map(found, grid, plot, title=name)
     show(json, record, lambda: report.solution(record))
+    if plot is not None and not json:
+        terminal().print(f"picture in {plot}", highlight=False)
     return 0 if record["converged"] else MISSED
 
 

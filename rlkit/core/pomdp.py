@@ -69,7 +69,7 @@ class POMDP:
 
     def state_name(self, state: int) -> str:
         """Name of a state."""
-        return f"state {state}" if self.mdp.state_names is None else self.mdp.state_names[state]
+        return named_state(self.mdp.state_name(state))
 
     def observation_name(self, observation: int) -> str:
         """Name of a class."""
@@ -88,6 +88,11 @@ class POMDP:
         given = np.asarray(policy)
         end = np.full((1, *given.shape[1:]), -1 if given.ndim == 1 else 0, dtype=given.dtype)
         return np.concatenate([given, end])[self.observation]
+
+
+def named_state(name: str) -> str:
+    """The name of a state, which beside other numbers must not be one."""
+    return f"state {name}" if name.isdecimal() else name
 
 
 def enumerate_pomdp(model: Model[Any], *, max_states: int = 1_000_000) -> POMDP:

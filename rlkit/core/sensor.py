@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, IntArray
-from rlkit.core.pomdp import POMDP
+from rlkit.core.pomdp import POMDP, named_state
 from rlkit.core.validation import ROW_TOLERANCE, ModelError, NoExactModel
 
 MOST_TRANSITIONS = 10_000_000  # between states and what was observed on entering them
@@ -37,8 +37,7 @@ class SensorPOMDP(POMDP):
 
     def state_name(self, state: int) -> str:
         """Name of the hidden state."""
-        name = self.hidden.state_name(int(self.state[state]))
-        return name if self.hidden.state_names is not None else f"state {name}"
+        return named_state(self.hidden.state_name(int(self.state[state])))
 
     def observation_name(self, observation: int) -> str:
         """Name of a class."""

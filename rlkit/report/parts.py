@@ -20,7 +20,7 @@ def number(x: float | str | None, digits: int = 6) -> str:
     if x is None:
         return NOTHING_KNOWN
     if isinstance(x, str):
-        return x
+        return x.replace("-", "−")
     if abs(x) < NOTHING:
         return "0"
     if 10.0**digits <= abs(x) < 1e9:

@@ -34,13 +34,16 @@ def solution(record: Record) -> RenderableType:
     model = record["model"]
     head = Text.assemble(
         (str(model["name"]), "bold"),
-        f"   {model['states']:,} states, {model['choices']:,} choices, {model['transitions']:,} transitions",
+        "   "
+        + ", ".join(_number_of(model[what], what[:-1]) for what in ("states", "choices", "transitions")),
     )
     parts: list[RenderableType] = [head, Text()]
     if record.get("grid"):
         parts += [heat_map(record), Text()]
     elif "q" in (shown := record.get("beliefs", record)):
         parts.append(q_table(shown))
+    elif shown.get("all", True):
+        parts += [Text("too large for a table: --all-values --json prints every value", style="dim"), Text()]
     parts.append(_certificate(record))
     return Group(*parts)
 
@@ -50,7 +53,7 @@ def q_table(record: Record) -> RenderableType:
     alive = [s for s, row in enumerate(record["q"]) if row]
     left = record.get("steps_left")
     table = ruled()
-    table.add_column("belief" if "count" in record else "state", style="bold")
+    table.add_column("belief" if "count" in record else "state", style="bold", overflow="fold")
     if left:
         table.add_column("steps left", justify="right")
     for name in record["action_names"]:
@@ -70,6 +73,10 @@ def q_table(record: Record) -> RenderableType:
     if len(alive) <= MOST_ROWS:
         return table
     return Group(table, Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim"))
+
+
+def _number_of(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def heat_map(record: Record) -> RenderableType:
@@ -126,13 +133,14 @@ def _certificate(record: Record) -> RenderableType:
         if record["converged"]
         else Text("NOT CERTIFIED", style="bold red")
     )
+    steps = _number_of(record["horizon"] or 0, "step")
     objective = {
         "total": "total reward",
         "discounted": "discounted reward",
-        "finite-horizon": f"reward of the first {record['horizon']} steps",
+        "finite-horizon": f"reward of the first {steps}",
         "reach-prob": "probability of reaching the target"
         + (" without what is to be avoided" if record.get("avoids") else "")
-        + (f" within {record['horizon']} steps" if record["horizon"] is not None else ""),
+        + (f" within {steps}" if record["horizon"] is not None else ""),
         "reach-reward": "reward before the target is reached",
         "average": "average reward a step",
     }[record["objective"]]
@@ -146,10 +154,12 @@ def _certificate(record: Record) -> RenderableType:
             sign,
         ),
     )
-    sweeps = "1 sweep" if record["sweeps"] == 1 else f"{record['sweeps']:,} sweeps"
     if record.get("fraction"):
         facts.add_row("exactly", record["fraction"].replace("-", "−"))
-    facts.add_row("method", f"{record['method']}, {sweeps}, {1000 * record['seconds']:.3g} ms")
+    facts.add_row(
+        "method",
+        f"{record['method']}, {_number_of(record['sweeps'], 'sweep')}, {1000 * record['seconds']:.3g} ms",
+    )
     facts.add_row("because", record["reason"])
     if record.get("sees"):
         facts.add_row("sees", SEES[record["sees"]])

@@ -47,9 +47,9 @@ class Beliefs(POMDP):
         if not row.nnz:
             return "the end"
         likeliest = np.argsort(-row.data, kind="stable")
-        parts = [
-            f"{self.original.state_name(int(row.indices[i]))} {row.data[i]:.4g}" for i in likeliest[:NAMED]
-        ]
+        names = [self.original.state_name(int(row.indices[i])) for i in likeliest[:NAMED]]
+        weights = [f" {p:.4g}".replace("-", "−") if p < 1 else "" for p in row.data[likeliest]]
+        parts = [name + weight for name, weight in zip(names, weights, strict=False)]
         more = f", {len(likeliest) - NAMED} more" if len(likeliest) > NAMED else ""
         seen = int(self.original.observation[row.indices[0]])
         return f"{self.original.observation_name(seen)}: {', '.join(parts)}{more}"

@@ -75,6 +75,9 @@ def discounted(mdp: MDP, gamma: float, order: Components, options: Options) -> B
 
 def total(mdp: MDP, options: Options) -> Bounded:
     """Expected sum of all rewards, without discount; inf and -inf where it has no bound."""
+    if options.method == "auto" and not mdp.reward.any():
+        zero, first = np.zeros(mdp.n_states), np.where(mdp.terminal, -1, mdp.state_ptr[:-1])
+        return Bounded(zero, zero, zero, first, 0, "value-iteration")
     return _unsigned(_shortest_path(_signed(mdp, options), options), options)
 
 

@@ -194,7 +194,10 @@ def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: st
         return f"{shape}: bounds in floating point were not enough, fractions are"
     if objective == "average":
         return f"{shape}: relative values inside each end component, then the best way into one"
-    if method == "value-iteration" and found.sweeps <= 1:
+    if method == "value-iteration" and not found.sweeps:
+        worthless = not objective.startswith("reach") and not mdp.reward.any()
+        return "the model has no rewards" if worthless else f"{shape}: decided by the graph alone"
+    if method == "value-iteration" and found.sweeps == 1:
         where = "" if order.acyclic else ", but no cycle where there is something to decide"
         return f"{shape}{where}: one sweep, successors first, is exact"
     if method == "synchronous":

@@ -48,10 +48,11 @@ def test_a_model_without_cycles_is_solved_by_the_method_asked_for(
 
 
 def test_a_reason_names_no_method_that_was_not_used() -> None:
-    """Cycles that the graph settles leave one sweep to make; other cycles do not."""
+    """Cycles that the graph settles leave nothing to compute; other cycles do."""
     lost = triplets([(0, 0, 0, 0.5, 1.0), (0, 0, 1, 0.5, 1.0)])
     settled = solve(lost, objective="reach-prob", target=[1])
-    assert "no cycle where there is something to decide" in settled.reason
+    assert settled.reason.endswith(": decided by the graph alone")
+    assert settled.sweeps == 0
     open_ = solve(lost, objective="reach-reward", target=[1])
     assert open_.method == "policy-iteration"
     assert "small enough to solve each policy exactly" in open_.reason
