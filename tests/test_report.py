@@ -8,6 +8,7 @@ from rich.console import Console
 
 from rlkit.report import TrainingView, number
 from rlkit.report.chart import chart
+from rlkit.report.solving import QTable
 
 
 def test_numbers_for_people():
@@ -163,3 +164,41 @@ def test_a_mark_far_away_does_not_flatten_the_curve() -> None:
     assert near[0].endswith(" best")
     assert far[0].startswith("      1 ┤")
     assert not any("best" in line for line in far)
+
+
+@pytest.mark.parametrize("width", [24, 40, 50, 60, 70, 80, 130])
+def test_names_fold_and_numbers_are_whole_in_a_narrow_terminal(width: int) -> None:
+    names = ["hear-left: tiger-left 0.85, tiger-right 0.15", "tiger-left-of-a-name-longer-than-a-line"]
+    actions = {"listen": -0.303988, "open left": -45.1519, "open right": 6.65196}
+    record = {
+        "q": [actions, {**actions, "listen": None}],
+        "policy": ["open right", None],
+        "values": [6.65196, -123456.0],
+        "state_names": names,
+        "action_names": list(actions),
+        "steps_left": [1000, 2],
+        "count": 2,
+    }
+    out = io.StringIO()
+    Console(file=out, width=width).print(QTable(record))
+    shown = out.getvalue()
+    assert "…" not in shown
+    assert max(map(len, shown.splitlines())) <= width
+    numbers = [
+        "1,000",
+        "−0.303988",
+        "−45.1519",
+        "6.65196",
+        "6.65196",
+        "2",
+        "–",
+        "−45.1519",
+        "6.65196",
+        "–",
+        "−123456",
+    ]
+    words = [word.removesuffix(",") for word in shown.split()]
+    assert [word for word in words if word in numbers] == numbers
+    if "─" not in shown:
+        assert names[1] in "".join(shown.split())
+    assert ("─" in shown) is (width >= 80)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.console import Group, RenderableType
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.padding import Padding
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
@@ -10,6 +12,7 @@ from rich.text import Text
 from rlkit.report.parts import NOTHING_KNOWN, Record, number, ruled
 
 MOST_ROWS = 40  # states of a table shown in full
+NARROWEST = 12  # characters a column of names is folded to
 ARROWS = {
     "left": "←",
     "down": "↓",
@@ -41,38 +44,70 @@ def solution(record: Record) -> RenderableType:
     if record.get("grid"):
         parts += [heat_map(record), Text()]
     elif "q" in (shown := record.get("beliefs", record)):
-        parts.append(q_table(shown))
+        parts.append(QTable(shown))
     elif shown.get("all", True):
         parts += [Text("too large for a table: --all-values --json prints every value", style="dim"), Text()]
     parts.append(_certificate(record))
     return Group(*parts)
 
 
-def q_table(record: Record) -> RenderableType:
-    """Q of every action in every state that has a choice, the best one marked (Table 6.37's form)."""
-    alive = [s for s, row in enumerate(record["q"]) if row]
-    left = record.get("steps_left")
-    table = ruled()
-    table.add_column("belief" if "count" in record else "state", style="bold", overflow="fold")
-    if left:
-        table.add_column("steps left", justify="right")
-    for name in record["action_names"]:
-        table.add_column(f"Q {name}", justify="right")
-    table.add_column("best")
-    table.add_column("value", justify="right")
-    for s in alive[:MOST_ROWS]:
-        row, best = record["q"][s], record["policy"][s]
+class QTable:
+    """Q of every action in every state that has a choice, the best one marked (Table 6.37's form).
+
+    Where the terminal is too narrow for a table, each state is a paragraph: no number is cut.
+    """
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """The table, or the paragraphs."""
+        alive = [s for s, row in enumerate(self.record["q"]) if row]
+        heads = ["belief" if "count" in self.record else "state"]
+        heads += ["steps left"] if self.record.get("steps_left") else []
+        heads += [*(f"Q {name}" for name in self.record["action_names"]), "best", "value"]
+        rows = [self._row(s) for s in alive[:MOST_ROWS]]
+        columns = list(zip(heads, *rows, strict=True))
+        room = options.max_width - 2 * len(columns)
+        widths = [
+            max(cell_len(word) for word in [*head.split(), *map(str, cells)]) for head, *cells in columns
+        ]
+        widths[0] = min(widths[0], room - sum(widths[1:]))
+        if widths[0] >= min(NARROWEST, max(cell_len(str(cell)) for cell in columns[0])):
+            fits = sum(max(cell_len(str(cell)) for cell in column) for column in columns) <= room
+            yield _table(heads, rows, None if fits else widths)
+        else:
+            for name, *cells in rows:
+                facts = (f"{head} {cell}" for head, cell in zip(heads[1:], cells, strict=True))
+                yield Text(str(name), style="bold", overflow="fold")
+                yield Padding(Text(", ".join(facts)), (0, 0, 1, 2))
+        if len(alive) > MOST_ROWS:
+            yield Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim")
+
+    def _row(self, s: int) -> list[str | Text]:
+        record, best = self.record, self.record["policy"][s]
+        left = record.get("steps_left")
         cells = [
-            Text(number(row.get(name)), style="bold green" if name == best else "")
+            Text(number(record["q"][s].get(name)), style="bold green" if name == best else "")
             for name in record["action_names"]
         ]
         steps = [f"{left[s]:,}"] if left else []
-        table.add_row(
-            record["state_names"][s], *steps, *cells, best or NOTHING_KNOWN, number(record["values"][s])
+        return [record["state_names"][s], *steps, *cells, best or NOTHING_KNOWN, number(record["values"][s])]
+
+
+def _table(heads: list[str], rows: list[list[str | Text]], widths: list[int] | None) -> Table:
+    table = ruled()
+    for i, head in enumerate(heads):
+        table.add_column(
+            head,
+            style="bold" if i == 0 else None,
+            justify="left" if i == 0 or head == "best" else "right",
+            overflow="fold",
+            width=None if widths is None else widths[i],
         )
-    if len(alive) <= MOST_ROWS:
-        return table
-    return Group(table, Text(f"… and {len(alive) - MOST_ROWS:,} more (--all-values --json)", style="dim"))
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _number_of(count: int, noun: str) -> str:
