@@ -48,7 +48,7 @@ def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit,
     assert (first[0], second[0], second[1]) == ("listen", None, "open-right")
     assert set(first[1:]) == {None}, "one belief is possible at first"
     _, out, _ = rlkit("solve", "tiger.POMDP", "--horizon", "2")
-    assert f"{beliefs['count']}, {beliefs['steps_left'].count(0)} of them without a step left" in out
+    assert f"{beliefs['count']}, {beliefs['steps_left'].count(0)} of them with nothing left to do" in out
     assert out.count("hear-") == sum(left == 1 for left in beliefs["steps_left"]), "the rows of the table"
 
 

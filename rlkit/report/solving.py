@@ -210,4 +210,4 @@ def _counted(beliefs: Record) -> str:
     if not beliefs["all"]:
         return f"{count}, of more"
     over = sum(not row for row in beliefs.get("q", []))
-    return f"{count}, {over:,} of them without a step left" if over else count
+    return f"{count}, {over:,} of them with nothing left to do" if over else count
