@@ -188,7 +188,7 @@ def policy_iteration(
 def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
     """Values as the smallest v with v >= r + gamma P v for every choice (Puterman 1994, section 6.9).
 
-    Raises `SolveError` with the words of the linear programming solver if it finds none.
+    They exist wherever a policy ends; raises `SolveError` where HiGHS is too coarse to find them.
     """
     from scipy.optimize import linprog  # slow to import, and seldom needed
 
@@ -202,7 +202,11 @@ def linear_program(mdp: MDP, *, gamma: float) -> FloatArray:
             np.ones(len(alive)), A_ub=-above, b_ub=-mdp.reward, bounds=(None, None), method="highs"
         )
         if found.x is None:
-            raise SolveError(f"HiGHS did not solve the linear program, take another method: {found.message}")
+            raise SolveError(
+                "HiGHS did not solve the linear program, take another method "
+                "(auto, policy-iteration or exact): its tolerance of 1e-7 is too coarse for this model, "
+                f"whose smallest probability is {mdp.probability.min():.3g}"
+            )
         v[alive] = found.x
     return v
 
