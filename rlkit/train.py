@@ -167,6 +167,8 @@ def resume(
 def read_config(run_dir: Path) -> dict[str, Any]:
     """What a run is: its config.json, with `steps` in all; raises RunError if the folder holds no run."""
     file = run_dir / CONFIG
+    if not run_dir.exists():
+        raise RunError(f"there is no run {run_dir}")
     try:
         config = storage.read_json(file)
     except (OSError, ValueError, RecursionError) as error:

@@ -214,7 +214,8 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
         (("train", "exam", "--steps", "0"), "steps must be at least 1"),
         (("train", "exam", "--set", "gama=0.9"), "did you mean 'gamma'"),
         (("train", "exam", "--set", "gamma=2"), "gamma"),
-        (("train", "--resume", "nowhere"), "nowhere holds no run"),
+        (("train", "--resume", "nowhere"), "there is no run nowhere"),
+        (("eval", "nowhere"), "there is no folder nowhere"),
         (("eval", "nowhere"), "nowhere"),
         (("train", "--resume", "run", "--seed", "0"), "--seed does not apply"),
         (("train", "exam", "--resume", "run"), "ID does not apply"),
@@ -283,7 +284,10 @@ def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch):
     assert err == (
         f"rlkit: stopped and saved at step {saved}; resume with: rlkit train --resume runs/Exam-v0-ppo-0\n"
     )
+    titles = []
+    monkeypatch.setattr(report.TrainingView, "__enter__", lambda view: titles.append(view.title) or view)
     status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
+    assert titles == ["ppo on rlkit/Exam-v0, seed 0, resumed"]
     assert status == 0
     assert json.loads(out)["steps"] == 20000
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import asdict
 from functools import partial
 from typing import ClassVar
@@ -220,9 +221,19 @@ def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
     assert discounted["note"] == "never ends, -inf in the long run"
     assert (unlimited["note"], unlimited["percent_of_optimum"]) == ("never ends", None)
     for width in (60, 80, 200):
-        text = " ".join(shown_text(record, width).split())
-        assert f"{discounted['percent_of_optimum']:.2f} (never" in text
-    assert "85.31 (never ends, -inf in the long run)" in shown_text(record, 200)
+        lines = [line.strip() for line in shown_text(record, width).splitlines()]
+        assert any(line.endswith("85.31") for line in lines)
+        assert "discounted: never ends, -inf in the long run" in lines, "below the table, in one line"
+
+
+def test_a_grade_says_with_what_it_was_made() -> None:
+    record = report(PPO("rlkit/GridWorld-v0", env_kwargs={"slip": 0.3}), episodes=2, seed=9)
+    assert (record["env_kwargs"], record["evaluation_seed"], record["seed"]) == ({"slip": 0.3}, 9, 0)
+    assert "  graded with slip=0.3, episodes of seed 9 " in shown_text(record, 80)
+    record = report(PPO("rlkit/MDP-v0", env_kwargs={"mdp": rlkit.exact("rlkit/Exam-v0")}), episodes=2)
+    assert json.loads(json.dumps(record))["evaluation_seed"] is None
+    record = report(PPO("rlkit/Exam-v0"), episodes=2)
+    assert "graded with" not in shown_text(record, 200)
 
 
 def test_who_ends_now_and_then_says_nothing_and_ends_with_its_probability() -> None:

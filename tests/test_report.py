@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rlkit.report import TrainingView, number
+from rlkit.catalogue import listed
+from rlkit.report import Environments, TrainingView, number
 from rlkit.report.chart import chart
 from rlkit.report.solving import QTable
 
@@ -202,3 +203,14 @@ def test_names_fold_and_numbers_are_whole_in_a_narrow_terminal(width: int) -> No
     if "─" not in shown:
         assert names[1] in "".join(shown.split())
     assert ("─" in shown) is (width >= 80)
+
+
+@pytest.mark.parametrize("width", [40, 60, 80, 100, 130])
+def test_columns_are_dropped_and_figures_never_cut(width: int) -> None:
+    out = io.StringIO()
+    Console(file=out, width=width).print(Environments(listed()))
+    assert "…" not in out.getvalue().replace("(…)", "")
+    lake = next(line for line in out.getvalue().splitlines() if line.strip().startswith("FrozenLake "))
+    optimum = number(next(r["optimum"] for r in listed() if r["id"] == "rlkit/FrozenLake-v0"), 4)
+    assert optimum in lake.split()
+    assert len(lake) <= width

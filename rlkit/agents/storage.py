@@ -278,6 +278,8 @@ def _read_meta(path: Path) -> dict[str, Any]:
         digest = meta.pop("sha256", None) if isinstance(meta, dict) else None
         right = digest == _digest_of(meta)
     except FileNotFoundError:
+        if not path.exists():
+            raise LoadError(f"there is no folder {path}") from None
         raise LoadError(f"{path} holds no checkpoint and is no saved agent: {META} is missing") from None
     except OSError as error:
         raise LoadError(f"{file} cannot be read: {error.strerror}") from None

@@ -99,7 +99,7 @@ def train(
         run_config = read_config(resume)
         folder, total = resume, run_config["steps"] if steps is None else steps
         env_id, given_knobs = str(run_config.get("env_id")), run_config.get("env_kwargs") or {}
-        title = f"resuming {resume}"
+        title = f"{run_config.get('agent')} on {env_id}, seed {run_config.get('seed')}, resumed"
 
         def run(view: report.TrainingView) -> Agent:
             return go_on(

@@ -10,6 +10,7 @@ below 0 worse. Every value is an expectation over the initial states, and belong
     time-limited    gamma 1, over the environment's maximum number of steps
 """
 
+import json
 import math
 from collections.abc import Iterator
 from dataclasses import replace
@@ -125,13 +126,18 @@ def report(
     stochastic: bool = False,
     max_steps: int | None = None,
 ) -> dict[str, Any]:
-    """Sampled returns and the grade as one JSON record; a `reason` says why there is no grade."""
+    """Sampled returns and the grade as one JSON record; a `reason` says why there is no grade.
+
+    `env_kwargs` are the options of the environment that is graded, `evaluation_seed` is the `seed` given.
+    """
     agent = _agent(agent)
     sampled = evaluate(agent, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     record: dict[str, Any] = {
         "env_id": agent.env_id,
+        "env_kwargs": json.loads(json.dumps(agent.env_kwargs, default=str)),
         "agent": agent.name,
         "seed": agent.seed,
+        "evaluation_seed": seed,
         "steps": agent.steps,
         "policy": "stochastic" if stochastic else "greedy",
         "mean_return": sampled.mean_return,

@@ -20,30 +20,31 @@ class Environments:
     records: Sequence[Record]
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[RenderableType]:
-        wide = options.max_width >= WIDE
+        for dropped in range(len(DROPPED) + 1):
+            table = self._table([name for name in COLUMNS if name not in DROPPED[:dropped]])
+            if console.measure(table, options=options.update(width=WIDEST)).maximum <= options.max_width:
+                break
+        yield table
+        yield Text(NOTE, style="dim")
+
+    def _table(self, columns: Sequence[str]) -> Table:
         table = ruled()
-        table.add_column("id", style="bold", no_wrap=True)
-        if wide:
-            table.add_column("sees", no_wrap=True)
-        columns = COLUMNS if wide else {k: v for k, v in COLUMNS.items() if k != "max_episode_steps"}
-        for name in columns.values():
-            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("id", style="bold", overflow="fold")
+        for key in columns:
+            table.add_column(COLUMNS[key], justify="left" if key == "sees" else "right", no_wrap=True)
         family = None
         for r in self.records:
             if r["family"] != family:
                 family = r["family"]
                 table.add_row(Text(family, "bold magenta"))
-            seen = [sees(r["observation"])] if wide else []
             id = r["id"].removeprefix("rlkit/").removesuffix("-v0")
-            cells = {key: number(r[key], 4) for key in columns}
-            cells["states"] += "°" if r["exact_knobs"] else " "
-            table.add_row(f" {id}", *seen, *cells.values())
-        yield table
-        yield Text(NOTE, style="dim")
+            table.add_row(f" {id}", *(_cell(r, key) for key in columns))
+        return table
 
 
-WIDE = 110  # characters from which there is room for every column
+WIDEST = 10_000  # characters, in which every table has room
 COLUMNS = {
+    "sees": "sees",
     "actions": "acts",
     "states": "states",
     "optimum": "optimum",
@@ -52,12 +53,21 @@ COLUMNS = {
     "memoryless": "memoryless",
     "random": "random",
 }
+# Where there is no room, the first goes first.
+DROPPED = ("sees", "max_episode_steps", "actions", "random", "memoryless", "optimum_in_limit", "states")
 NOTE = (
     "optimum: best expected value without a time limit, at the problem's own discount; in limit: best "
     "expected return within the limit of steps, as graded; "
     "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
     "uniform policy. ° solved for knobs that `rlkit envs ID` names."
 )
+
+
+def _cell(r: Record, key: str) -> str:
+    if key == "sees":
+        return sees(r["observation"])
+    solved_for = "" if key != "states" else "°" if r["exact_knobs"] else " "
+    return number(r[key], 4) + solved_for
 
 
 def sees(space: str) -> str:

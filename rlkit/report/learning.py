@@ -19,6 +19,11 @@ def grade(record: Record) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     about = f"{record['agent']} on {record['env_id']}, {record['steps']:,} steps, seed {record['seed']}"
     facts.add_row("agent", Text(about))
+    chosen = [f"{name}={value}" for name, value in record["env_kwargs"].items()]
+    if record["evaluation_seed"] is not None:
+        chosen.append(f"episodes of seed {record['evaluation_seed']}")
+    if chosen:
+        facts.add_row("", Text(f"graded with {', '.join(chosen)}"))
     facts.add_row(
         "return",
         Text.assemble(
@@ -40,8 +45,14 @@ def grade(record: Record) -> RenderableType:
         remarks.append(f"sampled: regret of {graded['episodes']:,} episodes of the exact model, ± 95 %")
     if graded["sees"] in KNOWN:
         remarks.append(f"optimum: {KNOWN[graded['sees']]}")
-    scores = Scores(tuple(record["objectives"].values()), headline=graded["objective"])
-    return Group(facts, scores, *(Text(remark, style="dim") for remark in remarks))
+    objectives = tuple(record["objectives"].values())
+    notes = [f"{score['objective']}: {'; '.join(said)}" for score in objectives if (said := _said(score))]
+    return Group(
+        facts,
+        Scores(objectives, headline=graded["objective"]),
+        *(Text(note, style="yellow") for note in notes),
+        *(Text(remark, style="dim") for remark in remarks),
+    )
 
 
 @dataclass(frozen=True)
@@ -79,13 +90,16 @@ WIDE = 76  # characters from which there is room for a table
 FIGURES = ("objective", "value", "optimum", "random", "regret", "% of optimum")
 
 
+def _said(score: Record) -> list[str]:
+    """What the percent of the optimum does not tell, and why there is none."""
+    said = [score["note"]] if score["percent_of_optimum"] is not None else [score["reason"], score["note"]]
+    return [note for note in said if note]
+
+
 def _percent(score: Record) -> str:
-    """The percent of the optimum, and what it does not tell."""
     percent = score["percent_of_optimum"]
-    said = [score["note"]] if percent is not None else [score["reason"], score["note"]]
     rounded = "–" if percent is None else f"{round(percent, 2) + 0.0:.2f}".replace("-", "−")
-    shown = _with_error(rounded, score["percent_ci95"], 2)
-    return f"{shown} ({'; '.join(filter(None, said))})" if any(said) else shown
+    return _with_error(rounded, score["percent_ci95"], 2)
 
 
 def _with_error(value: str, interval: Sequence[float] | None, digits: int) -> str:
