@@ -363,6 +363,25 @@ def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
     assert "did not end and were cut" in out
 
 
+def test_numbers_on_the_command_line(rlkit):
+    status, out, _ = rlkit("train", "exam", "--steps", "1e2", "--out", "run", "--json")
+    assert (status, json.loads(out)["steps"]) == (0, 100)
+    for command, why in (
+        (("train", "exam", "--steps", "1.5"), "steps must be a whole number, not '1.5'"),
+        (("train", "exam", "--steps", "many"), "steps must be a whole number, not 'many'"),
+        (("train", "exam", "--steps", "0"), "steps must be at least 1, not 0"),
+        (("train", "exam", "--seed", "-1"), "seed must be at least 0, not -1"),
+        (
+            ("train", "exam", "--checkpoint-every", "inf"),
+            "checkpoint_every must be a whole number, not 'inf'",
+        ),
+        (("eval", "run", "--episodes", "1"), "episodes must be at least 2, not 1"),
+        (("record", "exam", "--fps", "1e3"), "fps must be at most 100, not 1000"),
+        (("check-agent", "ppo", "--steps", "x"), "steps must be a whole number, not 'x'"),
+    ):
+        assert rlkit(*command) == (2, "", f"rlkit: {why}\n")
+
+
 def test_the_help_names_every_agent(rlkit):
     assert set(learning.AGENT_NAMES) == set(AGENTS)
     status, out, _ = rlkit("train", "--help")

@@ -98,6 +98,10 @@ class Agent(Acting):
             except (MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
                 raise UnsupportedError(f"the network cannot be made: {one_line(error)}") from error
 
+    def __repr__(self) -> str:
+        where = self.source.full_id or self.given_env or "an environment without an id"
+        return f"{type(self).__name__} on {where}, {self.steps:,} steps"
+
     @property
     def env_id(self) -> str | None:
         """The id of the environment, if it has one that says what it is."""

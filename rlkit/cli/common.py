@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from rlkit.errors import RlkitError
 from rlkit.plain import one_line
 
 if TYPE_CHECKING:
@@ -50,6 +52,25 @@ def find_modules_here(name: str) -> str:
     if ":" in name and "" not in sys.path:
         sys.path.append("")
     return name
+
+
+def whole(name: str, *, least: int = 0, most: int | None = None) -> Callable[[str | int], int]:
+    """The parser of an option that is a whole number, which may be given as 1e5."""
+
+    def parse(given: str | int) -> int:
+        from rlkit.settings import ConfigError
+        from rlkit.settings import whole as checked
+
+        value: str | int = given
+        with suppress(ValueError):
+            number = float(given)
+            value = int(given if str(given).isdecimal() else number) if number.is_integer() else given
+        try:
+            return checked(name, value, least=least, most=most)
+        except ConfigError as error:
+            raise RlkitError(str(error)) from None  # a ValueError would lose what it says
+
+    return parse
 
 
 def refuse(why: str, options: dict[str, Any]) -> None:

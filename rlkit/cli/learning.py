@@ -21,6 +21,7 @@ from rlkit.cli.common import (
     say,
     show,
     terminal,
+    whole,
 )
 from rlkit.signals import exit_status
 
@@ -39,18 +40,37 @@ AGENT_NAMES = (
 def train(
     id: Annotated[str | None, typer.Argument(metavar="ID", help="An environment id.")] = None,
     agent: Annotated[str | None, typer.Option(help=f"{', '.join(AGENT_NAMES)}.  [default: ppo]")] = None,
-    steps: Annotated[int | None, typer.Option(help="Environment steps, exactly.  [default: by task]")] = None,
-    seed: Annotated[int | None, typer.Option(help="Of everything random.  [default: 0]")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("steps", least=1),
+            metavar="N",
+            help="Environment steps, exactly.  [default: by task]",
+        ),
+    ] = None,
+    seed: Annotated[
+        int | None,
+        typer.Option(parser=whole("seed", least=0), metavar="N", help="Of everything random.  [default: 0]"),
+    ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
     ] = None,
     env: EnvKnobs = None,
     out: Annotated[Path | None, typer.Option(help="Run folder.  [default: runs/ID-AGENT-SEED]")] = None,
     resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume a stopped run.")] = None,
-    keep: Annotated[int | None, typer.Option(help="Checkpoints to keep, the newest.  [default: 2]")] = None,
+    keep: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("keep", least=1), metavar="N", help="Checkpoints to keep, the newest.  [default: 2]"
+        ),
+    ] = None,
     checkpoint_every: Annotated[
         int | None,
-        typer.Option(metavar="STEPS", help="Steps between two checkpoints.  [default: by the clock]"),
+        typer.Option(
+            parser=whole("checkpoint_every", least=1),
+            metavar="STEPS",
+            help="Steps between two checkpoints.  [default: by the clock]",
+        ),
     ] = None,
     trust_env: TrustEnv = None,
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
@@ -143,8 +163,17 @@ def train(
 @app.command("eval")
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder of rlkit train.")],
-    episodes: Annotated[int, typer.Option(help="Episodes to sample.", min=2)] = 100,
-    seed: Annotated[int | None, typer.Option(help="Of the episodes.  [default: apart from training]")] = None,
+    episodes: Annotated[
+        int, typer.Option(parser=whole("episodes", least=2), metavar="N", help="Episodes to sample.")
+    ] = 100,
+    seed: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("seed", least=0),
+            metavar="N",
+            help="Of the episodes.  [default: apart from training]",
+        ),
+    ] = None,
     stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample actions, not the best.")] = False,
     env: EnvKnobs = None,
     trust_env: TrustEnv = None,

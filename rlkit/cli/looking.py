@@ -18,6 +18,7 @@ from rlkit.cli.common import (
     modules,
     show,
     terminal,
+    whole,
 )
 
 
@@ -40,7 +41,9 @@ def envs(
 @app.command()
 def play(
     id: Annotated[str, typer.Argument(metavar="ID", help="One of rlkit's environments.")],
-    seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
+    seed: Annotated[
+        int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Of the episodes.")
+    ] = 0,
     env: EnvKnobs = None,
 ) -> None:
     """Play an environment by keyboard."""
@@ -56,9 +59,15 @@ def record(
     policy: Annotated[
         str | None, typer.Option(help="Of an ID: optimal, or random.  [default: optimal]")
     ] = None,
-    episodes: Annotated[int, typer.Option(help="Episodes to film.", min=1)] = 1,
-    seed: Annotated[int, typer.Option(help="Of the episodes.")] = 0,
-    fps: Annotated[int, typer.Option(help="Pictures a second.", min=1, max=100)] = 4,
+    episodes: Annotated[
+        int, typer.Option(parser=whole("episodes", least=1), metavar="N", help="Episodes to film.")
+    ] = 1,
+    seed: Annotated[
+        int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Of the episodes.")
+    ] = 0,
+    fps: Annotated[
+        int, typer.Option(parser=whole("fps", least=1, most=100), metavar="N", help="Pictures a second.")
+    ] = 4,
     env: EnvKnobs = None,
     trust_env: TrustEnv = None,
 ) -> None:
@@ -105,8 +114,15 @@ def check_agent(
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")
     ] = None,
-    steps: Annotated[int | None, typer.Option(help="Of each training.  [default: by probe]", min=1)] = None,
-    seed: Annotated[int, typer.Option(help="Of everything random.", min=0)] = 0,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("steps", least=1), metavar="N", help="Of each training.  [default: by probe]"
+        ),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Of everything random.")
+    ] = 0,
     json: Json = False,
 ) -> int:
     """Check an agent: train it on small problems whose optimum and values are known.

@@ -89,6 +89,14 @@ def test_environments_that_cannot_be_made(env_id: str, kwargs: dict[str, Any], r
     assert "\n" not in str(caught.value)
 
 
+def test_an_agent_is_shown_with_what_it_has_learned() -> None:
+    agent = PPO("rlkit/Exam-v0", hidden=(8,), num_envs=4, rollout_steps=16)
+    assert repr(agent) == "PPO on rlkit/Exam-v0, 0 steps"
+    assert repr(agent.train(1_024)) == "PPO on rlkit/Exam-v0, 1,024 steps"
+    env = gym.vector.SyncVectorEnv([lambda: gym.make("CartPole-v1").unwrapped])
+    assert repr(PPO(env)) == f"PPO on {env}, 0 steps"
+
+
 def test_env_kwargs_are_a_mapping() -> None:
     kwargs: Any = 3
     with pytest.raises(ConfigError, match="env_kwargs must be a mapping of names to values, not 3"):
