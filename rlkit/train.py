@@ -111,7 +111,7 @@ def train(
         try:
             return _learn(learner, steps, out, checkpoints, on_progress, why)
         except Exception as error:
-            if empty and not isinstance(error, Interrupted) and checkpoint.latest(out).name == BEGINNING:
+            if empty and not learner.steps and not isinstance(error, Interrupted):
                 shutil.rmtree(out, ignore_errors=True)
             raise
 
@@ -245,9 +245,9 @@ def _rescued(agent: Agent, recorder: "_Recorder", out: Path, error: Exception) -
     if agent.steps > recorder.saved and not isinstance(error, NonFiniteError):
         with suppress(Exception):  # such as the error itself, of a full disk
             checkpoint.save(out, agent, keep=recorder.checkpoints.keep, begin_anew=True)
-    last = checkpoint.latest(out)
-    if last.name == BEGINNING:
+    if not agent.steps:
         return "nothing was learned"
+    last = checkpoint.latest(out)
     again = command("train --resume", out, agent.source.full_id)
     return f"the last good checkpoint is {last}; resume with: {again}"
 

@@ -215,7 +215,7 @@ def test_an_environment_of_another_package(tmp_path: Path, monkeypatch: pytest.M
 
     monkeypatch.delitem(sys.modules, "elsewhere")  # as another process finds it
     monkeypatch.delitem(gymnasium.registry, "Outside-v0")
-    with pytest.raises(UnsupportedError, match="module 'elsewhere', which a file names, is imported only if"):
+    with pytest.raises(UnsupportedError, match="needs the module 'elsewhere'; if you trust it"):
         resume(tmp_path / "a", steps=900)
     with pytest.warns(UserWarning, match="begin anew"):
         resumed = resume(tmp_path / "a", steps=900, trust_env="elsewhere")
@@ -323,14 +323,12 @@ def test_steps_too_few_to_learn_are_refused() -> None:
         train("CartPole-v1", agent="dqn", steps=1_000, overrides={"learning_starts": 1_000})
 
 
-def test_divergence_keeps_the_last_good_checkpoint(tmp_path: Path) -> None:
+def test_divergence_in_the_first_iteration_leaves_nothing(tmp_path: Path) -> None:
     run = tmp_path / "run"
     overrides = {"learning_rate": 1e30, "max_grad_norm": 1e30, "hidden": "8", "activation": "relu"}
-    with pytest.raises(
-        NonFiniteError, match=r"gradient's norm is nan.*after step \d+; the last good checkpoint"
-    ):
+    with pytest.raises(NonFiniteError, match=r"gradient's norm is nan.*after step 0; nothing was learned$"):
         train("CartPole-v1", steps=20_000, overrides=overrides, out=run)
-    assert all(p.isfinite().all() for p in checkpoint.load(run).network.parameters())
+    assert not run.exists()
 
 
 def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +346,7 @@ def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch:
         train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, out=tmp_path / "run")
     kept = checkpoint.load(tmp_path / "run")
     assert kept.steps > 400
+    assert all(p.isfinite().all() for p in kept.network.parameters())
     assert all(p.isfinite().all() for p in kept.network.parameters())
 
 
