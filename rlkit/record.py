@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rlkit import checkpoint
 from rlkit.agents import Agent
 from rlkit.agents.errors import one_line
-from rlkit.agents.stepper import blame
+from rlkit.agents.faults import blame
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.drawing import INK, PAPER

@@ -17,8 +17,8 @@ from rlkit.envs.registry import check_module, suggestion
 from rlkit.errors import FAILURES
 
 from .errors import StepsError, UnsupportedError, one_line
+from .faults import autoreset_mode, blame
 from .jsonable import options_to_json
-from .stepper import autoreset_mode, blame
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 

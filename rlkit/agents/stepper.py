@@ -9,7 +9,6 @@ on their own device.
 
 from collections import deque
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -25,7 +24,8 @@ from rlkit.errors import FAILURES, NonFiniteError, RlkitError
 
 from ..nn import Encoder, ObservationError
 from .actions import MaskError, as_given, legal_actions, mask_width
-from .errors import EnvironmentFault, UnsupportedError, one_line
+from .errors import EnvironmentFault, UnsupportedError
+from .faults import autoreset_mode, blame, name_of, overwritten, reset_overwrites
 
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -352,61 +352,3 @@ class Stepper:
     def _own(self, array: Array) -> Any:
         """A saved array in the form that this stepper counts in."""
         return array
-
-
-def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
-    """For an environment in SAME_STEP mode whose episodes would seem to end where the next ones begin."""
-    return UnsupportedError(
-        f"{name_of(env)} returns every observation, or every mask, in the same buffer, so that in SAME_STEP "
-        "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
-    )
-
-
-def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
-    """Whether a reset writes into the observation or the mask that the last step returned."""
-    env = None
-    try:
-        env = make()
-        _, info = env.reset(seed=0)
-        last, *_, info = env.step(env.action_space.sample(info.get("action_mask")))
-        fresh, fresh_info = env.reset()
-        masks = [told["action_mask"] for told in (info, fresh_info) if "action_mask" in told]
-        both = len(masks) == 2 and all(isinstance(mask, np.ndarray) for mask in masks)
-        return encoder.aliased(last, fresh) or (both and np.may_share_memory(*masks))
-    except FAILURES:
-        return False  # what is wrong is said when the environment is stepped
-    finally:
-        if env is not None:
-            env.close()
-
-
-def name_of(env: VectorEnv[Any, Any, Any]) -> str:
-    """What to call an environment in an error: its id if it has one."""
-    return str(env) if env.spec is None else env.spec.id
-
-
-def blame(error: BaseException) -> str:
-    """What an error of an environment says, its kind, and the line it came from."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    text, kind = one_line(error), type(error).__name__
-    text = text if text.startswith(kind) else f"{kind}: {text}"
-    if trace is None:
-        return text
-    file = Path(trace.tb_frame.f_code.co_filename)
-    if {"gymnasium", "numpy"} & set(file.parts):  # which got what they cannot use
-        text += "; what reset and step return is at fault, and `rlkit check` says more"
-    return f"{text} ({file.name}:{trace.tb_lineno})"
-
-
-def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
-    """The environment's autoreset mode; UnsupportedError if its metadata does not say."""
-    mode = env.metadata.get("autoreset_mode")
-    try:
-        return AutoresetMode(mode)
-    except ValueError:
-        modes = ", ".join(str(m.name) for m in AutoresetMode)
-        raise UnsupportedError(
-            f"metadata['autoreset_mode'] of {env} must be one of {modes}, got {mode!r}"
-        ) from None

@@ -81,6 +81,10 @@ def no_seed(env: Says) -> Any:
     raise ZeroDivisionError("the engine stalled")
 
 
+def stacked(env: Says) -> Any:
+    return np.stack([np.zeros(1), np.zeros(2)])  # raises within numpy
+
+
 @pytest.mark.parametrize(
     ("kwargs", "named"),
     [
@@ -90,6 +94,7 @@ def no_seed(env: Says) -> Any:
         ),
         ({"obs": lambda env: np.zeros(2, np.float32)}, r"observation of shape \(2,\) fits neither \(1,\)"),
         ({"obs": lambda env: "nine"}, "reset of Says-v0 failed"),
+        ({"obs": stacked}, r"must have the same shape \(test_faults.py:\d+\)$"),
         ({"obs": lambda env: None}, "reset of Says-v0 failed"),
         ({"reward": lambda env, action: "much"}, "ValueError: .*what reset and step return is at fault"),
         ({"reward": lambda env, action: np.nan}, "Says-v0: reward nan is not finite, in environment 0"),

@@ -1,0 +1,71 @@
+"""What is wrong with an environment, in words that name it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from traceback import walk_tb
+from typing import Any
+
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+
+from rlkit.errors import FAILURES
+
+from ..nn import Encoder
+from .errors import UnsupportedError, one_line
+
+
+def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
+    """For an environment in SAME_STEP mode whose episodes would seem to end where the next ones begin."""
+    return UnsupportedError(
+        f"{name_of(env)} returns every observation, or every mask, in the same buffer, so that in SAME_STEP "
+        "mode a reset overwrites an episode's final one; use NEXT_STEP or DISABLED, or copy it"
+    )
+
+
+def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
+    """Whether a reset writes into the observation or the mask that the last step returned."""
+    env = None
+    try:
+        env = make()
+        _, info = env.reset(seed=0)
+        last, *_, info = env.step(env.action_space.sample(info.get("action_mask")))
+        fresh, fresh_info = env.reset()
+        masks = [told["action_mask"] for told in (info, fresh_info) if "action_mask" in told]
+        both = len(masks) == 2 and all(isinstance(mask, np.ndarray) for mask in masks)
+        return encoder.aliased(last, fresh) or (both and np.may_share_memory(*masks))
+    except FAILURES:
+        return False  # what is wrong is said when the environment is stepped
+    finally:
+        if env is not None:
+            env.close()
+
+
+def name_of(env: VectorEnv[Any, Any, Any]) -> str:
+    """What to call an environment in an error: its id if it has one."""
+    return str(env) if env.spec is None else env.spec.id
+
+
+def blame(error: BaseException) -> str:
+    """What an error of an environment says, its kind, and the line it came from."""
+    text, kind = one_line(error), type(error).__name__
+    text = text if text.startswith(kind) else f"{kind}: {text}"
+    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
+    if not frames:
+        return text
+    users = [place for place in frames if not {"gymnasium", "numpy", "rlkit"} & set(place[0].parts)]
+    file, line = (users or frames)[-1]
+    if {"gymnasium", "numpy"} & set(file.parts):  # which got what they cannot use
+        text += "; what reset and step return is at fault, and `rlkit check` says more"
+    return f"{text} ({file.name}:{line})"
+
+
+def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:
+    """The environment's autoreset mode; UnsupportedError if its metadata does not say."""
+    mode = env.metadata.get("autoreset_mode")
+    try:
+        return AutoresetMode(mode)
+    except ValueError:
+        modes = ", ".join(str(m.name) for m in AutoresetMode)
+        raise UnsupportedError(
+            f"metadata['autoreset_mode'] of {env} must be one of {modes}, got {mode!r}"
+        ) from None
