@@ -89,7 +89,7 @@ def test_nothing_in_a_saved_agent_is_code(tmp_path: Path) -> None:
 
 def test_what_cannot_be_loaded_is_said(tmp_path: Path) -> None:
     path = tmp_path / "saved"
-    with pytest.raises(LoadError, match="missing"):
+    with pytest.raises(LoadError, match="there is no folder"):
         PPO.load(path)
     PPO("CartPole-v1", hidden=(8,), normalize_obs=False).save(path)
     with pytest.raises(LoadError, match="holds a ppo agent, not dqn"):

@@ -250,9 +250,7 @@ def test_a_table_refuses_what_has_no_rows_or_too_many() -> None:
     with pytest.raises(UnsupportedError, match="needs observations of Discrete parts, got Box"):
         learners.QLearning("CartPole-v1")
     huge = Encoder(spaces.MultiDiscrete([1_000] * 10))
-    with pytest.raises(
-        UnsupportedError, match=r"1000000000000000000000000000000 observations with 2 actions"
-    ):
+    with pytest.raises(UnsupportedError, match=r"10\^30 observations with 2 actions"):
         QTable(huge, 2, 0.0)
     assert QTable(Encoder(spaces.MultiDiscrete([1_000, 1_000])), 10, 0.0).q.numel() == base.MAX_CELLS
     with pytest.raises(UnsupportedError, match="1000000 observations with 11 actions are too many"):
