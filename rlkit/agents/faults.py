@@ -5,6 +5,7 @@ from pathlib import Path
 from traceback import walk_tb
 from typing import Any
 
+import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
@@ -12,6 +13,9 @@ from rlkit.errors import FAILURES
 
 from ..nn import Encoder
 from .errors import UnsupportedError, one_line
+
+OWN = Path(__file__).parents[1]
+LIBRARIES = [Path(str(library.__file__)).parent for library in (gymnasium, np)]
 
 
 def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
@@ -52,9 +56,9 @@ def blame(error: BaseException) -> str:
     frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
     if not frames:
         return text
-    users = [place for place in frames if not {"gymnasium", "numpy", "rlkit"} & set(place[0].parts)]
+    users = [place for place in frames if not any(map(place[0].is_relative_to, (OWN, *LIBRARIES)))]
     file, line = (users or frames)[-1]
-    if {"gymnasium", "numpy"} & set(file.parts):  # which got what they cannot use
+    if any(map(file.is_relative_to, LIBRARIES)):  # which got what they cannot use
         text += "; what reset and step return is at fault, and `rlkit check` says more"
     return f"{text} ({file.name}:{line})"
 
