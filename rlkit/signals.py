@@ -8,6 +8,14 @@ from contextlib import contextmanager
 from types import FrameType
 
 
+class Stopped(KeyboardInterrupt):
+    """A signal asked to stop.
+
+    It is a class of its own because Python ends a program started by `python -m` with SIGINT, whatever
+    status it asks for, once the plain one has left code compiled from text, such as a dataclass being made.
+    """
+
+
 @contextmanager
 def stop_signals(*, gently: bool = False) -> Iterator[list[int]]:
     """The numbers of the signals that asked to stop; each raises KeyboardInterrupt.
@@ -24,7 +32,7 @@ def stop_signals(*, gently: bool = False) -> Iterator[list[int]]:
     def handle(signum: int, frame: FrameType | None) -> None:
         received.append(signum)
         if not gently or len(received) > 1 or os.getpid() != owner:  # a forked child ends at once
-            raise KeyboardInterrupt
+            raise Stopped
 
     known = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
     heeded = [signal.SIGINT, *(s for s in known if signal.getsignal(s) is not signal.SIG_IGN)]

@@ -48,6 +48,21 @@ def test_a_forked_child_can_be_terminated() -> None:
         assert received == []
 
 
+def test_a_signal_in_code_compiled_from_text_leaves_the_exit_status(tmp_path: Path) -> None:
+    lines = [
+        "import signal, sys",
+        "from rlkit.signals import stop_signals",
+        "with stop_signals():",
+        "    try:",
+        "        exec('signal.raise_signal(signal.SIGTERM)')",
+        "    except KeyboardInterrupt:",
+        "        pass",
+        "sys.exit(143)",
+    ]
+    (tmp_path / "program.py").write_text("\n".join(lines))
+    assert subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path).returncode == 143
+
+
 @pytest.mark.parametrize("shown", [HIDE, b"steps/s"], ids=["before it learns", "while it learns"])
 def test_a_terminated_training_shows_the_cursor_again(shown: bytes, tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
