@@ -7,6 +7,7 @@ agents see for every step the true successor, the discount, and whether the step
 on their own device.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
@@ -156,8 +157,7 @@ class Stepper:
         self._ended = np.zeros(self.num_envs, dtype=np.bool_)
         self._returns = np.zeros(self.num_envs)
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
-        everybody = np.ones(self.num_envs, dtype=np.bool_)
-        self._stand(self._pack(obs), self._mask(info, everybody), everybody)
+        self._stand(self._pack(obs), self._mask(info), np.ones(self.num_envs, dtype=np.bool_))
 
     def step(self, action: Tensor) -> Step:
         """Take one action [B, ...], discrete ones counted from 0, in every environment."""
@@ -176,13 +176,13 @@ class Stepper:
             raise EnvironmentFault(
                 f"{name} of {name_of(self.env)} must have shape {self._ended.shape}, got {parts[name].shape}"
             )
-        if not np.isfinite(reward.sum()) and not np.isfinite(reward).all():
+        if not math.isfinite(reward.sum()) and not np.isfinite(reward).all():
             i = np.flatnonzero(~np.isfinite(reward))[0]
             raise NonFiniteError(f"{name_of(self.env)}: reward {reward[i]} is not finite, in environment {i}")
         done = terminated | truncated
         next_obs = self._pack(obs)
         if self.mode is AutoresetMode.SAME_STEP:  # the masks are those of new episodes
-            next_mask = self._mask(info, np.ones_like(done))
+            next_mask = self._mask(info)
         else:
             next_mask = self._mask(info, ~done, terminated, truncated)
         discount = 1 - np.asarray(terminated, dtype=np.float32)
@@ -273,11 +273,11 @@ class Stepper:
     def _mask(
         self,
         info: Info,
-        needed: BoolArray,
+        needed: BoolArray | None = None,
         terminated: BoolArray | None = None,
         truncated: BoolArray | None = None,
     ) -> BoolArray | None:
-        """Legal actions [B, A] from an info, which must have them where `needed` [B] says so."""
+        """Legal actions [B, A] from an info, which has them where `needed` [B] says so, or everywhere."""
         if not self._masked:
             if self.mask_width > 0 and "action_mask" in info:
                 raise EnvironmentFault(
@@ -286,7 +286,9 @@ class Stepper:
                 )
             return None
         present = info.get("_action_mask", np.full(self.num_envs, "action_mask" in info))
-        missing = needed & ~np.asarray(present, dtype=np.bool_)
+        missing = ~np.asarray(present, dtype=np.bool_)
+        if needed is not None:
+            missing &= needed
         if missing.any():
             raise EnvironmentFault(
                 f"{name_of(self.env)} gives an action_mask at first but none in the info of environment "

@@ -66,6 +66,7 @@ class Encoder(nn.Module):
         self.n_features = sum(part.n_features for part in parts)
         self._shapes = [_packed_shape(leaf) for leaf in self.leaves]
         self._leaves = [Leaf(leaf, path) for path, leaf in found]
+        self._texts = [i for i, leaf in enumerate(self.leaves) if is_text(leaf)]
         self._widths = [math.prod(shape) for shape in self._shapes]
         self.shape: tuple[int, ...] = self._shapes[0] if self._single else (sum(self._widths),)
         self.dtype: np.dtype[Any] = _packed_dtype(self.leaves[0]) if self._single else _common(self.leaves)
@@ -96,7 +97,7 @@ class Encoder(nn.Module):
     def pack_all(self, observations: Sequence[Any]) -> Array:
         """Some observations that came one by one, packed [N, *shape]; raises as `pack` does."""
         values: list[Any] = [observations]
-        if not self._single or is_text(self.leaves[0]):
+        if not self._single or self._texts:
             values = [*map(list, zip(*map(self._values, observations), strict=True))]
         return self._joined(self._batches(values))
 
@@ -150,7 +151,7 @@ class Encoder(nn.Module):
         else:
             rows = [a.reshape(len(a), -1) for a in arrays]
             packed = np.concatenate(rows, axis=1, dtype=self.dtype, casting="unsafe")
-        if self.dtype.kind == "f" and not np.isfinite(packed.sum()):
+        if self.dtype.kind == "f" and not math.isfinite(packed.sum()):
             bad = np.argwhere(~np.isfinite(packed))
             if len(bad):
                 row, *entry = bad[0].tolist()
@@ -161,11 +162,10 @@ class Encoder(nn.Module):
         """What `obs` holds at each leaf; texts as counts of words. Raises ObservationError."""
         try:
             values = [_at(obs, path) for path in self._paths]
-            for i, leaf in enumerate(self.leaves):
-                if is_text(leaf):
-                    text = values[i]
-                    one = isinstance(text, str)
-                    values[i] = count_words(text) if one else np.stack([*map(count_words, text)])
+            for i in self._texts:
+                text = values[i]
+                one = isinstance(text, str)
+                values[i] = count_words(text) if one else np.stack([*map(count_words, text)])
         except (TypeError, LookupError, AttributeError, ValueError):
             raise ObservationError(f"observation {reprlib.repr(obs)} is not in {self.space}") from None
         return values
