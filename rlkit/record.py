@@ -22,12 +22,13 @@ from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import table_of
 from rlkit.envs.registry import make, resolve
-from rlkit.errors import FAILURES, RlkitError
+from rlkit.errors import FAILURES, RlkitError, none_of
 from rlkit.solvers import solve
 
 Image = npt.NDArray[np.uint8]
 Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whether an episode begins -> action
 
+POLICIES = ("optimal", "random")
 HASTE = 1 - 1e-7  # a discount that only decides between equals: the sooner the better
 PLANNED = 20_000_000  # states times steps of a plan that is still made
 CAPTION = 28  # pixels below a picture
@@ -68,8 +69,8 @@ def record(
     else:
         id, policy = resolve(what), policy or "optimal"
         env = _made(id, knobs)
-        if policy not in ("optimal", "random"):
-            raise RecordError(f"policy {policy!r} is none of optimal, random")
+        if policy not in POLICIES:
+            raise RecordError(none_of("policy", policy, POLICIES))
         try:
             act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
         except NoExactModel as error:

@@ -5,14 +5,13 @@ given as text, as on a command line.
 """
 
 import dataclasses
-import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from rlkit.errors import RlkitError
+from rlkit.errors import RlkitError, did_you_mean
 
 MOST = 2**62  # of whole numbers, so that sums of some still are an int64
 
@@ -53,8 +52,7 @@ class Settings:
         changes: dict[str, Any] = {}
         for name, value in overrides.items():
             if name not in names:
-                near = _nearest(name, names)
-                hint = f"; did you mean {near!r}?" if near else ";"
+                hint = did_you_mean(name, names) or ";"
                 whose, listed = "there is", f"the settings are {', '.join(names)}"
                 if agent:
                     whose, listed = f"{agent} has", f"`rlkit agents {agent}` lists them"
@@ -84,21 +82,10 @@ class Settings:
     def _one_of(self, choices: Iterable[str], *names: str) -> None:
         for name in names:
             if getattr(self, name) not in choices:
-                raise ConfigError(f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}")
-
-
-def _nearest(name: str, names: Sequence[str]) -> str | None:
-    """The name that is likely meant: by its initials, by likeness, or by a part of it."""
-    words = set(name.lower().split("_"))
-    for found in (
-        [other for other in names if name.lower() == "".join(word[:1] for word in other.split("_"))],
-        difflib.get_close_matches(name, names, n=1),
-        [other for other in names if name.lower() in other or words & set(other.split("_"))],
-        difflib.get_close_matches(name, names, n=1, cutoff=0.5),
-    ):
-        if found:
-            return found[0]
-    return None
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}"
+                    + did_you_mean(getattr(self, name), choices)
+                )
 
 
 def _convert(name: str, value: object, kind: Any) -> Any:

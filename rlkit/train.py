@@ -7,7 +7,6 @@ tensorboard/     the same metrics as events
 .lock            who writes to the folder
 """
 
-import difflib
 import json
 import platform
 import shlex
@@ -28,7 +27,7 @@ from rlkit.agents.devices import faster
 from rlkit.agents.errors import one_line
 from rlkit.agents.jsonable import options_to_json
 from rlkit.checkpoint import CONFIG, KEEP, RunError
-from rlkit.errors import RlkitError
+from rlkit.errors import RlkitError, did_you_mean
 from rlkit.log import MetricsLog, Record
 from rlkit.settings import whole
 from rlkit.signals import stop_signals
@@ -120,9 +119,8 @@ def find_agent(name: str) -> type[Agent]:
     """The agent of that name; ConfigError, with the nearest one, if there is none."""
     if name in AGENTS:
         return AGENTS[name]
-    near = difflib.get_close_matches(name, AGENTS, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the agents are {', '.join(sorted(AGENTS))}"
-    raise ConfigError(f"no agent {name!r}; {hint}")
+    hint = did_you_mean(name, AGENTS) or f"; the agents are {', '.join(sorted(AGENTS))}"
+    raise ConfigError(f"no agent {name!r}{hint}")
 
 
 def resume(

@@ -29,7 +29,7 @@ from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import FACES, Probe
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
-from rlkit.errors import FAILURES
+from rlkit.errors import FAILURES, did_you_mean
 from rlkit.settings import ConfigError, Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
@@ -173,7 +173,8 @@ def find_agent(reference: str) -> Make:
         from rlkit.agents import AGENTS
 
         if reference not in AGENTS:
-            raise ProtocolError(f"no agent {reference!r}; give module:Class, or one of {', '.join(AGENTS)}")
+            named = f"; give module:Class, or one of {', '.join(AGENTS)}"
+            raise ProtocolError(f"no agent {reference!r}{did_you_mean(reference, AGENTS) or named}")
         return AGENTS[reference]
     try:
         found = importlib.import_module(module)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from numbers import Real
 from typing import Any, TypeVar
 
-from ..errors import RlkitError
+from ..errors import RlkitError, did_you_mean
 
 T = TypeVar("T")
 
@@ -50,7 +50,8 @@ def one_of(name: str, value: T, allowed: Iterable[T]) -> T:
     """One of a few values, of the same type; raises `KnobError` otherwise."""
     values = list(allowed)
     if not any(type(value) is type(known) and value == known for known in values):
-        raise KnobError(f"{name} must be one of {', '.join(map(str, values))}, not {value!r}")
+        hint = did_you_mean(value, [known for known in values if isinstance(known, str)])
+        raise KnobError(f"{name} must be one of {', '.join(map(str, values))}, not {value!r}{hint}")
     return value
 
 

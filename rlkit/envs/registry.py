@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FAILURES, RlkitError
+from ..errors import FAILURES, RlkitError, did_you_mean
 from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
@@ -169,10 +169,9 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     for knob in knobs:
         if knob not in parameters and knob not in WRAPPERS:
             own = ", ".join(parameters) or "none"
-            near = difflib.get_close_matches(knob, [*parameters, *WRAPPERS], n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
+            hint = did_you_mean(knob, [*parameters, *WRAPPERS]) or ";"
             raise UnknownOption(
-                f"{name}() got an unexpected keyword argument {knob!r}; {hint}"
+                f"{name}() got an unexpected keyword argument {knob!r}{hint} "
                 f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
             )
     model: Model[Any] = function(**{knob: value for knob, value in knobs.items() if knob in parameters})

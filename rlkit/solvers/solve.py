@@ -11,6 +11,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.validation import one_player
+from rlkit.errors import none_of
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
 from rlkit.solvers.options import METHODS, SMALL, Options, SolveError, check_kind, discount_for
@@ -119,7 +120,7 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     if objective is None:
         objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"
     if objective not in OBJECTIVES:
-        raise SolveError(f"objective {objective!r} is none of {', '.join(OBJECTIVES)}")
+        raise SolveError(none_of("objective", objective, OBJECTIVES))
     if horizon is None and objective == "finite-horizon":
         raise SolveError("objective finite-horizon needs a horizon")
     if horizon is not None and objective not in WITHIN_STEPS:
@@ -141,14 +142,14 @@ def _check_method(objective: str, horizon: int | None, method: str, device: str)
     """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
     within = "" if horizon is None else " with a horizon"
     if method not in METHODS:
-        raise SolveError(f"method {method!r} is none of {', '.join(METHODS)}")
+        raise SolveError(none_of("method", method, METHODS))
     usable = ("auto",) if within else ("auto", "exact") if objective == "average" else METHODS
     if method not in usable:
         raise SolveError(
             f"objective {objective}{within} is solved by method {' or '.join(usable)}, not {method!r}"
         )
     if device not in DEVICES:
-        raise SolveError(f"device {device!r} is none of {', '.join(DEVICES)}")
+        raise SolveError(none_of("device", device, DEVICES))
     if device == "cpu":
         return
     if len(usable) < len(METHODS) or method not in ON_GPU:

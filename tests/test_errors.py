@@ -1,0 +1,34 @@
+"""What an error says of a name that nobody has."""
+
+import pytest
+
+import rlkit
+from rlkit.agents import ConfigError
+from rlkit.check.agents import find_agent as find_checked
+from rlkit.check.judging import ProtocolError
+from rlkit.errors import did_you_mean, nearest
+from rlkit.record import RecordError, record
+from rlkit.solvers import SolveError, solve
+from rlkit.train import find_agent
+
+
+def test_a_name_in_capitals_is_the_nearest():
+    assert nearest("PPO", ["a2c", "ppo"]) == "ppo"
+    assert nearest("relu", ["ReLU", "tanh"]) == "ReLU"
+    assert did_you_mean("Total", ("discounted", "total")) == "; did you mean 'total'?"
+    assert did_you_mean("xyz", ("discounted", "total")) == ""
+    assert did_you_mean(3, ("discounted", "total")) == ""
+
+
+def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
+    mdp = rlkit.exact("rlkit/Exam-v0")
+    with pytest.raises(ConfigError, match="no agent 'PPO'; did you mean 'ppo'"):
+        find_agent("PPO")
+    with pytest.raises(ProtocolError, match="no agent 'PPO'; did you mean 'ppo'"):
+        find_checked("PPO")
+    with pytest.raises(SolveError, match="did you mean 'total'"):
+        solve(mdp, objective="Total")
+    with pytest.raises(SolveError, match="did you mean 'policy-iteration'"):
+        solve(mdp, method="Policy-Iteration")
+    with pytest.raises(RecordError, match="did you mean 'random'"):
+        record("exam", tmp_path / "x.gif", policy="Random")
