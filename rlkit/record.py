@@ -20,7 +20,7 @@ from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
-from rlkit.envs.foreign import table_of
+from rlkit.envs.foreign import seed_of, table_of
 from rlkit.envs.registry import make, resolve
 from rlkit.errors import FAILURES, RlkitError, none_of
 from rlkit.solvers import solve
@@ -173,7 +173,7 @@ def film(
     """
     pictures: list[Image] = []
     for episode in range(episodes):
-        observation, info = env.reset(seed=seed if episode == 0 else None)
+        observation, info = env.reset(seed=seed_of(seed, env) if episode == 0 else None)
         pictures.append(_captioned(_picture(env), f"start  {player}", width))
         over, begins, earned = False, True, 0.0
         for step in range(1, LONGEST + 1):

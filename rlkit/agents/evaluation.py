@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from rlkit.envs.foreign import SEEDS
 from rlkit.settings import whole
 
 from .config import whole_seed
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from .environments import AnyVectorEnv
 
 MAX_ENVS = 128
-MOST_ENV_SEED = 2**31  # below which every generator takes a seed
 UNLIMITED_STEPS = 1_000  # after which an episode is cut where the environment sets no limit
 
 
@@ -107,7 +107,7 @@ def first_seed(seed: int, number: int, num_envs: int) -> int:
     Spread over the whole range, so that neither another `seed` nor another round shares an episode with it.
     """
     drawn = np.random.SeedSequence([seed, number]).generate_state(1, np.uint64)[0]
-    return int(drawn % np.uint64(MOST_ENV_SEED - num_envs))
+    return int(drawn % np.uint64(SEEDS - num_envs))
 
 
 def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64], *, cut: int = 0) -> Evaluation:

@@ -20,6 +20,7 @@ from gymnasium.wrappers.vector import ArrayConversion
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlkit.envs.foreign import seed_of
 from rlkit.envs.vector import ModelVectorEnv
 from rlkit.errors import FAILURES, NonFiniteError, RlkitError
 
@@ -145,7 +146,7 @@ class Stepper:
     def restart(self, seed: int) -> None:
         """Start new episodes everywhere."""
         self.claim()
-        self._asked("reset", lambda: self._restarted(seed))
+        self._asked("reset", lambda: self._restarted(seed_of(seed, self.env)))
 
     def _restarted(self, seed: int) -> None:
         obs, info = self.env.reset(seed=seed)

@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.core.mdp import BoolArray
+from rlkit.envs.foreign import seed_of
 from rlkit.errors import FAILURES
 
 Play = Iterator[tuple[Any, Any, Any]]
@@ -25,7 +26,7 @@ def play(env: gym.Env[Any, Any], steps: int, seed: int) -> Play:
     """(None, None, reset's result) and (observation before, action, step's result); raises Failure."""
     rng = np.random.default_rng(seed)
     env.action_space.seed(seed)
-    observation, info = begun = _reset(env, seed=seed)
+    observation, info = begun = _reset(env, seed=seed_of(seed, env))
     mask = _mask("reset", info, env.action_space)
     yield None, None, begun
     for t in range(1, steps + 1):
@@ -45,7 +46,7 @@ def vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterato
     rng = np.random.default_rng(seed)
     mode, space = env.metadata.get("autoreset_mode"), env.single_action_space
     env.action_space.seed(seed)
-    obs, info = _reset(env, seed=seed)
+    obs, info = _reset(env, seed=seed_of(seed, env))
     mask = _mask("reset", info, space, batch=env.num_envs)
     yield obs, None, None, None, info
     for t in range(1, steps + 1):

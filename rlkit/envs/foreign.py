@@ -1,4 +1,4 @@
-"""The exact model behind an environment that is not rlkit's: its table `P`, where that is one."""
+"""Environments that are not rlkit's: the seeds they take, and the exact model behind a table `P`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,16 @@ import numpy as np
 from gymnasium import spaces, wrappers
 from gymnasium.envs.registration import parse_env_id
 from gymnasium.envs.toy_text.taxi import TaxiEnv
+from gymnasium.vector import VectorEnv
 
 from ..core import MDP, NoExactModel, from_gymnasium
+from .faces import ModelEnv
+from .vector import ModelVectorEnv
 
 Outcomes = list[tuple[float, int, float, bool]]
 Table = dict[int, dict[int, Outcomes]]
+
+SEEDS = 2**31  # that every environment takes: some keep a seed in 32 bits with a sign
 
 ACTION_NAMES = {  # of Gymnasium's own tables, which carry none
     "FrozenLake": ("left", "down", "right", "up"),
@@ -33,6 +38,16 @@ WATCHING = (  # wrappers that change neither what is seen nor what happens
     wrappers.RenderCollection,
     wrappers.TimeLimit,
 )
+
+
+def seed_of(seed: int, env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> int:
+    """The seed to reset an environment with: any for one of rlkit's, elsewhere one below 2^31.
+
+    A batch gives its environment i the seed + i, so all of these are.
+    """
+    if isinstance(env.unwrapped, ModelEnv | ModelVectorEnv):
+        return seed
+    return seed % (SEEDS - getattr(env, "num_envs", 1))
 
 
 def name_of(env: gym.Env[Any, Any]) -> str:
