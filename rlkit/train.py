@@ -26,6 +26,7 @@ from rlkit.agents.config import whole_steps
 from rlkit.agents.devices import faster
 from rlkit.agents.errors import one_line
 from rlkit.agents.jsonable import options_to_json
+from rlkit.agents.monitor import Trend
 from rlkit.checkpoint import CONFIG, KEEP, RunError
 from rlkit.errors import RlkitError, did_you_mean
 from rlkit.log import MetricsLog, Record
@@ -269,13 +270,14 @@ class _Recorder:
         self.saved = self.last = self.first = agent.steps
         self.start = self.save_at = self.show_at = time.perf_counter()
         self.before = 0.0 if log is None else log.seconds
-        self.why = why
+        self.why, self.trend = why, Trend()
         self.about: dict[str, str] = {}  # what does not change, from the first update on
 
     def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
         now = time.perf_counter()
         record = _record(agent, metrics, now - self.start, self.before, self.first)
+        rising = self.trend.rises(record["mean_return"])
         if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
             self.log.write(record)
         stop = bool(self.signals)
@@ -296,7 +298,7 @@ class _Recorder:
                 "settings": _settings(agent),
             }
             begin = time.perf_counter()
-            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics)})
+            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics, rising=rising)})
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt

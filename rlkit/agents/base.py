@@ -19,7 +19,7 @@ from .config import AgentConfig, whole_seed, whole_steps
 from .devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
 from .early_stopping import EarlyStopping
 from .environments import AnyVectorEnv
-from .errors import EnvironmentFault, NonFiniteError, UnsupportedError, one_line
+from .errors import EnvironmentFault, MisplacedArgument, NonFiniteError, UnsupportedError, one_line
 from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
 from .source import Source, source_of
@@ -46,8 +46,8 @@ class Agent(Acting):
 
     `env` is an environment id or a Gymnasium VectorEnv. The configuration is `config` if given, else the
     algorithm's defaults with the tuned settings for this id, if there are any (presets.py); keyword
-    arguments change single fields of it. Raises ConfigError, UnsupportedError or UnsupportedSpaceError for
-    what does not fit.
+    arguments change single fields of it. Raises MisplacedArgument for more than `env` by position, and
+    ConfigError, UnsupportedError or UnsupportedSpaceError for what does not fit.
     """
 
     name: ClassVar[str]
@@ -61,13 +61,15 @@ class Agent(Acting):
     def __init__(
         self,
         env: str | AnyVectorEnv | Source,
-        *,
+        *misplaced: object,
         config: AgentConfig | None = None,
         seed: int = 0,
         device: str = "auto",
         env_kwargs: Mapping[str, Any] | None = None,
         **overrides: object,
     ) -> None:
+        if misplaced:
+            raise MisplacedArgument(type(self).__name__, self.name, len(misplaced))
         self.source = env if isinstance(env, Source) else source_of(env, env_kwargs)
         self.seed = whole_seed(seed)
         self.device = choose_device(device)
@@ -167,8 +169,8 @@ class Agent(Acting):
     def describe(self) -> str:
         """What stands between observations and actions, in a few words."""
 
-    def warnings(self, metrics: Metrics) -> list[str] | None:
-        """What a user should know of the last iteration; None if nobody looked."""
+    def warnings(self, metrics: Metrics, *, rising: bool = False) -> list[str] | None:
+        """What a user should know of the last iteration, while returns rise or not; None if nobody looked."""
         return None
 
     def _buffers(self) -> dict[str, Tensor]:

@@ -1,11 +1,13 @@
 """Errors that a user of the agents can meet, each with a message that says what to do."""
 
 from rlkit.errors import NonFiniteError, RlkitError
+from rlkit.settings import ConfigError
 
 __all__ = [
     "AgentError",
     "EnvironmentFault",
     "LoadError",
+    "MisplacedArgument",
     "NonFiniteError",
     "NothingLearned",
     "StepsError",
@@ -20,6 +22,17 @@ class AgentError(RlkitError):
 
 class UnsupportedError(AgentError, TypeError):
     """The environment asks for something the agent does not offer."""
+
+
+class MisplacedArgument(ConfigError, TypeError):
+    """More than the environment was given to an agent by position, as where a policy class comes first."""
+
+    def __init__(self, kind: str, name: str, count: int) -> None:
+        super().__init__(
+            f"{kind} takes the environment alone by position, an id or a VectorEnv, and {count} more "
+            f"{'was' if count == 1 else 'were'} given; all else is named: {kind}(env, seed=0, gamma=0.99), "
+            f"and settings that `rlkit agents {name}` lists"
+        )
 
 
 class StepsError(AgentError, ValueError):

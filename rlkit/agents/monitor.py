@@ -10,6 +10,7 @@ For every layer with weights, of the last batch that was learned from,
 Gradients vanish where those of the first layer of a network are below 1e-3 of those of its last.
 """
 
+import math
 from collections.abc import Callable, Mapping
 
 import torch
@@ -20,6 +21,7 @@ from ..nn.layers import Tanh
 VANISHING = 1e-3  # of the last layer's gradient norm
 EXPLODING = 1e3
 DEAD = 0.5  # of a layer's units
+NEAR = 0.05  # of the range of the returns, within which one is as good as the best
 
 FLAT: dict[type[nn.Module], Callable[[Tensor], Tensor]] = {
     nn.ReLU: lambda y: y == 0,
@@ -72,8 +74,26 @@ class GradientMonitor:
         return found
 
 
-def warnings(metrics: Mapping[str, float | int | None]) -> list[str]:
-    """What is wrong by the figures of a `GradientMonitor`: lines of "what in LAYER, how much; what helps"."""
+class Trend:
+    """Whether the mean return stands near the best of a run, and that is more than its worst."""
+
+    def __init__(self) -> None:
+        self._worst, self._best = math.inf, -math.inf
+
+    def rises(self, mean_return: float | None) -> bool:
+        """See the present mean return, if there is one; True within `NEAR` of the best so far."""
+        if mean_return is None:
+            return False
+        self._worst, self._best = min(self._worst, mean_return), max(self._best, mean_return)
+        return self._best - mean_return <= NEAR * (self._best - self._worst) and self._best > self._worst
+
+
+def warnings(metrics: Mapping[str, float | int | None], *, rising: bool = False) -> list[str]:
+    """What is wrong by the figures of a `GradientMonitor`: lines of "what in LAYER, how much; what helps".
+
+    While returns are `rising` flat units are no alarm: a critic whose values are great, or all alike,
+    saturates without harm.
+    """
     found = []
     figures = {name: value for name, value in metrics.items() if value is not None}
     gradients = {name.removeprefix("grad/"): g for name, g in figures.items() if name.startswith("grad/")}
@@ -91,7 +111,7 @@ def warnings(metrics: Mapping[str, float | int | None]) -> list[str]:
                 "try a smaller learning_rate or max_grad_norm, or norm=layer"
             )
     for name, share in figures.items():
-        if name.startswith("dead/") and share > DEAD:
+        if name.startswith("dead/") and share > DEAD and not rising:
             found.append(
                 f"dead units in {name.removeprefix('dead/')}, {share:.0%} of them; "
                 "try activation=leaky_relu, norm=layer or a smaller learning_rate"

@@ -62,9 +62,9 @@ class NeuralAgent(Agent):
         """Which network it has, and why."""
         return resolve(self.config.backbone, self.encoder)[1]
 
-    def warnings(self, metrics: Metrics) -> list[str] | None:
+    def warnings(self, metrics: Metrics, *, rising: bool = False) -> list[str] | None:
         """What is wrong with the gradients, and how to mend it; None if they are not watched."""
-        return None if self.monitor is None else warnings(metrics)
+        return None if self.monitor is None else warnings(metrics, rising=rising)
 
     # Saving
 

@@ -11,7 +11,7 @@ import torch
 from saved_agents import forge
 
 from rlkit import checkpoint
-from rlkit.agents import PPO, ConfigError, LoadError, StepsError, UnsupportedError
+from rlkit.agents import PPO, ConfigError, LoadError, QLearning, StepsError, UnsupportedError
 from rlkit.agents.storage import META
 from rlkit.core import MDP
 from rlkit.envs import exact
@@ -44,6 +44,15 @@ def test_seeds(seed: Any, message: str) -> None:
 def test_a_seed_of_numpy_is_one(tmp_path: Path) -> None:
     PPO("CartPole-v1", seed=np.int64(3)).save(tmp_path / "saved")
     assert PPO.load(tmp_path / "saved").seed == 3
+
+
+@pytest.mark.parametrize("agent", [PPO, QLearning])
+def test_a_policy_class_in_front_says_what_an_agent_takes(agent: Any) -> None:
+    message = f"{agent.__name__} takes the environment alone by position, .* and 1 more was given; .*gamma"
+    with pytest.raises(ConfigError, match=message):
+        agent("MlpPolicy", "CartPole-v1", verbose=1)
+    with pytest.raises(TypeError, match="2 more were given"):
+        agent("MlpPolicy", "CartPole-v1", 3e-4)
 
 
 @pytest.mark.parametrize("device", ["foo", "cuda", "cuda:99", "meta"])

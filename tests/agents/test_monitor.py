@@ -7,8 +7,9 @@ import torch
 from torch import nn
 
 from rlkit.agents import A2C, AGENTS, NEURAL, PPO, SAC
-from rlkit.agents.monitor import GradientMonitor, warnings
+from rlkit.agents.monitor import GradientMonitor, Trend, warnings
 from rlkit.nn.layers import Tanh
+from rlkit.train import train
 
 NETWORKS = list(NEURAL)
 
@@ -105,6 +106,30 @@ def test_exploding_gradients_and_dead_units_are_named() -> None:
         "try a smaller learning_rate or max_grad_norm, or norm=layer",
         "dead units in a.0, 51% of them; try activation=leaky_relu, norm=layer or a smaller learning_rate",
     ]
+
+
+def test_dead_units_are_no_alarm_while_returns_rise() -> None:
+    saturated = {"grad/a.0": 1.0, "dead/a.0": 1.0}
+    assert len(warnings(saturated)) == 1
+    assert warnings(saturated, rising=True) == []
+    trend = Trend()
+    assert [trend.rises(r) for r in (None, 20.0, 120.0, 500.0, 490.0, 300.0)] == [
+        *(False, False, True, True, True, False)
+    ]
+    stuck = Trend()
+    assert not any(stuck.rises(0.0) for _ in range(5))
+
+
+@pytest.mark.slow
+def test_a_run_that_reaches_the_maximum_raises_no_alarm() -> None:
+    said: list[str] = []
+    train(
+        "CartPole-v1",
+        steps=100_000,
+        overrides={"monitor": True},
+        on_progress=lambda r: said.extend(r["warnings"]),
+    )
+    assert said == []
 
 
 def test_a_network_that_explodes_is_noticed() -> None:

@@ -107,9 +107,11 @@ class TabularAgent(Agent):
     action: IntArray  # [B] what the environments do next, where it is `chosen` already
     chosen: BoolArray  # [B]
 
-    def __init__(self, env: str | AnyVectorEnv, *, device: str = "auto", **options: Any) -> None:
+    def __init__(
+        self, env: str | AnyVectorEnv, *misplaced: object, device: str = "auto", **options: Any
+    ) -> None:
         choose_device(device)
-        super().__init__(env, device="cpu", **options)
+        super().__init__(env, *misplaced, device="cpu", **options)
 
     def _build(self, generator: torch.Generator) -> None:
         n_actions = int(cast(spaces.Discrete, self.action_space).n)
