@@ -1,8 +1,10 @@
-"""Text that is not ours, such as names from files and environments, on its way to a terminal."""
+"""Text on its way to a terminal: what is not ours, such as names from files, and what it cannot show."""
 
 from __future__ import annotations
 
+import codecs
 import re
+import unicodedata
 
 CONTROLS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # C0 and C1 but for tab and line feed: cursors, colours, titles, links
@@ -11,6 +13,12 @@ CONTROLS = re.compile(
 )
 
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # and other sequences that would move a cursor
+
+LOOKALIKES = {
+    **{"←": "<", "↑": "^", "→": ">", "↓": "v", "−": "-", "–": "-", "×": "x", "·": ".", "…": "~", "±": "~"},
+    **{"✓": "+", "✗": "x", "●": "@", "○": "o", "│": "|", "┤": "|", "╌": "-", "▒": "#"},
+}
+BRAILLE = range(0x2801, 0x2900)  # points of a curve; 0x2800 is none
 
 BREAK = re.compile(r"\s*[\n\r\t]\s*")
 
@@ -23,3 +31,22 @@ def plain(text: str) -> str:
 def one_line(text: str) -> str:
     """The same in one line."""
     return plain(BREAK.sub(" ", text.strip()))
+
+
+def _lookalikes(error: UnicodeError) -> tuple[str, int]:
+    """What stands for characters that an encoding lacks: as many of ASCII."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(map(_lookalike, error.object[error.start : error.end])), error.end
+
+
+def _lookalike(character: str) -> str:
+    if character in LOOKALIKES:
+        return LOOKALIKES[character]
+    if ord(character) in BRAILLE:
+        return "*"
+    letter = unicodedata.normalize("NFKD", character)[0]  # without its accent
+    return letter if letter.isascii() else " " if character == "\u2800" else "?"
+
+
+codecs.register_error("lookalikes", _lookalikes)

@@ -1,4 +1,4 @@
-"""Signals that ask a program to stop: Ctrl-C, and what a scheduler or a closing terminal sends."""
+"""What asks a program to stop: Ctrl-C, a scheduler, a terminal that closes, a reader that is gone."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import IO
 
 
 class Stopped(KeyboardInterrupt):
@@ -42,6 +43,16 @@ def stop_signals(*, gently: bool = False) -> Iterator[list[int]]:
     finally:
         for signum, handler in before.items():
             signal.signal(signum, handler)
+
+
+def reader_gone(stream: IO[str]) -> None:
+    """Stop as at a signal because nobody reads `stream`; from now on it leads nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
+    handler = signal.getsignal(signal.SIGINT)
+    if callable(handler):
+        handler(signal.SIGPIPE, None)
 
 
 def exit_status(signum: int) -> int:

@@ -23,7 +23,7 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "nn": {"errors", "machine_code", "settings"},
     "agents": {"core", "envs", "errors", "machine_code", "nn", "settings"},
     **dict.fromkeys(ABOVE, BELOW | ABOVE),
-    "report": {"plain"},
+    "report": {"plain", "signals"},
     "cli": BELOW | ABOVE | {"report"},
     "__main__": {"cli"},
     "__init__": {"check", "core", "envs", "solvers"},

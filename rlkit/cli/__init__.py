@@ -6,6 +6,7 @@ Each command imports what it needs when it is called, so that help and errors co
 from __future__ import annotations
 
 import gc
+import io
 import sys
 import warnings
 from typing import Annotated, NoReturn
@@ -31,6 +32,9 @@ def main() -> NoReturn:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     warnings.showwarning = _warn
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lookalikes")
     try:
         with stop_signals() as signals:
             status = app(standalone_mode=False)

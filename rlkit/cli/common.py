@@ -13,6 +13,7 @@ import typer
 
 from rlkit.errors import RlkitError
 from rlkit.plain import one_line
+from rlkit.signals import reader_gone
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -113,14 +114,18 @@ def show_cursor() -> None:
 def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
     """Print a record as JSON, or what `render` makes of it."""
     if as_json:
-        print(json.dumps(record))
+        try:
+            print(json.dumps(record), flush=True)
+        except BrokenPipeError:
+            reader_gone(sys.stdout)
     else:
         terminal().print(render())
 
 
 def say(message: str) -> None:
-    """Print one line on stderr."""
-    print(f"rlkit: {one_line(message)}", file=sys.stderr)
+    """Print one line on stderr, if anybody reads it."""
+    with suppress(BrokenPipeError):
+        print(f"rlkit: {one_line(message)}", file=sys.stderr)
 
 
 def fail(message: str) -> NoReturn:

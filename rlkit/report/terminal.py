@@ -9,6 +9,7 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 
 from rlkit.plain import plain
+from rlkit.signals import reader_gone
 
 
 class Terminal(Console):
@@ -24,3 +25,7 @@ class Terminal(Console):
         """The parts of what is shown; rich's own commands to the terminal are marked as such."""
         for part in super().render(renderable, options):
             yield part if part.control or part.text.isprintable() else part._replace(text=plain(part.text))
+
+    def on_broken_pipe(self) -> None:
+        """Whoever read this is gone, as with `| head`: stop."""
+        reader_gone(self.file)

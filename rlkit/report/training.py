@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 import textwrap
 import time
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from rich.text import Text
 from rlkit.plain import one_line
 from rlkit.report.chart import chart
 from rlkit.report.parts import NOTHING_KNOWN, Record, clock, number
+from rlkit.report.terminal import Terminal
 
 KNOWN = {
     "step",
@@ -77,7 +77,8 @@ class TrainingView:
             what, _, _ = warning.partition(",")
             if what not in self.warned:
                 self.warned.add(what)
-                print(f"rlkit: warning: {one_line(warning)}", file=sys.stderr)
+                message = f"rlkit: warning: {one_line(warning)}"
+                Terminal(stderr=True).print(message, highlight=False, soft_wrap=True)
         if self.shown == -math.inf:
             self.console.print("\n".join(about(record)), highlight=False, soft_wrap=True)
         over = record["step"] >= self.steps or self.latest.get("stopped_early")

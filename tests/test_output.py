@@ -1,0 +1,93 @@
+"""Where output goes: encodings that lack characters, and readers that leave."""
+
+import codecs
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from rlkit import checkpoint
+from rlkit.plain import LOOKALIKES
+
+RLKIT = [sys.executable, "-m", "rlkit"]
+MAP = [*RLKIT, "solve", "rlkit/GridWorld-v0"]
+TRAIN = [*RLKIT, "train", "exam", "--out", "run", "--steps"]
+C_LOCALE = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+def shown(command: list[str], env: dict[str, str], encoding: str) -> str:
+    done = subprocess.run(command, env={**os.environ, **env}, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
+    return done.stdout.decode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
+def test_what_an_encoding_lacks_has_a_lookalike_as_wide(encoding: str) -> None:
+    expected = shown(MAP, {"PYTHONIOENCODING": "utf-8"}, "utf-8").splitlines()
+    found = shown(MAP, {"PYTHONIOENCODING": encoding}, encoding).splitlines()
+    maps = [next(line for line in lines if "   G" in line) for lines in (expected, found)]
+    assert maps[0].count("→") == maps[1].count(">") == 3
+    assert [len(line) for line in maps] == [len(maps[0])] * 2
+
+
+def test_a_training_in_the_c_locale_ends_well(tmp_path: Path) -> None:
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    env = {**os.environ, **C_LOCALE, "COLUMNS": "100", "LINES": "40"}
+    process = subprocess.Popen([*TRAIN, "2000"], cwd=tmp_path, stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    seen = b""
+    try:
+        while part := os.read(ours, 65536):
+            seen += part
+    except OSError:  # the other end is closed
+        pass
+    os.close(ours)
+    assert process.wait() == 0
+    assert seen.isascii()
+    assert b"*" in seen, "the curve"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\u2800\u28ff", "a *"),
+        ("né²ᵀ", "ne2T"),
+        ("\u4e2d", "?"),
+        ("".join(LOOKALIKES), "".join(LOOKALIKES.values())),
+    ],
+)
+def test_lookalikes(text: str, expected: str) -> None:
+    assert codecs.encode(text, "ascii", errors="lookalikes") == expected.encode()
+    assert len(expected) == len(text)
+
+
+def test_a_training_whose_reader_leaves_is_saved(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [*TRAIN, "50000000"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stderr is not None
+    while "steps/s" not in process.stdout.readline():
+        pass
+    process.stdout.close()
+    said = process.stderr.read()
+    process.stderr.close()
+    assert process.wait() == 128 + signal.SIGPIPE
+    saved = checkpoint.latest(tmp_path / "run")
+    assert said.startswith(
+        f"rlkit: stopped and saved at step {int(saved.name.removeprefix('step-'))}; resume"
+    )
+    assert int(saved.name.removeprefix("step-")) > 0
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]], ids=["table", "json"])
+def test_nobody_reads_an_answer(form: list[str]) -> None:
+    gone, ours = os.pipe()
+    os.close(gone)
+    done = subprocess.run([*RLKIT, "envs", *form], stdout=ours, stderr=subprocess.PIPE, text=True)
+    os.close(ours)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
