@@ -52,6 +52,7 @@ class Model(Holder, ABC, Generic[S]):
     limit: int | None = None  # steps after which an episode is cut, where the knobs decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
     decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
+    worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown
 
     @abstractmethod
     def start_probs(self) -> Array:
@@ -116,6 +117,20 @@ def inverse_cdf(probs: Array, u: Array) -> Array:
     cumulative = xp.cumulative_sum(probs, axis=-1)
     passed = (cumulative <= u[:, None]) & (cumulative < cumulative[..., -1:])
     return xp.sum(xp.astype(passed, xp.int64), axis=-1)
+
+
+def equally(allowed: Array) -> Array:
+    """The same probability wherever a mask [B, A] holds; the first for certain where it holds nowhere."""
+    xp = namespace(allowed)
+    count = xp.sum(xp.astype(allowed, xp.int64), axis=1)[:, None]
+    chance = xp.astype(allowed, xp.float64) / (count + (count == 0))
+    return xp.where(count == 0, only(0, allowed, allowed.shape[1]), chance)
+
+
+def only(index: int, like: Array, n: int) -> Array:
+    """Certainty of one of n outcomes, [1, n] float64, on the device of `like`."""
+    xp = namespace(like)
+    return xp.astype(xp.arange(n, device=like.device) == index, xp.float64)[None, :]
 
 
 def leaves(state: Any) -> list[Array]:

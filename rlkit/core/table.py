@@ -47,6 +47,7 @@ class TableModel(Model[TableState]):
         self.cumulative = _cumulative(mdp.probability, mdp.choice_ptr)  # [T] up to here within the choice
         self.successor = mdp.successor.astype(np.int64)  # [T]
         self.reward = np.repeat(mdp.reward, sizes) if reward is None else reward  # [T]
+        self.worst = _worst(float(self.reward.min(initial=0.0)), mdp.discount)
         self.ends = mdp.terminal  # [S]
         self.offered = mdp.legal  # [S, A]
         self.starts = np.flatnonzero(mdp.initial)  # [n_starts] states with an initial probability
@@ -133,6 +134,13 @@ class HiddenTableModel(TableModel):
     def observe(self, state: TableState) -> Array:
         """The number of the class, [B]."""
         return self.seen[state.index]
+
+
+def _worst(least_reward: float, discount: float) -> float | None:
+    """What no return falls below, given the least reward, 0 if all are larger; None where nothing does."""
+    if not least_reward:
+        return 0.0
+    return least_reward / (1 - discount) if discount < 1 else None
 
 
 def _cumulative(probability: Array, choice_ptr: Array) -> Array:

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..core.model import Model, leaves, take
+from ..core.validation import NoExactModel
 
 Table = npt.NDArray[Any]
 
@@ -34,7 +35,10 @@ class Lookup:
 
 def lookup_of(model: Model[Any]) -> Lookup | None:
     """The tables of a numpy model whose state is its number; None for others, and for large ones."""
-    states = model.all_states()
+    try:
+        states = model.all_states()
+    except NoExactModel:
+        return None
     if states is None:
         return None
     numbers = leaves(states)

@@ -11,7 +11,7 @@ from ..core.graph import layers
 from ..core.model import Model
 from ..core.table import TableModel
 from .drawing import INK, PAPER
-from .wrappers import Wrapper
+from .wrapping import Wrapper
 
 Image = npt.NDArray[np.uint8]
 

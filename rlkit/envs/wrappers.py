@@ -11,15 +11,9 @@ from gymnasium import spaces
 
 from ..core.arrays import Array, namespace
 from ..core.model import Model, Step
+from .illegal import illegal_actions
 from .knobs import KnobError, number, whole
-
-
-@dataclass(frozen=True)
-class Wrapped:
-    """The state of the model within, and what a wrapper remembers besides."""
-
-    inner: Any
-    memory: Array  # [B, ...]
+from .wrapping import SameState, Wrapped, Wrapper
 
 
 @dataclass(frozen=True)
@@ -29,65 +23,6 @@ class Owed:
     inner: Any
     sum: Array  # [B] float64
     wait: Array  # [B] int64 steps since the last pay-day
-
-
-KEPT = (
-    *("n_actions", "n_events", "n_starts", "observation_space", "action_space", "action_names"),
-    *("discount", "masked", "hidden", "zero_sum", "decay", "limit"),
-)
-
-
-class Wrapper(Model[Any]):
-    """The model within, unchanged; a subclass says what differs."""
-
-    def __init__(self, model: Model[Any]) -> None:
-        self.inner = model
-        for name in KEPT:
-            setattr(self, name, getattr(model, name))
-
-    def inside(self, state: Any) -> Any:
-        """The state of the model within."""
-        return state.inner
-
-    def start_probs(self) -> Array:
-        """Those of the model within."""
-        return self.inner.start_probs()
-
-    @property
-    def fades(self) -> bool:
-        """As within."""
-        return self.inner.fades
-
-    def decayed(self, reward: Array, elapsed: Array) -> Array:
-        """As within."""
-        return self.inner.decayed(reward, elapsed)
-
-    def all_states(self) -> None:
-        """None, or the refusal of the model within to be enumerated."""
-        self.inner.all_states()
-
-    def start_event(self, u: Array) -> Array:
-        """That of the model within, if it has the same events."""
-        same = self.n_starts == self.inner.n_starts
-        return self.inner.start_event(u) if same else super().start_event(u)
-
-    def event_probs(self, state: Any, action: Array) -> Array:
-        """Those of the model within, [B, E]."""
-        return self.inner.event_probs(self.inside(state), action)
-
-    def sample_event(self, state: Any, action: Array, u: Array) -> Array:
-        """That of the model within, if it has the same events."""
-        if self.n_events == self.inner.n_events:
-            return self.inner.sample_event(self.inside(state), action, u)
-        return super().sample_event(state, action, u)
-
-    def observe(self, state: Any) -> Any:
-        """What is seen of the model within."""
-        return self.inner.observe(self.inside(state))
-
-    def legal(self, state: Any) -> Array:
-        """What is legal in the model within, [B, A]."""
-        return self.inner.legal(self.inside(state))
 
 
 class StickyActions(Wrapper):
@@ -127,21 +62,13 @@ class StickyActions(Wrapper):
         return Step(Wrapped(step.state, taken), step.reward, step.terminated)
 
 
-class RewardNoise(Wrapper):
+class RewardNoise(SameState):
     """Every reward comes `scale` too high or too low, each half the time; the optimum stays what it was."""
 
     def __init__(self, model: Model[Any], scale: float) -> None:
         super().__init__(model)
         self.scale = number("reward_noise", scale, 0)
         self.n_events = 2 * model.n_events  # too low, then too high
-
-    def inside(self, state: Any) -> Any:
-        """There is nothing to remember."""
-        return state
-
-    def initial(self, event: Array) -> Any:
-        """That of the model within."""
-        return self.inner.initial(event)
 
     def event_probs(self, state: Any, action: Array) -> Array:
         """Each event twice, half as likely, [B, 2 E]."""
@@ -289,7 +216,8 @@ class TimeAware(Wrapper):
         return {"obs": self.inner.observe(state.inner), "time": state.memory}
 
 
-WRAPPERS: dict[str, Callable[[Model[Any], Any], Wrapper]] = {  # knob -> wrapper, innermost first
+WRAPPERS: dict[str, Callable[[Model[Any], Any], Model[Any]]] = {  # knob -> wrapper, innermost first
+    "illegal": illegal_actions,
     "sticky": StickyActions,
     "reward_noise": RewardNoise,
     "reward_delay": RewardDelay,

@@ -12,10 +12,10 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Holder, Model, Step, where
+from ...core.model import Holder, Model, Step, only, where
 from ...core.validation import NoExactModel
 from ..knobs import KnobError
-from .opponents import Opponent, only
+from .opponents import Opponent
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ class GameModel(Model[P]):
     """What the two models of a game share: the board, the mask and the pictures are the game's."""
 
     masked = True
+    worst = -1.0
 
     def __init__(self, game: Game[P]) -> None:
         self.game = game

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from ...core.arrays import Array, namespace
-from ...core.model import Holder, inverse_cdf, take
+from ...core.model import Holder, equally, inverse_cdf, take
 
 if TYPE_CHECKING:
     from .game import Game
@@ -73,17 +73,3 @@ def counted(mask: Array) -> Array:
         sums = xp.concat([sums[:, :reach], sums[:, reach:] + sums[:, :-reach]], axis=1)
         reach *= 2
     return sums
-
-
-def equally(allowed: Array) -> Array:
-    """The same probability wherever a mask [B, A] holds; the first for certain where it holds nowhere."""
-    xp = namespace(allowed)
-    count = xp.sum(xp.astype(allowed, xp.int64), axis=1)[:, None]
-    chance = xp.astype(allowed, xp.float64) / (count + (count == 0))
-    return xp.where(count == 0, only(0, allowed, allowed.shape[1]), chance)
-
-
-def only(index: int, like: Array, n: int) -> Array:
-    """Certainty of one of n outcomes, [1, n] float64, on the device of `like`."""
-    xp = namespace(like)
-    return xp.astype(xp.arange(n, device=like.device) == index, xp.float64)[None, :]

@@ -8,11 +8,12 @@ from functools import cache
 import numpy as np
 
 from ...core.arrays import Array, namespace
+from ...core.model import equally
 from ..drawing import INK, LINE, PAPER, Colour, Place, Sheet
 from .bits import BitGame, BitPosition, spread
 from .drawing import BLUE, ORANGE, Image
 from .game import Game, GameModel, model_of
-from .opponents import Greedy, Opponent, Random, equally
+from .opponents import Greedy, Opponent, Random
 
 LINES = (0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124)
 FULL = 0o777
