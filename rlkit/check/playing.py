@@ -54,11 +54,12 @@ def vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterato
         obs, reward, *over, info = _call(f"step {t}", partial(env.step, action), 5)
         yield obs, reward, *over, info
         done = np.logical_or(*over)
-        if mode is AutoresetMode.DISABLED and done.any():
-            obs, info = _reset(env, options={"reset_mask": done})
-            over = []
         told = [] if mode is AutoresetMode.SAME_STEP else over
         mask = _mask(f"step {t}", info, space, told, batch=env.num_envs)
+        if mode is AutoresetMode.DISABLED and done.any():
+            obs, info = _reset(env, options={"reset_mask": done})
+            fresh = _mask("reset", info, space, batch=env.num_envs)
+            mask = fresh if mask is None or fresh is None else np.where(done[:, None], fresh, mask)
 
 
 def draw(space: spaces.Space[Any], mask: BoolArray, rng: np.random.Generator) -> Any:

@@ -62,14 +62,14 @@ class TorchVectorEnv(ModelVectorEnv):
     def _observations(self) -> Any:
         return self.model.observe(self._simulation.state)
 
-    def _infos(self) -> Info:
+    def _infos(self, told: torch.Tensor) -> Info:
         return {"action_mask": self.action_masks()} if self.model.masked else {}
 
     def _final(self) -> Info:
         return {
             "final_obs": self._observations(),
             "_final_obs": self._done,
-            "final_info": self._infos(),
+            "final_info": self._infos(self._done),
             "_final_info": self._done,
         }
 

@@ -1,4 +1,4 @@
-"""Action spaces of which only a part is legal now: what they sample may be done."""
+"""What masks show, and action spaces of which only a part is legal now: what they sample may be done."""
 
 from __future__ import annotations
 
@@ -8,11 +8,18 @@ import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
 
+from ..core.arrays import Array, namespace
+
 Mask = npt.NDArray[Any]
 
 
+def shown(legal: Array) -> Array:
+    """The mask [B, A] of what is legal; all ones where nothing is, at the end, when any action will do."""
+    return legal | ~namespace(legal).any(legal, axis=1, keepdims=True)
+
+
 class LegalDiscrete(spaces.Discrete):
-    """`Discrete`, but without a mask `sample` draws what is legal now; once seeded, what is at first."""
+    """`Discrete`, but without a mask `sample` draws what is legal now."""
 
     def __init__(self, opening: Mask) -> None:
         super().__init__(len(opening))
@@ -20,8 +27,10 @@ class LegalDiscrete(spaces.Discrete):
         self.legal = self.opening  # [A] what is legal now, kept by the environment
 
     def seed(self, seed: int | None = None) -> int:
-        """Begin anew, with what is legal at first."""
-        self.legal = self.opening
+        """Begin anew; what comes next is also legal at first if it can be, as a reset may come before it."""
+        at_first_too = self.legal & self.opening
+        if at_first_too.any():
+            self.legal = at_first_too
         return super().seed(seed)
 
     def sample(self, mask: Mask | None = None, probability: Mask | None = None) -> np.int64:

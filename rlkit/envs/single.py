@@ -12,6 +12,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from ..core.enumerate import keys
 from ..core.model import Model, take
 from ..core.random import episode_key, seed_key, uniform
+from .legal import shown
 from .simulation import Simulation, illegal
 
 MOST_OUTCOMES = 128  # of one state, for them all to be computed when it is met
@@ -41,7 +42,7 @@ class Episode(Protocol):
         """What the agent sees, its own copy."""
 
     def mask(self) -> npt.NDArray[np.int8]:
-        """Which actions are legal, [A]."""
+        """Which actions are legal, [A]; all of them after the end."""
 
 
 def episode_of(model: Model[Any]) -> Episode:
@@ -81,9 +82,9 @@ class Computed:
         return own(first(self.model.observe(self.state)))
 
     def mask(self) -> npt.NDArray[np.int8]:
-        """Which actions are legal, [A]."""
-        legal: npt.NDArray[np.int8] = self.model.legal(self.state)[0].astype(np.int8)
-        return legal
+        """Which actions are legal, [A]; all of them after the end."""
+        mask: npt.NDArray[np.int8] = shown(self.model.legal(self.state))[0].astype(np.int8)
+        return mask
 
 
 class Remembered:
@@ -164,7 +165,7 @@ class Remembered:
         return own(self._observed[self._state])
 
     def mask(self) -> npt.NDArray[np.int8]:
-        """Which actions are legal, [A]."""
+        """Which actions are legal, [A]; all of them after the end."""
         assert self._state is not None
         return self._legal[self._state].astype(np.int8)
 
@@ -207,7 +208,7 @@ class Remembered:
         new = [i for i, mark in enumerate(marks) if mark not in known]
         if new:
             fresh = take(states, np.array(new))
-            observed, legal = self.model.observe(fresh), self.model.legal(fresh)
+            observed, legal = self.model.observe(fresh), shown(self.model.legal(fresh))
             for j, i in enumerate(new):
                 if marks[i] in known:
                     continue

@@ -17,7 +17,7 @@ from gymnasium.vector.utils import batch_space
 from ..core.arrays import Array
 from ..core.model import Model, take
 from .faces import Info, action_space, limited, unshared
-from .legal import LegalMultiDiscrete
+from .legal import LegalMultiDiscrete, shown
 from .simulation import Simulation
 from .single import first
 
@@ -89,7 +89,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         self._reseed(seed, mask)
         self._simulation.restart(mask)
         self._done = self._done & ~mask
-        return self._observations(), self._infos()
+        return self._observations(), self._infos(mask)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """Take one action in each environment; rewards, terminations and truncations [B]."""
@@ -113,11 +113,11 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             info = self._final()
             simulation.restart(self._done)
             self._done = self._nobody
-        return self._observations(), reward, terminated, truncated, info | self._infos()
+        return self._observations(), reward, terminated, truncated, info | self._infos(self._everybody)
 
     def action_masks(self) -> Array:
-        """Which actions are legal now, [B, A] bool."""
-        return self.model.legal(self._simulation.state)
+        """Which actions are legal now, [B, A] bool; all of them where an episode is over."""
+        return shown(self.model.legal(self._simulation.state))
 
     def render(self) -> tuple[Any, ...] | None:
         """One frame or text for each environment."""
@@ -137,7 +137,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
     def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
         """Continue from what `get_state` returned; returns what `reset` would."""
         self.hold({name: self._simulation.array(np.array(x)) for name, x in saved.items()})
-        return self._observations(), self._infos()
+        return self._observations(), self._infos(self._everybody)
 
     def held(self) -> dict[str, Array]:
         """The arrays that change with a step, where they are: everything that a continued run needs."""
@@ -186,23 +186,23 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
     def _observations(self) -> Any:
         return unshared(self.model.observe(self._simulation.state), self._simulation.state)
 
-    def _infos(self) -> Info:
+    def _infos(self, told: Array) -> Info:
+        """The mask of every environment, with a flag where Gymnasium's vectors have one, `told` [B]."""
         if not self.model.masked:
             return {}
         mask = self.action_masks().astype(np.int8)
         if isinstance(self.action_space, LegalMultiDiscrete):
             self.action_space.legal = mask.copy()
-        return {"action_mask": mask, "_action_mask": self._everybody.copy()}
+        return {"action_mask": mask, "_action_mask": told.copy()}
 
     def _final(self) -> Info:
         last, ended = self._observations(), self._done.copy()
         final_obs = np.full(self.num_envs, None, dtype=object)
         for i in np.flatnonzero(ended).tolist():
             final_obs[i] = first(last, i)
-        final_info = {k: v & ended if k.startswith("_") else v for k, v in self._infos().items()}
         return {
             "final_obs": final_obs,
             "_final_obs": ended,
-            "final_info": final_info,
+            "final_info": self._infos(ended),
             "_final_info": ended.copy(),
         }

@@ -186,7 +186,7 @@ def test_final_info_holds_the_mask_of_the_final_state():
     assert observation.tolist() == [0, 0]
     assert info["_final_obs"].tolist() == [True, False]
     assert info["final_obs"][0] == 2
-    assert info["final_info"]["action_mask"][0].tolist() == [0, 0]
+    assert info["final_info"]["action_mask"][0].tolist() == [1, 1]  # nothing is legal: all are shown
     assert info["action_mask"].tolist() == [[1, 1], [1, 1]]
 
 
