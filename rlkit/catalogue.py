@@ -145,16 +145,16 @@ def layout(id: str, **knobs: Any) -> Record | None:
     if isinstance(env, ModelEnv):
         if not isinstance(env.model, Grid):
             return None
-        rows = [row.replace(START, ".") for row in env.model.rows]
+        rows = list(env.model.rows)
         number = {(int(r), int(c)): s for s, (r, c) in enumerate(env.model.position)}
         cells = [[number.get((r, c)) for c in range(len(row))] for r, row in enumerate(rows)]
         return {"rows": rows, "cells": cells}
     if isinstance(env, FrozenLakeEnv):
         desc: Any = env.desc
-        rows = [b"".join(row).decode().replace("F", ".").replace(START, ".") for row in desc]
+        rows = [b"".join(row).decode().replace("F", ".") for row in desc]
     elif isinstance(env, CliffWalkingEnv):
         height, width = env.shape
-        rows = ["." * width] * (height - 1) + ["." + "C" * (width - 2) + "G"]
+        rows = ["." * width] * (height - 1) + [START + "C" * (width - 2) + "G"]
     else:
         return None
     width = len(rows[0])

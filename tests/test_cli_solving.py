@@ -168,9 +168,9 @@ def test_a_grid_is_plotted(rlkit, tmp_path):
     status, _, err = rlkit("solve", "gridworld", "--plot", "grid.xyz")
     assert status == 2
     assert "grid.xyz" in err
-    status, _, err = rlkit("solve", "exam", "--plot", "exam.png")
-    assert status == 2
-    assert "--plot draws grids" in err
+    for id in ("exam", "gambler", "taxi"):
+        assert rlkit("solve", id, "--plot", f"{id}.png")[0] == 0
+        assert (tmp_path / f"{id}.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_objectives_from_a_file(rlkit, tmp_path):

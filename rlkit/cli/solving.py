@@ -62,7 +62,7 @@ def solve(
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="cpu, or cuda for sweeps on a GPU.")] = "cpu",
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw a grid's values here.")] = None,
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw values and policy here.")] = None,
     env: EnvKnobs = None,
     full_information: Annotated[
         bool,
@@ -114,15 +114,23 @@ def solve(
     grid = None if hidden else grid
     record["grid"] = grid if "values" in record else None
     if plot is not None:
-        from rlkit.plot import heat_map
+        from rlkit.plot import draw, maps_of
 
-        if grid is None:
-            raise typer.BadParameter(f"--plot draws grids, and {name} is none")
-        heat_map(found, grid, plot, title=name)
+        maps = [] if is_file(model) else maps_of(name, knobs(env), found)
+        draw(found, plot, title=_title(name, record, found), maps=maps)
     show(json, record, lambda: report.solution(record))
     if plot is not None and not json:
         terminal().print(f"picture in {plot}", highlight=False)
     return 0 if record["converged"] else MISSED
+
+
+def _title(name: str, record: dict[str, Any], found: Solution) -> str:
+    """What a picture shows, in words."""
+    from rlkit import report
+
+    sees = "\nof an agent that sees the states, which are hidden" if record["sees"] else ""
+    start = report.number(found.initial.value)
+    return f"{name}\n{report.sought(record)}: {start} at the start{sees}"
 
 
 def _check_target(objective: str | None, goal: str | list[int] | None) -> None:
@@ -165,11 +173,17 @@ def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:
     return record
 
 
+def is_file(model: str) -> bool:
+    """Whether a model is meant to be a file, not an environment."""
+    path = Path(model)
+    return path.is_file() or bool(path.suffix and ":" not in model)
+
+
 def _load(
     model: str, knobs: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
 ) -> tuple[str, MDP | POMDP, dict[str, Any] | None]:
     path = Path(model)
-    if path.is_file() or (path.suffix and ":" not in model):
+    if is_file(model):
         refuse("a file has no knobs", {"--env": knobs})
         from rlkit.core.files import read_model
 

@@ -3,7 +3,7 @@
 from rlkit.report.environments import Environments, environment, findings
 from rlkit.report.learning import agents, grade, settings
 from rlkit.report.parts import number
-from rlkit.report.solving import solution
+from rlkit.report.solving import solution, sought
 from rlkit.report.terminal import Terminal
 from rlkit.report.training import TrainingView
 
@@ -18,4 +18,5 @@ __all__ = [
     "number",
     "settings",
     "solution",
+    "sought",
 ]

@@ -161,13 +161,8 @@ def _value(record: Record, s: int) -> float | None:
     return None if isinstance(value, str) or record["policy"][s] is None else value
 
 
-def _certificate(record: Record) -> RenderableType:
-    start = record["initial"]
-    sign = (
-        Text("certified", style="bold green")
-        if record["converged"]
-        else Text("NOT CERTIFIED", style="bold red")
-    )
+def sought(record: Record) -> str:
+    """What the solver looked for, in words."""
     steps = _number_of(record["horizon"] or 0, "step")
     objective = {
         "total": "total reward",
@@ -179,8 +174,18 @@ def _certificate(record: Record) -> RenderableType:
         "reach-reward": "reward before the target is reached",
         "average": "average reward a step",
     }[record["objective"]]
+    return f"{record['direction']} {objective}, gamma {number(record['gamma'])}"
+
+
+def _certificate(record: Record) -> RenderableType:
+    start = record["initial"]
+    sign = (
+        Text("certified", style="bold green")
+        if record["converged"]
+        else Text("NOT CERTIFIED", style="bold red")
+    )
     facts = Table.grid(padding=(0, 2))
-    facts.add_row("objective", f"{record['direction']} {objective}, gamma {number(record['gamma'])}")
+    facts.add_row("objective", sought(record))
     facts.add_row(
         "value",
         Text.assemble(

@@ -1,0 +1,226 @@
+"""An MDP drawn as a graph: where its states lie, and an arrow for each way that a choice may turn out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..core.graph import layers
+from ..core.mdp import MDP
+
+Place = tuple[float, float]
+Transition = tuple[int, int, int, int]  # state, choice, successor, and its number
+FloatArray = npt.NDArray[np.float64]
+
+COLOURS = (
+    "#1f2937",
+    "#c0392b",
+    "#1f6fb2",
+    "#2e8b57",
+    "#d98e04",
+    "#7d4fa8",
+    "#0f9b9b",
+    "#8c5a3c",
+)  # of actions
+PALE, RIM, NODE = "#b8c2cd", "#374151", "#dee6f0"
+RADIUS = 0.2  # of a state, where neighbours are at least 1 apart
+APART = 0.26  # bend between two arrows from one state to the same other
+FLAT = 0.1  # height of a graph, of its width, that is drawn as a line
+DENSE = 2.5  # neighbours a state, from which a circle says more than any other place
+
+
+def places(mdp: MDP) -> dict[int, Place]:
+    """Where each state that can be reached lies, neighbours at least 1 apart.
+
+    Columns by distance from the start where no state is met twice, a circle where nearly everything is
+    connected, else distances as in the graph (Kamada and Kawai, 1989), the long side across.
+    """
+    import networkx
+
+    columns = layers(mdp)
+    known = np.concatenate(columns)
+    graph = networkx.DiGraph()
+    graph.add_nodes_from(known.tolist())
+    graph.add_edges_from((int(s), int(t)) for s, _, t, _ in transitions(mdp, known) if s != t)
+    if networkx.is_directed_acyclic_graph(graph):
+        return _in_columns(graph, columns)
+    number = sorted(known.tolist())
+    if graph.to_undirected().number_of_edges() > DENSE * len(number):
+        turn = 2 * np.pi / len(number)
+        radius = max(1.0, 0.55 / np.sin(turn / 2))
+        return {s: (-radius * np.cos(i * turn), radius * np.sin(i * turn)) for i, s in enumerate(number)}
+    found = networkx.kamada_kawai_layout(graph.to_undirected())
+    at = np.array([found[s] for s in number])
+    _, _, axes = np.linalg.svd(at - at.mean(axis=0))
+    at = (at - at.mean(axis=0)) @ axes.T
+    at[:, 1] *= np.ptp(at[:, 1]) > FLAT * np.ptp(at[:, 0])
+    at *= np.where(np.arange(len(number)) @ at < 0, -1, 1)  # small numbers to the left, and below
+    gaps = np.linalg.norm(at[:, None] - at[None], axis=2)
+    at /= gaps[gaps > 0].min()
+    return {s: (float(x), float(y)) for s, (x, y) in zip(number, at, strict=True)}
+
+
+def _in_columns(graph: Any, columns: Sequence[npt.NDArray[Any]]) -> dict[int, Place]:
+    """Each column ordered by where its states are reached from, so that few arrows cross."""
+    place: dict[int, Place] = {}
+    for x, column in enumerate(columns):
+        came = {
+            int(s): np.mean([place[t][1] for t in graph.predecessors(int(s)) if t in place] or [0.0])
+            for s in column
+        }
+        ordered = sorted(came, key=lambda s: (-came[s], s))
+        place |= {s: (1.25 * x, (len(ordered) - 1) / 2 - i) for i, s in enumerate(ordered)}
+    return place
+
+
+def transitions(mdp: MDP, states: Iterable[int]) -> list[Transition]:
+    """All that may follow from some states."""
+    return [
+        (int(s), c, int(mdp.successor[k]), k)
+        for s in states
+        for c in range(mdp.state_ptr[s], mdp.state_ptr[s + 1])
+        for k in range(mdp.choice_ptr[c], mdp.choice_ptr[c + 1])
+    ]
+
+
+def draw_states(
+    axes: Any, mdp: MDP, place: Mapping[int, Place], fill: Mapping[int, Any], words: Mapping[int, str]
+) -> dict[int, Any]:
+    """Discs with names, squares where an episode ends; the patches, for arrows to end at."""
+    from matplotlib.colors import to_rgb
+    from matplotlib.patches import Circle, FancyBboxPatch
+
+    patches: dict[int, Any] = {}
+    for s, (x, y) in place.items():
+        style = {"facecolor": fill.get(s, NODE), "edgecolor": RIM, "zorder": 3, "linewidth": 1.2}
+        if mdp.terminal[s]:
+            half = 0.8 * RADIUS
+            box = f"round,pad={RADIUS - half},rounding_size=0.05"
+            patches[s] = FancyBboxPatch((x - half, y - half), 2 * half, 2 * half, boxstyle=box, **style)
+        else:
+            patches[s] = Circle((x, y), RADIUS, **style)
+        axes.add_patch(patches[s])
+        ink = "white" if np.dot(to_rgb(style["facecolor"]), (0.3, 0.59, 0.11)) < 0.5 else "#1f2937"
+        text = words.get(s, mdp.state_name(s))
+        size = 9.5 if max(map(len, text.splitlines())) <= 6 else 7.0
+        axes.text(x, y, text, ha="center", va="center", fontsize=size, color=ink, zorder=4)
+    xs, ys = np.array(list(place.values())).T
+    axes.set_xlim(xs.min() - 0.55, xs.max() + 0.55)
+    axes.set_ylim(ys.min() - 0.6, ys.max() + 0.6)
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    return patches
+
+
+def draw_arrows(
+    axes: Any,
+    mdp: MDP,
+    place: Mapping[int, Place],
+    patches: Mapping[int, Any],
+    shown: Sequence[Transition],
+    *,
+    bold: Collection[int] = (),
+    labels: bool = True,
+) -> None:
+    """An arrow for each transition, coloured by action, with its probability and reward.
+
+    Those of the choices in `bold` are strong, the others thin; without `labels` what is likelier is wider.
+    """
+    pairs = Counter((s, t) for s, _, t, _ in shown)
+    drawn: Counter[tuple[int, int]] = Counter()
+    for s, c, t, k in shown:
+        i, n = drawn[s, t], pairs[s, t]
+        drawn[s, t] += 1
+        width = (2.2 if c in bold else 0.9) * (1.0 if labels else 0.4 + mdp.probability[k])
+        style = {"color": colour(int(mdp.action[c])), "linewidth": width}
+        if s == t:
+            at = _loop(axes, place[s], i, style)
+        else:
+            middle = -0.5 if pairs[t, s] else (n - 1) / 2  # the two directions bend to two sides
+            bend, along = (i - middle) * APART, 0.42 + 0.16 * (i % 2)
+            at = _arrow(axes, place[s], place[t], bend, (patches[s], patches[t]), style, along)
+        if labels:
+            reward = mdp.reward[c] if mdp.transition_reward is None else mdp.transition_reward[k]
+            paid = f", {_signed(reward)}" if reward else ""
+            axes.text(
+                *at,
+                f"{mdp.probability[k]:.3g}{paid}",
+                color=style["color"],
+                weight="bold" if c in bold else "normal",
+                ha="center",
+                va="center",
+                fontsize=8,
+                zorder=2.5,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8, "alpha": 0.9},
+            )
+
+
+def _arrow(
+    axes: Any,
+    start: Place,
+    end: Place,
+    bend: float,
+    ends: tuple[Any, Any],
+    style: dict[str, Any],
+    along: float,
+) -> Place:
+    """A bent arrow between two patches; a place on it, so far along."""
+    from matplotlib.patches import FancyArrowPatch
+
+    axes.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>",
+            mutation_scale=11,
+            connectionstyle=f"arc3,rad={bend}",
+            patchA=ends[0],
+            patchB=ends[1],
+            shrinkA=0,
+            shrinkB=1,
+            zorder=2,
+            **style,
+        )
+    )
+    p, q = np.array(start), np.array(end)
+    middle = (p + q) / 2 + bend * np.array([q[1] - p[1], p[0] - q[0]])
+    x, y = (1 - along) ** 2 * p + 2 * along * (1 - along) * middle + along**2 * q
+    return float(x), float(y)
+
+
+def _signed(reward: float) -> str:
+    words = f"{reward:+,.0f}" if abs(reward) >= 1000 else f"{reward:+.3g}"
+    return words.replace("-", "−")
+
+
+def _loop(axes: Any, at: Place, number: int, style: dict[str, Any]) -> Place:
+    """An arrow from a state to itself, above it, then below; a place on it."""
+    from matplotlib.patches import FancyArrowPatch
+
+    x, y = at
+    side, size = (1, -1)[number % 2], 1 + 0.5 * (number // 2)
+    out = 0.13
+    edge = y + side * np.sqrt(RADIUS**2 - out**2)
+    axes.add_patch(
+        FancyArrowPatch(
+            (x - out, edge),
+            (x + out, edge),
+            arrowstyle="-|>",
+            mutation_scale=11,
+            connectionstyle=f"arc3,rad={-2.2 * side * size}",
+            shrinkA=0,
+            shrinkB=0,
+            zorder=2,
+            **style,
+        )
+    )
+    return x, float(edge + side * 0.29 * size)
+
+
+def colour(action: int) -> str:
+    """The colour of an action's arrows."""
+    return COLOURS[action % len(COLOURS)]

@@ -1,0 +1,52 @@
+"""Pictures of solutions in a file: maps with policies, the graph of a small model, curves of a large one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rlkit.errors import RlkitError
+from rlkit.plot.charts import draw_values
+from rlkit.plot.graphs import draw_graph, fits_a_graph
+from rlkit.plot.layouts import maps_of
+from rlkit.plot.maps import Map, draw_maps
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from rlkit.solvers import Solution
+
+__all__ = ["Map", "PlotError", "draw", "maps_of", "picture"]
+
+
+class PlotError(RlkitError, ValueError):
+    """The picture cannot be written to this file."""
+
+
+def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()) -> None:
+    """Write a `picture` to a file; its suffix says the format. Raises `PlotError` for an unknown one."""
+    try:
+        picture(solution, title=title, maps=maps).savefig(path)
+    except ValueError as error:
+        raise PlotError(f"{path}: {error}") from None
+
+
+def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figure:
+    """Values and policy: on `maps` where the states lie on some, else as the graph of a small model.
+
+    Larger models are drawn as curves by number of the state.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    if maps:
+        draw_maps(figure, solution, maps)
+    elif fits_a_graph(solution.mdp):
+        draw_graph(figure, solution)
+    else:
+        draw_values(figure, solution)
+    figure.suptitle(title, fontsize=11)
+    return figure

@@ -1,0 +1,56 @@
+"""Values and best actions by number of the state, and the colours of values in every picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from rlkit.solvers import Solution
+
+MOST_NAMES = 12  # of actions on an axis
+
+
+def number(x: float) -> str:
+    """A value in three digits, or in whole ones."""
+    return (f"{x:,.0f}" if 1000 <= abs(x) < 1e6 else f"{x:.3g}").replace("-", "−")
+
+
+def heat(figure: Any, axes: Any, values: Sequence[float]) -> Callable[[float], Any]:
+    """The colour of a value among `values`, dark to light, with a bar beside the axes that explains it."""
+    from matplotlib import colormaps
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    finite = [v for v in values if np.isfinite(v)] or [0.0]
+    scale = ScalarMappable(Normalize(min(finite), max(finite)), colormaps["viridis"])
+    if max(finite) > min(finite):
+        figure.colorbar(scale, ax=axes, label="value", shrink=0.8, pad=0.02)
+    return lambda value: scale.to_rgba(np.array(value)) if np.isfinite(value) else INFINITE
+
+
+INFINITE = (0.75, 0.75, 0.78, 1.0)  # of values that no colour stands for
+
+
+def draw_values(figure: Any, solution: Solution) -> None:
+    """The value of each state that still has a choice, and below it the best action there."""
+    from matplotlib.ticker import MaxNLocator
+
+    mdp = solution.mdp
+    states = np.flatnonzero(~mdp.terminal)
+    actions = mdp.action[solution.choice[states]]
+    figure.set_size_inches(9, 6)
+    upper, lower = figure.subplots(2, 1, sharex=True)
+    style: dict[str, Any] = {"marker": ".", "linestyle": "none", "markersize": 5 if len(states) < 400 else 2}
+    upper.plot(states, np.where(np.isfinite(solution.value[states]), solution.value[states], np.nan), **style)
+    upper.set_ylabel("value")
+    lower.plot(states, actions, color="#c0392b", **style)
+    lower.set_ylabel("best action")
+    lower.set_xlabel("state")
+    lower.yaxis.set_major_locator(MaxNLocator(MOST_NAMES, integer=True))
+    lower.set_ylim(-0.5, mdp.n_actions - 0.5)
+    lower.yaxis.set_major_formatter(lambda a, _: mdp.action_name(int(a)) if a in range(mdp.n_actions) else "")
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)

@@ -1,0 +1,59 @@
+"""A small model as a graph, its values as colours and its policy as bold arrows (Figure 6.35)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from rlkit.core.graph import layers
+from rlkit.core.mdp import MDP
+from rlkit.envs.graph import RIM, colour, draw_arrows, draw_states, places, transitions
+from rlkit.plot.charts import heat, number
+
+if TYPE_CHECKING:
+    from rlkit.solvers import Solution
+
+MOST_STATES, MOST_ARROWS, MOST_LABELS = 40, 100, 50
+MOST_ACTIONS = 8  # that colours tell apart
+INCHES, LARGEST = 1.9, 14.0  # between neighbours, and a side of the picture
+END = "#f4f6f9"
+
+
+def fits_a_graph(mdp: MDP) -> bool:
+    """Whether its graph can still be read: few states, and few arrows, of the policy at least."""
+    known = np.concatenate(layers(mdp))
+    return len(known) <= MOST_STATES and mdp.n_actions <= MOST_ACTIONS
+
+
+def draw_graph(figure: Any, solution: Solution) -> None:
+    """States that can be reached, and an arrow for each way that a choice may turn out.
+
+    Where these are too many, the arrows of the best choices alone.
+    """
+    from matplotlib.lines import Line2D
+
+    mdp, place = solution.mdp, places(solution.mdp)
+    alive = [s for s in place if not mdp.terminal[s]]
+    best = {int(solution.choice[s]) for s in alive}
+    arrows = transitions(mdp, place)
+    if len(arrows) > MOST_ARROWS:
+        arrows = [arrow for arrow in arrows if arrow[1] in best]
+    labels = len(arrows) <= MOST_LABELS
+    xs, ys = np.array(list(place.values())).T
+    size = INCHES * np.array([np.ptp(xs) + 1.1, np.ptp(ys) + 1.2])
+    figure.set_size_inches(*np.clip(size * min(1.0, LARGEST / size.max()) + (1.2, 1.0), 4.5, None))
+    axes = figure.add_subplot()
+    scale = heat(figure, axes, [solution.value[s] for s in alive])
+    words = {s: f"{mdp.state_name(s)}\n{number(solution.value[s])}" for s in alive}
+    fill = {s: scale(solution.value[s]) for s in alive} | {s: END for s in place if mdp.terminal[s]}
+    patches = draw_states(axes, mdp, place, fill, words)
+    draw_arrows(axes, mdp, place, patches, arrows, bold=best, labels=labels)
+    shown = sorted({int(mdp.action[c]) for _, c, _, _ in arrows})
+    lines = [Line2D([], [], color=colour(a), label=mdp.action_name(a)) for a in shown]
+    lines += [Line2D([], [], color=RIM, linewidth=2.6, label="the best action")]
+    if labels:
+        lines += [Line2D([], [], linestyle="none", label="on arrows: probability, reward")]
+    figure.legend(
+        handles=lines, loc="outside lower center", ncols=min(6, len(lines)), frameon=False, fontsize=9
+    )
