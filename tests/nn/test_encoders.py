@@ -7,7 +7,7 @@ import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 
-from rlkit.nn import Encoder, UnsupportedSpaceError
+from rlkit.nn import Encoder, ObservationError, UnsupportedSpaceError
 
 NESTED = spaces.Dict(
     {
@@ -171,3 +171,20 @@ def test_a_tensor_that_fits_is_not_copied() -> None:
     assert encoder.pack(obs.double()).dtype == torch.float32
     board = torch.ones(2, 3, dtype=torch.bool)
     assert Encoder(spaces.MultiBinary(3)).pack(board).dtype == torch.int8
+
+
+def test_a_batch_is_not_one_observation() -> None:
+    with pytest.raises(ObservationError, match="a batch of 3 observations stands for one of Discrete"):
+        Encoder(spaces.Discrete(4)).pack_one(np.arange(3))
+
+
+@pytest.mark.parametrize(
+    "packed",
+    [np.zeros((2, 3), np.int64), np.zeros((2, 2), np.float32), np.zeros((3, 2), np.int64), [[0, 7], [0, 0]]],
+    ids=["wide", "type", "batch", "category"],
+)
+def test_what_stands_for_packed_observations_is_held_to_the_space(packed: Any) -> None:
+    encoder = Encoder(spaces.MultiDiscrete([2, 7]))
+    assert encoder.check_packed(np.array([[1, 6], [0, 0]]), 2) is None
+    with pytest.raises(ObservationError):
+        encoder.check_packed(np.asarray(packed), 2)
