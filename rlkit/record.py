@@ -14,10 +14,12 @@ import numpy.typing as npt
 
 from rlkit import checkpoint
 from rlkit.agents import Agent
+from rlkit.agents.environments import CPU
 from rlkit.agents.errors import one_line
 from rlkit.agents.faults import blame
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
+from rlkit.envs.batches import OneOfBatch
 from rlkit.envs.drawing import INK, PAPER
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import seed_of, table_of
@@ -58,13 +60,14 @@ def record(
     suffix, a policy for a run, and an environment that fails or cannot be filmed, and `NoExactModel` where no
     optimum is known.
     """
-    knobs, player = dict(env_kwargs or {}), ""
+    knobs = dict(env_kwargs or {})
     if Path(what).is_dir():
         if policy is not None:
             raise RecordError(f"policy {policy!r} does not apply: {what} is a run, which has its own")
         agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
         id = agent.source.check()
-        env = _made(id, agent.env_kwargs)
+        env = _played_by(agent, id)
+        player = "as the agent sees it" if isinstance(env, OneOfBatch) else ""
         act = agent_policy(agent, env)
     else:
         id, policy = resolve(what), policy or "optimal"
@@ -75,8 +78,9 @@ def record(
             act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
         except NoExactModel as error:
             raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
-        if policy == "optimal" and isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.hidden:
-            player = "who sees the hidden state"
+        base = env.unwrapped
+        hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
+        player = "who sees the hidden state" if hidden else ""
     with _told(id):
         pictures = film(env, act, episodes=episodes, seed=seed, player=player)
     env.close()
@@ -104,6 +108,18 @@ def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
         if "rgb_array" not in (env.metadata.get("render_modes") or ()):
             raise NotImplementedError(NO_PICTURES)
         return make(id, render_mode="rgb_array", **knobs)
+
+
+def _played_by(agent: Agent, id: str) -> gym.Env[Any, Any]:
+    """The environment of an id; one of its batches, as they are graded, where these alone show its spaces."""
+    try:
+        env = _made(id, agent.env_kwargs)
+        agent.source.compare(env.observation_space, env.action_space, id)
+    except RlkitError:
+        if gym.spec(id.rpartition(":")[2]).vector_entry_point is None:
+            raise
+        return OneOfBatch(agent.source.make(1, CPU, graded=True))
+    return env
 
 
 def _picture(env: gym.Env[Any, Any]) -> Image:

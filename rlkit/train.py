@@ -20,6 +20,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from gymnasium.vector import SyncVectorEnv
+
 from rlkit import __version__, checkpoint
 from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError, storage
 from rlkit.agents.config import whole_steps
@@ -28,6 +30,7 @@ from rlkit.agents.errors import one_line
 from rlkit.agents.jsonable import options_to_json
 from rlkit.agents.monitor import Trend
 from rlkit.checkpoint import CONFIG, KEEP, RunError
+from rlkit.envs.vector import ModelVectorEnv
 from rlkit.errors import RlkitError, did_you_mean
 from rlkit.log import MetricsLog, Record
 from rlkit.settings import whole
@@ -315,7 +318,16 @@ def _settings(agent: Agent) -> str:
     own = [f"{k}={','.join(map(str, v)) or 'none' if isinstance(v, tuple) else v}" for k, v in given.items()]
     n, used = agent.config.num_envs, agent.stepper.num_envs
     fewer = f"; on {used} of {n} environments, which must divide the steps" if used < n else ""
-    return f"{' '.join(own) or 'the defaults'}{fewer}"
+    return f"{' '.join(own) or 'the defaults'}{fewer}{_foreign_batch(agent)}"
+
+
+def _foreign_batch(agent: Agent) -> str:
+    """The batches of another package that an agent learns on, and how it is graded there; else nothing."""
+    base, learning = agent.stepper.env.unwrapped, agent.env_kwargs
+    if isinstance(base, ModelVectorEnv | SyncVectorEnv):
+        return ""
+    graded = [f"{k}={v}" for k, v in agent.source.graded_kwargs().items() if learning.get(k) != v]
+    return f"; in {type(base).__name__}{', graded with ' if graded else ''}{' '.join(graded)}"
 
 
 def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: float, first: int) -> Record:

@@ -151,6 +151,8 @@ def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
     status, out, _ = rlkit("train", "CliffWalking-v1", "--steps", "64", "--out", "run")
     assert status == 0
     assert "did not end and were cut" in out
+    _, out, _ = rlkit("eval", "run", "--episodes", "2", "--max-steps", "7", "--json")
+    assert (json.loads(out)["mean_length"], json.loads(out)["cut"]) == (7, 2)
 
 
 def test_numbers_on_the_command_line(rlkit):

@@ -322,7 +322,7 @@ class Agent(Acting):
         """
         episodes = whole("episodes", episodes, least=1)
         seed = self._stream("evaluation") if seed is None else whole_seed(seed)
-        env = self.source.make(min(episodes, MAX_ENVS), self.device)
+        env = self.source.make(min(episodes, MAX_ENVS), self.device, graded=True)
         try:
             with cpu_threads(self.threads):
                 return evaluate_on(

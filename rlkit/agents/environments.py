@@ -25,6 +25,9 @@ AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]
 CPU = torch.device("cpu")
 # What steers how Gymnasium makes an environment, and is no option of one.
 STEERING = ("num_envs", "vectorization_mode", "vector_kwargs", "wrappers", "autoreset_mode", "render_mode")
+# Options of other packages' batches that help learning: where an agent is graded, rewards are not clipped and
+# episodes do not end with a life.
+GRADED = {"reward_clipping": False, "episodic_life": False}
 
 # How Gymnasium and the environments themselves refuse an id or a keyword argument.
 REFUSALS = (gymnasium.error.Error, TypeError, ValueError, LookupError, ImportError)
@@ -52,6 +55,13 @@ def check_options(env_id: str | None, kwargs: Mapping[str, Any]) -> None:
     for name in kwargs:
         if name in STEERING:
             raise UnsupportedError(f"{env_id} has no option {name!r}: agents make their own batches, unseen")
+
+
+def graded(env_id: str, kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """The options to grade an agent with: those of `GRADED` that batches of the id take are set so."""
+    spec = gymnasium.registry.get(env_id.rpartition(":")[2])
+    takes = () if spec is None else _parameters(spec)
+    return {**kwargs, **{name: value for name, value in GRADED.items() if name in takes}}
 
 
 def _make(env_id: str, num_envs: int, kwargs: Mapping[str, Any], device: torch.device) -> AnyVectorEnv:

@@ -55,10 +55,18 @@ class Source:
         environments.check_options(self.env_id, self.env_kwargs)
         return self.env_id
 
-    def make(self, num_envs: int, device: torch.device) -> AnyVectorEnv:
-        """So many of the environments; UnsupportedError if they cannot be made or have other spaces."""
+    def graded_kwargs(self) -> dict[str, Any]:
+        """The options that an agent is graded with: without those that only help learning."""
+        return environments.graded(self.check(), self.env_kwargs)
+
+    def make(self, num_envs: int, device: torch.device, *, graded: bool = False) -> AnyVectorEnv:
+        """So many of the environments, `graded` as agents are; UnsupportedError if they have other spaces.
+
+        It is also raised where they cannot be made.
+        """
         env_id = self.check()
-        env = environments.make(env_id, num_envs, kwargs=self.env_kwargs, device=device)
+        kwargs = self.graded_kwargs() if graded else self.env_kwargs
+        env = environments.make(env_id, num_envs, kwargs=kwargs, device=device)
         try:
             self.compare(env.single_observation_space, env.single_action_space, env_id)
         except UnsupportedError:

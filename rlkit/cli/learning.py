@@ -174,6 +174,14 @@ def evaluate(
             help="Of the episodes.  [default: apart from training]",
         ),
     ] = None,
+    max_steps: Annotated[
+        int | None,
+        typer.Option(
+            parser=whole("max_steps", least=1),
+            metavar="N",
+            help="Of an episode, which is cut after them.  [default: the time limit, else 1000]",
+        ),
+    ] = None,
     stochastic: Annotated[bool, typer.Option("--stochastic", help="Sample actions, not the best.")] = False,
     env: EnvKnobs = None,
     trust_env: TrustEnv = None,
@@ -187,7 +195,8 @@ def evaluate(
     from rlkit.evaluate import report as grade
 
     trained = checkpoint.load(run, env_kwargs=knobs(env), trust_env=modules(trust_env))
-    record = {"run": str(run), **grade(trained, episodes=episodes, seed=seed, stochastic=stochastic)}
+    sampled = grade(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
+    record = {"run": str(run), **sampled}
     show(json, record, lambda: report.grade(record))
     graded = record["exact"] or record["sampled"]
     reached = record["mean_return"] if graded is None else graded["percent_of_optimum"]

@@ -134,7 +134,7 @@ def report(
     sampled = evaluate(agent, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     record: dict[str, Any] = {
         "env_id": agent.env_id,
-        "env_kwargs": json.loads(json.dumps(agent.env_kwargs, default=str)),
+        "env_kwargs": json.loads(json.dumps(agent.source.graded_kwargs(), default=str)),
         "agent": agent.name,
         "seed": agent.seed,
         "evaluation_seed": seed,

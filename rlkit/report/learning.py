@@ -33,7 +33,8 @@ def grade(record: Record) -> RenderableType:
         ),
     )
     if record["cut"]:
-        facts.add_row("", Text(f"{record['cut']:,} of them did not end and were cut", style="yellow"))
+        why = f"{record['cut']:,} of them did not end and were cut; eval --max-steps N allows more"
+        facts.add_row("", Text(why, style="yellow"))
     graded = record["exact"] or record["sampled"]
     if graded is None:
         facts.add_row("exact", Text(record["reason"], style="dim"))
