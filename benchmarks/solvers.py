@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ctypes
 import importlib.metadata
+import itertools
 import multiprocessing
 import os
 import platform
@@ -24,13 +25,12 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks import models
-from rlkit.core import MDP
+from rlkit.core import MDP, to_pairs
 from rlkit.solvers import solve
 from rlkit.solvers.backups import CompiledBackup
 
@@ -84,30 +84,12 @@ def within_limit(run: Callable[[], Timing]) -> Timing | None:
     return None
 
 
-def with_loops(mdp: MDP) -> MDP:
-    """The same model for peers without terminal states: these circle for nothing instead."""
-    ends = np.flatnonzero(mdp.terminal)
-    at = mdp.state_ptr[ends]
-    sizes = np.insert(np.diff(mdp.choice_ptr), at, 1)
-    place = mdp.choice_ptr[at]
-    return replace(
-        mdp,
-        state_ptr=mdp.state_ptr + np.concatenate([[0], np.cumsum(mdp.terminal)]),
-        choice_ptr=np.concatenate([[0], np.cumsum(sizes)]),
-        successor=np.insert(mdp.successor, place, ends),
-        probability=np.insert(mdp.probability, place, 1.0),
-        reward=np.insert(mdp.reward, at, 0.0),
-        action=np.insert(mdp.action, at, 0),
-    )
-
-
 def quantecon(mdp: MDP, gamma: float) -> Callable[[], Callable[[], np.ndarray]]:
     from quantecon.markov import DiscreteDP
     from scipy.sparse import csr_matrix
 
-    looped = with_loops(mdp)
-    owner, action = looped.state_of_choice.copy(), looped.action.copy()
-    problem = DiscreteDP(looped.reward.copy(), csr_matrix(looped.matrix), gamma, owner, action)
+    reward, transition, state, action = to_pairs(mdp)
+    problem = DiscreteDP(reward, csr_matrix(transition), gamma, state, action)
 
     def run() -> np.ndarray:
         return problem.solve("modified_policy_iteration", epsilon=1e-6, max_iter=1_000_000).v
@@ -119,14 +101,14 @@ def mdpsolver(mdp: MDP, gamma: float) -> Callable[[], Callable[[], np.ndarray]]:
     """A new model for every call: one that was solved starts from its solution."""
     import mdpsolver as peer
 
-    looped = with_loops(mdp)
+    reward, transition, state, _ = to_pairs(mdp)
+    first = np.searchsorted(state, np.arange(mdp.n_states + 1))
     probability, columns, rewards = [], [], []
-    for s in range(looped.n_states):
-        choices = range(looped.state_ptr[s], looped.state_ptr[s + 1])
-        spans = [slice(looped.choice_ptr[c], looped.choice_ptr[c + 1]) for c in choices]
-        probability.append([looped.probability[span].tolist() for span in spans])
-        columns.append([looped.successor[span].tolist() for span in spans])
-        rewards.append([float(looped.reward[c]) for c in choices])
+    for begin, end in itertools.pairwise(first):
+        spans = [slice(transition.indptr[c], transition.indptr[c + 1]) for c in range(begin, end)]
+        probability.append([transition.data[span].tolist() for span in spans])
+        columns.append([transition.indices[span].tolist() for span in spans])
+        rewards.append(reward[begin:end].tolist())
 
     def prepare() -> Callable[[], np.ndarray]:
         problem = peer.model()

@@ -2,6 +2,7 @@
 
 from rlkit.core.build import from_successors, from_triplets
 from rlkit.core.enumerate import enumerate_model, enumerate_states
+from rlkit.core.export import to_arrays, to_gymnasium, to_pairs
 from rlkit.core.matrices import from_arrays
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
@@ -31,4 +32,7 @@ __all__ = [
     "from_sensor",
     "from_successors",
     "from_triplets",
+    "to_arrays",
+    "to_gymnasium",
+    "to_pairs",
 ]

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, IntArray
+from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.model import Model, batch_size, concatenate, leaves, take
-from rlkit.core.outcomes import from_outcomes
+from rlkit.core.outcomes import entered_to_end, from_outcomes
 from rlkit.core.validation import NoExactModel
 
 CHUNK = 2_000_000  # events looked at in one batch
@@ -20,6 +20,7 @@ class Enumerated(NamedTuple):
 
     mdp: MDP
     states: Any  # a batch; a state that is entered both ways has a terminal twin in the MDP, behind these
+    numbers: IntArray  # [S] number of each state of the MDP among these
 
 
 def enumerated(model: Model[Any], *, max_states: int = 1_000_000) -> Enumerated:
@@ -29,7 +30,7 @@ def enumerated(model: Model[Any], *, max_states: int = 1_000_000) -> Enumerated:
     `NoExactModel` with the count so far when there are more than `max_states`.
     """
     walk = _Walk(model, max_states)
-    return Enumerated(walk.run(), walk.states)
+    return Enumerated(walk.run(), walk.states, walk.numbers)
 
 
 def enumerate_model(model: Model[Any], *, max_states: int = 1_000_000) -> MDP:
@@ -51,6 +52,7 @@ class _Walk:
         self.alive: set[int] = set()  # states an episode can be in without having ended
         self.rows: list[tuple[np.ndarray[Any, Any], ...]] = []
         self.states: Any = None
+        self.numbers: IntArray = np.empty(0, dtype=np.int64)
 
     def run(self) -> MDP:
         """Explore until the frontier is empty."""
@@ -69,10 +71,14 @@ class _Walk:
             while len(frontier):
                 frontier = self.newly_alive(self.expand(frontier))
         n = len(self.index)
+        start: FloatArray = np.concatenate([initial, np.zeros(n - len(initial))])
         columns = [np.concatenate(column) for column in zip(*self.rows, strict=True)]
+        state, _, successor, probability, _, terminated = columns
+        twins, _ = entered_to_end(state, successor, probability, terminated, start)
+        self.numbers = np.concatenate([np.arange(n), twins])
         mdp = from_outcomes(
             *columns,
-            initial=np.concatenate([initial, np.zeros(n - len(initial))]),
+            initial=start,
             discount=model.discount,
             action_names=model.action_names or [str(a) for a in range(model.n_actions)],
             state_names=model.state_names(self.states),

@@ -99,15 +99,10 @@ def from_outcomes(
     if successor.min() < 0 or successor.max() >= n:
         bad = successor.min() if successor.min() < 0 else successor.max()
         raise ModelError(f"a transition leads to state {bad}, but states are 0..{n - 1}")
-    live = _reached_alive(state, successor, terminated | (probability == 0), initial > 0)
-    ends = np.zeros(n, dtype=np.bool_)
-    ends[successor[terminated & (probability != 0)]] = True
-    acts = np.zeros(n, dtype=np.bool_)
-    acts[state] = True
-    twins = np.flatnonzero(ends & live & acts)
+    twins, over = entered_to_end(state, successor, probability, terminated, initial)
     twin_of = np.arange(n)
     twin_of[twins] = n + np.arange(len(twins))
-    kept = ~(ends & ~live)[state]
+    kept = ~over[state]
     if len(twins):
         names = state_names or [str(s) for s in range(n)]
         state_names = [*names, *(f"{names[int(s)]} (end)" for s in twins)]
@@ -123,6 +118,19 @@ def from_outcomes(
         action_names=action_names,
         state_names=state_names,
     )
+
+
+def entered_to_end(
+    state: IntArray, successor: IntArray, probability: FloatArray, terminated: BoolArray, initial: FloatArray
+) -> tuple[IntArray, BoolArray]:
+    """Which states are entered both to end there and to go on (their numbers), and which [S] only to end."""
+    n = len(initial)
+    live = _reached_alive(state, successor, terminated | (probability == 0), initial > 0)
+    ends = np.zeros(n, dtype=np.bool_)
+    ends[successor[terminated & (probability != 0)]] = True
+    acts = np.zeros(n, dtype=np.bool_)
+    acts[state] = True
+    return np.flatnonzero(ends & live & acts), ends & ~live
 
 
 def _reached_alive(state: IntArray, successor: IntArray, cut: BoolArray, start: BoolArray) -> BoolArray:

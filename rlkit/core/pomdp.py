@@ -101,8 +101,8 @@ def enumerate_pomdp(model: Model[Any], *, max_states: int = 1_000_000) -> POMDP:
     States whose observations agree in every array look alike. Raises `ModelError` where such states offer
     different actions, and `NoExactModel` beyond `max_states`.
     """
-    mdp, states = enumerated(model, max_states=max_states)
-    return pomdp_of(mdp, model.observe(states))
+    found = enumerated(model, max_states=max_states)
+    return pomdp_of(found.mdp, model.observe(found.states))
 
 
 def pomdp_of(mdp: MDP, seen: Any) -> POMDP:

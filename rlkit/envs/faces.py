@@ -15,8 +15,10 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 
 from ..core.enumerate import Enumerated, enumerated
+from ..core.export import to_gymnasium
 from ..core.mdp import MDP
-from ..core.model import Model, leaves
+from ..core.model import Model, batch_size, leaves
+from ..core.outcomes import Outcome
 from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
 from .legal import LegalDiscrete
@@ -77,6 +79,19 @@ class ModelEnv(gym.Env[Any, Any]):
     def observations(self) -> Any:
         """What the agent sees in each of `states()`, [S, ...], or a dict or tuple of such."""
         return unshared(self.model.observe(self._exact.states), self._exact.states)
+
+    @cached_property
+    def P(self) -> dict[int, dict[int, list[Outcome]]]:
+        """The table of `states()` by number, as Gymnasium's FrozenLake has it; `to_gymnasium` says how.
+
+        Made once. Raises `ModelError` for what such a table cannot say.
+        """
+        return to_gymnasium(self._exact.mdp, self._exact.numbers)
+
+    @property
+    def initial_state_distrib(self) -> npt.NDArray[np.float64]:
+        """Probability of each of `states()` to be the first, as Gymnasium's FrozenLake has it."""
+        return np.array(self._exact.mdp.initial[: batch_size(self._exact.states)])
 
     @property
     def state(self) -> Any:
@@ -141,7 +156,8 @@ class ModelEnv(gym.Env[Any, Any]):
     @cached_property
     def _exact(self) -> Enumerated:
         if isinstance(self.model, TableModel):
-            return Enumerated(self.model.mdp, self.model.all_states())
+            mdp = self.model.mdp
+            return Enumerated(mdp, self.model.all_states(), np.arange(mdp.n_states))
         return enumerated(self.model)
 
     def _shown(self) -> tuple[Any, Info]:

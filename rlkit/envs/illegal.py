@@ -18,14 +18,6 @@ class LegalActions(SameState):
         super().__init__(model)
         self.masked = False
 
-    def all_states(self) -> Any:
-        """As within."""
-        return self.inner.all_states()
-
-    def state_names(self, state: Any) -> tuple[str, ...] | None:
-        """As within."""
-        return self.inner.state_names(state)
-
     def legal(self, state: Any) -> Array:
         """All actions where one is legal within, none after the end, [B, A]."""
         legal = self.inner.legal(state)

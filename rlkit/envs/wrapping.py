@@ -85,3 +85,11 @@ class SameState(Wrapper):
     def initial(self, event: Array) -> Any:
         """That of the model within."""
         return self.inner.initial(event)
+
+    def all_states(self) -> Any:
+        """As within."""
+        return self.inner.all_states()
+
+    def state_names(self, state: Any) -> tuple[str, ...] | None:
+        """As within."""
+        return self.inner.state_names(state)

@@ -340,7 +340,7 @@ def test_wrong_combinations(tmp_path: Path) -> None:
 def test_what_a_format_cannot_say_is_refused(tmp_path: Path) -> None:
     triplets = ([0, 1], [0, 0], [1, 0], [1, 1])
     uneven = from_triplets(*triplets, n_states=2, initial=[0.25, 0.75])
-    spaced = from_triplets(*triplets, n_states=2, action_names=["go left"])
+    spaced = from_triplets(*triplets, n_states=2, action_names=["go left", "go_left"])
     other = from_triplets(*triplets, n_states=2, labels={"init": [1]})
     for mdp, what in ((uneven, "equally likely"), (spaced, "'go left'"), (other, '"init"')):
         for name in ("m.tra", "m.drn"):

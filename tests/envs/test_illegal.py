@@ -91,13 +91,11 @@ def test_scalar_vector_and_torch_agree_on_any_action(id, illegal, monkeypatch):
 def test_sampling_gives_what_the_exact_model_says(name, illegal, library):
     """Uniform numbers on a grid fall into the events as often as the MDP's probabilities have it."""
     model = illegal_actions(MODELS[name](), illegal)
-    mdp, states = enumerated(model)
+    mdp, states, place = enumerated(model)
     rng = np.random.default_rng(0)
     choices = rng.choice(mdp.n_choices, 20)
     grid = (np.arange(2_000) + 0.5) / 2_000
     index = {key(states, i): i for i in range(batch_size(states))}
-    names = [mdp.state_name(s) for s in range(mdp.n_states)]
-    place = [names.index(name.removesuffix(" (end)")) for name in names]  # of a state entered at the end, too
     sampled = model if library == "numpy" else on_device(model, torch.device("cpu"))
     for c in choices.tolist():
         here = np.full(len(grid), int(mdp.state_of_choice[c]))

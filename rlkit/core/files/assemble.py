@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,6 +136,19 @@ def merged(mdp: MDP) -> tuple[MDP, FloatArray]:
         action_names=mdp.action_names,
     )
     return plain, reward
+
+
+def actions_to_write(mdp: MDP, path: Path) -> list[str]:
+    """Names of actions as these formats take them: one word each. Raises `ModelError` for others."""
+    names = [mdp.action_name(a) for a in range(mdp.n_actions)]
+    words = ["_".join(name.split()) for name in names]
+    count = Counter(words)
+    for word, name in zip(words, names, strict=True):
+        if not word or not word.isprintable() or count[word] > 1:
+            raise fail(
+                path, None, f"an action cannot be called {name!r} here: it must be one word of its own"
+            )
+    return words
 
 
 def labels_to_write(mdp: MDP, path: Path) -> dict[str, IntArray]:

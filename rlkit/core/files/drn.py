@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkit.core.files.assemble import Choices, assemble, labels_to_write, merged
+from rlkit.core.files.assemble import Choices, actions_to_write, assemble, labels_to_write, merged
 from rlkit.core.files.drn_header import Header, read_header
 from rlkit.core.files.numbers import BadToken, decimal, decimals
 from rlkit.core.files.text import Block, blocks, fail, no_number, split, write_lines
@@ -47,11 +47,11 @@ def write_drn(mdp: MDP, path: Path) -> None:
     """Write a model with one reward model, called "reward", of expected rewards for each choice.
 
     Transitions of a choice to the same state are merged. The discount and the names of states are left
-    out. Raises `ModelError` for an initial distribution that is not uniform, and for names that would not
-    be read back.
+    out. Names of actions are one word there, joined by underscores. Raises `ModelError` for an initial
+    distribution that is not uniform, and for names that would not be read back.
     """
     plain, _ = merged(mdp)
-    names = [_name(mdp.action_name(a), path) for a in range(mdp.n_actions)]
+    names = [_name(word, path) for word in actions_to_write(mdp, path)]
     where = [""] * mdp.n_states
     for label, states in labels_to_write(mdp, path).items():
         if '"' in label or not label.isprintable():

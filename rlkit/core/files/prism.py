@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkit.core.files.assemble import Choices, assemble, check_state_count, labels_to_write, merged
+from rlkit.core.files.assemble import (
+    Choices,
+    actions_to_write,
+    assemble,
+    check_state_count,
+    labels_to_write,
+    merged,
+)
 from rlkit.core.files.labels import read_labels
 from rlkit.core.files.text import Block, fail, no_number, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
@@ -78,8 +85,8 @@ def write_prism(mdp: MDP, path: Path) -> None:
     """Write a model as .tra, and beside it its labels as .lab and its rewards as .trew.
 
     Transitions of a choice to the same state are merged. The discount and the names of states are left
-    out; PRISM has no place for them. Raises `ModelError` for an initial distribution that is not uniform,
-    and for names that would not be read back.
+    out; PRISM has no place for them. Names of actions are one word there, joined by underscores. Raises
+    `ModelError` for an initial distribution that is not uniform, and for names that would not be read back.
     """
     plain, reward = merged(mdp)
     owner = np.repeat(plain.state_of_choice, np.diff(plain.choice_ptr)).tolist()
@@ -87,7 +94,7 @@ def write_prism(mdp: MDP, path: Path) -> None:
     choice = np.repeat(place, np.diff(plain.choice_ptr)).tolist()
     target = plain.successor.tolist()
     named = mdp.action_names is not None or not np.array_equal(place, mdp.action)
-    action = [f" {_word(mdp.action_name(a), path)}" if named else "" for a in range(mdp.n_actions)]
+    action = [f" {word}" if named else "" for word in actions_to_write(mdp, path)]
     ends = np.repeat(plain.action, np.diff(plain.choice_ptr)).tolist()
     sizes = f"{plain.n_states} {plain.n_choices}"
     labels = labels_to_write(mdp, path)
@@ -342,9 +349,3 @@ def _check_header(table: Table, n_states: int) -> None:
 def _beside(path: Path, suffix: str) -> Path:
     end = ".gz" if path.suffix == ".gz" else ""
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".tra") + suffix + end)
-
-
-def _word(name: str, path: Path) -> str:
-    if not name or any(c.isspace() or not c.isprintable() for c in name):
-        raise fail(path, None, f"an action cannot be called {name!r} in this format: it must be one word")
-    return name
