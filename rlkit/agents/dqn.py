@@ -10,8 +10,10 @@ bring it up to date (Kapturowski et al. 2019, "R2D2").
 """
 
 import copy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from itertools import repeat
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -27,6 +29,7 @@ from .q_losses import greedy, sequence_priority
 from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
 
 DISTRIBUTIONS = ("none", "c51", "quantile")
+TOGETHER = 2048  # rows that the target network is asked about at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,53 +107,86 @@ class DQN(QAgent, OffPolicyAgent):
         if self.steps // self.config.target_every > before // self.config.target_every:
             self.target_network.load_state_dict(self.network.state_dict())
 
-    def _update(self) -> dict[str, Tensor]:
-        c, replay, returns = self.config, self.replay, self.network.returns
-        n_sequences = max(1, c.batch_size // self.sequence)
-        first, weight = replay.draw(n_sequences, generator=self.generator, beta=self.beta)
+    def _update(self, times: int) -> dict[str, Tensor]:
+        c, figures = self.config, dict[str, Tensor]()
+        # New noise and new priorities come with every update; the target network stays over all of them.
+        together = 1 if c.noisy or c.prioritized else max(1, TOGETHER // c.batch_size)
+        for made in range(0, times, together):
+            for lesson in self._lessons(min(together, times - made)):
+                figures = self._learn_from(lesson)
+        return figures
+
+    def _lessons(self, n: int) -> "Iterator[Lesson]":
+        """What the next n updates learn from."""
+        c, replay = self.config, self.replay
+        size = max(1, c.batch_size // self.sequence)
+        first, weight = replay.draw(n * size, generator=self.generator, beta=self.beta)
         rows = replay.rows(first, self.burn_in + self.sequence + c.n_step)
-        steps = rows[self.burn_in :]  # [T + n, N]
-        learned = replay.start[steps[: self.sequence]]  # [T, N]
+        steps = rows[self.burn_in :]  # [T + n_step, n N]
+        now = steps[: self.sequence]  # [T, n N]
         reward, discount, after = replay.n_step(steps, n=c.n_step, gamma=c.gamma)
-        reward = self.statistics.scaled(reward)
+        parts = Lesson(
+            rows=rows,
+            learned=replay.start[now],
+            action=replay.action[now],
+            reward=self.statistics.scaled(reward),
+            discount=discount,
+            after=after,
+            mask=None if replay.mask is None else replay.mask[steps.gather(0, after)],
+            x_target=self._target(rows, after),
+            weight=None if weight is None else weight[None],
+        )
+        pieces = [repeat(None) if part is None else part.split(size, 1) for part in parts]
+        return map(Lesson._make, zip(*pieces, strict=False))
 
-        x, x_after, x_target = self._read(first, rows, after)  # [T, N, A, K]
-        taken = pick(x, replay.action[steps[: self.sequence]])
+    def _learn_from(self, lesson: "Lesson") -> dict[str, Tensor]:
+        returns = self.network.returns
+        x, x_after = self._read(lesson)  # [T, N, A, K]
+        taken = pick(x, lesson.action)
         with torch.no_grad():
-            mask = None if replay.mask is None else replay.mask[steps.gather(0, after)]
-            best = greedy(returns.mean(x_after if c.double else x_target), mask)
-            following = pick(x_target, best)
-        loss, error = returns.loss(taken, following, reward=reward, discount=discount)
-        if replay.priorities is not None:
-            replay.priorities.set_errors(first, sequence_priority(error, learned))
+            best = greedy(returns.mean(x_after), lesson.mask)
+            following = pick(lesson.x_target, best)
+        loss, error = returns.loss(taken, following, reward=lesson.reward, discount=lesson.discount)
+        if self.replay.priorities is not None:
+            self.replay.priorities.set_errors(lesson.rows[0], sequence_priority(error, lesson.learned))
 
-        weighted = learned if weight is None else learned * weight
+        learned = lesson.learned
+        weighted = learned if lesson.weight is None else learned * lesson.weight
         mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
         grad_norm = self._descend(mean_loss)
         q = returns.mean(taken.detach())[learned].mean()
         return {"loss": mean_loss.detach(), "q": q, "grad_norm": grad_norm}
 
-    def _read(self, first: Tensor, rows: Tensor, after: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network says of the T rows that are learned, and it and its target of the rows `after`."""
-        self.network.draw_noise(self.generator)
-        self.target_network.draw_noise(self.generator)
-        replay, network, target = self.replay, self.network.outputs, self.target_network.outputs
+    @torch.no_grad()
+    def _target(self, rows: Tensor, after: Tensor) -> Tensor:
+        """What the target network says of the rows `after` those that are learned."""
+        network, replay, b = self.target_network, self.replay, self.burn_in
+        network.draw_noise(self.generator)
         if not replay.states:
-            obs, next_obs = (replay.obs.index_select(0, i) for i in (rows[0], rows.gather(0, after)[0]))
-            with torch.no_grad():
-                x_target, _ = target(next_obs, (), None)
-                x_after = network(next_obs, (), None)[0] if self.config.double else x_target
-            return network(obs, (), None)[0][None], x_after[None], x_target[None]
+            return network.outputs(replay.obs.index_select(0, rows.gather(0, after)[0]), (), None)[0][None]
+        obs, reset, state = replay.obs[rows], replay.reset[rows], replay.state_at(rows[0])
+        if b:
+            _, state = network.backbone(obs[:b], state, reset[:b])
+        return at_rows(network.outputs(obs[b:], state, reset[b:])[0], after)
 
-        obs, reset, burn_in = replay.obs[rows], replay.reset[rows], self.burn_in
-        state = target_state = replay.state_at(first)
-        with torch.no_grad():
-            if burn_in:
-                _, state = self.network.backbone(obs[:burn_in], state, reset[:burn_in])
-                _, target_state = self.target_network.backbone(obs[:burn_in], target_state, reset[:burn_in])
-            x_target, _ = target(obs[burn_in:], target_state, reset[burn_in:])
-        x, _ = network(obs[burn_in:], state, reset[burn_in:])
-        return x[: self.sequence], at_rows(x.detach(), after), at_rows(x_target, after)
+    def _read(self, lesson: "Lesson") -> tuple[Tensor, Tensor]:
+        """What the network says of the rows that are learned; it, or its target, of the rows after."""
+        network, replay, b = self.network, self.replay, self.burn_in
+        rows, after, double = lesson.rows, lesson.after, self.config.double
+        network.draw_noise(self.generator)
+        if not replay.states:
+            x_after = lesson.x_target
+            if double:
+                with torch.no_grad():
+                    next_obs = replay.obs.index_select(0, rows.gather(0, after)[0])
+                    x_after = network.outputs(next_obs, (), None)[0][None]
+            return network.outputs(replay.obs.index_select(0, rows[0]), (), None)[0][None], x_after
+        obs, reset, state = replay.obs[rows], replay.reset[rows], replay.state_at(rows[0])
+        if b:
+            with torch.no_grad():
+                _, state = network.backbone(obs[:b], state, reset[:b])
+        x, _ = network.outputs(obs[b:], state, reset[b:])
+        return x[: self.sequence], at_rows(x.detach(), after) if double else lesson.x_target
 
     @property
     def epsilon(self) -> float:
@@ -201,6 +237,20 @@ def returns_of(config: DQNConfig) -> Returns:
         case "quantile":
             return Quantiles(size=config.atoms)
     return Expected()
+
+
+class Lesson(NamedTuple):
+    """What an update of N sequences learns from, without what changes with the network."""
+
+    rows: Tensor  # [burn_in + T + n_step, N] in the replay memory
+    learned: Tensor  # [T, N] bool
+    action: Tensor  # [T, N]
+    reward: Tensor  # [T, N] the n-step reward and discount
+    discount: Tensor
+    after: Tensor  # [T, N] which of the rows behind the burn-in it is bootstrapped from
+    mask: Tensor | None  # [T, N, A] legal actions there
+    x_target: Tensor  # [T, N, A, K] what the target network says of it
+    weight: Tensor | None  # [1, N] of each sequence
 
 
 def pick(x: Tensor, action: Tensor) -> Tensor:

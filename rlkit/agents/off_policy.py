@@ -94,8 +94,8 @@ class OffPolicyAgent(NeuralAgent):
         """Actions to explore with, and the network's next state."""
 
     @abstractmethod
-    def _update(self) -> dict[str, Tensor]:
-        """Learn once from the memory."""
+    def _update(self, times: int) -> dict[str, Tensor]:
+        """Learn so many times from the memory; figures of the last, none for no time."""
 
     def _before_updates(self, before: int) -> None:
         """What happens by the number of steps: there were `before` at the last round of updates."""
@@ -110,9 +110,9 @@ class OffPolicyAgent(NeuralAgent):
             before = max(before, starts)
             self._before_updates(before)
             self.network.train()
-            for _ in range(int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)):
-                metrics = self._update()
-                self._updates += 1
+            times = int(self.steps * c.updates_per_step) - int(before * c.updates_per_step)
+            metrics = self._update(times)
+            self._updates += times
             self.network.eval()
         self.statistics.update()
         return {name: value.item() for name, value in metrics.items()}

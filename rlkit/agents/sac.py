@@ -150,7 +150,13 @@ class SAC(OffPolicyAgent):
         params, state = self._scores(obs, state, reset)
         return self.head.act(params, self.head.noise((len(obs),), self.generator), mask), state
 
-    def _update(self) -> dict[str, Tensor]:
+    def _update(self, times: int) -> dict[str, Tensor]:
+        figures: dict[str, Tensor] = {}
+        for _ in range(times):
+            figures = self._update_once()
+        return figures
+
+    def _update_once(self) -> dict[str, Tensor]:
         c, replay, network = self.config, self.replay, self.network
         first, _ = replay.draw(max(1, c.batch_size // self.sequence), generator=self.generator)
         rows = replay.rows(first, self.burn_in + self.sequence + 1)

@@ -72,7 +72,7 @@ def test_each_loss_moves_its_own_parameters(backbone: str, group: str) -> None:
     for name, descent in agent.descents.items():
         descent.rate = 1e-2 if name == group else 0.0
     before = values(agent)
-    agent._update()
+    agent._update(1)
     own = {"critics": {"critics"}, "policy": {"policy"}, "alpha": {"log_alpha"}}[group]
     if group == "critics" and backbone == "gru":
         own |= {"reader"}
@@ -90,7 +90,7 @@ def test_the_critics_loss_is_the_soft_bellman_error(monkeypatch: pytest.MonkeyPa
         agent.target.critics[0][-1].bias.add_(3.0)  # so that the target is another network
     network, r, alpha = agent.network, agent.replay, agent.network.log_alpha.exp().item()
     before, target_before = copy.deepcopy(network), copy.deepcopy(agent.target)
-    found = agent._update()["critic_loss"].item()
+    found = agent._update(1)["critic_loss"].item()
     with torch.no_grad():
         error = 0.0
         for i in drawn[0].tolist():
@@ -110,7 +110,7 @@ def test_the_critics_loss_is_the_soft_bellman_error(monkeypatch: pytest.MonkeyPa
 def test_the_target_follows_slowly() -> None:
     agent = filled("probe/Ragged-v0", target_rate=0.25)
     before = [p.clone() for p in agent.target.parameters()]
-    agent._update()
+    agent._update(1)
     for slow, old, fast in zip(agent.target.parameters(), before, agent.network.parameters(), strict=True):
         assert torch.allclose(slow, 0.75 * old + 0.25 * fast, atol=1e-6)
 
@@ -142,7 +142,7 @@ def test_alpha_rises_while_the_entropy_is_too_low(entropy: float, rises: bool) -
         agent.network.policy[-1].weight.zero_()
         agent.network.policy[-1].bias.copy_(torch.tensor([0.8, 0.2]).log())
     before = agent.network.log_alpha.item()
-    agent._update()
+    agent._update(1)
     assert (agent.network.log_alpha.item() > before) == rises
 
 
