@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import rest, started
 
 from rlkit import checkpoint
 from rlkit.plain import LOOKALIKES
@@ -34,18 +35,8 @@ def test_what_an_encoding_lacks_has_a_lookalike_as_wide(encoding: str) -> None:
 
 
 def test_a_training_in_the_c_locale_ends_well(tmp_path: Path) -> None:
-    pty = pytest.importorskip("pty")
-    ours, theirs = pty.openpty()
-    env = {**os.environ, **C_LOCALE, "COLUMNS": "100", "LINES": "40"}
-    process = subprocess.Popen([*TRAIN, "2000"], cwd=tmp_path, stdout=theirs, stderr=theirs, env=env)
-    os.close(theirs)
-    seen = b""
-    try:
-        while part := os.read(ours, 65536):
-            seen += part
-    except OSError:  # the other end is closed
-        pass
-    os.close(ours)
+    process, terminal = started([*TRAIN, "2000"], tmp_path, {**C_LOCALE, "COLUMNS": "100", "LINES": "40"})
+    seen = rest(terminal)
     assert process.wait() == 0
     assert seen.isascii()
     assert b"*" in seen, "the curve"

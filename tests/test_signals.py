@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from pseudo_terminal import rest, started
 
 from rlkit.signals import stop_signals
 
-pty = pytest.importorskip("pty")  # Windows has none
 HIDE, SHOW = b"\x1b[?25l", b"\x1b[?25h"  # the cursor
 
 
@@ -65,27 +65,13 @@ def test_a_signal_in_code_compiled_from_text_leaves_the_exit_status(tmp_path: Pa
 
 @pytest.mark.parametrize("shown", [HIDE, b"steps/s"], ids=["before it learns", "while it learns"])
 def test_a_terminated_training_shows_the_cursor_again(shown: bytes, tmp_path: Path) -> None:
-    ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "rlkit", "train", "exam", "--steps", "50000000", "--out", "run"]
-    process = subprocess.Popen(
-        command,
-        cwd=tmp_path,
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        env={**os.environ, "COLUMNS": "100"},
-    )
-    os.close(theirs)
+    process, terminal = started(command, tmp_path, {"COLUMNS": "100"})
     seen = b""
     while shown not in seen:
-        seen += os.read(ours, 65536)
+        seen += os.read(terminal, 65536)
     process.terminate()
-    try:
-        while part := os.read(ours, 65536):
-            seen += part
-    except OSError:  # the other end is closed
-        pass
-    os.close(ours)
+    seen += rest(terminal)
     assert process.wait() == 128 + signal.SIGTERM
     assert seen.rindex(SHOW) > seen.rindex(HIDE)
     assert b"Traceback" not in seen
