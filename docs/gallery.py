@@ -15,11 +15,12 @@ from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids
 from rlkit.core import NoExactModel
 from rlkit.envs.registry import make
 from rlkit.envs.suite import FAMILIES
-from rlkit.record import film, optimal_policy, random_policy, write
+from rlkit.record import LONGEST, film, optimal_policy, random_policy, write
 
 PAGES = Path(__file__).parent / "environments"
 KEPT = ("id", "observation", "action_space", "actions", "max_episode_steps", "exact_knobs", *FIGURE_NAMES)
-WIDTH, LONGEST = 280, 50  # of a film: pixels, pictures
+WIDTH = 280  # pixels of a film
+ENDLESS = 30  # steps shown of an episode that only a time limit ends
 INTRODUCTIONS = {
     "chains": "Chains, stocks and cards: textbook problems whose states have numbers.",
     "grids": "Grid worlds whose state is the cell: maps, slip, wind, and one lookup a step.",
@@ -43,11 +44,13 @@ def shot(id: str, path: Path) -> None:
     one_level = {"levels": 1, "observation": "grid"}
     knobs = one_level if id in {entry.id for entry in FAMILIES["rooms"]} else {}
     env = make(id, render_mode="rgb_array", **knobs)
-    act, player = random_policy(env, 0), "random play"
+    act, player, longest = random_policy(env, 0), "random play", LONGEST
     if not env.unwrapped.model.hidden:
         with suppress(NoExactModel):
             act, player = optimal_policy(env), "optimal play"
-    write(film(env, act, seed=0, width=WIDTH, player=player)[:LONGEST], path, fps=3)
+    with suppress(NoExactModel):
+        longest = LONGEST if env.unwrapped.mdp().terminal.any() else ENDLESS
+    write(film(env, act, seed=0, width=WIDTH, player=player, longest=longest), path)
 
 
 def page(family: str) -> str:

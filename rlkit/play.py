@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import string
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any, TextIO
@@ -13,13 +16,19 @@ from gymnasium.error import InvalidAction
 
 from rlkit.envs.registry import make, resolve
 from rlkit.envs.suite import ENTRIES
+from rlkit.envs.wrapping import Wrapper
 from rlkit.errors import RlkitError
 from rlkit.plain import plain
 
-ARROWS = {"up": "\x1b[A", "down": "\x1b[B", "right": "\x1b[C", "left": "\x1b[D", "forward": "\x1b[A"}
-SHOWN = {"\x1b[A": "↑", "\x1b[B": "↓", "\x1b[C": "→", "\x1b[D": "←", " ": "space"}
+UP, DOWN, RIGHT, LEFT = (f"\x1b[{letter}" for letter in "ABCD")
+ARROWS = {"up": UP, "down": DOWN, "right": RIGHT, "left": LEFT, "forward": UP}
+ARROWS |= {"north": UP, "south": DOWN, "east": RIGHT, "west": LEFT}
+SHOWN = {UP: "↑", DOWN: "↓", RIGHT: "→", LEFT: "←", " ": "space"}
 RESERVED = "qr"  # quit, begin anew
 MOST_KEYS = 30  # actions that one key each can tell apart
+MOST_NAMED = 12  # actions that a message lists
+NO_BREAK = "\xa0"
+CELL = re.compile(r"[a-zA-Z]\d+")
 
 
 class PlayError(RlkitError, ValueError):
@@ -44,10 +53,13 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
     env.reset(seed=seed)
     earned, over, note = 0.0, False, ""
     while True:
-        print(f"\x1b[2J\x1b[H{id}\n\n{plain(env.render())}\nreturn {earned:.4g}   {plain(note)}", flush=True)
+        shown, width = env.render(), shutil.get_terminal_size().columns
+        cut = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in shown.split("\n"))
+        print(f"\x1b[2J\x1b[H{id}\n\n{plain(cut)}{plain(_legend(env, shown, width))}", flush=True)
+        print(textwrap.fill(f"return {earned:.6g}   {plain(note)}", width), flush=True)
         if keys:
-            print("  ".join(plain(f"{SHOWN.get(key, key)} {names[a]}") for key, a in keys.items()), end="   ")
-        print("r again   q quit", flush=True)
+            print(_fill([plain(f"{SHOWN.get(key, key)} {names[a]}") for key, a in keys.items()], width))
+        print("r again  q quit", flush=True)
         key = _key(stdin) if keys else _word(stdin, names)
         if key == "q":
             return
@@ -55,21 +67,58 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
             env.reset()
             earned, over, note = 0.0, False, ""
             continue
-        action = keys.get(key) if keys else (names.index(key) if key in names else None)
+        action = keys.get(key) if keys else _named(key, names)
         if action is None:
+            note = "" if key == "" or keys else f"no action {key!r}; {_legal(env, names)}"
             continue
         try:
             _, reward, terminated, truncated, _ = env.step(action)
-        except InvalidAction as error:
-            note = str(error)
+        except InvalidAction:
+            note = f"{names[action]} is not legal here; {_legal(env, names)}"
             continue
         earned, over = earned + float(reward), terminated or truncated
-        note = "the end; any key begins anew" if terminated else "time is over" if truncated else ""
+        again = "any key" if keys else "Enter"
+        note = f"episode over; {again} begins the next" if terminated else ""
+        note = note or (f"time limit reached; {again} begins the next" if truncated else "")
+
+
+def _fill(parts: Sequence[str], width: int) -> str:
+    """Parts in lines, none of them broken."""
+    text = "  ".join(part.replace(" ", NO_BREAK) for part in parts)
+    return textwrap.fill(text, width, break_long_words=False).replace(NO_BREAK, " ")
+
+
+def _legend(env: Any, shown: str, width: int) -> str:
+    """What the signs on a map stand for; empty where there is no map."""
+    model = env.unwrapped.model
+    while isinstance(model, Wrapper):
+        model = model.inner
+    met = [f"{sign} {name}" for sign, name in model.signs.items() if sign in shown and sign not in ". "]
+    return f"\n{_fill(met, width)}\n" if met else ""
+
+
+def _named(word: str, names: Sequence[str]) -> int | None:
+    """The action of that name in either case, or, where all begin alike (`stake 3`), of its last word."""
+    lower = [name.lower() for name in names]
+    short = [name.split()[-1] for name in lower]
+    for known in (lower, short):
+        if known.count(word.lower()) == 1:
+            return known.index(word.lower())
+    return None
+
+
+def _legal(env: Any, names: Sequence[str]) -> str:
+    """The legal actions by name, the first few of many."""
+    legal = [name for name, allowed in zip(names, env.unwrapped.action_masks(), strict=True) if allowed]
+    return f"legal: {', '.join(legal[:MOST_NAMED])}{' …' if len(legal) > MOST_NAMED else ''}"
 
 
 def bindings(names: Sequence[str]) -> dict[str, int]:
-    """A key for each action: an arrow, a letter of its name, or the next free one; none for too many."""
-    if len(names) > MOST_KEYS:
+    """A key for each action: an arrow, a letter of its name, or the next free one.
+
+    None where names are typed: those of many actions, and cells of a board by their coordinates.
+    """
+    if len(names) > MOST_KEYS or any(CELL.fullmatch(name) for name in names):
         return {}
     keys: dict[str, int] = {}
     for action, name in enumerate(names):
@@ -81,8 +130,10 @@ def bindings(names: Sequence[str]) -> dict[str, int]:
 
 
 def _word(stdin: TextIO, names: Sequence[str]) -> str:
+    """A typed line; the end of input is q."""
     print(plain(f"action ({names[0]} ... {names[-1]}): "), end="", flush=True)
-    return stdin.readline().strip() or "r"
+    line = stdin.readline()
+    return line.strip() if line else "q"
 
 
 def _key(stdin: TextIO) -> str:

@@ -20,7 +20,7 @@ from rlkit.agents.faults import blame
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.batches import OneOfBatch
-from rlkit.envs.drawing import INK, PAPER
+from rlkit.envs.drawing import INK, PAPER, QUIET
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import seed_of, table_of
 from rlkit.envs.registry import make, resolve
@@ -33,10 +33,11 @@ Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whethe
 POLICIES = ("optimal", "random")
 HASTE = 1 - 1e-7  # a discount that only decides between equals: the sooner the better
 PLANNED = 20_000_000  # states times steps of a plan that is still made
-CAPTION = 28  # pixels below a picture
+LINE, SMALL = 22, 12  # pixels of a line below a picture, and of the letters that say who plays
 LONGEST = 1000  # steps of an episode that are shown
 NO_PICTURES = "it does not render rgb_array"
-HOLD = 4  # how often the last picture of an episode is shown
+FPS = 4  # pictures a second of an environment that does not say
+FASTEST = 50  # pictures a second of a GIF: players slow down what is faster
 
 
 class RecordError(RlkitError, ValueError):
@@ -50,12 +51,13 @@ def record(
     policy: str | None = None,
     episodes: int = 1,
     seed: int = 0,
-    fps: int = 4,
+    fps: int | None = None,
     env_kwargs: Mapping[str, Any] | None = None,
     trust_env: str | Sequence[str] = (),
 ) -> int:
     """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
 
+    Without `fps` they follow each other as fast as the environment says (`render_fps`), or 4 a second.
     The policy is "random" or "optimal", which is the default. Raises `RecordError` for another policy or
     suffix, a policy for a run, and an environment that fails or cannot be filmed, and `NoExactModel` where no
     optimum is known.
@@ -67,8 +69,8 @@ def record(
         agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
         id = agent.source.check()
         env = _played_by(agent, id)
-        player = "as the agent sees it" if isinstance(env, OneOfBatch) else ""
-        act = agent_policy(agent, env)
+        seen = ", as the agent sees it" if isinstance(env, OneOfBatch) else ""
+        act, player = agent_policy(agent, env), f"{agent.name}, {agent.steps:,} steps{seen}"
     else:
         id, policy = resolve(what), policy or "optimal"
         env = _made(id, knobs)
@@ -80,9 +82,10 @@ def record(
             raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
         base = env.unwrapped
         hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
-        player = "who sees the hidden state" if hidden else ""
+        player = f"{policy} play{', sees the hidden state' if hidden else ''}"
+    fps = fps or int(env.metadata.get("render_fps") or FPS)
     with _told(id):
-        pictures = film(env, act, episodes=episodes, seed=seed, player=player)
+        pictures = film(env, act, episodes=episodes, seed=seed, player=player, hold=fps)
     env.close()
     write(pictures, out, fps=fps)
     return len(pictures)
@@ -145,7 +148,9 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     mdp = base.mdp() if isinstance(base, ModelEnv) else table_of(env)
     planned = limit is not None and limit * mdp.n_states <= PLANNED
     if mdp.fade and not planned:
-        raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
+        if mdp.n_transitions > mdp.n_choices:
+            raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
+        mdp = mdp.with_fade(0.0)  # without chance, what pays most in time is what pays soonest
     gamma = HASTE if planned else None
     solution = solve(mdp, horizon=limit if planned else None, gamma=gamma)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan
@@ -182,37 +187,47 @@ def film(
     seed: int = 0,
     width: int | None = None,
     player: str = "",
+    hold: int = FPS,
+    longest: int = LONGEST,
 ) -> list[Image]:
-    """Pictures of whole episodes, `width` wide, each with a line that says what was done and earned.
+    """Pictures of whole episodes, `width` wide, below each what was done and earned, and who plays.
 
-    The first one names the `player`.
+    The last one of an episode is shown `hold` times; one longer than `longest` steps is cut.
     """
     pictures: list[Image] = []
     for episode in range(episodes):
         observation, info = env.reset(seed=seed_of(seed, env) if episode == 0 else None)
-        pictures.append(_captioned(_picture(env), f"start  {player}", width))
+        pictures.append(_captioned(_picture(env), "start", player, width))
         over, begins, earned = False, True, 0.0
-        for step in range(1, LONGEST + 1):
+        for step in range(1, longest + 1):
             action = act(observation, info, begins)
             observation, reward, terminated, truncated, info = env.step(action)
             begins, over, earned = False, terminated or truncated, earned + float(reward)
-            end = "  end" if terminated else "  time is over" if truncated else ""
-            words = f"{step}  {_name(env, action)}  return {earned:.4g}{end}"
-            pictures += [_captioned(_picture(env), words, width)] * (HOLD if over else 1)
+            end = (
+                "  end" if terminated else "  time limit" if truncated else "  cut" if step == longest else ""
+            )
+            words = f"{step}  {_name(env, action)}  return {earned:,.6g}{end}"
+            pictures += [_captioned(_picture(env), words, player, width)] * (hold if over else 1)
             if over:
                 break
     return _same_size(pictures)
 
 
-def write(pictures: Sequence[Image], path: Path, *, fps: int = 4) -> None:
-    """Write pictures as .gif or .mp4. Raises `RecordError` for another suffix or a missing encoder."""
+def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
+    """Write pictures as .gif or .mp4; a GIF of more than 50 a second leaves some out.
+
+    Raises `RecordError` for another suffix or a missing encoder.
+    """
     if path.suffix == ".gif":
         from PIL import Image as Pillow
 
+        every = -(-fps // FASTEST)
         first, *rest = (
-            Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE) for p in pictures
+            Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE)
+            for p in [*pictures[:-1:every], pictures[-1]]
         )
-        first.save(path, save_all=True, append_images=rest, duration=1000 // fps, loop=0, optimize=True)
+        pause = 1000 * every // fps
+        first.save(path, save_all=True, append_images=rest, duration=pause, loop=0, optimize=True)
     elif path.suffix == ".mp4":
         try:
             import imageio_ffmpeg
@@ -228,7 +243,7 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = 4) -> None:
         raise RecordError(f"{path} must end in .gif or .mp4")
 
 
-def _captioned(picture: Any, words: str, width: int | None) -> Image:
+def _captioned(picture: Any, words: str, player: str, width: int | None) -> Image:
     from PIL import Image as Pillow
     from PIL import ImageDraw, ImageFont
 
@@ -236,8 +251,10 @@ def _captioned(picture: Any, words: str, width: int | None) -> Image:
     if width is not None:
         height = round(drawn.height * width / drawn.width)
         drawn = drawn.resize((width, height), Pillow.Resampling.LANCZOS)
-    strip = Pillow.new("RGB", (drawn.width, CAPTION), PAPER)
-    ImageDraw.Draw(strip).text((8, 5), words, fill=INK, font=ImageFont.load_default(size=14))
+    strip = Pillow.new("RGB", (drawn.width, 2 * LINE), PAPER)
+    draw = ImageDraw.Draw(strip)
+    draw.text((8, 4), words, fill=INK, font=ImageFont.load_default(size=14))
+    draw.text((8, LINE + 2), player, fill=QUIET, font=ImageFont.load_default(size=SMALL))
     return np.concatenate([np.asarray(drawn), np.asarray(strip)])
 
 

@@ -30,16 +30,47 @@ def test_arrows_move_and_q_quits(keyboard, capsys):
     out = capsys.readouterr().out
     assert "S@.." in out
     assert "(down ↓)" in out
-    assert "the end; any key begins anew" in out
+    assert "episode over; any key begins the next" in out
+    assert "@ you  # wall" not in out, "there is no wall on this map"
+    assert "@ you  G goal  H pit" in out
 
 
-def test_an_illegal_action_is_said_and_nothing_lost(keyboard, capsys):
+def test_cells_are_typed_in_either_case_and_enter_ends_nothing(keyboard, capsys):
     stdin, type = keyboard
-    type(b"aaq")  # the same square twice
+    type(b"B2\n\nb2\nz9\n\nq\n")
     play("TicTacToe", stdin=stdin)
     out = capsys.readouterr().out
-    assert "is not legal here" in out
-    assert "(a3)" in out
+    assert "(b2)" in out
+    last = out.rpartition("rlkit/TicTacToe-v0")[2]
+    assert " 2 " in last
+    assert "X" in last.partition("to move")[0], "Enter begins nothing anew"
+    assert "b2 is not legal here; legal: " in out
+    assert "no action 'z9'; legal: " in out
+    assert "   a b c" in out
+
+
+def test_enter_after_the_end_begins_the_next_episode(keyboard, capsys):
+    stdin, type = keyboard
+    type(b"1\n\nq\n")
+    play("gambler", stdin=stdin, goal=80, capital=1, p_heads=0.0)
+    out = capsys.readouterr().out
+    assert "episode over; Enter begins the next" in out
+    assert "capital 1 of 80" in out.rpartition("episode over")[2]
+
+
+def test_a_typed_number_is_the_stake(keyboard, capsys):
+    stdin, type = keyboard
+    type(b"STAKE 2\n3\nq\n")
+    play("gambler", stdin=stdin, goal=80, capital=30, p_heads=1.0)
+    out = capsys.readouterr().out
+    assert "(stake 2)" in out
+    assert "capital 35 of 80" in out
+
+
+def test_the_end_of_typed_input_quits(tmp_path, keyboard):
+    stdin, type = keyboard
+    type(b"\x04")  # Ctrl-D on an empty line
+    play("gambler", stdin=stdin)
 
 
 def test_keys_are_arrows_then_letters_then_what_is_free():
@@ -47,6 +78,10 @@ def test_keys_are_arrows_then_letters_then_what_is_free():
     assert bindings(["study", "party"]) == {"s": 0, "p": 1}
     assert bindings(["quit", "run", "run"]) == {"u": 0, "n": 1, "1": 2}
     assert bindings([str(a) for a in range(100)]) == {}
+    assert bindings(["a1", "b1", "pass"]) == {}, "cells are typed"
+    assert list(bindings(["south", "north", "east", "west", "pickup"])) == [
+        *("\x1b[B", "\x1b[A", "\x1b[C", "\x1b[D", "p")
+    ]
 
 
 def test_without_a_terminal_there_is_no_play(tmp_path):
@@ -58,3 +93,17 @@ def test_others_environments_are_not_played(keyboard):
     stdin, _ = keyboard
     with pytest.raises(PlayError, match="CartPole-v1 is not one of rlkit's"):
         play("CartPole-v1", stdin=stdin)
+
+
+def test_nothing_is_wider_than_the_terminal(keyboard, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    stdin, type = keyboard
+    type(b"q")
+    play("DoorKey5x5", stdin=stdin)
+    type(b"q")
+    play("maze", stdin=stdin, size=61)
+    out = capsys.readouterr().out
+    lines = out.replace("\x1b[2J\x1b[H", "").split("\n")
+    assert max(map(len, lines)) <= 40
+    assert "r again  q quit" in lines
+    assert any(line.endswith("…") for line in lines)

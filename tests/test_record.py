@@ -6,6 +6,7 @@ import pytest
 from PIL import Image
 
 import rlkit
+from rlkit.core import NoExactModel
 from rlkit.record import RecordError, film, optimal_policy, random_policy, record, write
 
 gym.register_envs(rlkit)
@@ -76,3 +77,59 @@ def test_mp4_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
     with pytest.raises(RecordError, match="rlkit-suite"):
         write([np.zeros((4, 4, 3), dtype=np.uint8)], tmp_path / "x.mp4")
+
+
+def test_a_film_runs_as_fast_as_the_environment_says_unless_told(tmp_path):
+    def pause(name, **options):
+        out = tmp_path / "film.gif"
+        record(name, out, policy="random", **options)
+        with Image.open(out) as gif:
+            return gif.info["duration"]
+
+    assert pause("rlkit/Exam-v0") == 250
+    assert pause("CartPole-v1") == 20  # 50 a second
+    assert pause("CartPole-v1", fps=10) == 100
+
+
+def test_a_gif_faster_than_players_show_leaves_pictures_out(tmp_path):
+    pictures = [np.full((8, 8, 3), shade, dtype=np.uint8) for shade in range(0, 210, 10)]
+    write(pictures, tmp_path / "fast.gif", fps=100)
+    with Image.open(tmp_path / "fast.gif") as gif:
+        assert (gif.n_frames, gif.info["duration"]) == (11, 20)
+        gif.seek(10)
+        assert gif.convert("RGB").getpixel((0, 0)) == pytest.approx((200,) * 3, abs=4), "the end stays"
+
+
+def test_every_picture_says_who_plays(tmp_path, monkeypatch):
+    import rlkit.record
+
+    said = []
+    captioned = rlkit.record._captioned
+    monkeypatch.setattr(
+        rlkit.record,
+        "_captioned",
+        lambda p, words, player, w: said.append((words, player)) or captioned(p, words, player, w),
+    )
+    record("rlkit/Exam-v0", tmp_path / "x.gif")
+    assert {player for _, player in said} == {"optimal play"}
+    record("rlkit/Exam-v0", tmp_path / "x.gif", policy="random")
+    assert said[-1][1] == "random play"
+    env = gym.make("rlkit/RiverSwim-v0", n=3, render_mode="rgb_array")
+    film(env, optimal_policy(env), seed=5, longest=12)
+    assert said[-1] == ("12  up  return 20,000  cut", ""), "neither 2e+04 nor an end"
+
+
+def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeypatch):
+    import rlkit.record
+
+    monkeypatch.setattr(rlkit.record, "PLANNED", 0)
+    env = gym.make("rlkit/Empty8x8-v0", observation="grid")
+    act = optimal_policy(env)
+    observation, info = env.reset(seed=0)
+    steps, over = 0, False
+    while not over:
+        observation, _, over, _, info = env.step(act(observation, info, steps == 0))
+        steps += 1
+    assert steps == 11  # five forward, a turn, five forward
+    with pytest.raises(NoExactModel, match="too large"):
+        optimal_policy(gym.make("rlkit/Empty8x8-v0", observation="grid", slip=0.1))

@@ -66,8 +66,13 @@ def record(
         int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Of the episodes.")
     ] = 0,
     fps: Annotated[
-        int, typer.Option(parser=whole("fps", least=1, most=100), metavar="N", help="Pictures a second.")
-    ] = 4,
+        int | None,
+        typer.Option(
+            parser=whole("fps", least=1, most=100),
+            metavar="N",
+            help="Pictures a second.  [default: as the environment says]",
+        ),
+    ] = None,
     env: EnvKnobs = None,
     trust_env: TrustEnv = None,
 ) -> None:

@@ -8,7 +8,7 @@ of states.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, TypeVar
 
@@ -46,6 +46,7 @@ class Model(Holder, ABC, Generic[S]):
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any] | None = None  # MultiDiscrete with n_actions entries; None is Discrete
     action_names: tuple[str, ...] | None = None
+    signs: Mapping[str, str] = {}  # what the characters of a map that `text` draws stand for
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
     hidden: bool = False  # whether states may differ that look alike: partial observability

@@ -53,7 +53,41 @@ def river_swim(
     )
 
 
-def gambler(*, goal: int = 100, p_heads: float = 0.4, capital: int | None = None) -> TableModel:
+class Gambler(TableModel):
+    """The gambler's problem; see `gambler` for what its states and actions are."""
+
+    def text(self, state: TableState) -> str:
+        """The capital, and what it is to become."""
+        return f"capital {self._capital(state)} of {self._goal}"
+
+    def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
+        """A bar as long as the goal, filled as far as the capital reaches, [H, W, 3]."""
+        from .cells import GOAL
+        from .drawing import AGENT, FILL, INK, LINE, RIM, Sheet
+
+        capital, goal = self._capital(state), self._goal
+        sheet = Sheet(4, 10)
+        middle, long = (1.9, 4.5), 4.0
+        share = long * capital / goal
+        sheet.box(middle, long, tall=0.5, fill=LINE)
+        if capital:
+            fill, rim = (FILL[GOAL], INK) if capital == goal else (AGENT, RIM)
+            left = (middle[0], middle[1] - long + share)
+            sheet.box(left, share, tall=0.5, fill=fill, outline=rim, width=0.04)
+        sheet.text((0.9, middle[1] - long + 2 * share), str(capital), size=0.8)
+        sheet.text((2.9, middle[1] - long), "0", size=0.5)
+        sheet.text((2.9, middle[1] + long), f"{goal}", size=0.5)
+        return sheet.pixels()
+
+    @property
+    def _goal(self) -> int:
+        return self.mdp.n_states - 1
+
+    def _capital(self, state: TableState) -> int:
+        return int(self.mdp.state_name(int(state.index[0])))
+
+
+def gambler(*, goal: int = 100, p_heads: float = 0.4, capital: int | None = None) -> Gambler:
     """Stake a part of one's capital on each toss of a coin until one has it all or nothing (the gambler).
 
     State s is the capital, 0 and `goal` end, and entering `goal` pays 1. Action a stakes a + 1, at most what
@@ -72,7 +106,7 @@ def gambler(*, goal: int = 100, p_heads: float = 0.4, capital: int | None = None
 
     initial = {s: (s in first) / len(first) for s in range(goal + 1)}
     stakes = [f"stake {a}" for a in range(1, goal // 2 + 1)]
-    return TableModel(from_successors(outcomes, initial, action_names=stakes))
+    return Gambler(from_successors(outcomes, initial, action_names=stakes))
 
 
 def garnet(
@@ -157,6 +191,8 @@ class DeepSea(TableModel):
                 action_names=("left", "right") if seed is None else ("0", "1"),
             )
         )
+
+    signs = {"@": "you", "G": "treasure", "#": "out of reach"}
 
     def text(self, state: TableState) -> str:
         """The sea with `@` for the diver and `G` for the treasure."""

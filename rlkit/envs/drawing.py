@@ -14,7 +14,7 @@ Place = tuple[float, float]  # row and column
 
 LARGEST_CELL, SMALLEST_CELL, LARGEST_SIDE = 64, 8, 1024  # pixels
 FINE = 2  # drawn this much larger and then reduced, so that edges are smooth
-PAPER, LINE, INK = (242, 245, 249), (203, 212, 222), (31, 41, 55)
+PAPER, LINE, INK, QUIET = (242, 245, 249), (203, 212, 222), (31, 41, 55), (107, 119, 134)
 AGENT, RIM = (226, 112, 58), (140, 60, 24)
 FILL = {
     WALL: (55, 62, 77),

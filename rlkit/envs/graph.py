@@ -28,6 +28,8 @@ COLOURS = (
 )  # of actions
 PALE, RIM, NODE = "#b8c2cd", "#374151", "#dee6f0"
 RADIUS = 0.2  # of a state, where neighbours are at least 1 apart
+MARGIN = 0.45  # around all states, where loops lie
+LETTERS, MOST_LETTERS = 14.0, 10  # largest size of a name, and how much of it is shown
 APART = 0.26  # bend between two arrows from one state to the same other
 FLAT = 0.1  # height of a graph, of its width, that is drawn as a line
 DENSE = 2.5  # neighbours a state, from which a circle says more than any other place
@@ -88,9 +90,19 @@ def transitions(mdp: MDP, states: Iterable[int]) -> list[Transition]:
 
 
 def draw_states(
-    axes: Any, mdp: MDP, place: Mapping[int, Place], fill: Mapping[int, Any], words: Mapping[int, str]
+    axes: Any,
+    mdp: MDP,
+    place: Mapping[int, Place],
+    fill: Mapping[int, Any],
+    words: Mapping[int, str],
+    *,
+    radius: float = RADIUS,
+    unit: float = 1.9,
 ) -> dict[int, Any]:
-    """Discs with names, squares where an episode ends; the patches, for arrows to end at."""
+    """Discs with names, squares where an episode ends; the patches, for arrows to end at.
+
+    `words` stand in place of a name; `unit` is how many inches there are between neighbours.
+    """
     from matplotlib.colors import to_rgb
     from matplotlib.patches import Circle, FancyBboxPatch
 
@@ -98,19 +110,18 @@ def draw_states(
     for s, (x, y) in place.items():
         style = {"facecolor": fill.get(s, NODE), "edgecolor": RIM, "zorder": 3, "linewidth": 1.2}
         if mdp.terminal[s]:
-            half = 0.8 * RADIUS
-            box = f"round,pad={RADIUS - half},rounding_size=0.05"
+            half = 0.8 * radius
+            box = f"round,pad={radius - half},rounding_size=0.05"
             patches[s] = FancyBboxPatch((x - half, y - half), 2 * half, 2 * half, boxstyle=box, **style)
         else:
-            patches[s] = Circle((x, y), RADIUS, **style)
+            patches[s] = Circle((x, y), radius, **style)
         axes.add_patch(patches[s])
         ink = "white" if np.dot(to_rgb(style["facecolor"]), (0.3, 0.59, 0.11)) < 0.5 else "#1f2937"
-        text = words.get(s, mdp.state_name(s))
-        size = 9.5 if max(map(len, text.splitlines())) <= 6 else 7.0
+        text = words.get(s, mdp.state_name(s)[:MOST_LETTERS])
+        size = min(LETTERS, 180 * radius * unit / max(2, *map(len, text.splitlines())))
         axes.text(x, y, text, ha="center", va="center", fontsize=size, color=ink, zorder=4)
-    xs, ys = np.array(list(place.values())).T
-    axes.set_xlim(xs.min() - 0.55, xs.max() + 0.55)
-    axes.set_ylim(ys.min() - 0.6, ys.max() + 0.6)
+    for limit, at in zip((axes.set_xlim, axes.set_ylim), np.array(list(place.values())).T, strict=True):
+        limit(at.min() - radius - MARGIN, at.max() + radius + MARGIN)
     axes.set_aspect("equal")
     axes.set_axis_off()
     return patches
@@ -125,10 +136,12 @@ def draw_arrows(
     *,
     bold: Collection[int] = (),
     labels: bool = True,
+    pale: bool = False,
 ) -> None:
     """An arrow for each transition, coloured by action, with its probability and reward.
 
-    Those of the choices in `bold` are strong, the others thin; without `labels` what is likelier is wider.
+    Those of the choices in `bold` are strong, the others thin, and all are grey if `pale`; without `labels`
+    what is likelier is wider.
     """
     pairs = Counter((s, t) for s, _, t, _ in shown)
     drawn: Counter[tuple[int, int]] = Counter()
@@ -136,9 +149,9 @@ def draw_arrows(
         i, n = drawn[s, t], pairs[s, t]
         drawn[s, t] += 1
         width = (2.2 if c in bold else 0.9) * (1.0 if labels else 0.4 + mdp.probability[k])
-        style = {"color": colour(int(mdp.action[c])), "linewidth": width}
+        style = {"color": PALE if pale else colour(int(mdp.action[c])), "linewidth": width}
         if s == t:
-            at = _loop(axes, place[s], i, style)
+            at = _loop(axes, place[s], i, patches[s], style)
         else:
             middle = -0.5 if pairs[t, s] else (n - 1) / 2  # the two directions bend to two sides
             bend, along = (i - middle) * APART, 0.42 + 0.16 * (i % 2)
@@ -197,14 +210,14 @@ def _signed(reward: float) -> str:
     return words.replace("-", "−")
 
 
-def _loop(axes: Any, at: Place, number: int, style: dict[str, Any]) -> Place:
+def _loop(axes: Any, at: Place, number: int, patch: Any, style: dict[str, Any]) -> Place:
     """An arrow from a state to itself, above it, then below; a place on it."""
     from matplotlib.patches import FancyArrowPatch
 
     x, y = at
-    side, size = (1, -1)[number % 2], 1 + 0.5 * (number // 2)
+    side, size = (1, -1)[number % 2], 1 + 0.25 * (number // 2)
     out = 0.13
-    edge = y + side * np.sqrt(RADIUS**2 - out**2)
+    edge = y + side * np.sqrt(patch.radius**2 - out**2)
     axes.add_patch(
         FancyArrowPatch(
             (x - out, edge),

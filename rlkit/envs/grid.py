@@ -222,6 +222,8 @@ class Grid(Model[GridState]):
         """Row and column of each cell, from the top left."""
         return tuple(f"({r},{c})" for r, c in self.position[state.cell])
 
+    signs = {"@": "you"} | {sign: name.partition(" (")[0] for sign, name in CHARACTERS.items()}
+
     def text(self, state: GridState) -> str:
         """The map with `@` where the agent stands."""
         row, column = self.position[int(state.cell[0])]

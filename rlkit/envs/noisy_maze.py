@@ -30,6 +30,7 @@ class NoisyMaze(Model[MazeState]):
     """A grid world seen through a sensor of walls: bit m of what it shows is a wall in the way of move m."""
 
     hidden = True
+    signs = Grid.signs
 
     def __init__(self, grid: Grid, noise: float) -> None:
         self.grid = grid

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..core.graph import layers
+from ..core.mdp import MDP
 from ..core.model import Model
 from ..core.table import TableModel
 from .drawing import INK, PAPER
+from .graph import MARGIN, NODE, Place, colour, draw_arrows, draw_states, places, transitions
 from .wrapping import Wrapper
 
 Image = npt.NDArray[np.uint8]
 
 MOST_NODES = 60  # states of an MDP that a graph can still show
-TALLEST = 6  # column of nodes; larger graphs are drawn in a circle
+MOST_ARROWS, MOST_LABELS = 40, 6  # in all to be drawn, from a state to have numbers
+MOST_ACTIONS = 8  # in a legend
+WIDTH, LARGEST_UNIT, NODE_SIZE = 6.4, 1.9, 0.3  # inches across, at most between neighbours; radius of a state
+NUMBERED, LEGEND = 1.5, 1.4  # inches between neighbours with room for numbers, and of a name in a legend
+HERE, END = "#e2703a", "#52729c"
 ARROWS = {"left": "←", "down": "↓", "right": "→", "up": "↑"}
 
 
@@ -74,52 +80,40 @@ def _written(words: str) -> Image:
 
 
 def _graph(model: TableModel, here: int, action: int | None) -> Image:
+    """The graph with the present state filled, and where each choice leads from there."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.lines import Line2D
 
-    figure = Figure(figsize=(6.4, 4.0), dpi=100, layout="constrained")
+    mdp, place = model.mdp, _places(model.mdp)
+    across, up = np.ptp(list(place.values()), axis=0) + 2 * (NODE_SIZE + MARGIN)
+    unit = min(LARGEST_UNIT, WIDTH / across)
+    figure = Figure(figsize=(unit * across, unit * up + 0.9), dpi=100, layout="constrained")
     axes = figure.add_subplot()
-    axes.set_axis_off()
     last = "" if action is None else f"   after {_action_name(model, action)}"
-    axes.set_title(f"{model.mdp.state_name(here)}{last}", fontsize=13)
-    _draw_graph(axes, model, here)
+    axes.set_title(f"{mdp.state_name(here)}{last}", fontsize=15)
+    fill = dict.fromkeys(place, NODE) | dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), END)
+    patches = draw_states(axes, mdp, place, fill | {here: HERE}, {}, radius=NODE_SIZE, unit=unit)
+    others = transitions(mdp, [s for s in place if s != here])
+    if len(others) <= MOST_ARROWS:
+        draw_arrows(axes, mdp, place, patches, others, labels=False, pale=True)
+    arrows = transitions(mdp, [here])
+    numbered = len(arrows) <= MOST_LABELS and unit > NUMBERED
+    draw_arrows(axes, mdp, place, patches, arrows, bold=range(mdp.n_choices), labels=numbered)
+    if mdp.n_actions <= MOST_ACTIONS:
+        names = ((a, mdp.action_name(a)) for a in range(mdp.n_actions))
+        lines = [Line2D([], [], color=colour(a), lw=3, label=name) for a, name in names]
+        columns = min(len(lines), max(1, int(unit * across / LEGEND)))
+        below: dict[str, Any] = {"loc": "outside lower center", "frameon": False}
+        figure.legend(handles=lines, fontsize=12, ncols=columns, **below)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
 
 
-def _draw_graph(axes: Any, model: TableModel, here: int) -> None:
-    """Nodes in columns by their distance from the start, or in a circle; the present one is filled."""
-    mdp, columns = model.mdp, layers(model.mdp)
-    place = {
-        int(s): (float(depth), (len(column) - 1) / 2 - i)
-        for depth, column in enumerate(columns)
-        for i, s in enumerate(column)
-    }
-    if max(len(column) for column in columns) > TALLEST:
-        turn = 2 * np.pi / len(place)
-        place = {s: (2 * np.cos(i * turn), np.sin(i * turn)) for i, s in enumerate(place)}
-    owner = np.repeat(mdp.state_of_choice, np.diff(mdp.choice_ptr))
-    for s, t in {(int(s), int(t)) for s, t in zip(owner, mdp.successor, strict=True)}:
-        if s in place and t in place and s != t:
-            axes.annotate(
-                "",
-                xy=place[t],
-                xytext=place[s],
-                arrowprops={
-                    "arrowstyle": "-|>",
-                    "color": "#9aa7b5",
-                    "shrinkA": 19,
-                    "shrinkB": 19,
-                    "connectionstyle": "arc3,rad=0.08",
-                },
-            )
-    for s, (x, y) in place.items():
-        colour = "#e2703a" if s == here else "#52729c" if mdp.terminal[s] else "#dee6f0"
-        axes.scatter([x], [y], s=1100, c=colour, edgecolors="#374151", zorder=3)
-        ink = "white" if s == here or mdp.terminal[s] else "#1f2937"
-        axes.text(x, y, mdp.state_name(s)[:8], ha="center", va="center", fontsize=10, color=ink, zorder=4)
-    axes.margins(0.15)
+@lru_cache(maxsize=8)
+def _places(mdp: MDP) -> dict[int, Place]:
+    return places(mdp)
 
 
 def show(window: Any, frame: Image, *, fps: int) -> Any:

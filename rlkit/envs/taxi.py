@@ -73,6 +73,8 @@ class Taxi(TableModel):
         passenger = "aboard" if self.passenger[s] == ABOARD else f"at {PAD_NAMES[self.passenger[s]]}"
         return f"taxi ({row},{column}), passenger {passenger}, to {PAD_NAMES[self.destination[s]]}"
 
+    signs = {"@": "taxi", "|": "wall", "R": "red", "G": "green", "Y": "yellow", "B": "blue pad"}
+
     def text(self, state: TableState) -> str:
         """The map with `@` for the taxi, and in words where the passenger is and wants to go."""
         s = int(state.index[0])

@@ -41,7 +41,7 @@ def draw_graph(figure: Any, solution: Solution) -> None:
         arrows = [arrow for arrow in arrows if arrow[1] in best]
     labels = len(arrows) <= MOST_LABELS
     xs, ys = np.array(list(place.values())).T
-    size = INCHES * np.array([np.ptp(xs) + 1.1, np.ptp(ys) + 1.2])
+    size = INCHES * np.array([np.ptp(xs) + 1.3, np.ptp(ys) + 1.3])
     figure.set_size_inches(*np.clip(size * min(1.0, LARGEST / size.max()) + (1.2, 1.0), 4.5, None))
     axes = figure.add_subplot()
     scale = heat(figure, axes, [solution.value[s] for s in alive])

@@ -73,8 +73,14 @@ class Game(Holder, ABC, Generic[P]):
         return board
 
     def text(self, position: P) -> str:
-        """The board of a batch of one, a line a row, and what happens next."""
-        rows = [" ".join(self.marks[stone] for stone in row) for row in self.stones(position)]
+        """The board of a batch of one, a line a row, with the coordinates of its cells; what happens next."""
+        stones = self.stones(position)
+        rows = [" ".join(self.marks[stone] for stone in row) for row in stones]
+        height, width = stones.shape
+        cells = (self.action_names or ())[: height * width]
+        if len(cells) == height * width:
+            rows = [f"{cells[r * width][1:]:>2} {row}" for r, row in enumerate(rows)]
+            rows += ["   " + " ".join(cell[0] for cell in cells[:width])]
         return "\n".join([*rows, self.status(position)])
 
     def status(self, position: P) -> str:

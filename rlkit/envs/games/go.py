@@ -196,12 +196,6 @@ class Go(Game[GoPosition]):
         board = xp.reshape(xp.astype(layers, xp.int8), (self.n_planes, self.height, self.width, -1))
         return xp.moveaxis(board, -1, 0)
 
-    def text(self, position: GoPosition) -> str:
-        """The board with its coordinates."""
-        *rows, status = super().text(position).split("\n")
-        lines = [f"{self.height - r:2d} {row}" for r, row in enumerate(rows)]
-        return "\n".join([*lines, "   " + " ".join(COLUMNS[: self.width]), status])
-
     def status(self, position: GoPosition) -> str:
         """Whether the last move was a pass besides."""
         passed = "" if position.over[0] or not position.passed[0] else "a pass, "

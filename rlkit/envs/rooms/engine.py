@@ -13,6 +13,7 @@ import numpy.typing as npt
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from .codes import EMPTY, GOAL_CODE, HEADINGS, LAVA_CODE, STEPS, WALL_CODE, RoomError, gather
+from .pictures import NAMES
 from .rules import MOVES, STEP, SWAP, Deed, Rules
 from .settings import Settings
 from .views import view_of
@@ -89,6 +90,8 @@ class Rooms(Model[RoomState]):
         self.view = view_of(self.settings, self.height, self.width)
         self.observation_space = self.view.space
         self.hidden = self.view.hidden
+
+    signs = NAMES
 
     def with_levels(self, levels: Sequence[Level]) -> Self:
         """The same task on these levels, which must be of one size."""

@@ -52,6 +52,8 @@ COLOUR: tuple[RGB, ...] = (
 SIGNS = {WALL: "#", FLOOR: "_", OPEN: "/", KEY: "k", BALL: "o", BOX: "b", GOAL: "G", LAVA: "~", CLOSED: "|"}
 SIGNS |= {LOCKED: "L", UNSEEN: " ", EMPTY: ".", PRIZE: ".", TRAP: "."}
 ARROWS = ">v<^"
+NAMES = {sign: KINDS[kind] for kind, sign in reversed(SIGNS.items())}  # of what a sign stands for
+NAMES |= dict.fromkeys(ARROWS, "you") | {SIGNS[FLOOR]: "marked floor"}
 COLOUR_NAMES = ("red", "green", "blue", "purple", "yellow", "grey")
 
 

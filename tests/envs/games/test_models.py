@@ -252,7 +252,7 @@ def test_text_and_pictures(name):
 def test_text_of_a_board():
     model = tic_tac_toe()
     state = at(model, (0, 4), (2, 6))
-    assert model.text(state) == "X · O\n· X ·\nO · ·\nX to move"
+    assert model.text(state) == " 3 X · O\n 2 · X ·\n 1 O · ·\n   a b c\nX to move"
     won = model.transition(state, np.array([8]), np.array([0])).state
     assert model.text(won).endswith("X has won")
     states = enumerate_states(tic_tac_toe(opponent=None))
