@@ -13,7 +13,7 @@ import torch
 from saved_agents import dies_at, forge, tensors_of
 
 from rlkit.agents import LoadError, storage
-from rlkit.agents.errors import DamagedError
+from rlkit.agents.errors import DamagedError, UnsupportedError
 from rlkit.agents.storage import META
 
 FORK = multiprocessing.get_context("fork")
@@ -177,6 +177,18 @@ def test_a_full_disk_leaves_the_old_agent_and_no_litter(
     assert number_in(path) == 1
     assert sorted(file.name for file in path.iterdir()) == before
     assert not (tmp_path / "another").exists()
+
+
+def test_what_would_be_too_large_to_read_is_not_written(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "saved"
+    write(path, 1)
+    with monkeypatch.context() as small:
+        small.setattr(storage, "MAX_META", 100)
+        with pytest.raises(UnsupportedError, match=f"cannot be saved: its {META} would have"):
+            write(path, 2)
+    assert number_in(path) == 1
 
 
 def test_a_folder_of_anything_else_is_left_alone(tmp_path: Path) -> None:
