@@ -136,7 +136,7 @@ def index(figures: dict) -> str:
         for entry in entries:
             if entry.needs:
                 continue
-            r = figures[entry.id]
+            r = figures.get(entry.id) or describe(entry.id)
             bare = entry.id.removeprefix("rlkit/")
             anchor = entry.id.lower().replace("/", "")
             limit = f" ({r['max_episode_steps']})" if r["max_episode_steps"] else ""

@@ -40,7 +40,8 @@ FIGURE_NAMES = (
 def describe(name: str, *, anew: bool = False) -> Record:
     """Everything about an environment id, short or full, as a plain record; raises `RegistryError`.
 
-    The figures of the ids that rlkit ships are those it keeps, unless they are to be computed `anew`.
+    The figures of the ids that rlkit ships are those it keeps, unless they are to be computed `anew`; those
+    of an id without any are computed.
     """
     id = resolve(name)
     entry = next((e for e in ENTRIES if e.id == id), None)
@@ -66,8 +67,9 @@ def describe(name: str, *, anew: bool = False) -> Record:
     }
     env.close()
     record |= dict.fromkeys(FIGURE_NAMES)
-    if entry is not None and not anew:
-        return record | {name: _kept()[id][name] for name in FIGURE_NAMES}
+    kept = None if anew else _kept().get(id)
+    if kept is not None:
+        return record | {name: kept[name] for name in FIGURE_NAMES}
     if entry is not None and entry.exact is None:
         return record
     try:
@@ -116,13 +118,13 @@ def _optimum(model: MDP | POMDP, **how: Any) -> float | None:
 
 
 def listed() -> list[Record]:
-    """What was computed of each id that needs nothing to be made, with its family, as it was kept."""
+    """What is known of each id that needs nothing to be made, with its family; see `describe`."""
     kept = _kept()
     return [
-        {"family": family, "summary": entry.summary, **kept[entry.id]}
+        {"summary": entry.summary, **(kept.get(entry.id) or describe(entry.id)), "family": family}
         for family, entries in FAMILIES.items()
         for entry in entries
-        if entry.id in kept
+        if not entry.needs
     ]
 
 

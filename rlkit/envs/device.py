@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import is_dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -10,10 +11,13 @@ import torch
 from gymnasium.error import InvalidAction
 from gymnasium.spaces import MultiDiscrete
 
-from ..core.model import Holder, Model
+from ..core.model import Holder, Model, leaves
+from ..core.validation import ModelError
+from ..errors import FAILURES
 from .faces import Info
 from .simulation import Simulation
 from .vector import ModelVectorEnv
+from .wrapping import Wrapper
 
 H = TypeVar("H", bound=Holder)
 
@@ -25,12 +29,13 @@ class TorchVectorEnv(ModelVectorEnv):
     batch as it was before the new episodes, of which `_final_obs` [B] says where it counts. Observations may
     be the state itself: clone what you mean to change. On a GPU nothing makes the host wait: there, actions
     are not checked, and `final_obs` is in every info of SAME_STEP. In DISABLED mode an episode that is over
-    just goes on on a GPU.
+    just goes on on a GPU. Raises `ModelError` naming the method of a model that does not run in torch.
     """
 
     def __init__(self, model: Model[Any], *, device: str | torch.device = "cuda", **options: Any) -> None:
         self.device = torch.device(device)
         super().__init__(model, **options)
+        try_in_torch(self.model, self.device)
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, Info]:
         """Take one action in each environment; tensors [B]."""
@@ -83,3 +88,55 @@ def on_device(holder: H, device: torch.device) -> H:
         elif isinstance(value, Holder):
             setattr(moved, name, on_device(value, device))
     return moved
+
+
+def try_in_torch(model: Model[Any], device: torch.device) -> None:
+    """Call each method that steps a model once; raises `ModelError` naming one that gives no tensors."""
+    while isinstance(model, Wrapper):
+        model = model.inner
+    event, u = (
+        torch.zeros(1, dtype=torch.int64, device=device),
+        torch.zeros(1, dtype=torch.float64, device=device),
+    )
+    own = {name for name in ("start_event", "sample_event", "sample") if not _is_default(model, name)}
+    if model.n_starts > 1:
+        _tensors(model, *(("start_event", u) if "start_event" in own else ("start_probs",)))
+    state = _tensors(model, "initial", event)
+    _tensors(model, "observe", state)
+    _tensors(model, "legal", state)
+    if model.n_events > 1 and not own & {"sample_event", "sample"}:
+        _tensors(model, "event_probs", state, event)
+    _tensors(model, "transition", state, event, event)
+    for name in own - {"start_event"}:
+        _tensors(model, name, state, event, u)
+
+
+def _is_default(model: Model[Any], name: str) -> bool:
+    """Whether a model leaves a method as `Model` has it."""
+    return getattr(type(model), name) is getattr(Model, name)
+
+
+def _tensors(model: Model[Any], name: str, *arguments: Any) -> Any:
+    """What a method of a model returns for tensors, if that is tensors; raises `ModelError` naming it."""
+    what = f"{type(model).__name__}.{name}"
+    hint = "make constant arrays in __init__, as attributes, and others with the namespace of the arguments"
+    try:
+        given = getattr(model, name)(*arguments)
+    except FAILURES as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ModelError(f"{what} fails in torch ({said}): {hint}") from error
+    for part in _parts(given):
+        if not isinstance(part, torch.Tensor):
+            raise ModelError(f"{what} must give tensors in torch, not {type(part).__name__}: {hint}")
+    return given
+
+
+def _parts(given: Any) -> list[Any]:
+    """The arrays within what a method returns."""
+    if is_dataclass(given):
+        return leaves(given)
+    if isinstance(given, dict):
+        return [part for value in given.values() for part in _parts(value)]
+    if isinstance(given, tuple):
+        return [part for value in given for part in _parts(value)]
+    return [given]
