@@ -6,10 +6,13 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rlkit.catalogue import listed
+from rlkit.catalogue import layout, listed
+from rlkit.envs.registry import exact
 from rlkit.report import Environments, TrainingView, number
 from rlkit.report.chart import chart
+from rlkit.report.maps import HeatMap
 from rlkit.report.solving import QTable
+from rlkit.solvers import solve
 
 
 def test_numbers_for_people():
@@ -214,3 +217,34 @@ def test_columns_are_dropped_and_figures_never_cut(width: int) -> None:
     optimum = number(next(r["optimum"] for r in listed() if r["id"] == "rlkit/FrozenLake-v0"), 4)
     assert optimum in lake.split()
     assert len(lake) <= width
+
+
+@pytest.mark.parametrize("width", [10, 20, 30, 60, 80, 130])
+@pytest.mark.parametrize("id", ["rlkit/CliffWalking-v0", "rlkit/GridWorld-v0", "rlkit/FourRoomsCompass-v0"])
+def test_a_map_is_never_wider_than_the_terminal_and_no_value_is_cut(id: str, width: int) -> None:
+    solution = solve(exact(id))
+    mdp = solution.mdp
+    names = [None if c < 0 else mdp.action_name(int(mdp.action[c])) for c in solution.choice]
+    grid = layout(id)
+    assert grid is not None
+    record = {"grid": grid, "values": solution.value.tolist(), "policy": names}
+    out = io.StringIO()
+    Console(file=out, width=width).print(HeatMap(record))
+    lines = out.getvalue().splitlines()
+    columns = len(grid["rows"][0])
+    if columns > width:
+        assert "wider" not in out.getvalue()
+        assert "more than this terminal" in " ".join(line.strip() for line in lines)
+        return
+    assert max(map(len, lines)) <= width
+    rows = [line for line in lines if set(line) & set("←→↑↓")]
+    assert len(rows) == sum(any(s is not None and names[s] for s in row) for row in grid["cells"])
+    walls = sum(row.count("#") for row in grid["rows"])
+    assert sum(line.count("#") for line in lines) == walls + bool(walls), "walls, and the legend"
+    values = {
+        number(solution.value[s], 3) for row in grid["cells"] for s in row if s is not None and names[s]
+    }
+    shown = {word for line in lines for word in line.split()}
+    if width >= columns * 8:
+        assert values <= shown
+    assert not {word for word in shown if word[0] in "−0123456789"} - values, "a value that is cut"

@@ -190,7 +190,10 @@ def evaluate(
     ] = None,
     json: Json = False,
 ) -> int:
-    """Grade a trained agent: sampled return, and percent of optimum where there is an exact model."""
+    """Grade a trained agent.
+
+    By sampled returns, and in percent of the optimum where there is an exact model.
+    """
     from rlkit import checkpoint, report
     from rlkit.evaluate import report as grade
 

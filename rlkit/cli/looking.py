@@ -26,7 +26,7 @@ from rlkit.cli.common import (
 def envs(
     id: Annotated[str | None, typer.Argument(help="One environment, in full.")] = None, json: Json = False
 ) -> None:
-    """List the environments with their optimum, or show one of them."""
+    """List the environments, or show one."""
     from rlkit import report
     from rlkit.catalogue import describe, listed
 
@@ -76,7 +76,10 @@ def record(
     env: EnvKnobs = None,
     trust_env: TrustEnv = None,
 ) -> None:
-    """Film a trained agent, the optimal policy, or a random one."""
+    """Film an agent, or optimal play.
+
+    RUN is the folder of a trained agent; an ID is played optimally, or at random.
+    """
     from rlkit.record import record as film
 
     find_modules_here(what)
@@ -99,7 +102,10 @@ def check(
     env: EnvKnobs = None,
     json: Json = False,
 ) -> int:
-    """Check an environment: spaces, seeding, autoreset, masks, and its exact model where it has one."""
+    """Check an environment.
+
+    Its spaces, seeding, autoreset and masks, and its exact model where it has one.
+    """
     from rlkit import report
     from rlkit.check import check_id
 
@@ -130,7 +136,9 @@ def check_agent(
     ] = 0,
     json: Json = False,
 ) -> int:
-    """Check an agent: train it on small problems whose optimum and values are known.
+    """Check an agent on solved problems.
+
+    It is trained on small ones whose optimum and values are known.
 
     It is made by Class(env, seed=...) from a Gymnasium VectorEnv; gamma= and backbone= are passed if it takes
     them. It has

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from rlkit.solvers import Interval, Remembered, Solution
 
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
+MOST_CELLS = 1_600  # of a grid that is shown as a map
 
 
 @app.command()
@@ -71,7 +72,7 @@ def solve(
     all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
     json: Json = False,
 ) -> int:
-    """Solve a model exactly, with a certificate."""
+    """Solve a model, with a certificate."""
     from rlkit import report
     from rlkit.core import POMDP
     from rlkit.solvers import solve as solve_mdp
@@ -105,7 +106,7 @@ def solve(
     for option, label in (("target", target), ("avoid", avoid)):
         _check_label(mdp, option, label)
     found = solve_mdp(mdp, target=goal, avoid=avoided, **options)
-    listed = all_values or mdp.n_states <= MOST_STATES
+    listed = all_values or mdp.n_states <= (MOST_STATES if grid is None else MOST_CELLS)
     record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
     record["sees"] = "states" if hidden else None
     if isinstance(exact, POMDP) and not full_information:

@@ -5,26 +5,14 @@ from __future__ import annotations
 from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.padding import Padding
-from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from rlkit.report.maps import HeatMap
 from rlkit.report.parts import NOTHING_KNOWN, Record, number, ruled
 
 MOST_ROWS = 40  # states of a table shown in full
 NARROWEST = 12  # characters a column of names is folded to
-ARROWS = {
-    "left": "←",
-    "down": "↓",
-    "right": "→",
-    "up": "↑",
-    "south": "↓",
-    "north": "↑",
-    "east": "→",
-    "west": "←",
-}
-HEAT = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))  # low to high
-
 
 SEES = {
     "beliefs": "observations, and remembers them",
@@ -42,7 +30,7 @@ def solution(record: Record) -> RenderableType:
     )
     parts: list[RenderableType] = [head, Text()]
     if record.get("grid"):
-        parts += [heat_map(record), Text()]
+        parts += [HeatMap(record), Text()]
     elif "q" in (shown := record.get("beliefs", record)):
         parts.append(QTable(shown))
     elif shown.get("all", True):
@@ -112,53 +100,6 @@ def _table(heads: list[str], rows: list[list[str | Text]], widths: list[int] | N
 
 def _number_of(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
-
-
-def heat_map(record: Record) -> RenderableType:
-    """Values of a grid as colours, with the policy's arrow and the value in each cell."""
-    rows, cells = record["grid"]["rows"], record["grid"]["cells"]
-    finite = [v for row in cells for s in row if s is not None and (v := _value(record, s)) is not None]
-    low, high = min(finite, default=0.0), max(finite, default=1.0)
-    room = 80 // len(rows[0])
-    width = min(room, 7) if room >= 6 else 2
-    lines = []
-    for row, states in zip(rows, cells, strict=True):
-        line, under = Text(), Text()
-        for kind, s in zip(row, states, strict=True):
-            label, style, value = _cell(record, kind, s, low, high)
-            line.append(f"{label:^{width}}", style)
-            under.append(f"{value:^{width}}", style)
-        lines += [line, under] if width > 2 else [line]
-    return Group(*lines)
-
-
-def _cell(record: Record, kind: str, s: int | None, low: float, high: float) -> tuple[str, Style, str]:
-    if s is None:
-        return "", Style(bgcolor="grey23"), ""
-    if kind == "C":  # the cliff, from which one is sent back
-        return "C", Style(bgcolor="grey15", color="grey70"), ""
-    if record["policy"][s] is None:
-        ends = {"G": ("G", Style(bgcolor="green4", color="white", bold=True))}
-        label, style = ends.get(kind, (kind, Style(bgcolor="grey15", color="grey70")))
-        return label, style, ""
-    value = _value(record, s)
-    share = 0.5 if value is None or high == low else (value - low) / (high - low)
-    style = Style.parse(f"{'black' if share > 0.45 else 'white'} on {_heat(share)}")
-    arrow = ARROWS.get(record["policy"][s], str(record["policy"][s])[:2])
-    return arrow, style, number(record["values"][s], 3)
-
-
-def _heat(share: float) -> str:
-    """Colour of a number between 0 and 1, between the neighbouring ones of `HEAT`."""
-    place = share * (len(HEAT) - 1)
-    k = min(int(place), len(HEAT) - 2)
-    red, green, blue = (round(a + (place - k) * (b - a)) for a, b in zip(HEAT[k], HEAT[k + 1], strict=True))
-    return f"#{red:02x}{green:02x}{blue:02x}"
-
-
-def _value(record: Record, s: int) -> float | None:
-    value = record["values"][s]
-    return None if isinstance(value, str) or record["policy"][s] is None else value
 
 
 def sought(record: Record) -> str:
