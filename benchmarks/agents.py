@@ -4,7 +4,8 @@
 steps, with what looking takes left out. rlkit's agents have the settings they come with, those of
 Stable-Baselines3 the ones that its users tuned (rl-baselines3-zoo). `stepping` is environment steps a second
 of PPO end to end: 64 environments, 128 steps, 4 epochs of 4 minibatches, two networks of 64x64 tanh units, or
-one of them in front of a memory. The peers take turns with rlkit in one process, on one thread.
+one of them in front of a memory. `replaying` is the same of DQN. The peers take turns with rlkit in one
+process, on one thread.
 
     pip install -e .[bench]
 """
@@ -16,6 +17,7 @@ import statistics
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 import gymnasium as gym
@@ -36,6 +38,20 @@ MEMORIES = ("gru", "lstm", "attention")
 SAME: dict[str, Any] = {"num_envs": 64, "rollout_steps": 128, "epochs": 4, "minibatches": 4}
 ITERATION = 64 * 128
 ROUND = 8 * ITERATION  # where steps that only begin an episode are none, a training ends in a short iteration
+REPLAYED = 4_096  # steps of a round, after as many
+ZOO_DQN: dict[str, Any] = {
+    "learning_rate": 2.3e-3,
+    "batch_size": 64,
+    "buffer_size": 100_000,
+    "learning_starts": 1_000,
+    "gamma": 0.99,
+    "target_update_interval": 10,
+    "train_freq": 256,
+    "gradient_steps": 128,
+    "exploration_fraction": 0.16,
+    "exploration_final_eps": 0.04,
+    "policy_kwargs": {"net_arch": [256, 256]},
+}
 
 Runs: TypeAlias = list[tuple[float, int]]  # seconds and steps; NaN where it was not solved
 
@@ -107,23 +123,7 @@ def peer(name: str, seed: int) -> tuple[float, int]:
             device="cpu",
         )
     else:
-        model = DQN(
-            "MlpPolicy",
-            CARTPOLE,
-            learning_rate=2.3e-3,
-            batch_size=64,
-            buffer_size=100_000,
-            learning_starts=1_000,
-            gamma=0.99,
-            target_update_interval=10,
-            train_freq=256,
-            gradient_steps=128,
-            exploration_fraction=0.16,
-            exploration_final_eps=0.04,
-            policy_kwargs={"net_arch": [256, 256]},
-            seed=seed,
-            device="cpu",
-        )
+        model = DQN("MlpPolicy", CARTPOLE, **ZOO_DQN, seed=seed, device="cpu")
     steps = 100_000 if name == "ppo" else 150_000
     model.learn(steps, callback=Look())
     return (watch.spent if model.num_timesteps < steps else float("nan")), model.num_timesteps
@@ -197,10 +197,10 @@ def peer_rate(env_id: str, backbone: str) -> Callable[[], float]:
     return lambda: per_second(lambda: model.learn(ROUND, reset_num_timesteps=False))
 
 
-def per_second(learn: Callable[[], object]) -> float:
+def per_second(learn: Callable[[], object], steps: int = ROUND) -> float:
     begin = time.perf_counter()
     learn()
-    return ROUND / (time.perf_counter() - begin)
+    return steps / (time.perf_counter() - begin)
 
 
 def stepping(rounds: int) -> list[str]:
@@ -243,6 +243,40 @@ def stepping(rounds: int) -> list[str]:
     return lines
 
 
+def replaying(rounds: int) -> list[str]:
+    """The lines of the table: medians of rounds in which all take turns."""
+    dqn = AGENTS["dqn"]
+    ours = {
+        "defaults": dqn(CARTPOLE, config=dqn.Config()),
+        "defaults, batch of the peer's": dqn(CARTPOLE, config=dqn.Config().replace({"batch_size": 32})),
+        "sizes of the zoo's": dqn(CARTPOLE, hidden=(256, 256), batch_size=64),
+        "tuned": dqn(CARTPOLE),
+    }
+    theirs = {
+        name: DQN("MlpPolicy", CARTPOLE, **given, device="cpu")
+        for name, given in (("peer's defaults", {}), ("the zoo's", ZOO_DQN))
+    }
+    learns: dict[str, Callable[[], object]] = {
+        **{name: partial(agent.train, REPLAYED) for name, agent in ours.items()},
+        **{name: partial(model.learn, REPLAYED, reset_num_timesteps=False) for name, model in theirs.items()},
+    }
+    rates: dict[str, list[float]] = {name: [] for name in learns}
+    for turn in range(rounds + 1):
+        for name, learn in learns.items():
+            found = per_second(learn, REPLAYED)
+            if turn:  # the first warms up
+                rates[name].append(found)
+    medians = {name: statistics.median(found) for name, found in rates.items()}
+    lines = [
+        f"| settings | steps a second | {' | '.join(f'of {name}' for name in theirs)} |",
+        "|---" * 4 + "|",
+    ]
+    for name, own in medians.items():
+        ratios = " | ".join(f"{own / medians[peer]:.2f}" for peer in theirs)
+        lines.append(f"| {name} | {own:,.0f} | {ratios} |")
+    return lines
+
+
 def floor_rate(agent: Agent) -> float:
     """Steps a second if only the floating-point operations of both networks took time, at the rate of sgemm.
 
@@ -280,4 +314,4 @@ def run(parts: dict[str, Callable[[int], list[str]]], description: str | None) -
 
 
 if __name__ == "__main__":
-    run({"learning": learning, "stepping": stepping}, __doc__)
+    run({"learning": learning, "stepping": stepping, "replaying": replaying}, __doc__)
