@@ -13,7 +13,7 @@ from gymnasium.spaces import MultiDiscrete
 
 from ..core.model import Holder, Model, leaves
 from ..core.validation import ModelError
-from ..errors import FAILURES
+from ..errors import FAILURES, RlkitError
 from .faces import Info
 from .simulation import Simulation
 from .vector import ModelVectorEnv
@@ -122,6 +122,8 @@ def _tensors(model: Model[Any], name: str, *arguments: Any) -> Any:
     hint = "make constant arrays in __init__, as attributes, and others with the namespace of the arguments"
     try:
         given = getattr(model, name)(*arguments)
+    except RlkitError:
+        raise
     except FAILURES as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())
         raise ModelError(f"{what} fails in torch ({said}): {hint}") from error
