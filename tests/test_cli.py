@@ -44,12 +44,12 @@ def test_help_names_every_command(rlkit):
         ),
         (
             ("solve", "exam", "--objective", "reach-prob", "--target", "goal"),
-            "no label 'goal' in this model (labels: none; --labels FILE gives those of a .tra file); "
+            "no label or state 'goal' in this model (labels: none; states: u0, u1, u2, u3, fail, pass); "
             "--target-states takes numbers instead",
         ),
         (
             ("solve", "exam", "--objective", "reach-prob", "--target-states", "1", "--avoid", "bad"),
-            "no label 'bad' in this model (labels: none; --labels FILE gives those of a .tra file); "
+            "no label or state 'bad' in this model (labels: none; states: u0, u1, u2, u3, fail, pass); "
             "--avoid-states takes numbers instead",
         ),
         (("solve", "exam", "--avoid-states", "1"), "objective total has no states to avoid; reach-prob has"),

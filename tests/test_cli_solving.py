@@ -199,7 +199,7 @@ def test_objectives_from_a_file(rlkit, tmp_path):
     [
         (("--objective", "reach-prob"), "needs a target"),
         (("--objective", "total", "--target", "x"), "--target needs --objective reach-prob or reach-reward"),
-        (("--objective", "reach-prob", "--target", "x"), "no label 'x'"),
+        (("--objective", "reach-prob", "--target", "x"), "no label or state 'x'"),
         (("--objective", "reach-prob", "--target-states", "99"), "target state 99 is none of 0..5"),
         (("--objective", "reach-prob", "--target-states", "a"), "numbers like 1,4"),
         (("--objective", "finite-horizon"), "needs a horizon"),
@@ -213,3 +213,19 @@ def test_objectives_and_what_they_need(rlkit, args, message):
     status, out, err = rlkit("solve", "exam", *args)
     assert (status, out) == (2, "")
     assert message in err
+
+
+def test_the_name_of_a_state_is_a_target(rlkit):
+    def solved(id, *more):
+        status, out, err = rlkit("solve", id, "--objective", "reach-prob", "--json", *more)
+        assert (status, err) == (0, "")
+        return json.loads(out)["initial"]["value"]
+
+    assert solved("exam", "--target", "pass") == solved("exam", "--target-states", "5") > 0
+    assert solved("exam", "--target", "pass", "--avoid", "u1") == pytest.approx(0.7 * 0.7 * 0.7)
+    assert solved("frozenlake", "--target", "(3,3)") == pytest.approx(14 / 17)
+    status, _, err = rlkit("solve", "exam", "--objective", "reach-prob", "--target", "PASS")
+    assert status == 2
+    assert "no label or state 'PASS' in this model (labels: none; states: u0, u1, u2, u3, fail, pass)" in err
+    _, _, err = rlkit("solve", "frozenlake", "--objective", "reach-prob", "--target", "(3,4)")
+    assert "no label or state '(3,4)' in this model (labels: none); did you mean '(" in err

@@ -83,7 +83,7 @@ def test_solve_shows_the_names_of_a_file(rlkit, model, monkeypatch) -> None:
 @pytest.mark.filterwarnings("always")
 def test_errors_and_warnings_are_text(rlkit, model, tmp_path) -> None:
     _, _, err = rlkit("solve", model, "--objective", "reach-prob", "--target", "\x1b[31mgoal")
-    assert "no label '\\x1b[31mgoal'" in err
+    assert "no label or state '\\x1b[31mgoal'" in err
     assert "[/x]" in err
     put(tmp_path, "\x1b[31m[x].tra", "nothing")
     put(tmp_path, "\x1b[31m[y].MDP", "states: 1\nactions: 1\nT: 0 identity")

@@ -41,12 +41,15 @@ def solve(
     minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
     gamma: Annotated[float | None, typer.Option(help="Discount; 1 is total reward.")] = None,
     horizon: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
-    target: Annotated[str | None, typer.Option(metavar="LABEL", help="Label of the states to reach.")] = None,
+    target: Annotated[
+        str | None, typer.Option(metavar="LABEL", help="Label or name of states to reach.")
+    ] = None,
     target_states: Annotated[
         str | None, typer.Option(metavar="1,4", help="Numbers of the states to reach.")
     ] = None,
     avoid: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Label of states where reach-prob gives up.")
+        str | None,
+        typer.Option(metavar="LABEL", help="Label or name of states where reach-prob gives up."),
     ] = None,
     avoid_states: Annotated[str | None, typer.Option(metavar="2,3", help="Numbers of such states.")] = None,
     labels: Annotated[Path | None, typer.Option(metavar="FILE", help="The .lab file of a .tra file.")] = None,
@@ -147,12 +150,14 @@ def _check_target(objective: str | None, goal: str | list[int] | None) -> None:
 
 def _check_label(mdp: MDP, option: str, label: str | None) -> None:
     """Raise the error of a label that is missing, with what else can be given."""
-    if label is None or label in mdp.labels:
-        return
-    known = ", ".join(sorted(mdp.labels)) or "none; --labels FILE gives those of a .tra file"
-    raise typer.BadParameter(
-        f"no label {label!r} in this model (labels: {known}); --{option}-states takes numbers instead"
-    )
+    from rlkit.core import ModelError
+
+    try:
+        if label is not None:
+            mdp.states_with(label)
+    except ModelError as error:
+        more = "" if mdp.labels or mdp.state_names else "; --labels FILE gives those of a .tra file"
+        raise typer.BadParameter(f"{error}{more}; --{option}-states takes numbers instead") from None
 
 
 def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:

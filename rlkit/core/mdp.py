@@ -13,11 +13,13 @@ import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array
 
 from rlkit.core.validation import ModelError, normalised_rows, validate
+from rlkit.errors import did_you_mean
 
 FloatArray = npt.NDArray[np.float64]
 IntArray = npt.NDArray[np.integer[Any]]
 BoolArray = npt.NDArray[np.bool_]
 
+FEW, MANY = 12, 10_000  # states that a message lists, and among which it looks for the one that was meant
 LARGEST_TABLE = 2**32  # entries of a table of states and actions
 
 
@@ -170,11 +172,24 @@ class MDP:
         return self.action_names[action] if self.action_names is not None else str(action)
 
     def states_with(self, label: str) -> IntArray:
-        """States that carry a label; raises `ModelError` naming the known labels if there is no such one."""
-        if label not in self.labels:
-            known = ", ".join(sorted(self.labels)) or "none"
-            raise ModelError(f"no label {label!r} in this model (labels: {known})")
-        return self.labels[label]
+        """States that carry a label, or else have that name.
+
+        Raises `ModelError` with the known labels, and the likeliest name, if there is no such one.
+        """
+        names = self.state_names or ()
+        if label in self.labels:
+            return self.labels[label]
+        if label in names:
+            return np.flatnonzero([name == label for name in names])
+        known = f"labels: {', '.join(sorted(self.labels)) or 'none'}"
+        if not names:
+            raise ModelError(f"no label {label!r} in this model ({known})")
+        if len(names) <= FEW:
+            raise ModelError(
+                f"no label or state {label!r} in this model ({known}; states: {', '.join(names)})"
+            )
+        hint = did_you_mean(label, [*self.labels, *names[:MANY]])
+        raise ModelError(f"no label or state {label!r} in this model ({known}){hint}")
 
 
 def _as_index(value: npt.ArrayLike, name: str, dtype: type[np.integer[Any]]) -> IntArray:

@@ -42,12 +42,12 @@ def solve(
     """Solve an MDP and return value, policy and certificate.
 
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
-    total. gamma is the model's discount unless given, and 1 where the objective knows no discount. `target`
-    is a label, a list of states or a mask [S], and so is `avoid`: where reach-prob gives up. With a horizon
-    reach-prob counts so many steps. `device` "cuda" makes the sweeps on a GPU; the graph and the
-    certificate stay on the processor. Raises `SolveError` for arguments out of range, `ModelError` for an
-    unknown label, `NoExactModel` for a game of two players, and `WrongModel`, which is also a `TypeError`,
-    for anything but an MDP.
+    total. gamma is the model's discount unless given, and 1 where the objective knows no discount.
+    `target` is a label, the name of a state, a list of states or a mask [S], and so is `avoid`: where
+    reach-prob gives up. With a horizon reach-prob counts so many steps. `device` "cuda" makes the sweeps
+    on a GPU; the graph and the certificate stay on the processor. Raises `SolveError` for arguments out
+    of range, `ModelError` for an unknown label, `NoExactModel` for a game of two players, and
+    `WrongModel`, which is also a `TypeError`, for anything but an MDP.
     """
     if isinstance(mdp, POMDP):
         raise SolveError(

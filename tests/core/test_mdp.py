@@ -172,7 +172,7 @@ def test_other_errors_say_what_was_expected(changes: dict[str, object], message:
 
 
 def test_unknown_label_lists_the_known() -> None:
-    with pytest.raises(ModelError, match=r"no label 'gaol' in this model \(labels: goal, start\)"):
+    with pytest.raises(ModelError, match=r"'gaol' in this model \(labels: goal, start; states: "):
         make(labels={"start": np.array([0]), "goal": np.array([2])}).states_with("gaol")
     with pytest.raises(ModelError, match=r"labels: none"):
         make(labels={}).states_with("goal")
