@@ -82,3 +82,22 @@ def test_nobody_reads_an_answer(form: list[str]) -> None:
     done = subprocess.run([*RLKIT, "envs", *form], stdout=ours, stderr=subprocess.PIPE, text=True)
     os.close(ours)
     assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, "")
+
+
+@pytest.mark.parametrize("streams", [[1], [2], [1, 2]], ids=str)
+def test_closed_streams_lose_what_goes_there_alone(streams: list[int], tmp_path: Path) -> None:
+    def close() -> None:
+        for stream in streams:
+            os.close(stream)
+
+    done = subprocess.run([*TRAIN, "200"], cwd=tmp_path, capture_output=True, preexec_fn=close)
+    assert done.returncode == 0
+    assert checkpoint.latest(tmp_path / "run").name == f"step-{200:012d}"
+    assert (b"optimum" in done.stdout) == (1 not in streams)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_output_that_does_not_fit_is_one_line() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(MAP, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "rlkit: No space left on device\n")

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import gc
 import io
+import os
 import sys
 import warnings
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -32,9 +34,7 @@ def main() -> NoReturn:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     warnings.showwarning = _warn
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="lookalikes")
+    _prepare_output()
     try:
         with stop_signals() as signals:
             status = app(standalone_mode=False)
@@ -46,8 +46,17 @@ def main() -> NoReturn:
     except RlkitError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else str(error))
+        fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
     sys.exit(status or 0)
+
+
+def _prepare_output() -> None:
+    """Streams that exist, where the caller has closed them, and that can show every character somehow."""
+    nowhere = Path(os.devnull)
+    sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="lookalikes")
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:
