@@ -12,6 +12,7 @@ from gymnasium import spaces
 from ..core.arrays import Array, namespace
 from ..core.model import Model, Step
 from .illegal import illegal_actions
+from .indicators import multi_binary
 from .knobs import KnobError, number, whole
 from .wrapping import SameState, Wrapped, Wrapper
 
@@ -224,4 +225,5 @@ WRAPPERS: dict[str, Callable[[Model[Any], Any], Model[Any]]] = {  # knob -> wrap
     "observation_noise": ObservationNoise,
     "frame_stack": FrameStack,
     "time_aware": TimeAware,
+    "multi_binary": multi_binary,
 }

@@ -63,6 +63,8 @@ def test_gymnasiums_checker(id):
     check_env(gym.make(id, render_mode="rgb_array").unwrapped)
 
 
+# It warns of three axes that are no picture, as those of indicators are: tests/envs/test_indicators.py.
+@pytest.mark.filterwarnings("ignore:It seems that your observation", "ignore:The minimal resolution")
 def test_stable_baselines3s_checker(id):
     sb3_check_env(gym.make(id), warn=True)
 

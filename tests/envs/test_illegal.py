@@ -24,6 +24,7 @@ from rlkit.solvers import evaluate_policy, optimum, solve, uniform_policy
 from rlkit.solvers.minimax import minimax
 
 MASKED = [e.id for e in ENTRIES if not e.needs and gym.make(e.id).unwrapped.model.masked]
+NO_PICTURE = "ignore:It seems that your observation", "ignore:The minimal resolution"  # of SB3, for planes
 CONSEQUENCES = ("lose", "random")
 MODELS = {
     "gambler": lambda: gambler(goal=8),
@@ -38,6 +39,7 @@ def test_the_masked_ids_are_these():
     ]
 
 
+@pytest.mark.filterwarnings(*NO_PICTURE)
 @pytest.mark.parametrize("illegal", CONSEQUENCES)
 @pytest.mark.parametrize("id", MASKED)
 def test_checkers_find_an_environment_without_masks(id, illegal):

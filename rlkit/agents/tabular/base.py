@@ -88,6 +88,9 @@ def _categories(encoder: Encoder) -> tuple[IntArray, IntArray]:
                 size, start = leaf.nvec, leaf.start
             case spaces.MultiBinary():
                 size, start = np.full(leaf.shape, 2), np.zeros(leaf.shape)
+            case spaces.Box() if np.issubdtype(leaf.dtype, np.integer):
+                start = leaf.low
+                size = np.minimum(leaf.high.astype(object) - leaf.low.astype(object) + 1, 2**62)
             case _:
                 raise UnsupportedError(f"a table needs observations of Discrete parts, got {encoder.space}")
         sizes.append(np.reshape(size, -1))

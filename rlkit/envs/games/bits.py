@@ -41,7 +41,7 @@ class BitGame(Game[P]):
         """What is one's own, then what is the other's."""
         xp = namespace(position.own)
         words = (position.own, position.other)
-        planes = [xp.astype((x >> self.place[:, :, None]) & 1, xp.int8) for x in words]
+        planes = [xp.astype((x >> self.place[:, :, None]) & 1, xp.uint8) for x in words]
         return xp.moveaxis(xp.stack(planes), -1, 0)
 
 

@@ -9,11 +9,11 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Holder, Model, Step, only, where
 from ...core.validation import NoExactModel
+from ..indicators import indicators
 from ..knobs import KnobError
 from .opponents import Opponent
 
@@ -63,13 +63,13 @@ class Game(Holder, ABC, Generic[P]):
 
     @abstractmethod
     def planes(self, position: P) -> Array:
-        """What the player to move sees, [B, n_planes, H, W] int8: own stones, the other's, and more."""
+        """What the player to move sees, [B, n_planes, H, W] uint8: own stones, the other's, and more."""
 
-    def stones(self, position: P) -> npt.NDArray[np.int8]:
+    def stones(self, position: P) -> npt.NDArray[np.uint8]:
         """The board of a batch of one, [H, W]: 0 empty, 1 and 2 stones of the first and second player."""
         own, other = self.planes(position)[0, :2]
         second = bool(position.second[0])
-        board: npt.NDArray[np.int8] = own * (1 + second) + other * (2 - second)
+        board: npt.NDArray[np.uint8] = own * (1 + second) + other * (2 - second)
         return board
 
     def text(self, position: P) -> str:
@@ -106,7 +106,7 @@ class GameModel(Model[P]):
         self.game = game
         self.n_actions = game.n_actions
         self.action_names = game.action_names
-        self.observation_space = spaces.MultiBinary((game.n_planes, game.height, game.width))
+        self.observation_space = indicators(game.n_planes, game.height, game.width)
 
     def observe(self, state: P) -> Array:
         """The board as the player to move sees it, [B, planes, H, W]."""

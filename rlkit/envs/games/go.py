@@ -193,7 +193,7 @@ class Go(Game[GoPosition]):
         no = chain != chain
         flags = (no | position.passed, no | position.second)
         layers = xp.stack([chain > 0, chain < 0, self._only(position.ko), *flags])
-        board = xp.reshape(xp.astype(layers, xp.int8), (self.n_planes, self.height, self.width, -1))
+        board = xp.reshape(xp.astype(layers, xp.uint8), (self.n_planes, self.height, self.width, -1))
         return xp.moveaxis(board, -1, 0)
 
     def status(self, position: GoPosition) -> str:

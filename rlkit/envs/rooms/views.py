@@ -15,6 +15,7 @@ from gymnasium import spaces
 
 from ...core.arrays import Array, fill_at, namespace
 from ...core.model import Holder
+from ..indicators import indicators
 from .codes import (
     AGENT,
     BALL,
@@ -162,7 +163,7 @@ class OneHotView(PartialView):
         self.indicators = _indicators()
 
     def _image_space(self, size: int) -> spaces.Space[Any]:
-        return spaces.MultiBinary((size, size, N_INDICATORS))
+        return indicators(size, size, N_INDICATORS)
 
     def _image(self, codes: Array) -> Array:
         return gather(self.indicators, namespace(codes).permute_dims(codes, (0, 2, 1)))
@@ -220,11 +221,11 @@ class WholeOneHotView(WholeView):
 
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)
-        self.space = spaces.MultiBinary((width, height, N_INDICATORS + len(HEADINGS)))
+        self.space = indicators(width, height, N_INDICATORS + len(HEADINGS))
         self.indicators = np.pad(_indicators(), ((0, 0), (0, len(HEADINGS))))  # [codes, 20]
 
     def observe(self, state: RoomState) -> Any:
-        """[B, W, H, 20] int8, columns before rows."""
+        """[B, W, H, 20] uint8, columns before rows."""
         xp = namespace(state.cell)
         batch = state.cell.shape[0]
         codes = xp.reshape(state.grid[:, :-1], (batch, self.height, self.width))
@@ -235,13 +236,13 @@ class WholeOneHotView(WholeView):
         return image
 
 
-def _indicators() -> np.ndarray[Any, np.dtype[np.int8]]:
+def _indicators() -> np.ndarray[Any, np.dtype[np.uint8]]:
     """Indicators of every code, [codes, 16]."""
     kind, colour = np.arange(N_CODES) & 15, np.arange(N_CODES) >> 4 & 7
     bare = np.isin(kind, (UNSEEN, EMPTY, PRIZE, TRAP))
     kind = np.where(np.isin(kind, (FLOOR, PRIZE, TRAP)), EMPTY, kind)
     coloured = (colour[:, None] == np.arange(len(COLOURS))) & ~bare[:, None]
-    return np.concatenate([kind[:, None] == np.array(SEEN), coloured], axis=1).astype(np.int8)
+    return np.concatenate([kind[:, None] == np.array(SEEN), coloured], axis=1).astype(np.uint8)
 
 
 def _symbols(codes: Array) -> Array:
