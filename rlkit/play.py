@@ -14,8 +14,9 @@ from typing import Any, TextIO
 
 from gymnasium.error import InvalidAction
 
+from rlkit.envs.faces import ModelEnv
 from rlkit.envs.registry import make, resolve
-from rlkit.envs.suite import ENTRIES
+from rlkit.envs.render import text
 from rlkit.envs.wrapping import Wrapper
 from rlkit.errors import RlkitError
 from rlkit.plain import plain
@@ -36,13 +37,13 @@ class PlayError(RlkitError, ValueError):
 
 
 def play(name: str, *, seed: int = 0, stdin: TextIO = sys.stdin, **knobs: Any) -> None:
-    """Play an environment until q is pressed; raises `PlayError` without a terminal."""
+    """Play a `Model` until q is pressed; raises `PlayError` for anything else, and without a terminal."""
     if not stdin.isatty():
         raise PlayError("play needs a terminal to read keys from")
     id = resolve(name)
-    if id not in {entry.id for entry in ENTRIES}:
-        raise PlayError(f"{id} is not one of rlkit's environments; only they can be played")
-    env: Any = make(id, render_mode="ansi", **knobs)
+    env: Any = make(id, **knobs)
+    if not isinstance(env.unwrapped, ModelEnv):
+        raise PlayError(f"{id} is not a model of rlkit; only these can be played")
     names = env.unwrapped.model.action_names or [str(a) for a in range(env.unwrapped.model.n_actions)]
     keys = bindings(names)
     with _one_key_at_a_time(stdin) if keys else nullcontext():
@@ -53,7 +54,8 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
     env.reset(seed=seed)
     earned, over, note = 0.0, False, ""
     while True:
-        shown, width = env.render(), shutil.get_terminal_size().columns
+        base, width = env.unwrapped, shutil.get_terminal_size().columns
+        shown = text(base.model, base.state, base.last_action)
         cut = "\n".join(line if len(line) <= width else f"{line[: width - 1]}…" for line in shown.split("\n"))
         print(f"\x1b[2J\x1b[H{id}\n\n{plain(cut)}{plain(_legend(env, shown, width))}", flush=True)
         print(textwrap.fill(f"return {earned:.6g}   {plain(note)}", width), flush=True)

@@ -107,6 +107,10 @@ def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
     """The environment, ready to be filmed."""
     with _told(id):
         env = make(id, **knobs)
+        base = env.unwrapped
+        if isinstance(base, ModelEnv):  # of which a user's own registration may take no render_mode
+            base.render_mode = "rgb_array"
+            return env
         env.close()
         if "rgb_array" not in (env.metadata.get("render_modes") or ()):
             raise NotImplementedError(NO_PICTURES)

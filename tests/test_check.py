@@ -7,9 +7,9 @@ from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 from gymnasium.vector import AutoresetMode
 
 import rlkit
-from rlkit.check import CheckError
+from rlkit.check import CheckError, check_id
 from rlkit.core import Step, TableModel
-from rlkit.envs import ModelEnv, ModelVectorEnv
+from rlkit.envs import MDPEnv, ModelEnv, ModelVectorEnv
 from rlkit.envs.grid import Grid, frozen_lake
 
 
@@ -202,3 +202,11 @@ def test_an_unreachable_threshold_of_ours_would_be_found():
     env.unwrapped.spec.reward_threshold = 0.75
     env.spec.reward_threshold = 0.75
     assert "above the optimum 0.74419" in findings(rlkit.check_env, env)
+
+
+def test_a_model_registered_by_hand_is_checked_in_copies():
+    mdp = rlkit.exact("rlkit/Exam-v0")
+    gym.register("ByHand-v0", entry_point=lambda: MDPEnv(mdp))
+    checks = {check["part"]: check["findings"] for check in check_id("ByHand-v0")["checks"]}
+    assert list(checks) == ["environment", "model", "batch", "training"]
+    assert not any(checks.values())

@@ -4,8 +4,11 @@ import os
 import pty
 import threading
 
+import gymnasium as gym
 import pytest
 
+from rlkit.core import from_successors
+from rlkit.envs import MDPEnv
 from rlkit.play import PlayError, bindings, play
 
 
@@ -91,7 +94,7 @@ def test_without_a_terminal_there_is_no_play(tmp_path):
 
 def test_others_environments_are_not_played(keyboard):
     stdin, _ = keyboard
-    with pytest.raises(PlayError, match="CartPole-v1 is not one of rlkit's"):
+    with pytest.raises(PlayError, match="CartPole-v1 is not a model of rlkit"):
         play("CartPole-v1", stdin=stdin)
 
 
@@ -107,3 +110,14 @@ def test_nothing_is_wider_than_the_terminal(keyboard, capsys, monkeypatch):
     assert max(map(len, lines)) <= 40
     assert "r again  q quit" in lines
     assert any(line.endswith("…") for line in lines)
+
+
+def test_an_own_model_is_played(keyboard, capsys):
+    mdp = from_successors(lambda s: {"walk on": [(1.0, "end", 1.0)]} if s == "begin" else {}, "begin")
+    gym.register("OwnWalk-v0", entry_point=lambda: MDPEnv(mdp))
+    stdin, type = keyboard
+    type(b"wq")
+    play("OwnWalk-v0", stdin=stdin)
+    out = capsys.readouterr().out
+    assert "begin\n" in out
+    assert "(walk on)\nend\n" in out

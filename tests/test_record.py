@@ -7,6 +7,7 @@ from PIL import Image
 
 import rlkit
 from rlkit.core import NoExactModel
+from rlkit.envs import MDPEnv
 from rlkit.record import RecordError, film, optimal_policy, random_policy, record, write
 
 gym.register_envs(rlkit)
@@ -133,3 +134,9 @@ def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeyp
     assert steps == 11  # five forward, a turn, five forward
     with pytest.raises(NoExactModel, match="too large"):
         optimal_policy(gym.make("rlkit/Empty8x8-v0", observation="grid", slip=0.1))
+
+
+def test_an_own_model_is_filmed_however_it_was_registered(tmp_path):
+    mdp = rlkit.exact("rlkit/Exam-v0")
+    gym.register("FilmedByHand-v0", entry_point=lambda: MDPEnv(mdp))
+    assert record("FilmedByHand-v0", tmp_path / "x.gif") > 3

@@ -94,14 +94,15 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
 
     runs: dict[str, Callable[[], None]] = {"environment": lambda: check_env(env)}
     base = env.unwrapped
+    native = gym.spec(id.rpartition(":")[2]).vector_entry_point is not None
     if isinstance(base, ModelEnv):
         runs["model"] = lambda: check_model(base.model)
+    if isinstance(base, ModelEnv) and native:
         for mode in AutoresetMode:
             runs[f"batch, {mode.value}"] = partial(
                 batch, vectorization_mode="vector_entry_point", autoreset_mode=mode
             )
     else:
-        native = gym.spec(id.rpartition(":")[2]).vector_entry_point is not None
         runs["batch"] = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
     checks = [{"part": part, "findings": _found_by(run), "note": None} for part, run in runs.items()]
     return {"id": id, "checks": [*checks, _trained(id, knobs)]}

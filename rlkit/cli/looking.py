@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -82,6 +83,7 @@ def record(
     """
     from rlkit.record import record as film
 
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame would complain without a screen
     find_modules_here(what)
     pictures = film(
         what,

@@ -18,6 +18,7 @@ from rlkit.cli.common import (
     say,
     show,
     terminal,
+    whole,
 )
 
 if TYPE_CHECKING:
@@ -40,7 +41,10 @@ def solve(
     ] = None,
     minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
     gamma: Annotated[float | None, typer.Option(help="Discount; 1 is total reward.")] = None,
-    horizon: Annotated[int | None, typer.Option(help="Stop after this many steps.")] = None,
+    horizon: Annotated[
+        int | None,
+        typer.Option(parser=whole("horizon", least=0), metavar="N", help="Stop after this many steps."),
+    ] = None,
     target: Annotated[
         str | None, typer.Option(metavar="LABEL", help="Label or name of states to reach.")
     ] = None,

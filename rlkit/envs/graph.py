@@ -28,7 +28,7 @@ COLOURS = (
 )  # of actions
 PALE, RIM, NODE = "#b8c2cd", "#374151", "#dee6f0"
 RADIUS = 0.2  # of a state, where neighbours are at least 1 apart
-MARGIN = 0.45  # around all states, where loops lie
+MARGIN = 0.55  # around all states, where loops lie
 LETTERS, MOST_LETTERS = 14.0, 10  # largest size of a name, and how much of it is shown
 APART = 0.26  # bend between two arrows from one state to the same other
 FLAT = 0.1  # height of a graph, of its width, that is drawn as a line
@@ -145,13 +145,15 @@ def draw_arrows(
     """
     pairs = Counter((s, t) for s, _, t, _ in shown)
     drawn: Counter[tuple[int, int]] = Counter()
+    middle_height = np.mean([y for _, y in place.values()])
     for s, c, t, k in shown:
         i, n = drawn[s, t], pairs[s, t]
         drawn[s, t] += 1
         width = (2.2 if c in bold else 0.9) * (1.0 if labels else 0.4 + mdp.probability[k])
         style = {"color": PALE if pale else colour(int(mdp.action[c])), "linewidth": width}
         if s == t:
-            at = _loop(axes, place[s], i, patches[s], style)
+            outwards = 1 if place[s][1] >= middle_height else -1
+            at = _loop(axes, place[s], i, outwards, patches[s], style)
         else:
             middle = -0.5 if pairs[t, s] else (n - 1) / 2  # the two directions bend to two sides
             bend, along = (i - middle) * APART, 0.42 + 0.16 * (i % 2)
@@ -210,12 +212,13 @@ def _signed(reward: float) -> str:
     return words.replace("-", "−")
 
 
-def _loop(axes: Any, at: Place, number: int, patch: Any, style: dict[str, Any]) -> Place:
-    """An arrow from a state to itself, above it, then below; a place on it."""
+def _loop(axes: Any, at: Place, number: int, outwards: int, patch: Any, style: dict[str, Any]) -> Place:
+    """An arrow from a state to itself, the third and fourth on the inner side; a place on it."""
     from matplotlib.patches import FancyArrowPatch
 
     x, y = at
-    side, size = (1, -1)[number % 2], 1 + 0.25 * (number // 2)
+    side = outwards * (1, -1)[number // 2 % 2]
+    size = 1 + 0.6 * (number % 2) + 0.3 * (number // 4)
     out = 0.13
     edge = y + side * np.sqrt(patch.radius**2 - out**2)
     axes.add_patch(
