@@ -62,6 +62,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         if model is None
         else model.n_actions,
         "action_names": None if model is None else model.action_names,
+        "signs": {} if model is None else dict(model.signs),
         "max_episode_steps": time_limit(env),
         "exact_knobs": {} if entry is None or entry.exact is None else dict(entry.exact),
     }

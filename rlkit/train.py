@@ -35,6 +35,7 @@ from rlkit.errors import RlkitError, did_you_mean
 from rlkit.log import MetricsLog, Record
 from rlkit.settings import whole
 from rlkit.signals import stop_signals
+from rlkit.solvers.options import METHODS
 
 BEGINNING = f"step-{0:012d}"  # the checkpoint of an agent that has learned nothing
 RECORDS = 200  # records in metrics.jsonl over a whole run
@@ -123,6 +124,9 @@ def find_agent(name: str) -> type[Agent]:
     """The agent of that name; ConfigError, with the nearest one, if there is none."""
     if name in AGENTS:
         return AGENTS[name]
+    method = name.lower().replace("_", "-")
+    if method in METHODS:
+        raise ConfigError(f"no agent {name!r}; it is a method of a solver: rlkit solve ID --method {method}")
     hint = did_you_mean(name, AGENTS) or f"; the agents are {', '.join(sorted(AGENTS))}"
     raise ConfigError(f"no agent {name!r}{hint}")
 

@@ -24,6 +24,8 @@ def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
     mdp = rlkit.exact("rlkit/Exam-v0")
     with pytest.raises(ConfigError, match="no agent 'PPO'; did you mean 'ppo'"):
         find_agent("PPO")
+    with pytest.raises(ConfigError, match="rlkit solve ID --method value-iteration"):
+        find_agent("value_iteration")
     with pytest.raises(ProtocolError, match="no agent 'PPO'; did you mean 'ppo'"):
         find_checked("PPO")
     with pytest.raises(SolveError, match="did you mean 'total'"):

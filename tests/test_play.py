@@ -35,7 +35,7 @@ def test_arrows_move_and_q_quits(keyboard, capsys):
     assert "(down ↓)" in out
     assert "episode over; any key begins the next" in out
     assert "@ you  # wall" not in out, "there is no wall on this map"
-    assert "@ you  G goal  H pit" in out
+    assert "@ you  G goal  H hole" in out
 
 
 def test_cells_are_typed_in_either_case_and_enter_ends_nothing(keyboard, capsys):

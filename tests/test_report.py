@@ -6,11 +6,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from rlkit.catalogue import layout, listed
+from rlkit.catalogue import describe, layout, listed
 from rlkit.envs.registry import exact
-from rlkit.report import Environments, TrainingView, number
+from rlkit.report import Environments, TrainingView, environment, number
 from rlkit.report.chart import chart
 from rlkit.report.maps import HeatMap
+from rlkit.report.parts import duration
 from rlkit.report.solving import QTable
 from rlkit.solvers import solve
 
@@ -23,6 +24,12 @@ def test_numbers_for_people():
     assert number(2.9999999999999996) == "3"
     assert number(-1.9e-16) == "0"
     assert number(1234567.0) == "1,234,567"
+
+
+def test_times_for_people():
+    assert [duration(seconds) for seconds in (0.00048, 0.5, 1.07, 2468.13)] == [
+        *("0.48 ms", "500 ms", "1.1 s", "2,468.1 s")
+    ]
 
 
 def record(step: int) -> dict[str, float]:
@@ -248,3 +255,10 @@ def test_a_map_is_never_wider_than_the_terminal_and_no_value_is_cut(id: str, wid
     if width >= columns * 8:
         assert values <= shown
     assert not {word for word in shown if word[0] in "−0123456789"} - values, "a value that is cut"
+
+
+def test_signs_that_stand_for_the_same_stand_together() -> None:
+    out = io.StringIO()
+    Console(file=out, width=200).print(environment(describe("doorkey5x5")))
+    assert ">v<^ you" in out.getvalue()
+    assert "L locked door, | closed door" in out.getvalue()

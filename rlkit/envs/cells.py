@@ -12,7 +12,7 @@ CHARACTERS = {
     FREE: "free cell (F and space too)",
     START: "start",
     GOAL: "goal",
-    PIT: "pit",
+    PIT: "hole",
     CLIFF: "cliff",
 }
 

@@ -88,6 +88,7 @@ def environment(r: Record) -> RenderableType:
         ("observation", r["observation"]),
         ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
+        ("signs of a map", _legend(r["signs"]) or NOTHING_KNOWN),
         ("exactly, for", ", ".join(f"{k}={v}" for k, v in r["exact_knobs"].items()) or NOTHING_KNOWN),
         ("states", number(r["states"])),
         ("observations", number(r["observations"])),
@@ -108,6 +109,15 @@ def environment(r: Record) -> RenderableType:
             knobs.add_row(name, default)
         parts += [Text(), knobs]
     return Group(*parts)
+
+
+def _legend(signs: Record) -> str:
+    """What the signs of a map stand for, those that stand for the same together."""
+    alike: dict[str, str] = {}
+    for sign, name in signs.items():
+        if not sign.isspace():
+            alike[name] = alike.get(name, "") + sign
+    return ", ".join(f"{those} {name}" for name, those in alike.items())
 
 
 def findings(record: Record) -> RenderableType:

@@ -44,6 +44,11 @@ def facts(*rows: tuple[str, str]) -> Table:
     return table
 
 
+def duration(seconds: float) -> str:
+    """How long something took, for people."""
+    return f"{seconds:,.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
+
+
 def clock(seconds: float) -> str:
     """A time for people."""
     if not math.isfinite(seconds):

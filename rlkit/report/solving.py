@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rlkit.report.maps import HeatMap
-from rlkit.report.parts import NOTHING_KNOWN, Record, number, ruled
+from rlkit.report.parts import NOTHING_KNOWN, Record, duration, number, ruled
 
 MOST_ROWS = 40  # states of a table shown in full
 NARROWEST = 12  # characters a column of names is folded to
@@ -139,7 +139,7 @@ def _certificate(record: Record) -> RenderableType:
         facts.add_row("exactly", record["fraction"].replace("-", "−"))
     facts.add_row(
         "method",
-        f"{record['method']}, {_number_of(record['sweeps'], 'sweep')}, {1000 * record['seconds']:.3g} ms",
+        f"{record['method']}, {_number_of(record['sweeps'], 'sweep')}, {duration(record['seconds'])}",
     )
     facts.add_row("because", record["reason"])
     if record.get("sees"):
