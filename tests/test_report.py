@@ -120,7 +120,8 @@ def test_the_dashboard_shows_progress_and_time_left() -> None:
             "policy loss",
             "0.25",
             "evaluation",
-            "1.5, best 2.5",
+            "best so far",
+            "2.5",
         ),
         *("╌ optimum", "╌ random play", "mlp: the observation holds no grid", "cpu: there is no GPU"),
         "! 1/3 vanishing gradient in actor.mlp.layers.0",
@@ -262,3 +263,16 @@ def test_signs_that_stand_for_the_same_stand_together() -> None:
     Console(file=out, width=200).print(environment(describe("doorkey5x5")))
     assert ">v<^ you" in out.getvalue()
     assert "L locked door, | closed door" in out.getvalue()
+
+
+@pytest.mark.parametrize("width", [56, 60, 70, 80, 120])
+def test_no_number_of_the_dashboard_is_cut(width: int) -> None:
+    settings = "num_envs=64 learning_rate=0.00412 entropy_coef=0.0123 rollout_steps=4096"
+    lines = dashboard(width, 30, {**record(4000), **FULL, "settings": settings})
+    shown = "\n".join(lines)
+    words = [word for line in lines if "settings" in line for word in line.split() if "=" in word]
+    assert words
+    assert set(words) <= set(settings.split())
+    names = ("return", "episode length", "episodes", "steps/s", "evaluation", "best so far")
+    assert all(name in shown for name in names)
+    assert "…" not in shown.replace(" … ", "")

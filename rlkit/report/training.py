@@ -7,6 +7,7 @@ import textwrap
 import time
 from collections.abc import Mapping
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.panel import Panel
@@ -33,6 +34,7 @@ KNOWN = {
 }
 EVALUATIONS = {"eval_return", "best_return", "best_step", "stopped_early"}
 ROWS = 7  # of facts
+NAME, FIGURE = 15, 17  # characters of a fact, of its name and its figure, where there is room
 FRAME = 4 + ROWS + 5  # lines that are neither curve nor warnings
 MOST_POINTS = 2000
 
@@ -111,7 +113,7 @@ class TrainingView:
             *curve,
             Text(),
             self._facts(record),
-            *(Text(line, "dim", no_wrap=True, overflow="ellipsis") for line in about(record)),
+            *(Text(fitted(line, width), "dim") for line in about(record)),
             *warnings,
         ]
         return Panel(Group(*parts), title=Text(self.title), padding=(0, 1))
@@ -137,13 +139,14 @@ class TrainingView:
             ("episodes", f"{record['episodes']:,}"),
             ("steps/s", f"{record['steps_per_second']:,.0f}"),
         ]
-        if "eval_return" in self.latest:
-            found, best = (number(self.latest[key], 4) for key in ("eval_return", "best_return"))
-            main.append(("evaluation", f"{found}, best {best}"))
         detail = [(k.replace("_", " "), number(v, 4)) for k, v in self.latest.items() if k not in EVALUATIONS]
+        if "eval_return" in self.latest:
+            main.append(("evaluation", number(self.latest["eval_return"], 4)))
+            detail.insert(0, ("best so far", number(self.latest["best_return"], 4)))
         table = Table.grid(padding=(0, 2))
-        for width in (15, 17, 15, 17):
-            table.add_column(width=width, no_wrap=True, style="dim" if width == 15 else "")
+        figure = min(FIGURE, (self.console.width - 4 - 2 * NAME - 6) // 2)
+        for width in (NAME, figure) * 2:
+            table.add_column(width=width, no_wrap=True, style="dim" if width == NAME else "")
         for i in range(ROWS):
             table.add_row(
                 *(main[i] if i < len(main) else ("", "")), *(detail[i] if i < len(detail) else ("", ""))
@@ -155,6 +158,11 @@ class TrainingView:
         number_of = f"1/{len(warnings)} " if len(warnings) > 1 else ""
         lines = textwrap.wrap(f"! {number_of}{warnings[0]}", width) if warnings else []
         return [Text(line, "yellow") for line in [*lines, "", ""][:2]]
+
+
+def fitted(line: str, width: int) -> str:
+    """As many whole words of a line as there is room for."""
+    return line if cell_len(line) <= width else f"{set_cell_size(line, width - 1).rpartition(' ')[0]} …"
 
 
 def about(record: Record) -> list[str]:
