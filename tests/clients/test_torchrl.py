@@ -5,7 +5,6 @@ import multiprocessing
 import pytest
 import torch
 from client_ids import MADE, MASKED
-from gymnasium import spaces
 
 before = multiprocessing.get_start_method(allow_none=True)
 torchrl = pytest.importorskip("torchrl.envs")
@@ -14,16 +13,7 @@ utils = pytest.importorskip("torchrl.envs.utils")
 multiprocessing.set_start_method(before, force=True)  # importing TorchRL has made it spawn
 
 
-def taken(space):
-    """TorchRL converts no MultiBinary of several dimensions."""
-    parts = space.values() if isinstance(space, spaces.Dict) else [space]
-    return not any(isinstance(part, spaces.MultiBinary) and len(part.shape) > 1 for part in parts)
-
-
-IDS = [id for id, env in MADE.items() if taken(env.observation_space)]
-
-
-@pytest.mark.parametrize("id", IDS)
+@pytest.mark.parametrize("id", MADE)
 def test_specifications_hold(id):
     chosen = {"illegal": "lose"} if id in MASKED else {}
     env = torchrl.GymEnv(id, categorical_action_encoding=True, **chosen)
@@ -31,7 +21,7 @@ def test_specifications_hold(id):
     assert len(env.rollout(20, break_when_any_done=False)) == 20
 
 
-@pytest.mark.parametrize("id", [id for id in IDS if id in MASKED])
+@pytest.mark.parametrize("id", MASKED)
 def test_its_action_mask_keeps_to_what_is_legal(id):
     env = torchrl.GymEnv(id, categorical_action_encoding=True)
     mask = data.Composite(action_mask=data.Binary(env.action_spec.space.n, dtype=torch.bool), shape=[])
