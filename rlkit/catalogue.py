@@ -15,6 +15,7 @@ from gymnasium.spaces import Discrete
 
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.envs.cells import START
+from rlkit.envs.chains import DeepSea
 from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
@@ -146,7 +147,7 @@ def layout(id: str, **knobs: Any) -> Record | None:
     """
     env: Any = make(id, **knobs).unwrapped
     if isinstance(env, ModelEnv):
-        if not isinstance(env.model, Grid):
+        if not isinstance(env.model, Grid | DeepSea):
             return None
         rows = list(env.model.rows)
         number = {(int(r), int(c)): s for s, (r, c) in enumerate(env.model.position)}

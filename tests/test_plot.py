@@ -147,3 +147,31 @@ def test_infinite_values_have_a_colour_of_their_own():
     figure = picture(solution, title="x")
     figure.canvas.draw()
     assert "trap\n−inf" in texts(figure)
+
+
+def test_parts_of_a_graph_that_are_not_connected_lie_apart():
+    corridor = exact("rlkit/TMaze-v0").full_information
+    place = places(corridor)
+    at = np.array(list(place.values()))
+    apart = np.linalg.norm(at[:, None] - at[None], axis=2)[~np.eye(len(at), dtype=bool)]
+    assert apart.min() > 0.9
+    heights = {
+        name: {round(y, 3) for s, (_, y) in place.items() if s % 2 == k} for k, name in enumerate("ab")
+    }
+    assert len(heights["a"]) == len(heights["b"]) == 1
+    assert heights["a"] != heights["b"]
+
+
+def test_nothing_of_a_narrow_picture_is_cut():
+    figure = picture(solve(exact("rlkit/Inventory-v0")), title="words of a long title " * 12)
+    figure.canvas.draw()
+    for part in (figure._suptitle, *figure.legends):
+        box = part.get_window_extent()
+        assert box.x0 >= 0
+        assert box.x1 <= figure.bbox.width
+
+
+def test_the_sea_is_a_map():
+    _, _, maps = drawn("rlkit/DeepSea-v0", n=5)
+    assert len(maps) == 1
+    assert (maps[0].states[..., 0] >= 0).sum() == 15

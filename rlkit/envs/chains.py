@@ -168,6 +168,7 @@ class DeepSea(TableModel):
     def __init__(self, n: int, *, move_cost: float, slip: float, seed: int | None) -> None:
         self.n = n
         self.row, self.column = np.tril_indices(n)  # of each state but the last
+        self.position = np.column_stack([self.row, self.column])
         ground = len(self.row)
         s = np.arange(ground)
         below = np.where(self.row < n - 1, s + self.row + 1, ground)  # the cell straight below
@@ -196,7 +197,7 @@ class DeepSea(TableModel):
 
     def text(self, state: TableState) -> str:
         """The sea with `@` for the diver and `G` for the treasure."""
-        lines = [list(line) for line in self._rows()]
+        lines = [list(line) for line in self.rows]
         if not self.ends[state.index[0]]:
             lines[int(self.row[state.index[0]])][int(self.column[state.index[0]])] = "@"
         return "\n".join("".join(line) for line in lines)
@@ -205,12 +206,14 @@ class DeepSea(TableModel):
         """The sea with the diver as a disc, [H, W, 3]."""
         from .drawing import Board
 
-        board = Board(self._rows())
+        board = Board(self.rows)
         if not self.ends[state.index[0]]:
             board.agent((int(self.row[state.index[0]]), int(self.column[state.index[0]])))
         return board.pixels()
 
-    def _rows(self) -> list[str]:
+    @property
+    def rows(self) -> list[str]:
+        """The map, with `#` for what cannot be reached and `G` for the treasure."""
         rows = ["." * (r + 1) + "#" * (self.n - r - 1) for r in range(self.n)]
         return [*rows[:-1], rows[-1][:-1] + "G"]
 

@@ -39,7 +39,8 @@ def places(mdp: MDP) -> dict[int, Place]:
     """Where each state that can be reached lies, neighbours at least 1 apart.
 
     Columns by distance from the start where no state is met twice, a circle where nearly everything is
-    connected, else distances as in the graph (Kamada and Kawai, 1989), the long side across.
+    connected, else distances as in the graph (Kamada and Kawai, 1989), the long side across, parts that are
+    not connected below each other.
     """
     import networkx
 
@@ -55,7 +56,23 @@ def places(mdp: MDP) -> dict[int, Place]:
         turn = 2 * np.pi / len(number)
         radius = max(1.0, 0.55 / np.sin(turn / 2))
         return {s: (-radius * np.cos(i * turn), radius * np.sin(i * turn)) for i, s in enumerate(number)}
-    found = networkx.kamada_kawai_layout(graph.to_undirected())
+    place: dict[int, Place] = {}
+    bottom = 0.0
+    for part in sorted(networkx.weakly_connected_components(graph), key=min):
+        at = _by_distance(graph.to_undirected().subgraph(part))
+        top = max(y for _, y in at.values())
+        place |= {s: (x, y - top + bottom) for s, (x, y) in at.items()}
+        bottom = min(y for _, y in place.values()) - 1 - MARGIN
+    return place
+
+
+def _by_distance(graph: Any) -> dict[int, Place]:
+    """A connected graph laid out as far apart as states are from each other, from left to right."""
+    import networkx
+
+    found, number = networkx.kamada_kawai_layout(graph), sorted(graph)
+    if len(number) == 1:
+        return {number[0]: (0.0, 0.0)}
     at = np.array([found[s] for s in number])
     _, _, axes = np.linalg.svd(at - at.mean(axis=0))
     at = (at - at.mean(axis=0)) @ axes.T

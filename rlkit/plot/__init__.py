@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rlkit.solvers import Solution
 
 __all__ = ["Map", "PlotError", "draw", "maps_of", "picture"]
+
+
+LETTER = 0.095  # inches of a title
 
 
 class PlotError(RlkitError, ValueError):
@@ -48,5 +52,6 @@ def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figu
         draw_graph(figure, solution)
     else:
         draw_values(figure, solution)
-    figure.suptitle(title, fontsize=11)
+    room = int(figure.get_figwidth() / LETTER)
+    figure.suptitle("\n".join(textwrap.fill(line, room) for line in title.split("\n")), fontsize=11)
     return figure

@@ -31,6 +31,14 @@ def heat(figure: Any, axes: Any, values: Sequence[float]) -> Callable[[float], A
     return lambda value: scale.to_rgba(np.array(value)) if np.isfinite(value) else INFINITE
 
 
+def legend(figure: Any, handles: Sequence[Any]) -> None:
+    """A legend below everything, in as many columns as the figure has room for."""
+    wide = sum(HANDLE + LETTER * len(handle.get_label()) for handle in handles)
+    columns = min(len(handles), max(1, int(len(handles) * 0.9 * figure.get_figwidth() / wide)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
+
+
+HANDLE, LETTER = 0.7, 0.075  # inches of a legend
 INFINITE = (0.75, 0.75, 0.78, 1.0)  # of values that no colour stands for
 
 

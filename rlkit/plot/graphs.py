@@ -8,15 +8,16 @@ import numpy as np
 
 from rlkit.core.graph import layers
 from rlkit.core.mdp import MDP
-from rlkit.envs.graph import RIM, colour, draw_arrows, draw_states, places, transitions
-from rlkit.plot.charts import heat, number
+from rlkit.envs.graph import MARGIN, RADIUS, RIM, colour, draw_arrows, draw_states, places, transitions
+from rlkit.plot.charts import heat, legend, number
 
 if TYPE_CHECKING:
     from rlkit.solvers import Solution
 
 MOST_STATES, MOST_ARROWS, MOST_LABELS = 40, 100, 50
 MOST_ACTIONS = 8  # that colours tell apart
-INCHES, LARGEST = 1.9, 14.0  # between neighbours, and a side of the picture
+INCHES, LARGEST = 1.9, 20.0  # between neighbours, and a side of the picture
+NUMBERED = 1.4  # inches between neighbours that leave room for numbers
 END = "#f4f6f9"
 
 
@@ -39,21 +40,19 @@ def draw_graph(figure: Any, solution: Solution) -> None:
     arrows = transitions(mdp, place)
     if len(arrows) > MOST_ARROWS:
         arrows = [arrow for arrow in arrows if arrow[1] in best]
-    labels = len(arrows) <= MOST_LABELS
-    xs, ys = np.array(list(place.values())).T
-    size = INCHES * np.array([np.ptp(xs) + 1.3, np.ptp(ys) + 1.3])
-    figure.set_size_inches(*np.clip(size * min(1.0, LARGEST / size.max()) + (1.2, 1.0), 4.5, None))
+    size = np.ptp(list(place.values()), axis=0) + 2 * (RADIUS + MARGIN)
+    unit = min(INCHES, LARGEST / size.max())
+    labels = len(arrows) <= MOST_LABELS and unit > NUMBERED
+    figure.set_size_inches(*np.clip(unit * size + (1.2, 1.0), 4.5, None))
     axes = figure.add_subplot()
     scale = heat(figure, axes, [solution.value[s] for s in alive])
     words = {s: f"{mdp.state_name(s)}\n{number(solution.value[s])}" for s in alive}
     fill = {s: scale(solution.value[s]) for s in alive} | {s: END for s in place if mdp.terminal[s]}
-    patches = draw_states(axes, mdp, place, fill, words)
+    patches = draw_states(axes, mdp, place, fill, words, unit=unit)
     draw_arrows(axes, mdp, place, patches, arrows, bold=best, labels=labels)
     shown = sorted({int(mdp.action[c]) for _, c, _, _ in arrows})
     lines = [Line2D([], [], color=colour(a), label=mdp.action_name(a)) for a in shown]
     lines += [Line2D([], [], color=RIM, linewidth=2.6, label="the best action")]
     if labels:
         lines += [Line2D([], [], linestyle="none", label="on arrows: probability, reward")]
-    figure.legend(
-        handles=lines, loc="outside lower center", ncols=min(6, len(lines)), frameon=False, fontsize=9
-    )
+    legend(figure, lines)

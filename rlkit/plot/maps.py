@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rlkit.envs.cells import CLIFF, GOAL, PIT, START, WALL
 from rlkit.envs.grid import STEPS
-from rlkit.plot.charts import heat, number
+from rlkit.plot.charts import heat, legend, number
 
 if TYPE_CHECKING:
     from rlkit.core.mdp import IntArray
@@ -217,9 +217,7 @@ def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
     if any(shown.states.shape[2] > 1 for shown in maps):
         handles.append(Line2D([], [], linestyle="none", label="a quarter of a cell: where the agent faces"))
     if handles:
-        figure.legend(
-            handles=handles, loc="outside lower center", ncols=min(6, len(handles)), frameon=False, fontsize=9
-        )
+        legend(figure, handles)
 
 
 def _alive(solution: Solution, maps: Sequence[Map]) -> list[int]:
