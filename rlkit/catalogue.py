@@ -53,7 +53,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
     record: Record = {
         "id": id,
         "summary": "" if entry is None else entry.summary,
-        "doc": _paragraphs(factory) if factory else _paragraphs(env.unwrapped)[:1],
+        "doc": _paragraphs(factory) if factory else _paragraphs(model or env.unwrapped)[:1],
         "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
         "observation": str(env.observation_space),
         "action_space": str(space),
