@@ -60,7 +60,7 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
         print(f"\x1b[2J\x1b[H{id}\n\n{plain(cut)}{plain(_legend(env, shown, width))}", flush=True)
         print(textwrap.fill(f"return {earned:.6g}   {plain(note)}", width), flush=True)
         if keys:
-            print(_fill([plain(f"{SHOWN.get(key, key)} {names[a]}") for key, a in keys.items()], width))
+            print(_fill([plain(_key_and_name(key, names[a])) for key, a in keys.items()], width))
         print("r again  q quit", flush=True)
         key = _key(stdin) if keys else _word(stdin, names)
         if key == "q":
@@ -82,6 +82,10 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
         again = "any key" if keys else "Enter"
         note = f"episode over; {again} begins the next" if terminated else ""
         note = note or (f"time limit reached; {again} begins the next" if truncated else "")
+
+
+def _key_and_name(key: str, name: str) -> str:
+    return name if key == name else f"{SHOWN.get(key, key)} {name}"
 
 
 def _fill(parts: Sequence[str], width: int) -> str:

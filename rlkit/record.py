@@ -22,7 +22,7 @@ from rlkit.core.enumerate import keys
 from rlkit.envs.batches import OneOfBatch
 from rlkit.envs.drawing import INK, PAPER, QUIET
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
-from rlkit.envs.foreign import seed_of, table_of
+from rlkit.envs.foreign import action_names, seed_of, table_of
 from rlkit.envs.registry import make, resolve
 from rlkit.errors import FAILURES, RlkitError, none_of
 from rlkit.solvers import solve
@@ -274,5 +274,8 @@ def _same_size(pictures: list[Image]) -> list[Image]:
 
 def _name(env: gym.Env[Any, Any], action: Any) -> str:
     base: Any = env.unwrapped
-    names = base.model.action_names if isinstance(base, ModelEnv) else None
-    return str(action) if names is None else names[base.last_action]
+    if isinstance(base, ModelEnv):
+        names, number = base.model.action_names, base.last_action
+    else:
+        names, number = action_names(env), action
+    return str(action) if names is None or number is None else names[int(number)]

@@ -109,6 +109,9 @@ def test_nothing_is_wider_than_the_terminal(keyboard, capsys, monkeypatch):
     lines = out.replace("\x1b[2J\x1b[H", "").split("\n")
     assert max(map(len, lines)) <= 40
     assert "r again  q quit" in lines
+    type(b"q")
+    play("connectfour", stdin=stdin)
+    assert "\n1  2  3  4  5  6  7\n" in capsys.readouterr().out, "a key that is the name stands once"
     assert any(line.endswith("…") for line in lines)
 
 

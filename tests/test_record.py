@@ -115,6 +115,9 @@ def test_every_picture_says_who_plays(tmp_path, monkeypatch):
     assert {player for _, player in said} == {"optimal play"}
     record("rlkit/Exam-v0", tmp_path / "x.gif", policy="random")
     assert said[-1][1] == "random play"
+    env = gym.make("CliffWalking-v1", render_mode="rgb_array")
+    film(env, optimal_policy(env))
+    assert said[-1][0] == "13  down  return -13  end", "names, not numbers"
     env = gym.make("rlkit/RiverSwim-v0", n=3, render_mode="rgb_array")
     film(env, optimal_policy(env), seed=5, longest=12)
     assert said[-1] == ("12  up  return 20,000  cut", ""), "neither 2e+04 nor an end"

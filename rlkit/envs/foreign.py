@@ -77,8 +77,12 @@ def table_of(env: gym.Env[Any, Any]) -> MDP:
     if isinstance(base, TaxiEnv) and base.fickle_passenger:
         raise NoExactModel(f"{name_of(env)} with a fickle passenger leaves its own table P")
     table, initial = transitions(env)
-    names = None if env.spec is None else ACTION_NAMES.get(parse_env_id(env.spec.id)[1])
-    return from_gymnasium(table, initial, action_names=names)
+    return from_gymnasium(table, initial, action_names=action_names(env))
+
+
+def action_names(env: gym.Env[Any, Any]) -> tuple[str, ...] | None:
+    """The names of the actions of one of Gymnasium's own tables; None for other environments."""
+    return None if env.spec is None else ACTION_NAMES.get(parse_env_id(env.spec.id)[1])
 
 
 def transitions(env: gym.Env[Any, Any]) -> tuple[Table, np.ndarray[Any, Any]]:
