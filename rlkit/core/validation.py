@@ -38,6 +38,10 @@ class NoExactModel(ModelError):
     """The environment has no finite exact model within the size allowed."""
 
 
+class NoTable(NoExactModel, AttributeError):
+    """The environment has no table of Gymnasium's form; to `hasattr` it is one that lacks it."""
+
+
 def one_player(mdp: MDP) -> None:
     """Raise `NoExactModel` for a game of two players: its value is not what one who makes all moves gets."""
     if mdp.zero_sum:

@@ -21,6 +21,7 @@ from ..core.model import Model, batch_size, leaves
 from ..core.outcomes import Outcome
 from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
+from ..core.validation import ModelError, NoTable
 from .legal import LegalDiscrete
 from .single import episode_of
 from .tables import table
@@ -80,18 +81,18 @@ class ModelEnv(gym.Env[Any, Any]):
         """What the agent sees in each of `states()`, [S, ...], or a dict or tuple of such."""
         return unshared(self.model.observe(self._exact.states), self._exact.states)
 
-    @cached_property
+    @property
     def P(self) -> dict[int, dict[int, list[Outcome]]]:
         """The table of `states()` by number, as Gymnasium's FrozenLake has it; `to_gymnasium` says how.
 
-        Made once. Raises `ModelError` for what such a table cannot say.
+        Made once. Raises `NoTable` for a model that is too large, and for what such a table cannot say.
         """
-        return to_gymnasium(self._exact.mdp, self._exact.numbers)
+        return self._tables[0]
 
     @property
     def initial_state_distrib(self) -> npt.NDArray[np.float64]:
         """Probability of each of `states()` to be the first, as Gymnasium's FrozenLake has it."""
-        return np.array(self._exact.mdp.initial[: batch_size(self._exact.states)])
+        return self._tables[1]
 
     @property
     def state(self) -> Any:
@@ -159,6 +160,14 @@ class ModelEnv(gym.Env[Any, Any]):
             mdp = self.model.mdp
             return Enumerated(mdp, self.model.all_states(), np.arange(mdp.n_states))
         return enumerated(self.model)
+
+    @cached_property
+    def _tables(self) -> tuple[dict[int, dict[int, list[Outcome]]], npt.NDArray[np.float64]]:
+        try:
+            mdp, states, numbers = self._exact
+            return to_gymnasium(mdp, numbers), np.array(mdp.initial[: batch_size(states)])
+        except ModelError as error:
+            raise NoTable(str(error)) from error
 
     def _shown(self) -> tuple[Any, Info]:
         if not self.model.masked:

@@ -15,6 +15,7 @@ from rlkit.core import (
     to_pairs,
 )
 from rlkit.core.files import read_model, write_model
+from rlkit.core.validation import NoTable
 from rlkit.envs.suite import ENTRIES
 from rlkit.solvers import solve
 
@@ -214,6 +215,11 @@ def test_what_such_tables_cannot_say_is_refused():
             export(fading)
         with pytest.raises(ModelError, match="full_information"):
             export(tiger)
+    for id, reason in (("Go9x9", "too many positions"), ("DoorKey5x5", "fade")):
+        env = gym.make(f"rlkit/{id}-v0", **({} if id == "Go9x9" else {"observation": "grid"})).unwrapped
+        assert not hasattr(env, "P")
+        with pytest.raises(NoTable, match=reason):
+            env.initial_state_distrib  # noqa: B018
     with pytest.raises(ModelError, match="order must be"):
         to_arrays(model("Exam"), order="AS")
     with pytest.raises(ModelError, match="'ASS', not 'SAS'"):

@@ -13,7 +13,7 @@ REFUSED: dict[str, set[str]] = {
     "pqn": {"combination", "box"},
     "rainbow": {"combination", "box"},
     "sac": {"combination"},
-    **{name: {"combination", "box", "parts", "picture"} for name in TABULAR},
+    **{name: {"combination", "box", "parts"} for name in TABULAR},
 }
 WITHOUT_VALUES = {"sac"}  # its values have an entropy bonus, so that it shows none
 # Full returns, and noise in the network, often settle on one answer before attention has found the sign. That
