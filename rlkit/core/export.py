@@ -95,7 +95,7 @@ def _with_loops(mdp: MDP) -> csr_array:
 def _check(mdp: Any) -> None:
     """Raise `ModelError` for what says more than such a table can."""
     if not isinstance(mdp, MDP):
-        raise ModelError(f"expected an MDP, not {mdp!r}; that of a POMDP is pomdp.full_information")
+        raise ModelError(f"expected an MDP, not a {type(mdp).__name__}; a POMDP has one: full_information")
     one_player(mdp)
     if mdp.fade:
         raise ModelError("rewards that fade with time have no place in a table of transitions")
