@@ -11,7 +11,7 @@ from typing import Any
 import gymnasium
 import pytest
 from gymnasium import spaces
-from saved_agents import dies_at, tensors_of, whole
+from saved_agents import dies_at, forge, tensors_of, whole
 
 import rlkit.train
 from rlkit import checkpoint, log
@@ -333,6 +333,14 @@ def test_steps_that_no_checkpoint_can_count_are_refused() -> None:
         train("rlkit/Exam-v0", steps=2**64)
 
 
-def test_a_run_without_checkpoints_says_so(tmp_path: Path) -> None:
+@pytest.mark.parametrize("find", [checkpoint.load, checkpoint.latest])
+def test_a_run_without_checkpoints_says_so(find: Any, tmp_path: Path) -> None:
     with pytest.raises(LoadError, match="holds no checkpoint"):
-        checkpoint.load(tmp_path)
+        find(tmp_path)
+
+
+def test_an_agent_of_another_version_is_named(tmp_path: Path) -> None:
+    PPO("rlkit/Exam-v0", hidden=(8,)).save(tmp_path / "saved")
+    forge(tmp_path / "saved", lambda meta: meta.update(agent="dreamer"))
+    with pytest.raises(LoadError, match=r"is of an agent 'dreamer'; this version has a2c, .*, sac"):
+        checkpoint.load(tmp_path / "saved")
