@@ -169,8 +169,8 @@ def test_a_carried_state_can_be_learned_from(algorithm: Any, backbone: str) -> N
 
 @pytest.mark.parametrize("algorithm", [PPO, A2C])
 def test_a_mask_reaches_the_update(algorithm: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The entropy of the learned policy is over the legal actions only: at first log 2 of three."""
-    learner = algorithm("probe/Ragged-v0", **SMALL)
+    """The entropy of a policy that has hardly moved is over the legal actions only: log 2 of three."""
+    learner = algorithm("probe/Ragged-v0", **{**SMALL, "learning_rate": 1e-6})
     found: list[dict[str, float]] = []
     learner.train(192, callback=lambda _, metrics: found.append(metrics))
-    assert found[0]["entropy"] == pytest.approx(0.693, abs=0.05)
+    assert found[0]["entropy"] == pytest.approx(0.693, abs=0.01)
