@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
 from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 from gymnasium.spaces import Discrete
@@ -20,6 +21,7 @@ from rlkit.envs.faces import ModelEnv, time_limit
 from rlkit.envs.grid import Grid
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.envs.suite import ENTRIES, FAMILIES
+from rlkit.errors import FAILURES
 from rlkit.solvers import (
     best_memoryless,
     evaluate_policy,
@@ -56,6 +58,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "doc": _paragraphs(factory) if factory else _paragraphs(model or env.unwrapped)[:1],
         "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
         "observation": str(env.observation_space),
+        "batch_observation": None if model is not None else _in_batches(id),
         "action_space": str(space),
         "actions": int(space.n)
         if isinstance(space, Discrete)
@@ -80,6 +83,18 @@ def describe(name: str, *, anew: bool = False) -> Record:
         return record | {name: value for name, value in found.items() if record.get(name) is None}
     except (NoExactModel, ModelError):
         return record
+
+
+def _in_batches(id: str) -> str | None:
+    """What agents observe in the batches that another package has of its own; None without, or if they fail."""
+    if gym.spec(id.rpartition(":")[2]).vector_entry_point is None:
+        return None
+    try:
+        batch = gym.make_vec(id, 1, vectorization_mode="vector_entry_point")
+        batch.close()
+    except FAILURES:
+        return None
+    return str(batch.single_observation_space)
 
 
 def figures(model: MDP | POMDP, limit: int | None) -> Record:

@@ -86,6 +86,7 @@ def environment(r: Record) -> RenderableType:
     facts = Table.grid(padding=(0, 2))
     for key, value in (
         ("observation", r["observation"]),
+        ("for agents", _unlike(r["batch_observation"], r["observation"])),
         ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
         ("signs of a map", _legend(r["signs"]) or NOTHING_KNOWN),
@@ -109,6 +110,11 @@ def environment(r: Record) -> RenderableType:
             knobs.add_row(name, default)
         parts += [Text(), knobs]
     return Group(*parts)
+
+
+def _unlike(batch: str | None, single: str) -> str:
+    """What a batch observes, where that is not what one environment does."""
+    return NOTHING_KNOWN if batch in (None, single) else f"{batch}, in batches"
 
 
 def _legend(signs: Record) -> str:

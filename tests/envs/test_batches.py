@@ -1,16 +1,21 @@
 """Where a package's batches are another problem than its single environments, agents are graded on these."""
 
+import io
+
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from PIL import Image
+from rich.console import Console
 
 from rlkit.agents import PPO
+from rlkit.catalogue import describe
 from rlkit.envs.batches import OneOfBatch, picture_of
 from rlkit.evaluate import report
 from rlkit.record import film, record
+from rlkit.report import environment
 from rlkit.train import train
 
 LENGTH, PAID = 3, 5.0
@@ -118,6 +123,15 @@ def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks, tmp_path)
         assert gif.size[0] >= 300
         gif.seek(gif.n_frames - 1)
         assert gif.convert("RGB").getpixel((0, 0)) == (30, 30, 30)
+
+
+def test_rlkit_envs_tells_what_agents_observe(stacks):
+    record = describe(stacks)
+    assert record["observation"] == str(Single.observation_space)
+    assert record["batch_observation"] == str(SPACE)
+    out = io.StringIO()
+    Console(file=out, width=200).print(environment(record))
+    assert f"{SPACE}, in batches" in out.getvalue()
 
 
 def test_an_option_that_is_asked_for_is_kept_for_learning_alone(stacks):
