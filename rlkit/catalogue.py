@@ -86,7 +86,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
 
 
 def _in_batches(id: str) -> str | None:
-    """What agents observe in the batches that another package has of its own; None without, or if they fail."""
+    """What agents observe in batches that another package has of its own; None without, or if they fail."""
     if gym.spec(id.rpartition(":")[2]).vector_entry_point is None:
         return None
     try:
