@@ -29,7 +29,7 @@ def test_help_names_every_command(rlkit):
         (("solve", "cartpole"), "no exact model"),
         (("solve", "exam", "--gamma", "1.5"), "gamma must lie in [0, 1], not 1.5"),
         (("solve", "exam", "--gamma", "much"), "--gamma"),
-        (("solve", "exam", "--horizon", "-1"), "horizon must be a whole number from 0"),
+        (("solve", "exam", "--horizon", "-1"), "horizon must be at least 0, not -1"),
         (("solve", "exam", "--epsilon", "0"), "epsilon must be a positive number"),
         (("solve", "exam", "--method", "guess"), "method 'guess' is none of"),
         (("solve", "exam", "--horizon", "3", "--method", "exact"), "is solved by method auto, not 'exact'"),

@@ -115,7 +115,9 @@ def sought(record: Record) -> str:
         "reach-reward": "reward before the target is reached",
         "average": "average reward a step",
     }[record["objective"]]
-    return f"{record['direction']} {objective}, gamma {number(record['gamma'])}"
+    discounts = record["objective"] in ("total", "discounted", "finite-horizon")
+    gamma = f", gamma {number(record['gamma'])}" if discounts else ""
+    return f"{record['direction']} {objective}{gamma}"
 
 
 def _certificate(record: Record) -> RenderableType:
