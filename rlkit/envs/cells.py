@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from .knobs import KnobError
 
@@ -26,6 +26,8 @@ def rows_of(map: str | Sequence[str]) -> tuple[str, ...]:
 
     Raises `MapError` for an empty map, rows of unequal length, unknown characters, no start, or no goal.
     """
+    if not isinstance(map, Iterable):
+        raise MapError(f"map must be text, as in S..G/.#.H, or rows of text, not {map!r}")
     rows = map.strip("\n").replace("/", "\n").splitlines() if isinstance(map, str) else list(map)
     if not rows or not rows[0]:
         raise MapError("the map is empty: it needs at least a start (S) and a goal (G)")

@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from ..core.arrays import Array, namespace
 from ..core.model import Model, Step
 from .cells import CHARACTERS, CLIFF, FREE, GOAL, PIT, START, WALL, MapError, rows_of
-from .knobs import KnobError, at_most_one, flag, number, one_of, whole
+from .knobs import KnobError, at_most_one, flag, listed, number, one_of, whole
 
 IntTable = npt.NDArray[np.int64]
 
@@ -246,6 +246,7 @@ class Grid(Model[GridState]):
 def _checked_wind(wind: Sequence[int] | None, width: int) -> IntTable:
     if wind is None:
         return np.zeros(width, dtype=np.int64)
+    wind = listed("wind", wind)
     if len(wind) != width or any(not isinstance(w, int) or w < 0 for w in wind):
         raise KnobError(f"wind needs one whole number >= 0 for each of the {width} columns, not {wind!r}")
     return np.array(wind, dtype=np.int64)

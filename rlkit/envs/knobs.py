@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from numbers import Real
 from typing import Any, TypeVar
 
@@ -38,9 +38,16 @@ def number(name: str, value: Any, low: float = -math.inf, high: float = math.inf
     return float(value)
 
 
+def listed(name: str, value: Any) -> list[Any]:
+    """The entries of a list, tuple or array; raises `KnobError` otherwise."""
+    if isinstance(value, str) or not isinstance(value, Iterable):
+        raise KnobError(f"{name} must be a list, as in [1, 2], not {value!r}")
+    return list(value)
+
+
 def chances(name: str, value: Any) -> tuple[float, ...]:
     """Probabilities that sum to 1; raises `KnobError` otherwise."""
-    given = _sequence(value)
+    given = value if isinstance(value, list | tuple) else ()
     if not given or not all(_is_number(p) and p >= 0 for p in given) or abs(sum(given) - 1) > 1e-9:
         raise KnobError(f"{name} must be probabilities >= 0 that sum to 1, not {value!r}")
     return tuple(float(p) for p in given)
@@ -75,7 +82,3 @@ def _is_whole(value: Any) -> bool:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _sequence(value: Any) -> Sequence[Any]:
-    return value if isinstance(value, list | tuple) else ()

@@ -9,7 +9,7 @@ from math import prod
 from gymnasium import spaces
 
 from ..core import TableModel, from_successors
-from .knobs import KnobError, chances, flag, number, whole
+from .knobs import KnobError, chances, flag, listed, number, whole
 
 MOST_CHOICES = 200_000
 
@@ -109,12 +109,12 @@ def queue(
     number("arrival", arrival, 0, 1)
     number("holding_cost", holding_cost, 0)
     number("fee", fee)
-    if not 0 < len(rates) == len(rate_costs):
+    speeds = [number("rates", rate, 0, 1) for rate in listed("rates", rates)]
+    costs = [number("rate_costs", cost) for cost in listed("rate_costs", rate_costs)]
+    if not 0 < len(speeds) == len(costs):
         raise KnobError(
             f"rates and rate_costs must be equally many, at least one, not {rates!r} and {rate_costs!r}"
         )
-    speeds = [number("rates", rate, 0, 1) for rate in rates]
-    costs = [number("rate_costs", cost) for cost in rate_costs]
     gates = {"reject, ": 0.0, "admit, ": arrival} if flag("admission", admission) else {"": arrival}
     options = {
         f"{gate}serve {rate:g}": (enters, rate, cost)

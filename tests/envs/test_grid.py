@@ -224,6 +224,9 @@ def test_random_lakes_are_repeatable_and_passable():
         ({"observation": "smell"}, "observation must be one of index, one-hot, grid, not 'smell'"),
         ({"allow_unreachable": 1}, "allow_unreachable must be True or False"),
         ({"wind": (0, 0.5, 0, 0)}, "wind needs one whole number >= 0"),
+        ({"wind": 1}, r"wind must be a list, as in \[1, 2\], not 1"),
+        ({"wind": "0,1"}, "wind must be a list"),
+        ({"map": 3}, "map must be text, as in S..G/.#.H, or rows of text, not 3"),
         ({"wind": (1, 2)}, "wind needs one whole number >= 0 for each of the 4 columns"),
     ],
 )

@@ -100,6 +100,8 @@ def test_a_gate_that_may_be_shut_costs_nothing():
         (inventory, {"products": 4, "capacity": 9}, "lower capacity or products"),
         (queue, {"arrival": 1.1}, "arrival must be a finite number from 0 to 1"),
         (queue, {"rates": (0.1, 0.2)}, "rates and rate_costs must be equally many"),
+        (queue, {"rates": 0.5}, r"rates must be a list, as in \[1, 2\], not 0.5"),
+        (queue, {"rate_costs": 1}, "rate_costs must be a list"),
         (queue, {"rates": (), "rate_costs": ()}, "rates and rate_costs must be equally many, at least one"),
         (queue, {"rates": (2,), "rate_costs": (0,)}, "rates must be a finite number from 0 to 1, not 2"),
         (queue, {"admission": "open"}, "admission must be True or False, not 'open'"),

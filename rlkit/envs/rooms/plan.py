@@ -61,7 +61,8 @@ class Plan:
 
     def enter_somewhere(self, rows: slice = slice(None), columns: slice = slice(None)) -> None:
         """Place the agent on an empty cell of a region, looking anywhere."""
-        self.enter(self.choose(self.free(rows, columns)), self.between(0, len(HEADINGS) - 1))
+        places = self.free(rows, columns) or [self.agent]  # in a region of one cell it can only turn
+        self.enter(self.choose(places), self.between(0, len(HEADINGS) - 1))
 
     def kind_at(self, at: Place) -> int:
         """The kind of the thing on a cell."""

@@ -126,6 +126,12 @@ def test_every_level_can_be_solved(name):
         assert len(way) <= model.limit
 
 
+def test_a_corridor_of_one_cell_has_room_to_turn():
+    """A quarter of its levels first place the agent looking at the locked door."""
+    model = tasks.key_corridor(rows=1, levels=40)
+    assert all(plan(model, start) for start in range(model.n_starts))
+
+
 def test_a_walled_in_goal_would_be_noticed():
     model = tasks.empty(size=6, levels=1)
     model.layouts[0, [6 * 3 + 4, 6 * 4 + 3]] = codes.WALL_CODE
