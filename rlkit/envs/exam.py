@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..core import TableModel, from_successors
+from .knobs import number
 
-STUDY_REWARD, PARTY_REWARD = -1.0, 1.0
-END_REWARD = {"pass": 10.0, "fail": -10.0}
-LEARNED_WHEN_STUDYING, LEARNED_WHEN_PARTYING = 0.7, 0.3
 BRANCHES = {  # state: where one gets having learned something, and where otherwise
     "u0": ("u1", "u2"),
     "u1": ("u3", "u2"),
@@ -17,22 +15,36 @@ BRANCHES = {  # state: where one gets having learned something, and where otherw
 }
 
 
-def exam() -> TableModel:
-    """The exam MDP: states u0 to u3, fail and pass; actions study and party."""
-    return TableModel(from_successors(_outcomes, "u0", action_names=("study", "party")))
+def exam(
+    *,
+    study_reward: float = -1.0,
+    party_reward: float = 1.0,
+    pass_reward: float = 10.0,
+    fail_reward: float = -10.0,
+    p_study: float = 0.7,
+    p_party: float = 0.3,
+) -> TableModel:
+    """The exam MDP: states u0 to u3, fail and pass; actions study and party.
 
-
-def _outcomes(state: str) -> Mapping[str, list[tuple[float, str, float]]]:
-    if state not in BRANCHES:
-        return {}
-    learned, otherwise = BRANCHES[state]
-    return {
-        action: [
-            (chance, learned, reward + END_REWARD.get(learned, 0.0)),
-            (1 - chance, otherwise, reward + END_REWARD.get(otherwise, 0.0)),
-        ]
-        for action, reward, chance in (
-            ("study", STUDY_REWARD, LEARNED_WHEN_STUDYING),
-            ("party", PARTY_REWARD, LEARNED_WHEN_PARTYING),
-        )
+    One learns something by studying with probability `p_study`, by partying with `p_party`, and passes if so
+    in u3. Each step pays the reward of its action, the last one that of its end besides. Raises `KnobError`.
+    """
+    ends = {"pass": number("pass_reward", pass_reward), "fail": number("fail_reward", fail_reward)}
+    actions = {
+        "study": (number("p_study", p_study, 0, 1), number("study_reward", study_reward)),
+        "party": (number("p_party", p_party, 0, 1), number("party_reward", party_reward)),
     }
+
+    def outcomes(state: str) -> Mapping[str, list[tuple[float, str, float]]]:
+        if state not in BRANCHES:
+            return {}
+        learned, otherwise = BRANCHES[state]
+        return {
+            action: [
+                (chance, learned, reward + ends.get(learned, 0.0)),
+                (1 - chance, otherwise, reward + ends.get(otherwise, 0.0)),
+            ]
+            for action, (chance, reward) in actions.items()
+        }
+
+    return TableModel(from_successors(outcomes, "u0", action_names=tuple(actions)))

@@ -94,7 +94,7 @@ def environment(r: Record) -> RenderableType:
         ("states", number(r["states"])),
         ("observations", number(r["observations"])),
         ("optimum", number(r["optimum"])),
-        ("optimum in the limit", number(r["optimum_in_limit"])),
+        ("optimum within the limit", number(r["optimum_in_limit"])),
         ("if the state were seen", number(r["full_information"])),
         ("without memory", number(r["memoryless"])),
         ("random policy", number(r["random"])),

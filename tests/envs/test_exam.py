@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import rlkit
+from rlkit.envs.exam import exam
+from rlkit.envs.knobs import KnobError
 from rlkit.solvers import evaluate_policy, solve, state_distribution
 
 TABLE_6_37 = {"u3": (3.0, -3.0), "u2": (-1.9, -5.1), "u1": (0.53, 0.57), "u0": (-1.171, -0.159)}
@@ -41,3 +43,24 @@ def test_where_one_is_after_some_steps(mdp):
     last = state_distribution(mdp, study, steps=10)
     assert last[:4].tolist() == [0, 0, 0, 0]
     assert last.sum() == pytest.approx(1, abs=1e-12)
+
+
+def test_an_exam_with_other_numbers():
+    """u3 by hand: study -2 + .9 * 20 + .1 * -5 = 15.5, party 3 + 0 * 20 + 1 * -5 = -2."""
+    options = {"study_reward": -2, "party_reward": 3, "pass_reward": 20, "fail_reward": -5}
+    mdp = rlkit.exact("rlkit/Exam-v0", **options, p_study=0.9, p_party=0)
+    u3 = mdp.table(solve(mdp).q)[mdp.state_names.index("u3")]
+    assert u3 == pytest.approx([15.5, -2], rel=0, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ({"p_study": 1.1}, "p_study must be a finite number from 0 to 1, not 1.1"),
+        ({"p_party": "often"}, "p_party must be a finite number from 0 to 1, not 'often'"),
+        ({"pass_reward": float("inf")}, "pass_reward must be a finite number, not inf"),
+    ],
+)
+def test_bad_options(option, message):
+    with pytest.raises(KnobError, match=message):
+        exam(**option)
