@@ -47,7 +47,10 @@ class TableModel(Model[TableState]):
         self.cumulative = _cumulative(mdp.probability, mdp.choice_ptr)  # [T] up to here within the choice
         self.successor = mdp.successor.astype(np.int64)  # [T]
         self.reward = np.repeat(mdp.reward, sizes) if reward is None else reward  # [T]
-        self.worst = _worst(float(self.reward.min(initial=0.0)), mdp.discount)
+        paid = (
+            np.concatenate([self.reward, -self.reward]) if mdp.zero_sum else self.reward
+        )  # also by the other
+        self.worst = _worst(float(paid.min(initial=0.0)), mdp.discount)
         self.ends = mdp.terminal  # [S]
         self.offered = mdp.legal  # [S, A]
         self.starts = np.flatnonzero(mdp.initial)  # [n_starts] states with an initial probability

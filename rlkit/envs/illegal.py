@@ -38,7 +38,8 @@ class IllegalLoses(LegalActions):
         if model.worst is None:
             raise KnobError(
                 "illegal='lose' needs the worst return that can come of a state, which a model with negative "
-                "rewards and no discount does not have; illegal='random' needs nothing"
+                "rewards, or those of another player, and no discount does not have; illegal='random' needs "
+                "nothing"
             )
         self.lost = model.worst
 

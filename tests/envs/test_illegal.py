@@ -1,5 +1,7 @@
 """What `illegal=` makes of actions that are not legal: the same in every interface and in the exact MDP."""
 
+from dataclasses import replace
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -211,6 +213,19 @@ def test_losing_needs_a_worst_return():
         illegal_actions(taxi(masked=True), "lose")
     mdp = enumerated(illegal_actions(TableModel(walk), "random")).mdp
     assert solve(mdp).initial.value == -3
+
+
+def test_the_worst_return_of_two_players_is_what_the_other_wins():
+    """The table of a game pays the winner alone; who loses by what is not legal must not come off with 0."""
+    game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
+    with pytest.raises(KnobError, match="another player"):
+        illegal_actions(TableModel(game), "lose")
+    ends = {"win": [(1.0, 1, 2.0)], "lose": [(1.0, 2, 0.0)]}
+    moves = {0: ends, 1: {}, 2: {"win": [(1.0, 1, 2.0)]}}
+    mdp = replace(from_successors(moves.__getitem__, 0, discount=0.5), zero_sum=True)
+    model = illegal_actions(TableModel(mdp), "lose")
+    assert model.lost == -4.0
+    assert minimax(enumerated(model).mdp).value[0] == 2
 
 
 def test_an_unknown_consequence_is_named_and_an_unmasked_id_takes_all():
