@@ -33,6 +33,17 @@ def one_line(text: str) -> str:
     return plain(BREAK.sub(" ", text.strip()))
 
 
+def short(text: str, most: int) -> str:
+    """The same, and at most so many characters of it."""
+    line = one_line(text)
+    return line if len(line) <= most else f"{line[: most - 1]}…"
+
+
+def label(text: str, most: int) -> str:
+    """The same for matplotlib, which would take dollars for formulae."""
+    return short(text, most).replace("$", r"\$")
+
+
 def _lookalikes(error: UnicodeError) -> tuple[str, int]:
     """What stands for characters that an encoding lacks: as many of ASCII."""
     if not isinstance(error, UnicodeEncodeError):

@@ -25,6 +25,7 @@ from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import action_names, seed_of, table_of
 from rlkit.envs.registry import make, resolve
 from rlkit.errors import FAILURES, RlkitError, none_of
+from rlkit.plain import short
 from rlkit.solvers import solve
 
 Image = npt.NDArray[np.uint8]
@@ -36,6 +37,7 @@ PLANNED = 20_000_000  # states times steps of a plan that is still made
 LINE, SMALL = 22, 12  # pixels of a line below a picture, and of the letters that say who plays
 LONGEST = 1000  # steps of an episode that are shown
 NO_PICTURES = "it does not render rgb_array"
+MOST_LETTERS = 20  # of an action's name below a picture
 FPS = 4  # pictures a second of an environment that does not say
 FASTEST = 50  # pictures a second of a GIF: players slow down what is faster
 
@@ -278,4 +280,4 @@ def _name(env: gym.Env[Any, Any], action: Any) -> str:
         names, number = base.model.action_names, base.last_action
     else:
         names, number = action_names(env), action
-    return str(action) if names is None or number is None else names[int(number)]
+    return short(str(action) if names is None or number is None else names[int(number)], MOST_LETTERS)

@@ -19,7 +19,7 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "machine_code": set(),
     "core": {"errors"},
     "solvers": {"core", "errors", "machine_code"},
-    "envs": {"core", "errors", "machine_code"},
+    "envs": {"core", "errors", "machine_code", "plain"},
     "nn": {"errors", "machine_code", "settings"},
     "agents": {"core", "envs", "errors", "machine_code", "nn", "settings"},
     **dict.fromkeys(ABOVE, BELOW | ABOVE),

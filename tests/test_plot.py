@@ -7,7 +7,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from rlkit.core import from_successors
-from rlkit.envs import taxi
+from rlkit.envs import MDPEnv, taxi
 from rlkit.envs.graph import colour, draw_arrows, draw_states, places, transitions
 from rlkit.envs.registry import exact
 from rlkit.plot import maps_of, picture
@@ -169,6 +169,34 @@ def test_nothing_of_a_narrow_picture_is_cut():
         box = part.get_window_extent()
         assert box.x0 >= 0
         assert box.x1 <= figure.bbox.width
+
+
+NAMES = {
+    r"$x^2$": r"\$x^2\$",
+    r"$\frac{$": r"\$\frac{\$",
+    "cost 5$": r"cost 5\$",
+    "a\nb\tc": "a b c",
+    "\x1b[31mred\x1b[0m\0\ud800": "red",
+    "x" * 300: f"{'x' * 23}…",
+    "": "",
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", NAMES)
+def test_names_are_text_in_pictures_too(name):
+    """No formulae, no control characters, and no more letters than there is room for."""
+    ways = {f"{name}{i}"[-400:]: [(1.0, "end", float(i))] for i in range(2)}
+    mdp = from_successors(lambda s: {} if s == "end" else ways if s == name else {}, name)
+    figure = picture(solve(mdp), title=f"of {name}\nbelow")
+    figure.canvas.draw()
+    assert f"{NAMES[name]}\n1" in texts(figure)
+    (legend,) = figure.legends
+    assert figure._suptitle.get_text().endswith("\nbelow")
+    assert legend.get_window_extent().width <= figure.bbox.width
+    env = MDPEnv(mdp, render_mode="rgb_array")
+    env.reset(seed=0)
+    assert env.render().ndim == 3
 
 
 def test_the_sea_is_a_map():

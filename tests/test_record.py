@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 import rlkit
-from rlkit.core import NoExactModel
+from rlkit.core import NoExactModel, from_successors
 from rlkit.envs import MDPEnv
 from rlkit.record import RecordError, film, optimal_policy, random_policy, record, write
 
@@ -121,6 +121,20 @@ def test_every_picture_says_who_plays(tmp_path, monkeypatch):
     env = gym.make("rlkit/RiverSwim-v0", n=3, render_mode="rgb_array")
     film(env, optimal_policy(env), seed=5, longest=12)
     assert said[-1] == ("12  up  return 20,000  cut", ""), "neither 2e+04 nor an end"
+
+
+def test_what_was_done_is_one_short_line(tmp_path, monkeypatch):
+    import rlkit.record
+
+    said = []
+    captioned = rlkit.record._captioned
+    monkeypatch.setattr(
+        rlkit.record, "_captioned", lambda p, words, *x: said.append(words) or captioned(p, words, *x)
+    )
+    name = "two\nlines\x1b[31m and " + "x" * 90
+    mdp = from_successors(lambda s: {} if s else {name: [(1.0, 1, 1.0)]}, 0)
+    film(MDPEnv(mdp, render_mode="rgb_array"), lambda *_: 0)
+    assert said == ["start", "1  two lines and xxxxx…  return 1  end"]
 
 
 def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeypatch):

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from ..core.graph import layers
 from ..core.mdp import MDP
+from ..plain import label
 
 Place = tuple[float, float]
 Transition = tuple[int, int, int, int]  # state, choice, successor, and its number
@@ -134,8 +135,8 @@ def draw_states(
             patches[s] = Circle((x, y), radius, **style)
         axes.add_patch(patches[s])
         ink = "white" if np.dot(to_rgb(style["facecolor"]), (0.3, 0.59, 0.11)) < 0.5 else "#1f2937"
-        text = words.get(s, mdp.state_name(s)[:MOST_LETTERS])
-        size = min(LETTERS, 180 * radius * unit / max(2, *map(len, text.splitlines())))
+        text = words.get(s, label(mdp.state_name(s), MOST_LETTERS))
+        size = min(LETTERS, 180 * radius * unit / max([2, *map(len, text.splitlines())]))
         axes.text(x, y, text, ha="center", va="center", fontsize=size, color=ink, zorder=4)
     for limit, at in zip((axes.set_xlim, axes.set_ylim), np.array(list(place.values())).T, strict=True):
         limit(at.min() - radius - MARGIN, at.max() + radius + MARGIN)

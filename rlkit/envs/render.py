@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ..core.mdp import MDP
 from ..core.model import Model
 from ..core.table import TableModel
+from ..plain import label
 from .drawing import INK, PAPER
 from .graph import MARGIN, NODE, Place, colour, draw_arrows, draw_states, places, transitions
 from .wrapping import Wrapper
@@ -22,6 +23,7 @@ MOST_ARROWS, MOST_LABELS = 40, 6  # in all to be drawn, from a state to have num
 MOST_ACTIONS = 8  # in a legend
 WIDTH, LARGEST_UNIT, NODE_SIZE = 6.4, 1.9, 0.3  # inches across, at most between neighbours; radius of a state
 NUMBERED, LEGEND = 1.5, 1.4  # inches between neighbours with room for numbers, and of a name in a legend
+LETTER, MOST_LETTERS = 0.13, 14  # inches of one in a title, and how many of a name are in a legend
 HERE, END = "#e2703a", "#52729c"
 ARROWS = {"left": "←", "down": "↓", "right": "→", "up": "↑"}
 
@@ -91,7 +93,7 @@ def _graph(model: TableModel, here: int, action: int | None) -> Image:
     figure = Figure(figsize=(unit * across, unit * up + 0.9), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     last = "" if action is None else f"   after {_action_name(model, action)}"
-    axes.set_title(f"{mdp.state_name(here)}{last}", fontsize=15)
+    axes.set_title(label(f"{mdp.state_name(here)}{last}", int(unit * across / LETTER)), fontsize=15)
     fill = dict.fromkeys(place, NODE) | dict.fromkeys(np.flatnonzero(mdp.terminal).tolist(), END)
     patches = draw_states(axes, mdp, place, fill | {here: HERE}, {}, radius=NODE_SIZE, unit=unit)
     others = transitions(mdp, [s for s in place if s != here])
@@ -101,7 +103,7 @@ def _graph(model: TableModel, here: int, action: int | None) -> Image:
     numbered = len(arrows) <= MOST_LABELS and unit > NUMBERED
     draw_arrows(axes, mdp, place, patches, arrows, bold=range(mdp.n_choices), labels=numbered)
     if mdp.n_actions <= MOST_ACTIONS:
-        names = ((a, mdp.action_name(a)) for a in range(mdp.n_actions))
+        names = ((a, label(mdp.action_name(a), MOST_LETTERS)) for a in range(mdp.n_actions))
         lines = [Line2D([], [], color=colour(a), lw=3, label=name) for a, name in names]
         columns = min(len(lines), max(1, int(unit * across / LEGEND)))
         below: dict[str, Any] = {"loc": "outside lower center", "frameon": False}

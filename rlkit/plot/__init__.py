@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rlkit.errors import RlkitError
+from rlkit.plain import label
 from rlkit.plot.charts import draw_values
 from rlkit.plot.graphs import draw_graph, fits_a_graph
 from rlkit.plot.layouts import maps_of
@@ -53,5 +54,6 @@ def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figu
     else:
         draw_values(figure, solution)
     room = int(figure.get_figwidth() / LETTER)
-    figure.suptitle("\n".join(textwrap.fill(line, room) for line in title.split("\n")), fontsize=11)
+    lines = (part for line in title.split("\n") for part in textwrap.wrap(line, room))
+    figure.suptitle("\n".join(label(line, room) for line in lines), fontsize=11)
     return figure

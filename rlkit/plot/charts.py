@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from rlkit.plain import label
+
 if TYPE_CHECKING:
     from rlkit.solvers import Solution
 
 MOST_NAMES = 12  # of actions on an axis
+MOST_LETTERS = 24  # of a name
 
 
 def number(x: float) -> str:
@@ -59,6 +62,8 @@ def draw_values(figure: Any, solution: Solution) -> None:
     lower.set_xlabel("state")
     lower.yaxis.set_major_locator(MaxNLocator(MOST_NAMES, integer=True))
     lower.set_ylim(-0.5, mdp.n_actions - 0.5)
-    lower.yaxis.set_major_formatter(lambda a, _: mdp.action_name(int(a)) if a in range(mdp.n_actions) else "")
+    lower.yaxis.set_major_formatter(
+        lambda a, _: label(mdp.action_name(int(a)), MOST_LETTERS) if a in range(mdp.n_actions) else ""
+    )
     for axes in (upper, lower):
         axes.grid(alpha=0.3)

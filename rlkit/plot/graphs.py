@@ -9,7 +9,8 @@ import numpy as np
 from rlkit.core.graph import layers
 from rlkit.core.mdp import MDP
 from rlkit.envs.graph import MARGIN, RADIUS, RIM, colour, draw_arrows, draw_states, places, transitions
-from rlkit.plot.charts import heat, legend, number
+from rlkit.plain import label
+from rlkit.plot.charts import MOST_LETTERS, heat, legend, number
 
 if TYPE_CHECKING:
     from rlkit.solvers import Solution
@@ -46,12 +47,12 @@ def draw_graph(figure: Any, solution: Solution) -> None:
     figure.set_size_inches(*np.clip(unit * size + (1.2, 1.0), 4.5, None))
     axes = figure.add_subplot()
     scale = heat(figure, axes, [solution.value[s] for s in alive])
-    words = {s: f"{mdp.state_name(s)}\n{number(solution.value[s])}" for s in alive}
+    words = {s: f"{label(mdp.state_name(s), MOST_LETTERS)}\n{number(solution.value[s])}" for s in alive}
     fill = {s: scale(solution.value[s]) for s in alive} | {s: END for s in place if mdp.terminal[s]}
     patches = draw_states(axes, mdp, place, fill, words, unit=unit)
     draw_arrows(axes, mdp, place, patches, arrows, bold=best, labels=labels)
     shown = sorted({int(mdp.action[c]) for _, c, _, _ in arrows})
-    lines = [Line2D([], [], color=colour(a), label=mdp.action_name(a)) for a in shown]
+    lines = [Line2D([], [], color=colour(a), label=label(mdp.action_name(a), MOST_LETTERS)) for a in shown]
     lines += [Line2D([], [], color=RIM, linewidth=2.6, label="the best action")]
     if labels:
         lines += [Line2D([], [], linestyle="none", label="on arrows: probability, reward")]
