@@ -309,7 +309,8 @@ def frozen_lake(
     """Cross a frozen lake to the goal; a hole ends the episode with nothing (Gymnasium's FrozenLake).
 
     `map` is text, rows apart by newline or `/`. Without it `size` 4 (the default) and 8 give the well-known
-    lakes; any other size, or a `map_seed`, a random lake with a way across. See `Grid` for the other knobs.
+    lakes; any other size, or a `map_seed`, a random lake with a way across. With probability `slip` a move
+    turns left or right; `observation` is index, one-hot or grid. `rlkit.envs.Grid` describes all of them.
     Raises `MapError` and `KnobError`.
     """
     at_most_one(map=map, size=size)
@@ -336,8 +337,10 @@ def grid_world(
 ) -> Grid:
     """A grid world of your own; by default the 4x3 world of Russell and Norvig (AIMA, section 17.1).
 
-    `map` is text, rows apart by newline or `/`, or one of the names 4x3, bridge and lava; see `Grid` for its
-    characters and the other knobs. Raises `MapError` and `KnobError`.
+    `map` is text, rows apart by newline or `/`, or one of the names 4x3, bridge and lava. With probability
+    `slip` a move turns left or right; `wind`, a list with a number for each column, then pushes up as many
+    cells; `observation` is index, one-hot or grid. `rlkit.envs.Grid` describes all of them. Raises `MapError`
+    and `KnobError`.
     """
     return Grid(
         MAPS.get(map, map) if isinstance(map, str) else map,

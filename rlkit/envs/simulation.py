@@ -166,4 +166,7 @@ class Simulation:
 
 def illegal(action: int, allowed: npt.NDArray[np.bool_]) -> InvalidAction:
     """The error for an action that the mask [A] forbids."""
-    return InvalidAction(f"action {action} is not legal here; legal are {np.flatnonzero(allowed).tolist()}")
+    return InvalidAction(
+        f"action {action} is not legal here; legal are {np.flatnonzero(allowed).tolist()}; "
+        'agents without masks need an environment made with illegal="random" or "lose"'
+    )
