@@ -46,8 +46,14 @@ class MetricsLog:
         replace_text(path, "".join(json.dumps(record) + "\n" for record in kept))
         seconds = kept[-1].get("seconds") if kept else None
         self.seconds = float(seconds) if isinstance(seconds, int | float) else 0.0
+        try:
+            self._board = FileWriter(str(run_dir / BOARD))
+        except UnicodeEncodeError as error:
+            raise LogError(
+                f"{run_dir} has letters that this locale lacks, and TensorBoard cannot write there; "
+                "choose another folder, or set PYTHONUTF8=1"
+            ) from error
         self._file = path.open("a")
-        self._board = FileWriter(str(run_dir / BOARD))
         self._board.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
 
     def write(self, record: Record) -> None:

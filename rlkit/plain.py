@@ -12,6 +12,8 @@ CONTROLS = re.compile(
     "\ud800-\udfff]"  # halves of characters, which no encoding has
 )
 
+BYTES = re.compile("[\udc80-\udcff]")  # of a file's name, where the locale has no letter for them
+
 COLOURS = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")  # and other sequences that would move a cursor
 
 LOOKALIKES = {
@@ -24,8 +26,8 @@ BREAK = re.compile(r"\s*[\n\r\t]\s*")
 
 
 def plain(text: str) -> str:
-    """The text without its control characters and sequences."""
-    return CONTROLS.sub("", COLOURS.sub("", text))
+    """The text without its control characters and sequences, with ? for bytes that are no letters."""
+    return CONTROLS.sub("", COLOURS.sub("", BYTES.sub("?", text)))
 
 
 def one_line(text: str) -> str:

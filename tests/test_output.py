@@ -42,6 +42,14 @@ def test_a_training_in_the_c_locale_ends_well(tmp_path: Path) -> None:
     assert b"*" in seen, "the curve"
 
 
+def test_a_folder_with_letters_that_the_locale_lacks_is_refused_and_gone(tmp_path: Path) -> None:
+    command = [*RLKIT, "train", "exam", "--steps", "200", "--out", "ü"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, env={**os.environ, **C_LOCALE})
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"rlkit: ?? has letters that this locale lacks")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

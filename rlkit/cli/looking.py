@@ -152,6 +152,9 @@ def check_agent(
     takes them.
 
     value(obs) [B] and q_values(obs) [B, A] are compared with the exact ones where it has them.
+
+    Where it is not made for an environment, as for a kind of space or an autoreset mode
+    (env.metadata["autoreset_mode"]), it raises NotImplementedError: refused is not failed.
     """
     from rich.text import Text
 

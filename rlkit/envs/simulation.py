@@ -167,6 +167,6 @@ class Simulation:
 def illegal(action: int, allowed: npt.NDArray[np.bool_]) -> InvalidAction:
     """The error for an action that the mask [A] forbids."""
     return InvalidAction(
-        f"action {action} is not legal here; legal are {np.flatnonzero(allowed).tolist()}; "
-        'agents without masks need an environment made with illegal="random" or "lose"'
+        f"action {action} is not legal here; legal are {np.flatnonzero(allowed).tolist()} "
+        '(for agents without masks: illegal="random")'
     )
