@@ -109,3 +109,17 @@ def test_output_that_does_not_fit_is_one_line() -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(MAP, stdout=full, stderr=subprocess.PIPE, text=True)
     assert (done.returncode, done.stderr) == (2, "rlkit: No space left on device\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_an_error_that_nobody_can_read_is_still_one_of_input() -> None:
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([*RLKIT, "solve", "nosuch"], stderr=full).returncode == 2
+
+
+def test_play_without_any_stream_is_bad_input() -> None:
+    def close() -> None:
+        for stream in range(3):
+            os.close(stream)
+
+    assert subprocess.run([*RLKIT, "play", "exam"], preexec_fn=close).returncode == 2

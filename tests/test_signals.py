@@ -63,6 +63,20 @@ def test_a_signal_in_code_compiled_from_text_leaves_the_exit_status(tmp_path: Pa
     assert subprocess.run([sys.executable, "-m", "program"], cwd=tmp_path).returncode == 143
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_there_is_a_command_leaves_the_exit_status(signum: int) -> None:
+    """Typer looks after those that come while a command runs, not while it makes its commands."""
+    lines = [
+        "import signal, sys, typer.main",
+        "from rlkit.cli import main",
+        f"typer.main.get_command = lambda _: signal.raise_signal({int(signum)})",
+        "sys.argv = ['rlkit', 'envs']",
+        "main()",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines)], stderr=subprocess.PIPE)
+    assert (done.returncode, b"Traceback" in done.stderr) == (128 + signum, False)
+
+
 @pytest.mark.parametrize("shown", [HIDE, b"steps/s"], ids=["before it learns", "while it learns"])
 def test_a_terminated_training_shows_the_cursor_again(shown: bytes, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "rlkit", "train", "exam", "--steps", "50000000", "--out", "run"]

@@ -10,6 +10,7 @@ import io
 import os
 import sys
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -35,8 +36,9 @@ def main() -> NoReturn:
         sys.argv.append("--help")
     warnings.showwarning = _warn
     _prepare_output()
+    status = 0
     try:
-        with stop_signals() as signals:
+        with stop_signals() as signals, suppress(KeyboardInterrupt):
             status = app(standalone_mode=False)
         if signals:
             status = exit_status(signals[-1])
@@ -53,6 +55,7 @@ def main() -> NoReturn:
 def _prepare_output() -> None:
     """Streams that exist, where the caller has closed them, and that can show every character somehow."""
     nowhere = Path(os.devnull)
+    sys.stdin = sys.stdin or nowhere.open()
     sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -123,8 +123,8 @@ def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
 
 
 def say(message: str) -> None:
-    """Print one line on stderr, if anybody reads it."""
-    with suppress(BrokenPipeError):
+    """Print one line on stderr, if it goes anywhere."""
+    with suppress(OSError):
         print(f"rlkit: {one_line(message)}", file=sys.stderr)
 
 
