@@ -118,11 +118,12 @@ def test_train_then_grade(rlkit):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch):
+def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch, request):
     from rlkit import report
 
     stop = getattr(signal, name)
-
+    before = signal.signal(stop, signal.SIG_DFL)  # tests run under nohup, too
+    request.addfinalizer(lambda: signal.signal(stop, before))
     shown = []
 
     def stop_early(self, record):
