@@ -92,7 +92,7 @@ def train(
         return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs, **overrides)
 
     if agent not in NEURAL:
-        why = "tables are kept there"
+        why = "tabular agents run there"
     elif device == "auto":
         device, why = faster(lambda name: make(name, evaluate_every=0, patience=0))
     else:

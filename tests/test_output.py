@@ -123,3 +123,10 @@ def test_play_without_any_stream_is_bad_input() -> None:
             os.close(stream)
 
     assert subprocess.run([*RLKIT, "play", "exam"], preexec_fn=close).returncode == 2
+
+
+def test_gymnasiums_warnings_are_called_warnings_once(tmp_path: Path) -> None:
+    lines = ["import gymnasium", "gymnasium.logger.warn('odd')"]
+    (tmp_path / "odd.py").write_text("\n".join(lines))
+    done = subprocess.run([*RLKIT, "check", "odd:Odd-v0"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.stderr.startswith("rlkit: warning: odd\n")

@@ -247,7 +247,7 @@ def test_showing_progress_does_not_slow_learning(monkeypatch: pytest.MonkeyPatch
     [
         ("ppo", "auto", "cpu: there is no GPU"),
         ("ppo", "cpu", "cpu: as asked"),
-        ("q_learning", "auto", "cpu: tables are kept there"),
+        ("q_learning", "auto", "cpu: tabular agents run there"),
     ],
 )
 def test_the_device_is_said_with_its_reason(

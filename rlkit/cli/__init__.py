@@ -19,6 +19,7 @@ import typer
 from rlkit.cli import learning, looking, solving
 from rlkit.cli.common import app, fail, say, show_cursor
 from rlkit.errors import RlkitError
+from rlkit.plain import one_line
 from rlkit.signals import exit_status, stop_signals
 
 __all__ = ["app", "learning", "looking", "main", "solving"]
@@ -63,7 +64,7 @@ def _prepare_output() -> None:
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:
-    say(f"warning: {message}")
+    say("warning: " + one_line(str(message)).removeprefix("WARN: "))  # as Gymnasium begins its own
 
 
 def _version(asked: bool) -> None:

@@ -50,7 +50,7 @@ def train(
     ] = None,
     seed: Annotated[
         int | None,
-        typer.Option(parser=whole("seed", least=0), metavar="N", help="Of everything random.  [default: 0]"),
+        typer.Option(parser=whole("seed", least=0), metavar="N", help="Random seed.  [default: 0]"),
     ] = None,
     set: Annotated[
         list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="A setting of the agent.")

@@ -133,9 +133,7 @@ def check_agent(
             parser=whole("steps", least=1), metavar="N", help="Of each training.  [default: by probe]"
         ),
     ] = None,
-    seed: Annotated[
-        int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Of everything random.")
-    ] = 0,
+    seed: Annotated[int, typer.Option(parser=whole("seed", least=0), metavar="N", help="Random seed.")] = 0,
     json: Json = False,
 ) -> int:
     """Check an agent on solved problems.
