@@ -169,6 +169,9 @@ def test_a_grid_is_plotted(rlkit, tmp_path):
     status, _, err = rlkit("solve", "gridworld", "--plot", "grid.xyz")
     assert status == 2
     assert "grid.xyz" in err
+    status, _, err = rlkit("solve", "gridworld", "--plot", "nosuffix")
+    assert (status, err.startswith("rlkit: nosuffix: Format '' is not supported")) == (2, True)
+    assert not list(tmp_path.glob("nosuffix*"))
     for id in ("exam", "gambler", "taxi"):
         assert rlkit("solve", id, "--plot", f"{id}.png")[0] == 0
         assert (tmp_path / f"{id}.png").read_bytes().startswith(b"\x89PNG")

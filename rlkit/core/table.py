@@ -11,6 +11,7 @@ from rlkit.core.arrays import Array, namespace
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
 from rlkit.core.pomdp import POMDP
+from rlkit.core.validation import ModelError
 
 
 @dataclass(frozen=True)
@@ -21,13 +22,15 @@ class TableState:
 
 
 class TableModel(Model[TableState]):
-    """Sample from an MDP; the observation is the state's number.
+    """Sample from an MDP; the observation is the state's number. Raises `ModelError` where it has no choices.
 
     An event is a transition's place within its choice. It is found by bisection on the cumulative
     probabilities, so that memory stays that of the MDP however uneven its rows are.
     """
 
     def __init__(self, mdp: MDP) -> None:
+        if not mdp.n_choices:
+            raise ModelError("every state of the MDP is terminal: there is no step to take")
         sizes = np.diff(mdp.choice_ptr)
         reward = mdp.transition_reward
         self.mdp = mdp

@@ -30,9 +30,9 @@ class PlotError(RlkitError, ValueError):
 
 
 def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()) -> None:
-    """Write a `picture` to a file; its suffix says the format. Raises `PlotError` for an unknown one."""
+    """Write a `picture` to a file, whose suffix says the format. Raises `PlotError` without a known one."""
     try:
-        picture(solution, title=title, maps=maps).savefig(path)
+        picture(solution, title=title, maps=maps).savefig(path, format=path.suffix[1:])
     except ValueError as error:
         raise PlotError(f"{path}: {error}") from None
 

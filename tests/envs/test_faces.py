@@ -7,7 +7,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from scipy.stats import chisquare
 
 import rlkit
-from rlkit.core import NoExactModel, TableModel, from_successors
+from rlkit.core import ModelError, NoExactModel, TableModel, from_successors
 from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch, simulation
 from rlkit.envs.knobs import KnobError
 from rlkit.envs.lookup import lookup_of
@@ -371,3 +371,8 @@ def test_an_environment_of_a_pomdp_shows_observations():
 def test_an_environment_of_no_model(given):
     with pytest.raises(KnobError, match=f"mdp must be an MDP, a POMDP or a model file, not {given}"):
         MDPEnv(given)
+
+
+def test_a_model_in_which_nothing_can_be_done_is_no_environment():
+    with pytest.raises(ModelError, match="every state of the MDP is terminal: there is no step to take"):
+        MDPEnv(from_successors(lambda s: {}, 0))
