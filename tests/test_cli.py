@@ -250,3 +250,51 @@ def test_modules_of_the_current_folder_are_found(tmp_path):
     assert output("envs", id, "--json")["id"] == id
     options = ("--agent", "q_learning", "--steps", "512", "--json")
     assert output("train", id, *options)["env_id"] == id
+
+
+BROKEN = """
+from dataclasses import dataclass
+import gymnasium
+import numpy as np
+from rlkit.core.model import Model
+from rlkit.envs import ModelEnv
+
+@dataclass
+class Height:
+    steps: np.ndarray
+
+class Broken(Model):
+    n_actions, n_events = 1, 1
+    observation_space = gymnasium.spaces.Discrete(2)
+
+    def start_probs(self):
+        return np.ones(1)
+
+    def initial(self, event):
+        return Height(np.zeros_like(event))
+
+    def observe(self, state):
+        return state.steps
+
+    def event_probs(self, state, action):
+        return np.ones((len(action), 1))
+
+    def transition(self, state, action, event):
+        return state.stepz + 1
+
+gymnasium.register("Broken-v0", entry_point=lambda **options: ModelEnv(Broken(), **options))
+"""
+
+
+@pytest.mark.parametrize("command", ["solve", "envs", "record"])
+def test_an_error_in_code_of_the_users_own_is_one_line_that_names_its_place(command, rlkit, tmp_path):
+    (tmp_path / "broken.py").write_text(BROKEN)
+    status, _, err = rlkit(command, "broken:Broken-v0", *(["--out", "x.gif"] if command == "record" else []))
+    assert status == 2
+    assert err == "rlkit: AttributeError: 'Height' object has no attribute 'stepz' (broken.py:29)\n"
+
+
+def test_an_error_of_rlkits_own_keeps_its_traceback(rlkit, monkeypatch):
+    monkeypatch.setattr("rlkit.report.solution", None)
+    with pytest.raises(TypeError):
+        rlkit("solve", "exam")

@@ -9,9 +9,11 @@ import gc
 import io
 import os
 import sys
+import sysconfig
 import warnings
 from contextlib import suppress
 from pathlib import Path
+from traceback import walk_tb
 from typing import Annotated, NoReturn
 
 import typer
@@ -50,7 +52,21 @@ def main() -> NoReturn:
         fail(str(error))
     except OSError as error:
         fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+    except Exception as error:
+        if not _is_users(error):
+            raise
+        from rlkit.agents.faults import blame
+
+        fail(blame(error))
     sys.exit(status or 0)
+
+
+def _is_users(error: BaseException) -> bool:
+    """Whether an error came out of code that is neither rlkit's nor installed, such as a model of theirs."""
+    folders = {name: Path(folder) for name, folder in sysconfig.get_paths().items() if name != "data"}
+    known = [Path(__file__).parents[1], *folders.values()]
+    files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
+    return any(file.is_file() and not any(map(file.is_relative_to, known)) for file in files)
 
 
 def _prepare_output() -> None:

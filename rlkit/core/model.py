@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 from gymnasium import spaces
 
 from rlkit.core.arrays import Array, namespace
+from rlkit.core.validation import ModelError
 
 S = TypeVar("S")
 
@@ -135,7 +136,9 @@ def only(index: int, like: Array, n: int) -> Array:
 
 
 def leaves(state: Any) -> list[Array]:
-    """The arrays of a batch of states, in order; a state may hold states."""
+    """The arrays of a batch of states, in order; a state may hold states. ModelError for no dataclass."""
+    if not is_dataclass(state):
+        raise ModelError(f"a state must be a dataclass of arrays [B, ...], not {type(state).__name__}")
     arrays = []
     for part in vars(state).values():
         arrays += leaves(part) if is_dataclass(part) else [part]

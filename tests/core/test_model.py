@@ -10,6 +10,7 @@ from gymnasium import spaces
 from rlkit.core import (
     MDP,
     Model,
+    ModelError,
     NoExactModel,
     Step,
     TableModel,
@@ -17,7 +18,7 @@ from rlkit.core import (
     enumerate_states,
     from_triplets,
 )
-from rlkit.core.model import concatenate, inverse_cdf, put, take
+from rlkit.core.model import concatenate, inverse_cdf, leaves, put, take
 from rlkit.core.random import episode_key, uniform
 
 
@@ -163,3 +164,8 @@ def test_batches_of_states() -> None:
     assert put(second, np.array([0, 2]), take(first, np.array([0, 2]))).x.tolist() == [1, 5, 3]
     assert second.x.tolist()[0] != 1
     assert concatenate(first, second).x.tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_a_state_that_is_no_dataclass_is_named() -> None:
+    with pytest.raises(ModelError, match=r"a state must be a dataclass of arrays \[B, ...\], not tuple"):
+        leaves((np.zeros(3),))
