@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 MOST_STATES, MOST_ARROWS, MOST_LABELS = 40, 100, 50
 MOST_ACTIONS = 8  # that colours tell apart
 INCHES, LARGEST = 1.9, 20.0  # between neighbours, and a side of the picture
+LEGIBLE = 14  # letters of a name in a state
 NUMBERED = 1.4  # inches between neighbours that leave room for numbers
 END = "#f4f6f9"
 
@@ -47,7 +48,7 @@ def draw_graph(figure: Any, solution: Solution) -> None:
     figure.set_size_inches(*np.clip(unit * size + (1.2, 1.0), 4.5, None))
     axes = figure.add_subplot()
     scale = heat(figure, axes, [solution.value[s] for s in alive])
-    words = {s: f"{label(mdp.state_name(s), MOST_LETTERS)}\n{number(solution.value[s])}" for s in alive}
+    words = {s: f"{label(mdp.state_name(s), LEGIBLE)}\n{number(solution.value[s])}" for s in alive}
     fill = {s: scale(solution.value[s]) for s in alive} | {s: END for s in place if mdp.terminal[s]}
     patches = draw_states(axes, mdp, place, fill, words, unit=unit)
     draw_arrows(axes, mdp, place, patches, arrows, bold=best, labels=labels)
