@@ -1,11 +1,13 @@
 """The command line as a user meets it: what it prints, where, and how it exits."""
 
+import importlib
 import json
 import os
 import signal
 import subprocess
 import sys
 
+import gymnasium
 import pytest
 
 from rlkit import checkpoint
@@ -286,12 +288,17 @@ gymnasium.register("Broken-v0", entry_point=lambda **options: ModelEnv(Broken(),
 """
 
 
-@pytest.mark.parametrize("command", ["solve", "envs", "record"])
-def test_an_error_in_code_of_the_users_own_is_one_line_that_names_its_place(command, rlkit, tmp_path):
-    (tmp_path / "broken.py").write_text(BROKEN)
-    status, _, err = rlkit(command, "broken:Broken-v0", *(["--out", "x.gif"] if command == "record" else []))
-    assert status == 2
-    assert err == "rlkit: AttributeError: 'Height' object has no attribute 'stepz' (broken.py:29)\n"
+def test_an_error_in_code_of_the_users_own_is_one_line_that_names_its_place(
+    rlkit, tmp_path, monkeypatch, request
+):
+    (tmp_path / "ladder.py").write_text(BROKEN)
+    monkeypatch.syspath_prepend(tmp_path)
+    importlib.import_module("ladder")
+    request.addfinalizer(lambda: (sys.modules.pop("ladder"), gymnasium.registry.pop("Broken-v0")))
+    for command in ("solve", "envs", "record"):
+        status, _, err = rlkit(command, "Broken-v0")
+        assert status == 2
+        assert err == "rlkit: AttributeError: 'Height' object has no attribute 'stepz' (ladder.py:29)\n"
 
 
 def test_an_error_of_rlkits_own_keeps_its_traceback(rlkit, monkeypatch):
