@@ -160,33 +160,36 @@ class DQN(QAgent, OffPolicyAgent):
     @torch.no_grad()
     def _target(self, rows: Tensor, after: Tensor) -> Tensor:
         """What the target network says of the rows `after` those that are learned."""
-        network, replay, b = self.target_network, self.replay, self.burn_in
-        network.draw_noise(self.generator)
-        if not replay.states:
-            return network.outputs(replay.obs.index_select(0, rows.gather(0, after)[0]), (), None)[0][None]
-        obs, reset, state = replay.obs[rows], replay.reset[rows], replay.state_at(rows[0])
-        if b:
-            _, state = network.backbone(obs[:b], state, reset[:b])
-        return at_rows(network.outputs(obs[b:], state, reset[b:])[0], after)
+        self.target_network.draw_noise(self.generator)
+        if not self.replay.states:
+            return self._of_single(self.target_network, rows.gather(0, after)[0])
+        return at_rows(self._of_sequences(self.target_network, rows), after)
 
     def _read(self, lesson: "Lesson") -> tuple[Tensor, Tensor]:
         """What the network says of the rows that are learned; it, or its target, of the rows after."""
-        network, replay, b = self.network, self.replay, self.burn_in
-        rows, after, double = lesson.rows, lesson.after, self.config.double
+        network, rows, after = self.network, lesson.rows, lesson.after
+        x_after, double = lesson.x_target, self.config.double
         network.draw_noise(self.generator)
-        if not replay.states:
-            x_after = lesson.x_target
-            if double:
-                with torch.no_grad():
-                    next_obs = replay.obs.index_select(0, rows.gather(0, after)[0])
-                    x_after = network.outputs(next_obs, (), None)[0][None]
-            return network.outputs(replay.obs.index_select(0, rows[0]), (), None)[0][None], x_after
+        if self.replay.states:
+            x = self._of_sequences(network, rows)
+            return x[: self.sequence], at_rows(x.detach(), after) if double else x_after
+        if double:
+            with torch.no_grad():
+                x_after = self._of_single(network, rows.gather(0, after)[0])
+        return self._of_single(network, rows[0]), x_after
+
+    def _of_single(self, network: QNetwork, rows: Tensor) -> Tensor:
+        """What a network without memory says of rows [N], [1, N, A, K]."""
+        return network.outputs(self.replay.obs.index_select(0, rows), (), None)[0][None]
+
+    def _of_sequences(self, network: QNetwork, rows: Tensor) -> Tensor:
+        """What a network with memory says of rows [burn_in + L, N], of the last L."""
+        replay, b = self.replay, self.burn_in
         obs, reset, state = replay.obs[rows], replay.reset[rows], replay.state_at(rows[0])
         if b:
             with torch.no_grad():
                 _, state = network.backbone(obs[:b], state, reset[:b])
-        x, _ = network.outputs(obs[b:], state, reset[b:])
-        return x[: self.sequence], at_rows(x.detach(), after) if double else lesson.x_target
+        return network.outputs(obs[b:], state, reset[b:])[0]
 
     @property
     def epsilon(self) -> float:

@@ -50,9 +50,7 @@ class TableModel(Model[TableState]):
         self.cumulative = _cumulative(mdp.probability, mdp.choice_ptr)  # [T] up to here within the choice
         self.successor = mdp.successor.astype(np.int64)  # [T]
         self.reward = np.repeat(mdp.reward, sizes) if reward is None else reward  # [T]
-        paid = (
-            np.concatenate([self.reward, -self.reward]) if mdp.zero_sum else self.reward
-        )  # also by the other
+        paid = -abs(self.reward) if mdp.zero_sum else self.reward  # by either of two players
         self.worst = _worst(float(paid.min(initial=0.0)), mdp.discount)
         self.ends = mdp.terminal  # [S]
         self.offered = mdp.legal  # [S, A]
