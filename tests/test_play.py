@@ -70,10 +70,11 @@ def test_a_typed_number_is_the_stake(keyboard, capsys):
     assert "capital 35 of 80" in out
 
 
-def test_the_end_of_typed_input_quits(tmp_path, keyboard):
+def test_the_end_of_typed_input_quits(keyboard, capsys):
     stdin, type = keyboard
     type(b"\x04")  # Ctrl-D on an empty line
     play("gambler", stdin=stdin)
+    assert capsys.readouterr().out.count("rlkit/Gambler-v0") == 1, "it is not asked again"
 
 
 def test_keys_are_arrows_then_letters_then_what_is_free():

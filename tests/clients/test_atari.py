@@ -43,4 +43,5 @@ def test_rewards_are_clipped_where_an_agent_learns_alone():
 
 @pytest.mark.parametrize("seed", range(3))
 def test_every_seed_is_one_of_atari(seed):
-    PPO(PONG, seed=seed, device="cpu", **SMALL).train(2).evaluate(1, max_steps=1)
+    agent = PPO(PONG, seed=seed, device="cpu", **SMALL).train(2)
+    assert (agent.steps, agent.evaluate(1, max_steps=1).mean_length) == (2, 1)
