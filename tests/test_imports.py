@@ -10,18 +10,21 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
 ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "play", "plot", "record"}
-BELOW = {"agents", "core", "solvers", "envs", "nn", "errors", "plain", "settings", "signals", "__init__"}
+BELOW = {"agents", "core", "solvers", "envs", "nn", "__init__"} | {
+    *("errors", "plain", "registry", "settings", "signals")
+}
 INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "errors": set(),
     "plain": set(),
+    "registry": {"errors"},
     "settings": {"errors"},
     "signals": set(),
     "machine_code": set(),
-    "core": {"errors"},
-    "solvers": {"core", "errors", "machine_code"},
-    "envs": {"core", "errors", "machine_code", "plain"},
-    "nn": {"errors", "machine_code", "settings"},
-    "agents": {"core", "envs", "errors", "machine_code", "nn", "settings"},
+    "core": {"errors", "registry"},
+    "solvers": {"core", "errors", "machine_code", "registry"},
+    "envs": {"core", "errors", "machine_code", "plain", "registry"},
+    "nn": {"errors", "machine_code", "registry", "settings"},
+    "agents": {"core", "envs", "errors", "machine_code", "nn", "registry", "settings"},
     **dict.fromkeys(ABOVE, BELOW | ABOVE),
     "report": {"plain", "signals"},
     "cli": BELOW | ABOVE | {"report"},
@@ -38,6 +41,7 @@ FORBIDDEN = {  # libraries that a part must not use
     "report": HEAVY,
     "cli": HEAVY,
     "errors": HEAVY,
+    "registry": HEAVY,
     "plain": HEAVY,
     "signals": HEAVY,
 }

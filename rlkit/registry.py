@@ -1,0 +1,88 @@
+"""Everything that is chosen by name, as strings: a thing is imported when it is asked for.
+
+A user's own needs no line here: `register` names it, and "module:Name" is found without a name.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+from .errors import FAILURES, RlkitError, none_of
+
+_HOMES: dict[str, dict[str, Any]] = {
+    "agent": {
+        "a2c": "rlkit.agents.a2c:A2C",
+        "dqn": "rlkit.agents.dqn:DQN",
+        "ppo": "rlkit.agents.ppo:PPO",
+        "pqn": "rlkit.agents.pqn:PQN",
+        "rainbow": "rlkit.agents.dqn:Rainbow",
+        "reinforce": "rlkit.agents.a2c:REINFORCE",
+        "sac": "rlkit.agents.sac:SAC",
+        "double_q": "rlkit.agents.tabular.learners:DoubleQ",
+        "dyna_q": "rlkit.agents.tabular.learners:DynaQ",
+        "expected_sarsa": "rlkit.agents.tabular.learners:ExpectedSarsa",
+        "mc": "rlkit.agents.tabular.learners:MC",
+        "n_step_sarsa": "rlkit.agents.tabular.learners:NStepSarsa",
+        "prioritized_sweeping": "rlkit.agents.tabular.learners:PrioritizedSweeping",
+        "q_lambda": "rlkit.agents.tabular.learners:QLambda",
+        "q_learning": "rlkit.agents.tabular.learners:QLearning",
+        "sarsa": "rlkit.agents.tabular.learners:Sarsa",
+        "td_lambda": "rlkit.agents.tabular.learners:TDLambda",
+    },
+}
+
+
+class RegistryError(RlkitError, ValueError):
+    """No such name, or what it stands for cannot be imported or made."""
+
+
+def kinds() -> tuple[str, ...]:
+    """What can be chosen by name."""
+    return tuple(_HOMES)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The names of a kind, in the order in which they were registered."""
+    return tuple(_HOMES[kind])
+
+
+def register(kind: str, name: str, thing: Any) -> None:
+    """Let `name` stand for `thing`, which may be given as "module:Name"; RegistryError if it is taken.
+
+    To register the same thing again changes nothing, so that a module can be imported twice.
+    """
+    if kind not in _HOMES:
+        raise RegistryError(none_of("kind", kind, kinds()))
+    known = _HOMES[kind]
+    if not isinstance(name, str) or not name or ":" in name:
+        raise RegistryError(f"the name of a {kind} must be text without a colon, got {name!r}")
+    if name in known and not _same(known[name], thing):
+        raise RegistryError(f"there is a {kind} {name!r} already: {known[name]}")
+    known[name] = thing
+
+
+def find(kind: str, name: str) -> Any:
+    """What a name stands for, or "module:Name"; RegistryError, with the nearest name, if there is none."""
+    home = _HOMES[kind].get(name, name)
+    if not isinstance(home, str):
+        return home
+    module, colon, attribute = home.partition(":")
+    if not colon:
+        raise RegistryError(none_of(kind, name, names(kind)))
+    try:
+        found: Any = import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except FAILURES as error:
+        raise RegistryError(f"{kind} {name!r} cannot be imported: {error}") from error
+    return found
+
+
+def _same(known: Any, thing: Any) -> bool:
+    return known is thing or known == thing or known == home_of(thing)
+
+
+def home_of(thing: Any) -> str:
+    """The "module:Name" by which a class or a function is found again."""
+    return f"{thing.__module__}:{thing.__qualname__}" if hasattr(thing, "__qualname__") else ""
