@@ -17,9 +17,9 @@ from rlkit import checkpoint
 from rlkit.agents import PPO, ConfigError, LoadError, UnsupportedError
 from rlkit.cli import main
 from rlkit.envs import registry
-from rlkit.envs.registry import RegistryError
 from rlkit.errors import RlkitError
 from rlkit.evaluate import grade
+from rlkit.registry import RegistryError
 from rlkit.train import train
 
 SMALL: dict[str, object] = {"hidden": (8,), "num_envs": 4, "rollout_steps": 16}

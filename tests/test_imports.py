@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,7 @@ def part_of(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+@cache
 def imported(source: str, path: Path) -> set[str]:
     """Full dotted names of everything a module imports, wherever in it; relative ones resolved."""
     package = ("rlkit", *path.relative_to(PACKAGE).parts[:-1])
@@ -97,6 +99,64 @@ def test_imports_point_one_way(path):
 )
 def test_a_wrong_import_is_found(source, where):
     assert violations(source, PACKAGE / where)
+
+
+ALLOWED_CIRCLES = {  # of modules of rlkit.agents, until the last of them is gone
+    frozenset({"agents.config", "agents.optimization"}),
+    frozenset(f"agents.{name}" for name in ("acting", "base", "devices", "evaluation", "saving")),
+}
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").rstrip(".")
+
+
+def circles(sources: dict[Path, str]) -> set[frozenset[str]]:
+    """Sets of modules of which each imports, directly or through others, every other."""
+    known = {module_of(path) for path in sources}
+    direct: dict[str, set[str]] = {}
+    for path, source in sources.items():
+        own = (name for name in imported(source, path) if name.split(".")[0] == "rlkit")
+        names = {name.removeprefix("rlkit").lstrip(".") for name in own}
+        met = {name if name in known else name.rpartition(".")[0] for name in names}
+        direct[module_of(path)] = (met & known) - {module_of(path)}
+    reached = {module: set(met) for module, met in direct.items()}
+    for between in known:
+        for met in reached.values():
+            if between in met:
+                met |= reached[between]
+    return {
+        frozenset(other for other in met if module in reached[other])
+        for module, met in reached.items()
+        if module in met
+    }
+
+
+def test_there_is_no_circle_of_modules():
+    """An import is an edge wherever it is written: in a function, and under TYPE_CHECKING, too.
+
+    It leads to the module that is named: `from .core import MDP` to the package's `__init__`, `from .core
+    import mdp` to the module. That Python runs the `__init__` of every package above a module on the way is
+    no edge, else each package that re-exports its modules would be a circle.
+    """
+    sources = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
+    assert circles(sources) == ALLOWED_CIRCLES
+
+
+@pytest.mark.parametrize(
+    ("statement", "circle"),
+    [
+        ("from rlkit.core.build import from_triplets", {"core.mdp", "core.build", "core.graph"}),
+        ("if TYPE_CHECKING:\n    from .pomdp import POMDP", {"core.mdp", "core.pomdp"}),
+        ("def f():\n    from . import table", {"core.mdp", "core.table"}),
+        ("from ..core import POMDP", {"core", "core.mdp"}),
+    ],
+)
+def test_a_circle_is_found(statement, circle):
+    sources = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
+    sources[PACKAGE / "core/mdp.py"] += f"\n{statement}\n"
+    (found,) = circles(sources) - ALLOWED_CIRCLES
+    assert circle <= found
 
 
 @pytest.mark.parametrize("statement", ["import rlkit", "import rlkit.cli"])

@@ -27,7 +27,8 @@ from rlkit.agents import (
 )
 from rlkit.agents.storage import META
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
-from rlkit.envs.registry import RegistryError, resolve
+from rlkit.envs.registry import resolve
+from rlkit.registry import RegistryError
 from rlkit.train import Interrupted, RunError, resume, train
 
 QUICK: dict[str, object] = {

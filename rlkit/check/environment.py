@@ -20,8 +20,8 @@ from rlkit.check.playing import Failure, described, play
 from rlkit.check.training import training_findings
 from rlkit.core import MDP, enumerate_model, from_gymnasium
 from rlkit.core.enumerate import keys
+from rlkit.core.errors import ModelError, NoExactModel
 from rlkit.core.model import leaves, take
-from rlkit.core.validation import ModelError, NoExactModel
 from rlkit.envs.faces import ModelEnv, flat_action, time_limit
 from rlkit.envs.foreign import check_unchanged, transitions
 from rlkit.errors import FAILURES

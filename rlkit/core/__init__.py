@@ -2,6 +2,7 @@
 
 from rlkit.core.build import from_successors, from_triplets
 from rlkit.core.enumerate import enumerate_model, enumerate_states
+from rlkit.core.errors import ModelError, ModelWarning, NoExactModel
 from rlkit.core.export import to_arrays, to_gymnasium, to_pairs
 from rlkit.core.matrices import from_arrays
 from rlkit.core.mdp import MDP
@@ -10,7 +11,6 @@ from rlkit.core.outcomes import from_gymnasium, from_outcomes
 from rlkit.core.pomdp import POMDP, enumerate_pomdp
 from rlkit.core.sensor import SensorPOMDP, from_sensor
 from rlkit.core.table import HiddenTableModel, TableModel
-from rlkit.core.validation import ModelError, ModelWarning, NoExactModel
 
 __all__ = [
     "MDP",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any, TypeVar
@@ -9,9 +10,9 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.core.errors import ModelError, ModelWarning, NoExactModel
 from rlkit.core.graph import reachable
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.core.validation import ModelError, NoExactModel, warn_unreachable
 
 H = TypeVar("H", bound=Hashable)
 Outcome = tuple[float, H, float]
@@ -51,8 +52,17 @@ def from_triplets(
         action_names=action_names,
         labels=labels,
     )
-    warn_unreachable(mdp, reachable(mdp))
+    _warn_unreachable(mdp)
     return mdp
+
+
+def _warn_unreachable(mdp: MDP) -> None:
+    """Warn when states cannot be reached from the initial distribution."""
+    lost = np.flatnonzero(~reachable(mdp))
+    if len(lost):
+        names = ", ".join(mdp.state_name(int(s)) for s in lost[:3])
+        more = f" and {len(lost) - 3} more" if len(lost) > 3 else ""
+        warnings.warn(f"unreachable from the initial states: {names}{more}", ModelWarning, stacklevel=3)
 
 
 def from_successors(

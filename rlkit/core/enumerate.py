@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rlkit.core.errors import NoExactModel
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.model import Model, batch_size, concatenate, leaves, take
 from rlkit.core.outcomes import entered_to_end, from_outcomes
-from rlkit.core.validation import NoExactModel
 
 CHUNK = 2_000_000  # events looked at in one batch
 

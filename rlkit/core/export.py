@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, eye_array, vstack
 
+from rlkit.core.errors import ModelError
 from rlkit.core.matrices import Matrices, Order
-from rlkit.core.mdp import LARGEST_TABLE, MDP, FloatArray, IntArray
+from rlkit.core.mdp import LARGEST_TABLE, MDP, FloatArray, IntArray, one_player
 from rlkit.core.outcomes import Outcome
-from rlkit.core.validation import ModelError, one_player
 
 LARGEST_ARRAY = 2**28  # numbers of a dense array [S, A, S]
 

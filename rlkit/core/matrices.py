@@ -10,8 +10,8 @@ import numpy.typing as npt
 from scipy.sparse import csr_array, issparse
 
 from rlkit.core.build import from_triplets, real_numbers
+from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.core.validation import ModelError
 
 Order = Literal["SAS", "ASS"]
 

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from gymnasium import spaces
 
 from rlkit.core.arrays import Array, namespace
-from rlkit.core.validation import ModelError
+from rlkit.core.errors import ModelError
 
 S = TypeVar("S")
 

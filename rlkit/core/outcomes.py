@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from rlkit.core.build import assemble, distribution_over, outcomes_of, real_numbers
+from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.core.validation import ModelError
 
 Outcome = tuple[float, int, float, bool]
 OUTCOME = "probability, successor, reward, terminated"  # what it holds

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from rlkit.core.enumerate import enumerated
+from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.model import Model
-from rlkit.core.validation import ModelError
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

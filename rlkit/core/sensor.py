@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from rlkit.core.errors import ModelError, NoExactModel
 from rlkit.core.mdp import MDP, IntArray
 from rlkit.core.pomdp import POMDP, named_state
-from rlkit.core.validation import ROW_TOLERANCE, ModelError, NoExactModel
+from rlkit.core.rows import ROW_TOLERANCE
 
 MOST_TRANSITIONS = 10_000_000  # between states and what was observed on entering them
 

@@ -8,10 +8,10 @@ import numpy as np
 from gymnasium import spaces
 
 from rlkit.core.arrays import Array, namespace
+from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP
 from rlkit.core.model import Model, Step
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import ModelError
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import torch
 from gymnasium.error import InvalidAction
 from gymnasium.spaces import MultiDiscrete
 
+from ..core.errors import ModelError
 from ..core.model import Holder, Model, leaves
-from ..core.validation import ModelError
 from ..errors import FAILURES, RlkitError
 from .faces import Info
 from .simulation import Simulation

@@ -15,13 +15,13 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 
 from ..core.enumerate import Enumerated, enumerated
+from ..core.errors import ModelError, NoTable
 from ..core.export import to_gymnasium
 from ..core.mdp import MDP
 from ..core.model import Model, batch_size, leaves
 from ..core.outcomes import Outcome
 from ..core.pomdp import POMDP, pomdp_of
 from ..core.table import TableModel
-from ..core.validation import ModelError, NoTable
 from .legal import LegalDiscrete
 from .single import episode_of
 from .tables import table

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..core.errors import NoExactModel
 from ..core.model import Model, leaves, take
-from ..core.validation import NoExactModel
 
 Table = npt.NDArray[Any]
 

@@ -2,7 +2,7 @@
 
 from gymnasium.error import MissingArgument
 
-from .registry import RegistryError
+from ..registry import RegistryError
 
 
 class UnknownOption(RegistryError, TypeError):

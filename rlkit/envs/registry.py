@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FAILURES, RlkitError, did_you_mean
+from ..registry import RegistryError
 from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
@@ -27,10 +28,6 @@ MODEL_FILE = (
     "a model file is for `rlkit solve`; elsewhere it is the environment rlkit/MDP-v0 with --env mdp={0}, "
     "or MDPEnv(read_model({0!r})) in Python"
 )
-
-
-class RegistryError(RlkitError, ValueError):
-    """No such environment, or it cannot be made with these knobs."""
 
 
 def register() -> None:

@@ -17,9 +17,9 @@ import numpy.typing as npt
 from scipy.sparse import csr_array
 
 from rlkit.core.build import expected_reward, from_triplets
-from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.errors import NoExactModel
+from rlkit.core.mdp import MDP, FloatArray, IntArray, one_player
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import NoExactModel, one_player
 from rlkit.solvers.options import check_kind, discount_for
 
 MOST_BELIEFS = 100_000  # that are looked at unless more are asked for

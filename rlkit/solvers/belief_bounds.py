@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.build import expected_reward
+from rlkit.core.errors import ModelWarning
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import ModelWarning
 from rlkit.solvers.belief import Rows, Walk
 from rlkit.solvers.options import check_kind
 

@@ -11,8 +11,7 @@ from scipy.sparse import csr_array, diags_array, eye_array, sparray
 from scipy.sparse.csgraph import breadth_first_order, connected_components
 from scipy.sparse.linalg import bicgstab, splu
 
-from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.core.validation import one_player
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.operators import choice_weights, policy_kernel

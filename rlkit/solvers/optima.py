@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from rlkit.core.errors import NoExactModel
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import NoExactModel
 from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
 from rlkit.solvers.belief_bounds import belief_bounds
 from rlkit.solvers.graph import possible

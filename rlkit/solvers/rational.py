@@ -13,8 +13,8 @@ from math import lcm
 
 import numpy as np
 
+from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.core.validation import ModelError
 from rlkit.solvers.gain import unichain
 from rlkit.solvers.lifting import Row, solve_equations
 from rlkit.solvers.options import EXACT

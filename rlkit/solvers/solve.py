@@ -8,9 +8,8 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, BoolArray
+from rlkit.core.mdp import MDP, BoolArray, one_player
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import one_player
 from rlkit.errors import none_of
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components

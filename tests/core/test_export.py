@@ -14,8 +14,8 @@ from rlkit.core import (
     to_gymnasium,
     to_pairs,
 )
+from rlkit.core.errors import NoTable
 from rlkit.core.files import read_model, write_model
-from rlkit.core.validation import NoTable
 from rlkit.envs.suite import ENTRIES
 from rlkit.solvers import solve
 

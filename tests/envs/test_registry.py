@@ -11,8 +11,9 @@ from rlkit.core import NoExactModel, from_successors
 from rlkit.core.files import write_model
 from rlkit.envs import resolve
 from rlkit.envs.knobs import KnobError
-from rlkit.envs.registry import RegistryError, make
+from rlkit.envs.registry import make
 from rlkit.errors import RlkitError
+from rlkit.registry import RegistryError
 
 
 @pytest.mark.parametrize(

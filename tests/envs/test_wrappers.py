@@ -8,7 +8,6 @@ import rlkit
 from rlkit.core import MDP, POMDP, TableModel, enumerate_model, from_successors
 from rlkit.envs.grid import frozen_lake
 from rlkit.envs.knobs import KnobError
-from rlkit.envs.registry import RegistryError
 from rlkit.envs.wrappers import (
     FrameStack,
     ObservationNoise,
@@ -17,6 +16,7 @@ from rlkit.envs.wrappers import (
     StickyActions,
     TimeAware,
 )
+from rlkit.registry import RegistryError
 from rlkit.solvers import belief_mdp, evaluate_policy, solve
 
 KNOBS = {

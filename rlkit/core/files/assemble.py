@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.build import expected_reward
+from rlkit.core.errors import ModelError, ModelWarning
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.core.validation import ROUNDING, ModelError, ModelWarning
+from rlkit.core.rows import ROUNDING, rescaled
 
 ROW_TOLERANCE = 1e-5  # what a file may miss 1 by: many are written with six digits
 FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
@@ -167,28 +168,22 @@ def labels_to_write(mdp: MDP, path: Path) -> dict[str, IntArray]:
 
 def _normalised(choices: Choices) -> FloatArray:
     """Probabilities with rows scaled to sum to 1."""
-    probability = choices.probability
-    if not len(probability):
-        return probability
-    sums = np.add.reduceat(probability, choices.starts)
-    error = np.abs(sums - 1)
-    if (error > ROW_TOLERANCE).any():
-        c = int(np.argmax(error > ROW_TOLERANCE))
+    starts = choices.starts
+    sums = np.add.reduceat(choices.probability, starts) if len(starts) else np.zeros(0)
+    missed = np.abs(sums - 1) > ROW_TOLERANCE
+    if missed.any():
+        c = int(np.argmax(missed))
         message = f"the probabilities of state {choices.owner[c]} for this choice sum to {sums[c]:.9g}, not 1"
         raise fail(choices.path, choices.line(c), message)
-    off = error > ROUNDING
-    if not off.any():
-        return probability
-    worst = int(np.argmax(error))
-    place = f"{choices.path.name}:{choices.line(worst)}"
-    warnings.warn(
-        f"{place}: {off.sum()} rows renormalised to sum to 1; "
-        f"the worst, here, was off by {sums[worst] - 1:.2g}",
-        ModelWarning,
-        stacklevel=4,
-    )
-    scaled: FloatArray = probability / np.repeat(np.where(off, sums, 1.0), choices.sizes)
-    return scaled
+    probability, rows, worst, error = rescaled(choices.probability, starts)
+    if rows:
+        warnings.warn(
+            f"{choices.path.name}:{choices.line(worst)}: {rows} rows renormalised to sum to 1; "
+            f"the worst, here, was off by {error:.2g}",
+            ModelWarning,
+            stacklevel=4,
+        )
+    return probability
 
 
 def _actions(choices: Choices) -> tuple[IntArray, tuple[str, ...] | None]:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 
+from rlkit.core.errors import ModelError
 from rlkit.core.files.assemble import Choices, actions_to_write, assemble, labels_to_write, merged
 from rlkit.core.files.drn_header import Header, read_header
 from rlkit.core.files.numbers import BadToken, decimal, decimals
 from rlkit.core.files.text import Block, blocks, fail, no_number, split, write_lines
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.core.validation import ModelError
 
 UNNAMED = b"__NOLABEL__"  # how Storm marks a choice without an action
 COMMENT = b"//"

@@ -6,8 +6,8 @@ import warnings
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from rlkit.core.errors import ModelWarning
 from rlkit.core.files.text import fail
-from rlkit.core.validation import ModelWarning
 
 KINDS = ("MDP", "DTMC", "POMDP")
 

@@ -16,9 +16,9 @@ from typing import IO, Any
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.core.errors import ModelError
 from rlkit.core.files.text import fail, most_bytes, open_writer, pieces, read_text
 from rlkit.core.mdp import MDP
-from rlkit.core.validation import ModelError
 
 FORMAT, VERSION = "rlkit-mdp", 1
 ARRAYS: Mapping[str, type[np.generic]] = {

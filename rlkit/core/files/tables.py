@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
+from rlkit.core.errors import ModelError, ModelWarning
 from rlkit.core.files.assemble import ROW_TOLERANCE, Choices, assemble
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.sensor import from_sensor
-from rlkit.core.validation import ModelError, ModelWarning
 
 Key = tuple[int, int]  # action, state
 Row = dict[int, float] | FloatArray  # probability of each successor or observation

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from rlkit.core.errors import ModelError
 from rlkit.core.files.numbers import BadToken, decimals, integers
 from rlkit.core.mdp import FloatArray, IntArray
-from rlkit.core.validation import ModelError
 
 BLOCK = 1 << 22  # bytes read at a time
 FREE_BYTES, EXPANSION = 1 << 24, 24  # bytes, and times its size, that a compressed file may expand to

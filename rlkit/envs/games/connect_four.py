@@ -13,9 +13,10 @@ from ..drawing import PAPER, Sheet
 from ..knobs import KnobError, whole
 from .bits import BitGame, BitPosition, any_of
 from .drawing import BLUE, ORANGE_AND_GOLD, Image, put_stones
-from .game import GameModel, model_of
+from .game import GameModel
 from .opponents import Greedy, Opponent, Random
 from .oracle import AlphaBeta
+from .versus import model_of
 
 FEW = 20  # cells of a board whose positions are few enough to list
 

@@ -11,8 +11,9 @@ from ...core.model import take
 from ..drawing import Sheet
 from ..knobs import number, whole
 from .drawing import BLACK_AND_WHITE, GOLD, WOOD, WOOD_LINE, Image, put_stones, rule
-from .game import Game, GameModel, Position, model_of
+from .game import Game, GameModel, Position
 from .opponents import Random
+from .versus import model_of
 
 SMALLEST, LARGEST = 5, 19
 FEW = 9  # points of a board whose positions are few enough to list

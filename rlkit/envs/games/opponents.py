@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...core.arrays import Array, namespace
 from ...core.model import Holder, equally, inverse_cdf, take
-
-if TYPE_CHECKING:
-    from .game import Game
+from .game import Game
 
 
 class Opponent(Holder, ABC):

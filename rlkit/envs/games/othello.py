@@ -11,8 +11,9 @@ from ..drawing import Sheet
 from ..knobs import KnobError, whole
 from .bits import BitGame, BitPosition, any_of, population, spread
 from .drawing import BLACK_AND_WHITE, GREEN, GREEN_LINE, Image, put_stones, rule
-from .game import GameModel, model_of
+from .game import GameModel
 from .opponents import Random
+from .versus import model_of
 
 FEW = 16  # cells of a board whose positions are few enough to list
 

@@ -12,8 +12,9 @@ from ...core.model import equally
 from ..drawing import INK, LINE, PAPER, Colour, Place, Sheet
 from .bits import BitGame, BitPosition, spread
 from .drawing import BLUE, ORANGE, Image
-from .game import Game, GameModel, model_of
+from .game import Game, GameModel
 from .opponents import Greedy, Opponent, Random
+from .versus import model_of
 
 LINES = (0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124)
 FULL = 0o777

@@ -1,7 +1,8 @@
 """Rooms: grid worlds with headings, hands and partial views, by the rules of MiniGrid."""
 
 from .codes import RoomError
-from .engine import Level, Rooms, RoomState
+from .engine import Rooms
 from .settings import Settings
+from .state import Level, RoomState
 
 __all__ = ["Level", "RoomError", "RoomState", "Rooms", "Settings"]

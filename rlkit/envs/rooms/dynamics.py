@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from ...core.arrays import Array, fill_at, namespace
+from ...core.errors import NoExactModel
 from ...core.model import Step
-from ...core.validation import NoExactModel
 from .codes import (
     BALL,
     BLUE,
@@ -28,8 +28,9 @@ from .codes import (
     gather,
     kind_of,
 )
-from .engine import Level, Rooms, RoomState
+from .engine import Rooms
 from .rules import WALKABLE
+from .state import Level, RoomState
 
 BALL_CODE = code(BALL, BLUE)
 BLUE_DOOR, OPEN_RED_DOOR = code(CLOSED, BLUE), code(OPEN, RED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from typing import Any, Self
 
 import numpy as np
@@ -12,33 +11,15 @@ import numpy.typing as npt
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
+from . import pictures
 from .codes import EMPTY, GOAL_CODE, HEADINGS, LAVA_CODE, STEPS, WALL_CODE, RoomError, gather
-from .pictures import NAMES
 from .rules import MOVES, STEP, SWAP, Deed, Rules
 from .settings import Settings
+from .state import Level, RoomState
 from .views import view_of
 
 GOALS = (("forward", GOAL_CODE),)
 ENDS = (*GOALS, ("forward", LAVA_CODE))
-
-
-@dataclass(frozen=True)
-class Level:
-    """One layout: what lies where, and where the agent begins."""
-
-    grid: npt.NDArray[np.uint8]  # [H, W] codes
-    cell: tuple[int, int]  # row and column of the agent
-    heading: int  # 0 right, 1 down, 2 left, 3 up
-
-
-@dataclass(frozen=True)
-class RoomState:
-    """What lies on every cell, and where the agent is, looks and carries."""
-
-    grid: Array  # [B, H * W + 1] uint8 codes in reading order; the last cell is the wall around everything
-    cell: Array  # [B] int64
-    heading: Array  # [B] int64
-    carrying: Array  # [B] uint8 code; EMPTY is an empty hand
 
 
 class Rooms(Model[RoomState]):
@@ -91,7 +72,7 @@ class Rooms(Model[RoomState]):
         self.observation_space = self.view.space
         self.hidden = self.view.hidden
 
-    signs = NAMES
+    signs = pictures.NAMES
 
     def with_levels(self, levels: Sequence[Level]) -> Self:
         """The same task on these levels, which must be of one size."""
@@ -169,15 +150,11 @@ class Rooms(Model[RoomState]):
 
     def text(self, state: RoomState) -> str:
         """A map: the agent > v < ^, walls #, goal G, lava ~, doors | / L, keys, balls and boxes k o b."""
-        from . import pictures
-
-        return pictures.text(self, state)
+        return pictures.text(state, self.height, self.width)
 
     def picture(self, state: RoomState) -> npt.NDArray[np.uint8]:
         """The map from above, what the agent sees lit up, what it carries on a badge; [H, W, 3]."""
-        from . import pictures
-
-        return pictures.picture(self, state)
+        return pictures.picture(state, self.height, self.width, self.seen(state))
 
 
 def _slips(n_moves: int, n_actions: int, slip: float) -> tuple[int, Array, Array]:

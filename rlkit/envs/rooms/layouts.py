@@ -34,8 +34,8 @@ from .codes import (
     RoomError,
     code,
 )
-from .engine import Level
 from .plan import Place, Plan
+from .state import Level
 
 Rng = np.random.Generator
 Room = tuple[int, int, int, int]  # top, left, height, width, walls included

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,9 +30,7 @@ from .codes import (
     colour_of,
     kind_of,
 )
-
-if TYPE_CHECKING:
-    from .engine import Rooms, RoomState
+from .state import RoomState
 
 Image = npt.NDArray[np.uint8]
 RGB = tuple[int, int, int]
@@ -57,29 +55,28 @@ NAMES |= dict.fromkeys(ARROWS, "you") | {SIGNS[FLOOR]: "marked floor"}
 COLOUR_NAMES = ("red", "green", "blue", "purple", "yellow", "grey")
 
 
-def text(model: Rooms, state: RoomState) -> str:
+def text(state: RoomState, height: int, width: int) -> str:
     """The map as lines of signs, and a line that says what is carried."""
-    codes = state.grid[0, :-1].reshape(model.height, model.width)
+    codes = state.grid[0, :-1].reshape(height, width)
     signs = [[SIGNS.get(kind_of(int(code)), "?") for code in row] for row in codes]
-    r, c = divmod(int(state.cell[0]), model.width)
+    r, c = divmod(int(state.cell[0]), width)
     signs[r][c] = ARROWS[int(state.heading[0])]
     hand = int(state.carrying[0])
     carried = "" if hand == EMPTY else f"carrying a {COLOUR_NAMES[colour_of(hand)]} {KINDS[kind_of(hand)]}\n"
     return "\n".join("".join(row) for row in signs) + "\n" + carried
 
 
-def picture(model: Rooms, state: RoomState) -> Image:
-    """The map from above; what the agent does not see is shaded, what it carries is on a badge."""
-    side = min(LARGEST_TILE, max(8, LARGEST_SIDE // max(model.height, model.width)))
-    seen = np.zeros(model.outside + 1, dtype=np.bool_)
-    seen[model.seen(state)] = True
-    codes = state.grid[0, :-1].reshape(model.height, model.width)
+def picture(state: RoomState, height: int, width: int, seen: npt.NDArray[np.integer[Any]]) -> Image:
+    """The map from above; cells that are not `seen` are shaded, what the agent carries is on a badge."""
+    side = min(LARGEST_TILE, max(8, LARGEST_SIDE // max(height, width)))
+    lit = np.isin(np.arange(height * width), seen)
+    codes = state.grid[0, :-1].reshape(height, width)
     rows = [
-        [tile(int(code), side, lit=bool(seen[r * model.width + c])) for c, code in enumerate(row)]
+        [tile(int(code), side, lit=bool(lit[r * width + c])) for c, code in enumerate(row)]
         for r, row in enumerate(codes)
     ]
     cell = int(state.cell[0])
-    r, c = divmod(cell, model.width)
+    r, c = divmod(cell, width)
     rows[r][c] = tile(int(codes[r, c]), side, True, int(state.heading[0]), int(state.carrying[0]))
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .codes import EMPTY, GOAL_CODE, HEADINGS, RIGHT, STEPS, WALL_CODE, code, kind_of
-from .engine import Level
+from .state import Level
 
 Place = tuple[int, int]
 

@@ -15,9 +15,10 @@ from ..knobs import flag, number, one_of, whole
 from . import layouts
 from .codes import BALL, COLOURS, LAVA_CODE, LOCKED, PRIZE, TRAP, WALL_CODE, code
 from .dynamics import BLUE_DOOR, Obstacles, PushBox, RedBlueDoors
-from .engine import Level, Rooms
+from .engine import Rooms
 from .rules import HANDS
 from .settings import Settings, task
+from .state import Level
 
 LARGEST = 64  # cells a side
 THINGS = {"lava": LAVA_CODE, "wall": WALL_CODE}

@@ -8,7 +8,7 @@ block it. A table over all pairs of such sets, kept as bits, makes the occlusion
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -41,9 +41,7 @@ from .codes import (
     looks,
 )
 from .settings import Settings
-
-if TYPE_CHECKING:
-    from .engine import RoomState
+from .state import RoomState
 
 TILE = 8  # pixels
 SEEN = (EMPTY, WALL, OPEN, CLOSED, LOCKED, KEY, BALL, BOX, GOAL, LAVA)  # kinds with an indicator
