@@ -28,9 +28,9 @@ from rich.live import Live
 
 from benchmarks.agents import CARTPOLE, GRID, ITERATION, ROUND, floor_rate, per_second, run
 from rlkit import report
-from rlkit import train as training
 from rlkit.agents import AGENTS
 from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.run import train as training
 
 PICTURE = Path(__file__).parents[1] / "docs" / "scaling.svg"
 ENVS = (1, 4, 16, 64, 256, 1024, 4096)

@@ -8,11 +8,54 @@ class RlkitError(Exception):
     """Something a user gave cannot be used; the message alone says what and how to fix it."""
 
 
+class ConfigError(RlkitError, ValueError):
+    """A setting is unknown or has a value outside its range."""
+
+
 FAILURES = (Exception, SystemExit)  # what code that is not rlkit's may end with
 
 
 class NonFiniteError(RlkitError, ArithmeticError):
     """An observation, a reward, a loss or a parameter is NaN or infinite."""
+
+
+class AgentError(RlkitError):
+    """Base of the errors that agents raise."""
+
+
+class UnsupportedError(AgentError, TypeError):
+    """The environment asks for something the agent does not offer."""
+
+
+class MisplacedArgument(ConfigError, TypeError):
+    """More than the environment was given to an agent by position, as where a policy class comes first."""
+
+    def __init__(self, kind: str, name: str, count: int) -> None:
+        super().__init__(
+            f"{kind} takes the environment alone by position, an id or a VectorEnv, and {count} more "
+            f"{'was' if count == 1 else 'were'} given; all else is named: {kind}(env, seed=0, gamma=0.99), "
+            f"and settings that `rlkit agents {name}` lists"
+        )
+
+
+class StepsError(AgentError, ValueError):
+    """The number of steps does not fit the number of environments."""
+
+
+class EnvironmentFault(AgentError, RuntimeError):
+    """The environment broke a promise of its spaces or of Gymnasium's interface, or raised an error."""
+
+
+class LoadError(AgentError):
+    """A saved agent is missing, damaged, or belongs to something else."""
+
+
+class DamagedError(LoadError):
+    """A saved agent is not what was written, or not in full."""
+
+
+class NothingLearned(UserWarning):
+    """A training ended without a single update."""
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -39,3 +82,12 @@ def did_you_mean(given: object, names: Iterable[str]) -> str:
     """The end of an error about a name that is none of `names`; empty where nothing is near."""
     near = nearest(str(given), names)
     return "" if near is None else f"; did you mean {near!r}?"
+
+
+def one_line(error: BaseException) -> str:
+    """What an error of another library says, on one line; its kind too where the text alone says little."""
+    text = str(error)
+    if isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    text = " ".join(text.split())
+    return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) or not text else text

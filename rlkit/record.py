@@ -12,11 +12,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from rlkit import checkpoint
 from rlkit.agents import Agent
-from rlkit.agents.environments import CPU
-from rlkit.agents.errors import one_line
-from rlkit.agents.faults import blame
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
 from rlkit.envs.batches import OneOfBatch
@@ -24,8 +20,11 @@ from rlkit.envs.drawing import INK, PAPER, QUIET
 from rlkit.envs.faces import ModelEnv, action_mask, time_limit
 from rlkit.envs.foreign import action_names, seed_of, table_of
 from rlkit.envs.registry import make, resolve
-from rlkit.errors import FAILURES, RlkitError, none_of
+from rlkit.errors import FAILURES, RlkitError, none_of, one_line
+from rlkit.experience.environments import CPU
+from rlkit.experience.faults import blame
 from rlkit.plain import short
+from rlkit.run import checkpoint
 from rlkit.solvers import solve
 
 Image = npt.NDArray[np.uint8]

@@ -11,13 +11,9 @@ from typing import Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-from rlkit.errors import RlkitError, did_you_mean
+from rlkit.errors import ConfigError, StepsError, did_you_mean
 
 MOST = 2**62  # of whole numbers, so that sums of some still are an int64
-
-
-class ConfigError(RlkitError, ValueError):
-    """A setting is unknown or has a value outside its range."""
 
 
 def whole(name: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -29,6 +25,22 @@ def whole(name: str, value: object, *, least: int, most: int | None = None) -> i
     if most is not None and value > most:
         raise ConfigError(f"{name} must be at most {most}, not {value}")
     return int(value)
+
+
+def whole_seed(value: object) -> int:
+    """`value` if it can be a seed; ConfigError if not.
+
+    Environment i of a vector gets the seed plus i, which must stay an int64.
+    """
+    return whole("seed", value, least=0, most=MOST)
+
+
+def whole_steps(value: object) -> int:
+    """`value` if it can be a number of steps to take; StepsError if not."""
+    try:
+        return whole("steps", value, least=1, most=MOST)
+    except ConfigError as error:
+        raise StepsError(str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from rlkit.agents.priorities import Priorities
-from rlkit.agents.replay import Replay
-from rlkit.agents.stepper import Step
+from rlkit.experience.priorities import Priorities
+from rlkit.experience.replay import Replay
+from rlkit.experience.stepper import Step
 from rlkit.nn import Backbone, EpsilonGreedy
 
 GAMMA = 0.5

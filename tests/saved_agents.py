@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-from rlkit.agents import storage
+from rlkit import storage
 
 
 def tensors_of(saved: Path) -> Path:

@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 from rlkit import cli
 from rlkit.check import ProtocolError, check_agent
-from rlkit.settings import ConfigError
+from rlkit.errors import ConfigError
 
 
 class Table:

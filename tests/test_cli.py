@@ -10,9 +10,9 @@ import sys
 import gymnasium
 import pytest
 
-from rlkit import checkpoint
 from rlkit.agents import AGENTS
 from rlkit.cli import learning
+from rlkit.run import checkpoint
 
 
 def test_help_names_every_command(rlkit):

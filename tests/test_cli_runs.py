@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from saved_agents import tensors_of
 
-from rlkit import checkpoint
-from rlkit.agents import storage
+from rlkit import storage
+from rlkit.run import checkpoint
 
 SETS = [f"--set={setting}" for setting in ("hidden=8", "num_envs=4", "rollout_steps=16")]
 TRAIN = ("train", "exam", "--steps", "256", "--out", "run", *SETS)

@@ -8,8 +8,8 @@ from rlkit.check.agents import find_agent as find_checked
 from rlkit.check.judging import ProtocolError
 from rlkit.errors import did_you_mean, nearest
 from rlkit.record import RecordError, record
+from rlkit.run.train import find_agent
 from rlkit.solvers import SolveError, solve
-from rlkit.train import find_agent
 
 
 def test_a_name_in_capitals_is_the_nearest():

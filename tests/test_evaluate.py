@@ -12,10 +12,10 @@ from rich.console import Console
 import rlkit
 import rlkit.report
 from rlkit.agents import AGENTS, PPO, Agent
-from rlkit.agents.evaluation import evaluate_on, summarise
 from rlkit.core import NoExactModel
 from rlkit.evaluate import Score, above, exact_policy, grade, report, scale, shown
 from rlkit.evaluate.scoring import ends
+from rlkit.experience.evaluation import evaluate_on, summarise
 from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, state_distribution, uniform_policy
 
 UNSEEN = 3  # times that something may be expected to happen and still not be seen in 95 % of the cases

@@ -13,21 +13,21 @@ import gymnasium
 import pytest
 from saved_agents import forge
 
-from rlkit import checkpoint
 from rlkit.agents import PPO, ConfigError, LoadError, UnsupportedError
 from rlkit.cli import main
 from rlkit.envs import registry
 from rlkit.errors import RlkitError
 from rlkit.evaluate import grade
 from rlkit.registry import RegistryError
-from rlkit.train import train
+from rlkit.run import checkpoint
+from rlkit.run.train import train
 
 SMALL: dict[str, object] = {"hidden": (8,), "num_envs": 4, "rollout_steps": 16}
 
 # What agent.json can say of how its environment is to be made.
 HOSTILE: dict[str, dict[str, Any]] = {
     "a factory": {"env_kwargs": {"factory": "cli.looking:check_agent", "agent": "evil:Agent"}},
-    "a factory that writes": {"env_kwargs": {"factory": "agents.storage:remove", "path": "victim"}},
+    "a factory that writes": {"env_kwargs": {"factory": "storage:remove", "path": "victim"}},
     "an entry point": {"env_kwargs": {"entry_point": "evil:Agent"}},
     "a vector entry point": {"env_kwargs": {"vector_entry_point": "evil:Agent"}},
     "an entry": {"env_kwargs": {"entry": {"factory": "cli.looking:check_agent"}, "agent": "evil:Agent"}},

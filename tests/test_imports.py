@@ -10,8 +10,8 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
-ABOVE = {"train", "evaluate", "checkpoint", "log", "catalogue", "check", "play", "plot", "record"}
-BELOW = {"agents", "core", "solvers", "envs", "nn", "__init__"} | {
+ABOVE = {"run", "evaluate", "catalogue", "check", "play", "plot", "record"}
+BELOW = {"agents", "experience", "storage", "core", "solvers", "envs", "nn", "__init__"} | {
     *("errors", "plain", "registry", "settings", "signals")
 }
 INTERNAL = {  # which parts of rlkit each part may import, besides itself
@@ -24,8 +24,20 @@ INTERNAL = {  # which parts of rlkit each part may import, besides itself
     "core": {"errors", "registry"},
     "solvers": {"core", "errors", "machine_code", "registry"},
     "envs": {"core", "errors", "machine_code", "plain", "registry"},
+    "storage": {"errors", "settings"},
+    "experience": {"core", "envs", "errors", "machine_code", "nn", "registry", "settings"},
     "nn": {"errors", "machine_code", "registry", "settings"},
-    "agents": {"core", "envs", "errors", "machine_code", "nn", "registry", "settings"},
+    "agents": {
+        "core",
+        "envs",
+        "errors",
+        "experience",
+        "storage",
+        "machine_code",
+        "nn",
+        "registry",
+        "settings",
+    },
     **dict.fromkeys(ABOVE, BELOW | ABOVE),
     "report": {"plain", "signals"},
     "cli": BELOW | ABOVE | {"report"},
@@ -39,6 +51,7 @@ FORBIDDEN = {  # libraries that a part must not use
     "envs": {"stable_baselines3"},
     "nn": {"scipy", "matplotlib", "stable_baselines3"},
     "agents": {"scipy", "matplotlib", "stable_baselines3"},
+    "experience": {"scipy", "matplotlib", "stable_baselines3"},
     "report": HEAVY,
     "cli": HEAVY,
     "errors": HEAVY,

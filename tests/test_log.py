@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from rlkit import log
-from rlkit.log import LogError, MetricsLog
+from rlkit.run import log
+from rlkit.run.log import LogError, MetricsLog
 
 
 def scalars(run: Path, name: str) -> list[tuple[int, float]]:
@@ -26,7 +26,7 @@ def test_resumed_run_shows_each_step_once(tmp_path: Path) -> None:
 
 
 def test_metrics_that_are_far_too_large_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("rlkit.log.MOST_BYTES", 100)
+    monkeypatch.setattr("rlkit.run.log.MOST_BYTES", 100)
     (tmp_path / "metrics.jsonl").write_text('{"step": 1}\n' * 9)
     with pytest.raises(LogError, match=r"has 108 bytes, more than 100; move it away"):
         MetricsLog(tmp_path, step=5)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from pseudo_terminal import rest, started
 
-from rlkit import checkpoint
 from rlkit.plain import LOOKALIKES
+from rlkit.run import checkpoint
 
 RLKIT = [sys.executable, "-m", "rlkit"]
 MAP = [*RLKIT, "solve", "rlkit/GridWorld-v0"]

@@ -13,11 +13,12 @@ import pytest
 from gymnasium import spaces
 from saved_agents import dies_at, forge, tensors_of, whole
 
-import rlkit.train
-from rlkit import checkpoint, log
-from rlkit.agents import PPO, ConfigError, LoadError, StepsError, storage
-from rlkit.checkpoint import RunError
-from rlkit.train import resume, train
+import rlkit.run.train
+from rlkit import storage
+from rlkit.agents import PPO, ConfigError, LoadError, StepsError
+from rlkit.run import checkpoint, log
+from rlkit.run.checkpoint import RunError
+from rlkit.run.train import resume, train
 
 FORK = multiprocessing.get_context("fork")
 SMALL: dict[str, object] = {"hidden": (8,), "num_envs": 4, "rollout_steps": 16}
@@ -233,7 +234,7 @@ def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytes
 def test_what_was_learned_before_an_error_is_kept_and_named(
     agent: str, kept: int, breaks: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rlkit.train, "WORK", 1e9)  # no checkpoint in between
+    monkeypatch.setattr(rlkit.run.train, "WORK", 1e9)  # no checkpoint in between
     run, overrides = tmp_path / "run", SMALL if agent == "ppo" else {"num_envs": 4}
     with pytest.raises(
         Exception, match=r"is gone.*the last good checkpoint is .*step-0*\d+; resume with: "
@@ -258,7 +259,7 @@ def test_any_error_is_one_of_rlkit_that_says_how_to_resume(
         return iterate(agent, budget)
 
     monkeypatch.setattr(PPO, "_iterate", fails)
-    monkeypatch.setattr(rlkit.train, "WORK", 1e9)
+    monkeypatch.setattr(rlkit.run.train, "WORK", 1e9)
     with pytest.raises(
         RunError, match=r"stopped after step 128: .*step-0*128; resume with: rlkit train --res"
     ) as e:

@@ -13,8 +13,7 @@ import pytest
 import torch
 from saved_agents import tensors_of
 
-import rlkit.train
-from rlkit import checkpoint, log
+import rlkit.run.train
 from rlkit.agents import (
     AGENTS,
     NEURAL,
@@ -25,11 +24,12 @@ from rlkit.agents import (
     StepsError,
     UnsupportedError,
 )
-from rlkit.agents.storage import META
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
 from rlkit.envs.registry import resolve
 from rlkit.registry import RegistryError
-from rlkit.train import Interrupted, RunError, resume, train
+from rlkit.run import checkpoint, log
+from rlkit.run.train import Interrupted, RunError, resume, train
+from rlkit.storage import META
 
 QUICK: dict[str, object] = {
     "hidden": (8,),
@@ -86,7 +86,7 @@ def stop_at(step: int) -> Any:
 def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rlkit.train, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(rlkit.run.train, "PROGRESS_SECONDS", 0.0)
     settings = {"agent": agent, "steps": 1_200, "seed": 5, "overrides": quick(agent)}
     train("rlkit/FrozenLake-v0", **settings, out=tmp_path / "whole")
     stopped = tmp_path / "stopped"
@@ -121,7 +121,7 @@ KILLED: dict[str, tuple[str, str, dict[str, object]]] = {
 def elsewhere() -> Any:
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rlkit.train", "rlkit.envs", "torch._dynamo"])
+    context.set_forkserver_preload(["rlkit.run.train", "rlkit.envs", "torch._dynamo"])
     return context
 
 
@@ -232,13 +232,13 @@ def test_showing_progress_does_not_slow_learning(monkeypatch: pytest.MonkeyPatch
         seen.append(record["step"])
         time.sleep(0.01)
 
-    monkeypatch.setattr(rlkit.train, "PROGRESS_SECONDS", 0.0)
-    monkeypatch.setattr(rlkit.train, "WORK", 1e6)
+    monkeypatch.setattr(rlkit.run.train, "PROGRESS_SECONDS", 0.0)
+    monkeypatch.setattr(rlkit.run.train, "WORK", 1e6)
     train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, on_progress=show)
     assert len(seen) == 2, "the first and the last"
     assert seen[-1] == 1_024
     seen.clear()
-    monkeypatch.setattr(rlkit.train, "WORK", 0)
+    monkeypatch.setattr(rlkit.run.train, "WORK", 0)
     train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, on_progress=show)
     assert len(seen) == 16, "every iteration"
 
@@ -304,7 +304,7 @@ def test_checkpoints_take_little_of_the_time(
         return save(run, agent, **options)
 
     monkeypatch.setattr(checkpoint, "save", note)
-    monkeypatch.setattr(rlkit.train, "WORK", work)
+    monkeypatch.setattr(rlkit.run.train, "WORK", work)
     train("rlkit/Exam-v0", steps=640, overrides=SMALL | {"rollout_steps": 32}, out=tmp_path / "run")
     assert saved == expected
 
@@ -342,7 +342,7 @@ def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch:
         return metrics
 
     monkeypatch.setattr(PPO, "_iterate", breaks)
-    monkeypatch.setattr(rlkit.train, "WORK", 0)
+    monkeypatch.setattr(rlkit.run.train, "WORK", 0)
     with pytest.raises(NonFiniteError, match=r"network/.* is not finite at step \d+.*last good checkpoint"):
         train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, out=tmp_path / "run")
     kept = checkpoint.load(tmp_path / "run")

@@ -1,13 +1,8 @@
 """Agents that learn on any Gymnasium environment, and on rlkit's own, with exact treatment of time limits."""
 
-from rlkit.settings import ConfigError
-
-from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
-from .base import Agent
-from .config import AgentConfig
-from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
-from .errors import (
+from rlkit.errors import (
     AgentError,
+    ConfigError,
     EnvironmentFault,
     LoadError,
     NonFiniteError,
@@ -15,7 +10,12 @@ from .errors import (
     StepsError,
     UnsupportedError,
 )
-from .evaluation import Evaluation
+from rlkit.experience.evaluation import Evaluation
+
+from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
+from .base import Agent
+from .config import AgentConfig
+from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
 from .neural import NeuralAgent
 from .ppo import PPO, PPOConfig
 from .pqn import PQN, PQNConfig

@@ -12,11 +12,12 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from rlkit.experience.rollout import Batch
+
 from .actor_critic import ActorCriticAgent, ActorCriticConfig
 from .config import AgentConfig
 from .losses import policy_gradient, value_loss
 from .ppo import normalise
-from .rollout import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlkit.experience.rollout import Batch, Rollout, batch_of
+from rlkit.nn.devices import torch_defaults
+
 from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
-from .devices import torch_defaults
 from .on_policy import OnPolicyAgent, OnPolicyConfig
-from .rollout import Batch, Rollout, batch_of
 
 
 @dataclass(frozen=True, kw_only=True)

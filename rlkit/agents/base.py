@@ -10,21 +10,30 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlkit.settings import ConfigError, whole
+from rlkit import storage
+from rlkit.errors import (
+    ConfigError,
+    EnvironmentFault,
+    MisplacedArgument,
+    NonFiniteError,
+    UnsupportedError,
+    one_line,
+)
+from rlkit.experience import environments
+from rlkit.experience.environments import AnyVectorEnv
+from rlkit.experience.evaluation import MAX_ENVS, Evaluation, evaluate_on
+from rlkit.experience.source import Source, source_of
+from rlkit.experience.stepper import Stepper
+from rlkit.experience.torch_stepper import stepper_for
+from rlkit.nn.acting import Acting
+from rlkit.nn.devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
+from rlkit.settings import whole, whole_seed, whole_steps
 
 from ..nn import Encoder, State
-from . import environments, saving, storage
-from .acting import Acting
-from .config import AgentConfig, whole_seed, whole_steps
-from .devices import choose_device, cpu_threads, keep_freed_memory, torch_defaults
+from . import saving
+from .config import AgentConfig
 from .early_stopping import EarlyStopping
-from .environments import AnyVectorEnv
-from .errors import EnvironmentFault, MisplacedArgument, NonFiniteError, UnsupportedError, one_line
-from .evaluation import MAX_ENVS, Evaluation, evaluate_on
 from .presets import preset
-from .source import Source, source_of
-from .stepper import Stepper
-from .torch_stepper import stepper_for
 
 Metrics: TypeAlias = dict[str, float]
 Callback: TypeAlias = Callable[["Agent", Metrics], None]

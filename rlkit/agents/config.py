@@ -2,28 +2,14 @@
 
 from dataclasses import dataclass
 
-from rlkit.settings import ConfigError, Settings, whole
+from rlkit.errors import ConfigError
+from rlkit.nn.optimization import SCHEDULES, DescentConfig, scheduled
+from rlkit.settings import Settings
 
 from ..nn import NetworkConfig
-from .errors import StepsError
-from .optimization import OPTIMIZERS, SCHEDULES
 
 MAX_NUM_ENVS = 2**20
 MAX_THREADS = 2**10
-MAX_SEED = 2**62  # and of steps; environment i of a vector gets the seed plus i, which must stay an int64
-
-
-def whole_seed(value: object) -> int:
-    """`value` if it can be a seed; ConfigError if not."""
-    return whole("seed", value, least=0, most=MAX_SEED)
-
-
-def whole_steps(value: object) -> int:
-    """`value` if it can be a number of steps to take; StepsError if not."""
-    try:
-        return whole("steps", value, least=1, most=MAX_SEED)
-    except ConfigError as error:
-        raise StepsError(str(error)) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +36,15 @@ class AgentConfig(Settings):
         if self.patience and not self.evaluate_every:
             raise ConfigError("patience counts evaluations: set evaluate_every too")
 
+    def rate(self, progress: float) -> float:
+        """The learning rate after the part `progress` of the training."""
+        return scheduled(self.learning_rate, self.schedule, progress)
+
 
 @dataclass(frozen=True, kw_only=True)
-class NeuralConfig(AgentConfig, NetworkConfig):
+class NeuralConfig(DescentConfig, AgentConfig, NetworkConfig):
     """Fields of every agent with networks, and those of the networks."""
 
-    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
-    adam_eps: float = 1e-8  # added to the root of Adam's second moment
-    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
-    l1: float = 0.0  # weight of the sum of |w| in the loss
-    l2: float = 0.0  # weight of half the sum of w^2 in the loss
     normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
     normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
     monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
@@ -67,10 +52,7 @@ class NeuralConfig(AgentConfig, NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._one_of(OPTIMIZERS, "optimizer")
-        self._positive("adam_eps", "max_grad_norm")
         self._within(1, MAX_THREADS, "threads")
-        self._at_least(0, "l1", "l2")
 
 
 @dataclass(frozen=True, kw_only=True)

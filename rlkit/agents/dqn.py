@@ -18,15 +18,16 @@ from typing import ClassVar, NamedTuple
 import torch
 from torch import Tensor
 
-from rlkit.settings import ConfigError
+from rlkit import storage
+from rlkit.errors import ConfigError
 
 from ..nn import State
-from . import storage
 from .base import Metrics
 from .config import AgentConfig
 from .off_policy import OffPolicyAgent, OffPolicyConfig
 from .q_losses import greedy, sequence_priority
 from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
+from .returns import n_step_rows
 
 DISTRIBUTIONS = ("none", "c51", "quantile")
 TOGETHER = 2048  # rows that the target network is asked about at once
@@ -124,7 +125,12 @@ class DQN(QAgent, OffPolicyAgent):
         rows = replay.rows(first, self.burn_in + self.sequence + c.n_step)
         steps = rows[self.burn_in :]  # [T + n_step, n N]
         now = steps[: self.sequence]  # [T, n N]
-        reward, discount, after = replay.n_step(steps, n=c.n_step, gamma=c.gamma)
+        reward, discount, after = n_step_rows(
+            reward=replay.reward[steps[:-1]],
+            discount=c.gamma * replay.discount[steps[:-1]],
+            start=replay.start[steps[1:]],
+            n=c.n_step,
+        )
         parts = Lesson(
             rows=rows,
             learned=replay.start[now],

@@ -1,18 +1,20 @@
 """What agents with networks share: optimisers, normalisation, dropout, and a watch over gradients."""
 
 from collections.abc import Mapping
+from typing import cast
 
 from torch import Tensor
 
+from rlkit import storage
+from rlkit.experience.stepper import Stepper, Watched
+from rlkit.nn.monitor import GradientMonitor, warnings
+from rlkit.nn.normalisation import NormalisingEncoder, Statistics
+from rlkit.nn.optimization import Descent
+
 from ..nn import Encoder, resolve
 from ..nn.layers import Dropout
-from . import storage
 from .base import Agent, Metrics
 from .config import NeuralConfig
-from .monitor import GradientMonitor, warnings
-from .normalisation import NormalisingEncoder, Statistics
-from .optimization import Descent, scheduled
-from .stepper import Stepper
 
 
 class NeuralAgent(Agent):
@@ -31,7 +33,9 @@ class NeuralAgent(Agent):
         for module in self.network.modules():
             if isinstance(module, Dropout):
                 module.generator = self.generator
-        self.statistics = Statistics(self.config, self.encoder).to(self.device)
+        self.statistics = Statistics(
+            self.encoder, gamma=self.config.gamma, rewards=self.config.normalize_reward
+        ).to(self.device)
         self.descents = self._descents()
         self.monitor = GradientMonitor(self.network) if self.config.monitor else None
 
@@ -41,13 +45,13 @@ class NeuralAgent(Agent):
 
     def _descents(self) -> dict[str, Descent]:
         """What takes the network's parameters down losses, by name."""
-        return {"network": Descent(self.network.parameters(), self.config)}
+        return {"network": Descent(self.network.parameters(), self.config, rate=self.config.learning_rate)}
 
     def _watched(self, stepper: Stepper) -> Stepper:
-        return self.statistics.watch(stepper)
+        return cast(Stepper, Watched(stepper, self.statistics)) if self.statistics.sees else stepper
 
     def _learn(self, budget: int) -> Metrics:
-        rate = scheduled(self.config, self.progress)
+        rate = self.config.rate(self.progress)
         for descent in self.descents.values():
             descent.rate = rate
         metrics = self._iterate(budget)

@@ -9,16 +9,15 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from rlkit.settings import ConfigError
+from rlkit import storage
+from rlkit.errors import ConfigError, NothingLearned, UnsupportedError
+from rlkit.experience.replay import Replay
+from rlkit.nn.devices import memory
 
 from ..nn import State
-from . import storage
 from .base import Callback, Metrics
 from .config import NeuralConfig
-from .devices import memory
-from .errors import NothingLearned, UnsupportedError
 from .neural import NeuralAgent
-from .replay import Replay
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,15 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from rlkit.experience.captured import Captured
+from rlkit.experience.rollout import Batch, Final, Rollout, collect
+from rlkit.experience.torch_stepper import TorchStepper
+
 from ..nn import State
 from .base import Metrics
-from .captured import Captured
 from .config import NeuralConfig
 from .neural import NeuralAgent
 from .returns import gae
-from .rollout import Batch, Final, Rollout, collect
-from .torch_stepper import TorchStepper
 
 
 @dataclass(frozen=True, kw_only=True)

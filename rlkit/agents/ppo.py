@@ -12,10 +12,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from rlkit.experience.rollout import Batch
+
 from .actor_critic import ActorCriticAgent, ActorCriticConfig
 from .config import AgentConfig
 from .losses import kl_estimate, ppo_clip, value_loss
-from .rollout import Batch
 
 
 @dataclass(frozen=True, kw_only=True)

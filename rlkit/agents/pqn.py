@@ -13,13 +13,14 @@ from typing import ClassVar
 
 from torch import Tensor
 
+from rlkit.experience.rollout import Batch, Rollout, batch_of
+
 from ..nn import State, mask_logits
 from .base import Metrics
 from .config import AgentConfig
 from .losses import value_loss
 from .on_policy import OnPolicyAgent, OnPolicyConfig
 from .q_network import QAgent, QConfig
-from .rollout import Batch, Rollout, batch_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,11 +54,6 @@ def quantile_huber(theta: Tensor, target: Tensor) -> Tensor:
     return (asymmetry * huber(theta, target)).mean(-1).sum(-1)
 
 
-def importance_weights(priority: Tensor, *, beta: float) -> Tensor:
-    """(n P_i)^-beta over the largest in the batch [N], in float32 (Schaul et al. 2016): n and sums cancel."""
-    return (priority / priority.min()).pow(-beta).float()
-
-
 def sequence_priority(error: Tensor, learned: Tensor, *, eta: float = 0.9) -> Tensor:
     """eta max + (1 - eta) mean of |error| [T, N] over rows `learned`, -> [N] (Kapturowski et al. 2019)."""
     error = error.abs() * learned

@@ -10,13 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from rlkit.nn.actions import mask_width
+from rlkit.nn.devices import torch_defaults
+
 from ..nn import ACTIVATIONS, Encoder, EpsilonGreedy, State, build, linear
 from ..nn.init import HIDDEN_GAIN
 from ..nn.layers import width_before
 from ..nn.noisy import NoisyLinear
-from .actions import mask_width
 from .config import EpsilonConfig, NeuralConfig
-from .devices import torch_defaults
 from .neural import NeuralAgent
 from .q_losses import bellman_target, categorical_divergence, huber, project, quantile_huber
 

@@ -46,6 +46,24 @@ def n_step(*, reward: Tensor, discount: Tensor, cut: Tensor) -> tuple[Tensor, Te
     return (before * reward * used).sum(0), discounts[-1], used.sum(0) - 1
 
 
+def n_step_rows(*, reward: Tensor, discount: Tensor, start: Tensor, n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """The n-step reward and discount [T, N] of the first T of T + n rows of a replay memory.
+
+    `reward` and `discount` [T + n - 1, N] are those of all rows but the last, `start` [T + n - 1, N] says
+    which of all but the first start a transition. Also which row each is bootstrapped from: the n-th after
+    it, or the first that starts nothing.
+    """
+
+    def windows(x: Tensor) -> Tensor:
+        # [T + n - 1, N] -> [n, T N]
+        return x if len(x) == n else x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)
+
+    rewards, discounts, last = n_step(reward=windows(reward), discount=windows(discount), cut=windows(~start))
+    shape = (len(reward) - n + 1, reward.shape[1])
+    now = torch.arange(shape[0], device=reward.device)[:, None]
+    return rewards.view(shape), discounts.view(shape), now + last.view(shape) + 1
+
+
 def _check_shapes(*tensors: Tensor) -> None:
     shapes = {tuple(tensor.shape) for tensor in tensors}
     if len(shapes) != 1 or len(next(iter(shapes))) != 2:

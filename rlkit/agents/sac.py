@@ -19,6 +19,11 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from rlkit import storage
+from rlkit.errors import UnsupportedError
+from rlkit.nn.actions import bounded
+from rlkit.nn.optimization import Descent
+
 from ..nn import (
     MLP,
     Backbone,
@@ -34,12 +39,8 @@ from ..nn import (
     reader_of,
     resolve,
 )
-from . import storage
-from .actions import bounded
 from .config import AgentConfig
-from .errors import UnsupportedError
 from .off_policy import OffPolicyAgent, OffPolicyConfig
-from .optimization import Descent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,7 +145,8 @@ class SAC(OffPolicyAgent):
             "policy": list(network.policy.parameters()),
             "alpha": [network.log_alpha],
         }
-        return {name: Descent(group, self.config) for name, group in learned.items()}
+        rate = self.config.learning_rate
+        return {name: Descent(group, self.config, rate=rate) for name, group in learned.items()}
 
     def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
         params, state = self._scores(obs, state, reset)

@@ -16,17 +16,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from torch import Tensor
 
-from rlkit.errors import RlkitError
-from rlkit.settings import ConfigError
+from rlkit import storage
+from rlkit.errors import ConfigError, LoadError, NonFiniteError, RlkitError, UnsupportedError, one_line
+from rlkit.experience.environments import AnyVectorEnv
+from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
+from rlkit.experience.source import Source, source_of, trusted
+from rlkit.nn.devices import choose_device
 
 from ..nn import NetworkConfig
-from . import storage
 from .config import MAX_NUM_ENVS
-from .devices import choose_device
-from .environments import AnyVectorEnv
-from .errors import LoadError, NonFiniteError, UnsupportedError, one_line
-from .jsonable import options_from_json, options_to_json, space_from_json, space_to_json
-from .source import Source, source_of, trusted
 
 if TYPE_CHECKING:
     from .base import Agent

@@ -109,7 +109,7 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
 
 
 def _trained(id: str, knobs: dict[str, Any]) -> dict[str, Any]:
-    from rlkit.agents import environments
+    from rlkit.experience import environments
 
     found: dict[str, Any] = {"part": "training", "findings": (), "note": None}
     try:

@@ -29,8 +29,8 @@ from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import FACES, Probe
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
-from rlkit.errors import FAILURES, did_you_mean
-from rlkit.settings import ConfigError, Settings
+from rlkit.errors import FAILURES, ConfigError, did_you_mean
+from rlkit.settings import Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
 NUM_ENVS = 8  # to train on

@@ -64,7 +64,7 @@ def vector_play(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterato
 
 def draw(space: spaces.Space[Any], mask: BoolArray, rng: np.random.Generator) -> Any:
     """An action for each row of a mask [B, W], drawn uniformly among the legal."""
-    from rlkit.agents.actions import parts
+    from rlkit.nn.actions import parts
 
     scores = rng.random(mask.shape) * mask
     columns = np.split(scores, np.cumsum(parts(space))[:-1], axis=1)
@@ -76,7 +76,7 @@ def _mask(
     what: str, info: dict[str, Any], space: spaces.Space[Any], over: Sequence[Any] = (), *, batch: int = 0
 ) -> BoolArray | None:
     """The legal actions that an info tells, [B, W], as agents read them; `batch` 0 is one environment."""
-    from rlkit.agents.actions import MaskError, legal_actions, mask_width
+    from rlkit.nn.actions import MaskError, legal_actions, mask_width
 
     if "action_mask" not in info or not mask_width(space):
         return None

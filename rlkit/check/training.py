@@ -15,8 +15,8 @@ from rlkit.errors import FAILURES, RlkitError
 
 def untrainable(env: VectorEnv[Any, Any, Any]) -> str | None:
     """Why no agent of rlkit can learn in an environment, if none can."""
-    from rlkit.agents.actions import parts
     from rlkit.nn import Encoder, UnsupportedSpaceError
+    from rlkit.nn.actions import parts
 
     space = env.single_action_space
     if not parts(space) and not isinstance(space, spaces.Box):
@@ -32,9 +32,9 @@ def training_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> I
     """The error that ends a training which acts at random; none where no agent could act or see."""
     import torch
 
-    from rlkit.agents.actions import parts
-    from rlkit.agents.torch_stepper import stepper_for
+    from rlkit.experience.torch_stepper import stepper_for
     from rlkit.nn import Encoder
+    from rlkit.nn.actions import parts
 
     if untrainable(env) is not None:
         return

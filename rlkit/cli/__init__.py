@@ -55,7 +55,7 @@ def main() -> NoReturn:
     except Exception as error:
         if not _is_users(error):
             raise
-        from rlkit.agents.faults import blame
+        from rlkit.experience.faults import blame
 
         fail(blame(error))
     sys.exit(status or 0)

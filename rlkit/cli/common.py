@@ -59,7 +59,7 @@ def whole(name: str, *, least: int = 0, most: int | None = None) -> Callable[[st
     """The parser of an option that is a whole number, which may be given as 1e5."""
 
     def parse(given: str | int) -> int:
-        from rlkit.settings import ConfigError
+        from rlkit.errors import ConfigError
         from rlkit.settings import whole as checked
 
         value: str | int = given

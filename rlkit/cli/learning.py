@@ -79,11 +79,11 @@ def train(
     """Train an agent and grade it."""
     from rlkit import report
     from rlkit.agents import default_steps
-    from rlkit.checkpoint import KEEP
     from rlkit.envs.registry import resolve
-    from rlkit.train import Interrupted, command, read_config
-    from rlkit.train import resume as go_on
-    from rlkit.train import train as learn
+    from rlkit.run.checkpoint import KEEP
+    from rlkit.run.train import Interrupted, command, read_config
+    from rlkit.run.train import resume as go_on
+    from rlkit.run.train import train as learn
 
     console = terminal(stderr=json)
     if resume is None:
@@ -194,8 +194,9 @@ def evaluate(
 
     By sampled returns, and in percent of the optimum where there is an exact model.
     """
-    from rlkit import checkpoint, report
+    from rlkit import report
     from rlkit.evaluate import report as grade
+    from rlkit.run import checkpoint
 
     trained = checkpoint.load(run, env_kwargs=knobs(env), trust_env=modules(trust_env))
     sampled = grade(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
@@ -215,7 +216,7 @@ def agents(
     from rlkit import report
     from rlkit.agents import AGENTS
     from rlkit.agents.describe import abilities, settings, summary
-    from rlkit.train import find_agent
+    from rlkit.run.train import find_agent
 
     if name is None:
         records = [abilities(agent) for _, agent in sorted(AGENTS.items())]

@@ -17,9 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from rlkit import checkpoint, exact
+from rlkit import exact
 from rlkit.agents import Agent, Evaluation
-from rlkit.agents.devices import cpu_threads
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.core.mdp import BoolArray
 from rlkit.envs.faces import time_limit
@@ -28,6 +27,8 @@ from rlkit.evaluate.pairs import chain_of_pairs
 from rlkit.evaluate.regret import sampled_score
 from rlkit.evaluate.scoring import Grade, Scale, Score, ends, finite, noted, scale
 from rlkit.evaluate.shown import Shown, exact_policy, shown
+from rlkit.nn.devices import cpu_threads
+from rlkit.run import checkpoint
 from rlkit.solvers import evaluate_policy, uniform_policy
 from rlkit.solvers.evaluation import SingularChain
 

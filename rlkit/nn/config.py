@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from rlkit.settings import ConfigError, Settings
+from rlkit.errors import ConfigError
+from rlkit.settings import Settings
 
 from .init import INITS
 from .layers import ACTIVATIONS, NORMS

@@ -9,7 +9,8 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from rlkit.agents import base, devices, saving
+from rlkit.agents import base, saving
+from rlkit.nn import devices
 
 
 class Constant(gym.Env[int, int]):

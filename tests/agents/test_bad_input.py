@@ -10,13 +10,13 @@ import pytest
 import torch
 from saved_agents import forge
 
-from rlkit import checkpoint
 from rlkit.agents import PPO, ConfigError, LoadError, QLearning, StepsError, UnsupportedError
-from rlkit.agents.storage import META
 from rlkit.core import MDP
 from rlkit.envs import exact
 from rlkit.errors import RlkitError
 from rlkit.nn.encoders import UnsupportedSpaceError
+from rlkit.run import checkpoint
+from rlkit.storage import META
 
 
 @pytest.fixture

@@ -15,15 +15,16 @@ from gymnasium.vector import VectorWrapper
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rlkit.agents import A2C, PPO, PQN, REINFORCE, captured, optimization
-from rlkit.agents.errors import UnsupportedError
-from rlkit.agents.evaluation import evaluate_on
+from rlkit.agents import A2C, PPO, PQN, REINFORCE
 from rlkit.agents.on_policy import OnPolicyAgent
-from rlkit.agents.rollout import finals_of
-from rlkit.agents.torch_stepper import TorchStepper
 from rlkit.envs import make_torch
 from rlkit.envs.suite import ENTRIES
-from rlkit.nn import layers, products, recurrent
+from rlkit.errors import UnsupportedError
+from rlkit.experience import captured
+from rlkit.experience.evaluation import evaluate_on
+from rlkit.experience.rollout import finals_of
+from rlkit.experience.torch_stepper import TorchStepper
+from rlkit.nn import layers, optimization, products, recurrent
 
 A = TypeVar("A", bound=OnPolicyAgent)
 GPU = torch.cuda.is_available()

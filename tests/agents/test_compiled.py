@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from rlkit.agents import DQN, PPO
 from rlkit.agents.neural import NeuralAgent
+from rlkit.errors import ConfigError
 from rlkit.nn import layers, products
-from rlkit.settings import ConfigError
 
 FEW: dict[type[NeuralAgent], dict[str, Any]] = {
     PPO: {"num_envs": 8, "rollout_steps": 16, "minibatches": 2},

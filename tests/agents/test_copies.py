@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from rlkit.agents import AGENTS, PPO, Agent, QLearning, UnsupportedError
-from rlkit.agents.optimization import Descent
+from rlkit.nn.optimization import Descent
 
 QUICK: dict[str, Any] = {
     **{"hidden": (8,), "rollout_steps": 16, "learning_starts": 64, "replay_size": 500, "batch_size": 16},

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from rlkit.agents import PPO, devices
-from rlkit.settings import ConfigError
+from rlkit.agents import PPO
+from rlkit.errors import ConfigError
+from rlkit.run import fastest
 
 
 def agents(fast: str) -> dict[str, PPO]:
@@ -25,8 +26,8 @@ def agents(fast: str) -> dict[str, PPO]:
 def test_the_faster_device_is_chosen(fast: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = agents(fast)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(devices, "MEASURED", 0.1)
-    name, why = devices.faster(made.__getitem__)
+    monkeypatch.setattr(fastest, "MEASURED", 0.1)
+    name, why = fastest.faster(made.__getitem__)
     assert name == fast
     assert "steps/s on cpu" in why
     assert "steps/s on cuda" in why
@@ -43,14 +44,14 @@ def test_on_the_cpu_a_few_environments_are_enough(monkeypatch: pytest.MonkeyPatc
         return made[-1]
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(devices, "MEASURED", 0.1)
-    devices.faster(make)
+    monkeypatch.setattr(fastest, "MEASURED", 0.1)
+    fastest.faster(make)
     assert [agent.stepper.num_envs for agent in made if agent.steps] == [1024, 256]
 
 
 def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert devices.faster({}.__getitem__) == ("cpu", "there is no GPU")
+    assert fastest.faster({}.__getitem__) == ("cpu", "there is no GPU")
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -80,7 +81,7 @@ def test_an_impossible_number_of_threads_is_named() -> None:
 
 FAULTS = """
 import resource, torch
-from rlkit.agents import devices
+from rlkit.nn import devices
 
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -7,8 +7,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.agents import SAC, ConfigError, NothingLearned
+from rlkit.agents import SAC, ConfigError, NothingLearned, dqn
 from rlkit.agents.dqn import DQN, Rainbow
+from rlkit.agents.returns import n_step_rows
 from rlkit.nn import State
 
 GAMMA = 0.5
@@ -153,21 +154,16 @@ def test_an_update_is_that_of_plain_loops(settings: dict[str, Any]) -> None:
     assert found == pytest.approx(expected, rel=1e-4)
 
 
-def test_what_would_be_noticed() -> None:
+def test_what_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(agent: DQN) -> None:
         for part in agent.replay.states:
             part.zero_()
 
     def run_on(agent: DQN) -> None:
-        right, replay = agent.replay.n_step, agent.replay
+        def wrong(*, start: Tensor, **rest: Any) -> Any:
+            return n_step_rows(start=torch.ones_like(start), **rest)
 
-        def wrong(*args: Any, **kwargs: Any) -> Any:
-            start, replay.start = replay.start, torch.ones_like(replay.start)
-            returns = right(*args, **kwargs)
-            replay.start = start
-            return returns
-
-        replay.n_step = wrong  # type: ignore[method-assign]
+        monkeypatch.setattr(dqn, "n_step_rows", wrong)
 
     def terminate(agent: DQN) -> None:
         agent.replay.discount[~agent.replay.start.roll(-4)] = 0.0  # as if time limits ended for good
@@ -175,6 +171,7 @@ def test_what_would_be_noticed() -> None:
     for spoil in (forget, run_on, terminate):
         found, expected = losses({"backbone": "gru", **MEMORY, "burn_in": 0}, spoil)
         assert found != pytest.approx(expected, rel=1e-4), spoil
+        monkeypatch.undo()
 
 
 # Known values

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from rlkit.agents import AGENTS, NEURAL, PPO, ConfigError, UnsupportedError
 from rlkit.agents.early_stopping import EarlyStopping
-from rlkit.agents.evaluation import Evaluation, summarise
+from rlkit.experience.evaluation import Evaluation, summarise
 
 NETWORKS = list(NEURAL)
 SMALL: dict[str, Any] = {"hidden": (4,), "num_envs": 4, "rollout_steps": 8}  # 32 steps an iteration

@@ -18,8 +18,8 @@ from rlkit.agents import (
     QLearning,
     UnsupportedError,
 )
-from rlkit.agents.actions import MaskError
 from rlkit.nn import ObservationError
+from rlkit.nn.actions import MaskError
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*WARN:UserWarning"),

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from rlkit.agents import A2C, AGENTS, NEURAL, PPO, SAC
-from rlkit.agents.monitor import GradientMonitor, Trend, warnings
 from rlkit.nn.layers import Tanh
-from rlkit.train import train
+from rlkit.nn.monitor import GradientMonitor, Trend, warnings
+from rlkit.run.train import train
 
 NETWORKS = list(NEURAL)
 

@@ -12,9 +12,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 from torch import Tensor
 
 from rlkit.agents import AGENTS, DQN, NEURAL, PPO, UnsupportedError
-from rlkit.agents.normalisation import Moments, NormalisingEncoder, Statistics
-from rlkit.agents.rollout import Batch
-from rlkit.agents.stepper import Step
+from rlkit.experience.rollout import Batch
+from rlkit.nn.normalisation import Moments, NormalisingEncoder, Statistics
 
 SMALL: dict[str, Any] = {"hidden": (4,), "num_envs": 4, "rollout_steps": 8}
 
@@ -131,12 +130,12 @@ def test_discounted_returns_begin_anew_with_every_episode(
     assert found.mean.item() == pytest.approx(np.mean(returns))
     assert found.scale().item() == pytest.approx(1 / np.std(returns))
 
-    right = Statistics._see
+    right = Statistics.see
 
-    def wrong(self: Statistics, obs: Tensor, reset: Tensor, step: Step) -> None:
-        right(self, obs, torch.zeros_like(reset), step)
+    def wrong(self: Statistics, obs: Tensor, reset: Tensor, *seen: Tensor) -> None:
+        right(self, obs, torch.zeros_like(reset), *seen)
 
-    monkeypatch.setattr(Statistics, "_see", wrong)
+    monkeypatch.setattr(Statistics, "see", wrong)
     assert returns_seen(mode, limit=limit).scale().item() != pytest.approx(1 / np.std(returns), rel=0.03)
 
 
@@ -163,13 +162,13 @@ def test_the_unit_of_rewards_makes_no_difference_to_what_is_learned(name: str) -
 def test_the_network_reads_normalised_observations_of_training_only(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = PPO("CartPole-v1", **SMALL, normalize_obs=True)
     seen = []
-    right = Statistics._see
+    right = Statistics.see
 
-    def see(self: Statistics, obs: Tensor, reset: Tensor, step: Step) -> None:
-        seen.append(obs[step.valid])
-        right(self, obs, reset, step)
+    def see(self: Statistics, obs: Tensor, reset: Tensor, reward: Tensor, valid: Tensor) -> None:
+        seen.append(obs[valid])
+        right(self, obs, reset, reward, valid)
 
-    monkeypatch.setattr(Statistics, "_see", see)
+    monkeypatch.setattr(Statistics, "see", see)
     agent.train(128)
     every = torch.cat(seen).double()
     moments = agent.statistics.obs

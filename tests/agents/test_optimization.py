@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.agents import PPO, NonFiniteError, PPOConfig
-from rlkit.agents.optimization import OPTIMIZERS, Descent, penalty, scheduled
+from rlkit.nn.optimization import OPTIMIZERS, Descent, penalty
 
 
 def weights(values: list[float]) -> nn.Parameter:
@@ -20,7 +20,7 @@ def weights(values: list[float]) -> nn.Parameter:
 def steps_of(config: PPOConfig, gradients: list[float]) -> float:
     """Where a weight that begins at 1 is after steps with these gradients."""
     w = weights([1.0])
-    descent = Descent([w], config)
+    descent = Descent([w], config, rate=config.learning_rate)
     for g in gradients:
         descent.step((g * w).sum())
     return w.item()
@@ -64,7 +64,7 @@ def test_optimisers_are_those_of_the_textbook(name: str) -> None:
 )
 def test_schedules(schedule: str, rates: list[float]) -> None:
     config = PPOConfig(learning_rate=2, schedule=schedule)
-    found = [scheduled(config, progress) for progress in (0, 0.25, 0.5, 1)]
+    found = [config.rate(progress) for progress in (0, 0.25, 0.5, 1)]
     assert found == pytest.approx(rates, abs=1e-12)
 
 
@@ -89,7 +89,7 @@ def test_penalties_are_on_weights_and_not_on_biases() -> None:
 def test_gradients_are_scaled_to_their_largest_norm(most: float, expected: list[float]) -> None:
     w = weights([0.0, 0.0])
     config = PPOConfig(optimizer="sgd", learning_rate=1, max_grad_norm=most)
-    norm = Descent([w], config).step((w * torch.tensor([3.0, 4.0])).sum())
+    norm = Descent([w], config, rate=config.learning_rate).step((w * torch.tensor([3.0, 4.0])).sum())
     assert norm.item() == pytest.approx(5)
     assert w.tolist() == [pytest.approx(expected, rel=1e-5)]
 
@@ -97,7 +97,7 @@ def test_gradients_are_scaled_to_their_largest_norm(most: float, expected: list[
 def test_the_penalty_is_part_of_what_is_gone_down() -> None:
     w = weights([2.0])
     config = PPOConfig(optimizer="sgd", learning_rate=0.1, l2=0.5, max_grad_norm=1e9)
-    Descent([w], config).step(0 * w.sum())
+    Descent([w], config, rate=config.learning_rate).step(0 * w.sum())
     assert w.item() == pytest.approx(2 - 0.1 * 0.5 * 2)
 
 
@@ -106,14 +106,14 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_parameters(factor: floa
     w = weights([1.0])
     config = PPOConfig()
     with pytest.raises(NonFiniteError, match=r"the gradient's norm is (nan|inf), the loss (nan|inf)"):
-        Descent([w], config).step((w * factor).sum())
+        Descent([w], config, rate=config.learning_rate).step((w * factor).sum())
     assert w.item() == 1.0
 
 
 def test_parameters_and_gradients_are_parts_of_one_vector() -> None:
     network = nn.Sequential(nn.Linear(3, 2), nn.Linear(2, 1))
     before, x = copy.deepcopy(network), torch.randn(4, 3, generator=torch.Generator().manual_seed(0))
-    descent = Descent(network.parameters(), PPOConfig(optimizer="sgd", learning_rate=0.1, max_grad_norm=1e9))
+    descent = Descent(network.parameters(), PPOConfig(optimizer="sgd", max_grad_norm=1e9), rate=0.1)
     assert torch.equal(network(x), before(x))
     for _ in range(2):  # the second gradient takes the place of the first
         before.zero_grad()

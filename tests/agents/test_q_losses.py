@@ -10,11 +10,11 @@ from rlkit.agents.q_losses import (
     categorical_divergence,
     greedy,
     huber,
-    importance_weights,
     project,
     quantile_huber,
     sequence_priority,
 )
+from rlkit.experience.priorities import importance_weights
 
 ATOMS = torch.linspace(-1, 3, 5)  # -1, 0, 1, 2, 3
 

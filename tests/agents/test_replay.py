@@ -9,8 +9,9 @@ import pytest
 import torch
 from replay_world import GAMMA, World, embed, generator, priorities, world
 
-from rlkit.agents.priorities import search
-from rlkit.agents.replay import Replay
+from rlkit.agents.returns import n_step_rows
+from rlkit.experience.priorities import search
+from rlkit.experience.replay import Replay
 from rlkit.nn import Attention, Backbone, Recurrent
 
 
@@ -39,7 +40,15 @@ def mismatches(w: World, n: int) -> int:
     replay = w.replay
     first = replay.draw(500, generator=generator()).first
     rows = replay.rows(first, 1 + n)
-    reward, discount, after = (x[0] for x in replay.n_step(rows, n=n, gamma=GAMMA))
+    reward, discount, after = (
+        x[0]
+        for x in n_step_rows(
+            reward=replay.reward[rows[:-1]],
+            discount=GAMMA * replay.discount[rows[:-1]],
+            start=replay.start[rows[1:]],
+            n=n,
+        )
+    )
     following = rows.gather(0, after[None])[0]
     assert replay.mask is not None
     found = zip(

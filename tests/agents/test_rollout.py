@@ -8,7 +8,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from rlkit.agents import A2C, PPO
-from rlkit.agents.rollout import Batch, batch_of, collect
+from rlkit.experience.rollout import Batch, batch_of, collect
 
 MEMORIES = ["rnn", "gru", "lstm", "attention"]
 SMALL: dict[str, Any] = {"hidden": (16,), "rollout_steps": 24, "learning_rate": 0.01}

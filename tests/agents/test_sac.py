@@ -12,7 +12,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from rlkit.agents import SAC, NothingLearned, UnsupportedError
-from rlkit.agents.stepper import Step, Stepper
+from rlkit.experience.stepper import Step, Stepper
 
 SMALL: dict[str, Any] = {"hidden": (16,), "learning_starts": 32, "num_envs": 4, "batch_size": 32}
 

@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import load_file
 from saved_agents import forge, tensors_of
 
-from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError, UnsupportedError, devices
-from rlkit.agents.storage import META
+from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError, UnsupportedError
+from rlkit.nn import devices
+from rlkit.storage import META
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())

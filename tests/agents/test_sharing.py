@@ -21,8 +21,8 @@ from rlkit.agents import (
     QLearning,
     UnsupportedError,
 )
-from rlkit.agents.evaluation import evaluate_on
 from rlkit.envs import make_torch
+from rlkit.experience.evaluation import evaluate_on
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*WARN:UserWarning"),

@@ -13,10 +13,10 @@ import pytest
 from gymnasium import spaces
 from saved_agents import forge, whole
 
-from rlkit import checkpoint
 from rlkit.agents import AGENTS, DQN, PPO, SAC, Agent, ConfigError, LoadError, QLearning, UnsupportedError
-from rlkit.agents.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
-from rlkit.train import train
+from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
+from rlkit.run import checkpoint
+from rlkit.run.train import train
 
 QUICK: dict[str, Any] = {
     **{"hidden": (8,), "num_envs": 4, "rollout_steps": 16, "updates_per_step": 0.1},
@@ -170,7 +170,9 @@ def test_what_is_not_needed_to_act_is_neither_made_nor_read(
     agent.save(tmp_path / "saved")
     made: list[str] = []
     monkeypatch.setattr(DQN, "_begin", lambda agent: made.append("replay"))
-    monkeypatch.setattr("rlkit.agents.environments.make", lambda *given, **more: made.append("environment"))
+    monkeypatch.setattr(
+        "rlkit.experience.environments.make", lambda *given, **more: made.append("environment")
+    )
     loaded = DQN.load(tmp_path / "saved")
     assert loaded.act(3)[0] == agent.act(3)[0]
     loaded.save(tmp_path / "again")

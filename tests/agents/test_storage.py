@@ -12,9 +12,10 @@ import pytest
 import torch
 from saved_agents import dies_at, forge, tensors_of
 
-from rlkit.agents import LoadError, storage
-from rlkit.agents.errors import DamagedError, UnsupportedError
-from rlkit.agents.storage import META
+from rlkit import storage
+from rlkit.agents import LoadError
+from rlkit.errors import DamagedError, UnsupportedError
+from rlkit.storage import META
 
 FORK = multiprocessing.get_context("fork")
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from rlkit.agents import A2C, DQN, PPO, PQN, REINFORCE
-from rlkit.agents.stepper import Step, Stepper
+from rlkit.experience.stepper import Step, Stepper
 
 GAMMA = 0.8
 CONSTANT = 1 / (1 - GAMMA)

@@ -44,7 +44,7 @@ BINS = spaces.Box(np.array([0, -3]), np.array([1, 4]), dtype=np.int8)
     ],
 )
 def test_units_of_boxes(space: Any, given: Any, expected: Any) -> None:
-    from rlkit.agents.actions import as_given
+    from rlkit.nn.actions import as_given
 
     taken = as_given(torch.tensor(given, dtype=torch.float32), space)
     assert taken.tolist() == expected
@@ -52,7 +52,7 @@ def test_units_of_boxes(space: Any, given: Any, expected: Any) -> None:
 
 
 def test_every_whole_number_of_a_box_is_as_likely() -> None:
-    from rlkit.agents.actions import as_given
+    from rlkit.nn.actions import as_given
 
     space = spaces.Box(-2, 2, (1,), np.int16)
     values, counts = np.unique(as_given(torch.linspace(-1, 1, 1001)[:, None], space), return_counts=True)

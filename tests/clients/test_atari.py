@@ -7,7 +7,7 @@ from rlkit.agents import PPO
 from rlkit.envs.registry import make
 from rlkit.evaluate import report
 from rlkit.record import record
-from rlkit.train import train
+from rlkit.run.train import train
 
 pytest.importorskip("ale_py")
 PONG = "ale_py:ALE/Pong-v5"

@@ -16,7 +16,7 @@ from rlkit.envs.batches import OneOfBatch, picture_of
 from rlkit.evaluate import report
 from rlkit.record import film, record
 from rlkit.report import environment
-from rlkit.train import train
+from rlkit.run.train import train
 
 LENGTH, PAID = 3, 5.0
 SPACE = spaces.Box(0, 255, (2, 40, 30), np.uint8)

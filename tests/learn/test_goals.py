@@ -5,7 +5,7 @@ import pytest
 from rlkit.agents import default_steps
 from rlkit.agents.presets import PRESETS
 from rlkit.evaluate import grade
-from rlkit.train import train
+from rlkit.run.train import train
 
 
 def tuned(env_id: str) -> list[str]:

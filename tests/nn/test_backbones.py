@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from torch import Tensor, nn
 
+from rlkit.errors import ConfigError
 from rlkit.nn import (
     CNN,
     MLP,
@@ -26,7 +27,6 @@ from rlkit.nn import (
     reader_of,
     resolve,
 )
-from rlkit.settings import ConfigError
 
 KINDS = ("mlp", "cnn", "rnn", "gru", "lstm", "attention")
 VECTOR = spaces.Box(-1, 1, (4,))

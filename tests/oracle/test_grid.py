@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from rlkit.agents import AGENTS
-from rlkit.agents.stepper import Stepper
 from rlkit.check.agents import MODES, Place, run_cell
 from rlkit.check.probe import FACES
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
+from rlkit.experience.stepper import Stepper
 
 from .settings import MEMORY, REFUSED, WITHOUT_VALUES, backbones, has_backbone
 

@@ -12,16 +12,14 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rlkit.settings import ConfigError
+from rlkit import storage
+from rlkit.errors import ConfigError, UnsupportedError
+from rlkit.experience.environments import AnyVectorEnv
+from rlkit.nn.devices import choose_device
 
 from ...nn import Encoder, EpsilonGreedy, State
-from .. import storage
 from ..base import Agent, Metrics
 from ..config import EpsilonConfig
-from ..devices import choose_device
-from ..environments import AnyVectorEnv
-from ..errors import UnsupportedError
-from ..optimization import scheduled
 from .records import BoolArray, FloatArray, IntArray, Model, Queue, Rule, Table, Trace, Transitions, Window
 
 R = TypeVar("R", Window, Trace, Model, Queue)
@@ -148,7 +146,7 @@ class TabularAgent(Agent):
     @property
     def rule(self) -> Rule:
         """How large an update is at present."""
-        return Rule(self.config.gamma, scheduled(self.config, self.progress), self.config.omega)
+        return Rule(self.config.gamma, self.config.rate(self.progress), self.config.omega)
 
     def _iterate(self, budget: int) -> Metrics:
         taken, errors = 0, 0.0

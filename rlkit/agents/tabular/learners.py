@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import storage
+from rlkit import storage
+
 from ..config import AgentConfig
 from .base import TabularAgent, TabularConfig
 from .records import IntArray, Model, Queue, Trace, Transitions, Window

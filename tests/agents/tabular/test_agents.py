@@ -13,10 +13,10 @@ from gymnasium import spaces
 from rlkit import exact
 from rlkit.agents import TABULAR, ConfigError, UnsupportedError
 from rlkit.agents.presets import PRESETS
-from rlkit.agents.stepper import Step, Stepper
 from rlkit.agents.tabular import base, learners
 from rlkit.agents.tabular.base import QTable
 from rlkit.evaluate import grade
+from rlkit.experience.stepper import Step, Stepper
 from rlkit.nn import Encoder
 
 ON_POLICY = [learners.MC, learners.Sarsa, learners.NStepSarsa, learners.TDLambda, learners.ExpectedSarsa]

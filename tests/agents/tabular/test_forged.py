@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.agents import TABULAR, LoadError, storage
+from rlkit import storage
+from rlkit.agents import TABULAR, LoadError
 
 
 def forge(path: Path, changes: dict[str, Any]) -> None:

@@ -9,10 +9,8 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from rlkit.errors import FAILURES
-
-from ..nn import Encoder
-from .errors import UnsupportedError, one_line
+from rlkit.errors import FAILURES, UnsupportedError, one_line
+from rlkit.nn import Encoder
 
 OWN = Path(__file__).parents[1]
 LIBRARIES = [Path(str(library.__file__)).parent for library in (gymnasium, np)]

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
-from .errors import UnsupportedError, one_line
+from rlkit.errors import UnsupportedError, one_line
 
 T = TypeVar("T")
 Held: TypeAlias = dict[str, Tensor]

@@ -13,8 +13,8 @@ from gymnasium.wrappers.vector import ArrayConversion
 from torch import Tensor
 
 from rlkit.envs.device import TorchVectorEnv
+from rlkit.nn import Encoder
 
-from ..nn import Encoder
 from .environments import AnyVectorEnv
 from .stepper import LAST, OWN, Array, Info, Step, Stepper
 

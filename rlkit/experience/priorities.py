@@ -36,3 +36,8 @@ def search(weight: Tensor, part: Tensor) -> Tensor:
     upto = weight.cumsum(0)
     below_all = torch.nextafter(upto[-1], torch.zeros_like(upto[-1]))
     return torch.searchsorted(upto, (part * upto[-1]).minimum(below_all), right=True)
+
+
+def importance_weights(priority: Tensor, *, beta: float) -> Tensor:
+    """(n P_i)^-beta over the largest in the batch [N], in float32 (Schaul et al. 2016): n and sums cancel."""
+    return (priority / priority.min()).pow(-beta).float()

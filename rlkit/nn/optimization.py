@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from .errors import NonFiniteError
-
-if TYPE_CHECKING:
-    from .config import AgentConfig, NeuralConfig
+from rlkit.errors import NonFiniteError
+from rlkit.settings import Settings
 
 OPTIMIZERS = {  # and the moments that each keeps
     "adam": ("m", "v"),
@@ -21,14 +20,31 @@ OPTIMIZERS = {  # and the moments that each keeps
 SCHEDULES = ("constant", "linear", "cosine")
 
 
-def scheduled(config: "AgentConfig", progress: float) -> float:
-    """The learning rate after the part `progress` of the training: constant, or falling to 0."""
-    match config.schedule:
+@dataclass(frozen=True, kw_only=True)
+class DescentConfig(Settings):
+    """How parameters go down a loss."""
+
+    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
+    adam_eps: float = 1e-8  # added to the root of Adam's second moment
+    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
+    l1: float = 0.0  # weight of the sum of |w| in the loss
+    l2: float = 0.0  # weight of half the sum of w^2 in the loss
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._one_of(OPTIMIZERS, "optimizer")
+        self._positive("adam_eps", "max_grad_norm")
+        self._at_least(0, "l1", "l2")
+
+
+def scheduled(rate: float, schedule: str, progress: float) -> float:
+    """The learning rate after the part `progress` of the training: constant, or falling from `rate` to 0."""
+    match schedule:
         case "linear":
-            return config.learning_rate * (1 - progress)
+            return rate * (1 - progress)
         case "cosine":
-            return config.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
-    return config.learning_rate
+            return rate * 0.5 * (1 + math.cos(math.pi * progress))
+    return rate
 
 
 def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tensor:
@@ -69,7 +85,7 @@ class Descent:
     rate = Number()  # the learning rate
     steps = Number()  # that were taken
 
-    def __init__(self, parameters: Iterable[nn.Parameter], config: "NeuralConfig") -> None:
+    def __init__(self, parameters: Iterable[nn.Parameter], config: DescentConfig, *, rate: float) -> None:
         self.config, self.parameters = config, list(parameters)
         self.vector = torch.cat([p.detach().flatten() for p in self.parameters])
         self.gradient = torch.zeros_like(self.vector)
@@ -78,7 +94,7 @@ class Descent:
         for p, value, gradient in zip(self.parameters, *parts, strict=True):
             p.data, p.grad = value.view_as(p), gradient.view_as(p)
         self.moments = {name: torch.zeros_like(self.vector) for name in OPTIMIZERS[config.optimizer]}
-        self.rate, self.steps = config.learning_rate, 0
+        self.rate, self.steps = rate, 0
         if self.vector.is_cuda:
             self.rate, self.steps = self.vector.new_tensor([self.rate, 0], dtype=torch.float64)
 

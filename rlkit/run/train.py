@@ -22,18 +22,17 @@ from typing import Any, TypeAlias
 
 from gymnasium.vector import SyncVectorEnv
 
-from rlkit import __version__, checkpoint
-from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError, storage
-from rlkit.agents.config import whole_steps
-from rlkit.agents.devices import faster
-from rlkit.agents.errors import one_line
-from rlkit.agents.jsonable import options_to_json
-from rlkit.agents.monitor import Trend
-from rlkit.checkpoint import CONFIG, KEEP, RunError
+from rlkit import __version__, storage
+from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError
 from rlkit.envs.vector import ModelVectorEnv
-from rlkit.errors import RlkitError, did_you_mean
-from rlkit.log import MetricsLog, Record
-from rlkit.settings import whole
+from rlkit.errors import RlkitError, did_you_mean, one_line
+from rlkit.experience.jsonable import options_to_json
+from rlkit.nn.monitor import Trend
+from rlkit.run import checkpoint
+from rlkit.run.checkpoint import CONFIG, KEEP, RunError
+from rlkit.run.fastest import faster
+from rlkit.run.log import MetricsLog, Record
+from rlkit.settings import whole, whole_steps
 from rlkit.signals import stop_signals
 from rlkit.solvers.options import METHODS
 

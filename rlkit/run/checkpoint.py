@@ -10,9 +10,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rlkit.agents import AGENTS, Agent, LoadError, saving, storage
-from rlkit.agents.storage import CHECKPOINT, CHECKPOINTS, META
+from rlkit import storage
+from rlkit.agents import AGENTS, Agent, LoadError, saving
 from rlkit.errors import RlkitError
+from rlkit.storage import CHECKPOINT, CHECKPOINTS, META
 
 try:
     import fcntl

@@ -11,9 +11,9 @@ from tensorboard.compat.proto.event_pb2 import Event, SessionLog
 from tensorboard.compat.proto.summary_pb2 import Summary
 from torch.utils.tensorboard import FileWriter
 
-from rlkit.agents.storage import replace_text
-from rlkit.checkpoint import BOARD, METRICS
 from rlkit.errors import RlkitError
+from rlkit.run.checkpoint import BOARD, METRICS
+from rlkit.storage import replace_text
 
 Record: TypeAlias = dict[str, float | int | None]
 

@@ -22,11 +22,11 @@ from torch import Tensor
 
 from rlkit.envs.foreign import seed_of
 from rlkit.envs.vector import ModelVectorEnv
-from rlkit.errors import FAILURES, NonFiniteError, RlkitError
+from rlkit.errors import FAILURES, EnvironmentFault, NonFiniteError, RlkitError, UnsupportedError
+from rlkit.nn import Encoder, ObservationError
+from rlkit.nn.actions import MaskError, as_given, legal_actions, mask_width
+from rlkit.nn.normalisation import Statistics
 
-from ..nn import Encoder, ObservationError
-from .actions import MaskError, as_given, legal_actions, mask_width
-from .errors import EnvironmentFault, UnsupportedError
 from .faults import autoreset_mode, blame, name_of, overwritten, reset_overwrites
 
 Array: TypeAlias = NDArray[Any]
@@ -355,3 +355,21 @@ class Stepper:
     def _own(self, array: Array) -> Any:
         """A saved array in the form that this stepper counts in."""
         return array
+
+
+class Watched:
+    """A stepper whose steps `statistics` see; everything else is the stepper's own."""
+
+    def __init__(self, stepper: Stepper, statistics: Statistics) -> None:
+        self._stepper, self._statistics = stepper, statistics
+        statistics.begin(stepper.num_envs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stepper, name)
+
+    def step(self, action: Tensor) -> Step:
+        """Take one action in every environment."""
+        obs, reset = self._stepper.obs, self._stepper.reset
+        step = self._stepper.step(action)
+        self._statistics.see(obs, reset, step.reward, step.valid)
+        return step

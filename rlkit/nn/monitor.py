@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from ..nn.layers import Tanh
+from .layers import Tanh
 
 VANISHING = 1e-3  # of the last layer's gradient norm
 EXPLODING = 1e3

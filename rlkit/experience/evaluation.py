@@ -3,23 +3,18 @@
 import itertools
 import sys
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from rlkit.envs.foreign import SEEDS
-from rlkit.settings import whole
+from rlkit.nn.acting import Acting
+from rlkit.nn.devices import torch_defaults
+from rlkit.settings import whole, whole_seed
 
-from .config import whole_seed
-from .devices import torch_defaults
-from .environments import has_time_limit
+from .environments import AnyVectorEnv, has_time_limit
 from .torch_stepper import stepper_for
-
-if TYPE_CHECKING:
-    from .base import Agent
-    from .environments import AnyVectorEnv
 
 MAX_ENVS = 128
 UNLIMITED_STEPS = 1_000  # after which an episode is cut where the environment sets no limit
@@ -43,8 +38,8 @@ class Evaluation:
 
 @torch_defaults()
 def evaluate_on(
-    agent: "Agent",
-    env: "AnyVectorEnv",
+    agent: Acting,
+    env: AnyVectorEnv,
     *,
     episodes: int,
     seed: int,

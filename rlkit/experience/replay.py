@@ -13,10 +13,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..nn import Head, State
-from .priorities import Priorities, draw
-from .q_losses import importance_weights
-from .returns import n_step
+from rlkit.nn import Head, State
+
+from .priorities import Priorities, draw, importance_weights
 from .stepper import Step, Stepper
 
 
@@ -119,25 +118,6 @@ class Replay:
         """The numbers [n, N] of the rows that follow on `first` [N], and of itself."""
         ahead = torch.arange(0, n * self.num_envs, self.num_envs, device=first.device)
         return (first + ahead[:, None]) % self.size
-
-    def n_step(self, rows: Tensor, *, n: int, gamma: float) -> tuple[Tensor, Tensor, Tensor]:
-        """The n-step reward and discount [T, N] of the first T of `rows` [T + n, N].
-
-        And which of `rows` each is bootstrapped from: the n-th after it, or the first that starts nothing.
-        """
-
-        def windows(x: Tensor) -> Tensor:
-            # [T + n - 1, N] -> [n, T N]
-            return x if len(x) == n else x.unfold(0, n, 1).permute(2, 0, 1).flatten(1)
-
-        reward, discount, last = n_step(
-            reward=windows(self.reward[rows[:-1]]),
-            discount=windows(gamma * self.discount[rows[:-1]]),
-            cut=windows(~self.start[rows[1:]]),
-        )
-        shape = (len(rows) - n, rows.shape[1])
-        now = torch.arange(len(rows) - n, device=rows.device)[:, None]
-        return reward.view(shape), discount.view(shape), now + last.view(shape) + 1
 
     def state_at(self, first: Tensor) -> State:
         """The network's stored state [N, ...] before the rows that sequences begin in."""

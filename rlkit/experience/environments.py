@@ -14,9 +14,8 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from rlkit.envs.registry import check_module, suggestion
-from rlkit.errors import FAILURES
+from rlkit.errors import FAILURES, StepsError, UnsupportedError, one_line
 
-from .errors import StepsError, UnsupportedError, one_line
 from .faults import autoreset_mode, blame
 from .jsonable import options_to_json
 

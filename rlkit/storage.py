@@ -25,7 +25,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .config import MAX_SEED
+from rlkit.settings import MOST
+
 from .errors import DamagedError, LoadError, UnsupportedError, one_line
 
 try:
@@ -327,7 +328,7 @@ def _check_fields(file: Path, meta: dict[str, Any], fields: dict[str, type | Uni
             raise DamagedError(f"{file} is damaged: it has no {name!r}")
         value = meta[name]
         fits = isinstance(value, kind) and not isinstance(value, bool)
-        if not fits or (isinstance(value, int) and not 0 <= value <= MAX_SEED):
+        if not fits or (isinstance(value, int) and not 0 <= value <= MOST):
             expected = SHOWN.get(kind, "a whole number of at least 0")
             raise DamagedError(f"{file} is damaged: {name} must be {expected}, not {_short(value)}")
 

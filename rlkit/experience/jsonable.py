@@ -7,8 +7,8 @@ import numpy as np
 from gymnasium import spaces
 from numpy.typing import NDArray
 
-from ..nn.encoders import is_text
-from .errors import UnsupportedError
+from rlkit.errors import UnsupportedError
+from rlkit.nn.encoders import is_text
 
 Space: TypeAlias = spaces.Space[Any]
 Json: TypeAlias = Any

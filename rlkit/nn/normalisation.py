@@ -8,20 +8,16 @@ where they are learned from. Statistics of observations change between iteration
 which learns from a rollout is the one that acted.
 """
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from ..nn import Encoder, grid_of
-from .errors import UnsupportedError
-from .stepper import Step, Stepper
+from rlkit.errors import UnsupportedError
 
-if TYPE_CHECKING:
-    from .config import NeuralConfig
+from . import Encoder, grid_of
 
 CLIP = 10.0
 
@@ -103,32 +99,35 @@ def is_numeric(leaf: spaces.Space[Any]) -> bool:
 
 
 class Statistics(nn.Module):
-    """What a training has seen of observations and of returns, as far as the configuration asks for it."""
+    """Moments of what was observed, if the encoder normalises, and of returns, if `rewards` are scaled."""
 
     ongoing: Tensor  # [B] the discounted return of each environment's present episode
 
-    def __init__(self, config: "NeuralConfig", encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, *, gamma: float, rewards: bool) -> None:
         super().__init__()
-        self._gamma = config.gamma
+        self._gamma = gamma
         self._encoder = encoder if isinstance(encoder, NormalisingEncoder) else None
         self._unread: list[tuple[Tensor, Tensor]] = []
         self.obs = Moments(encoder.shape) if self._encoder else None
-        self.returns = Moments(()) if config.normalize_reward else None
+        self.returns = Moments(()) if rewards else None
         self.register_buffer("ongoing", torch.zeros(0), persistent=False)
 
-    def watch(self, stepper: Stepper) -> Stepper:
-        """The stepper, whose steps are seen from now on."""
-        if self.obs is None and self.returns is None:
-            return stepper
-        self.ongoing = torch.zeros(stepper.num_envs, device=stepper.device)
-        return cast(Stepper, Watched(stepper, self._see))
+    @property
+    def sees(self) -> bool:
+        """Whether the configuration asks for any."""
+        return self.obs is not None or self.returns is not None
 
-    def _see(self, obs: Tensor, reset: Tensor, step: Step) -> None:
+    def begin(self, num_envs: int) -> None:
+        """Get ready for the steps of so many environments, in new episodes."""
+        self.ongoing = self.ongoing.new_zeros(num_envs)
+
+    def see(self, obs: Tensor, reset: Tensor, reward: Tensor, valid: Tensor) -> None:
+        """Take in one step of all environments [B], from where they stood."""
         if self.obs is not None:
-            self._unread.append((obs, step.valid))
+            self._unread.append((obs, valid))
         if self.returns is not None:
-            self.ongoing.masked_fill_(reset, 0).mul_(self._gamma).add_(step.reward)
-            self.returns.add(self.ongoing, step.valid)
+            self.ongoing.masked_fill_(reset, 0).mul_(self._gamma).add_(reward)
+            self.returns.add(self.ongoing, valid)
 
     @torch.no_grad()
     def update(self) -> None:
@@ -144,20 +143,3 @@ class Statistics(nn.Module):
     def scaled(self, reward: Tensor) -> Tensor:
         """Rewards as they are learned from."""
         return reward if self.returns is None else reward * self.returns.scale().float()
-
-
-class Watched:
-    """A stepper whose steps are seen, with where they began; everything else is the stepper's own."""
-
-    def __init__(self, stepper: Stepper, see: Callable[[Tensor, Tensor, Step], None]) -> None:
-        self._stepper, self._see = stepper, see
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stepper, name)
-
-    def step(self, action: Tensor) -> Step:
-        """Take one action in every environment."""
-        obs, reset = self._stepper.obs, self._stepper.reset
-        step = self._stepper.step(action)
-        self._see(obs, reset, step)
-        return step

@@ -10,12 +10,10 @@ import gymnasium
 import torch
 from gymnasium import spaces
 
-from rlkit.errors import FAILURES
-from rlkit.settings import ConfigError
+from rlkit.errors import FAILURES, ConfigError, LoadError, UnsupportedError, one_line
 
 from . import environments
 from .environments import AnyVectorEnv
-from .errors import LoadError, UnsupportedError, one_line
 from .jsonable import space_to_json
 
 Space = spaces.Space[Any]

@@ -11,7 +11,8 @@ import torch
 from gymnasium.vector import AutoresetMode
 from torch import Tensor
 
-from ..nn import Head, State
+from rlkit.nn import Head, State
+
 from .stepper import Step, Stepper
 
 Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]

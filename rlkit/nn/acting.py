@@ -8,7 +8,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from ..nn import Discrete, Encoder, Head, State
+from . import Discrete, Encoder, Head, State
 from .actions import Array, BoolArray, as_given, legal_actions
 from .devices import torch_defaults
 

@@ -1,0 +1,1 @@
+"""Where learners' batches come from: stepped environments, rollouts and replay memories."""

@@ -1,0 +1,1 @@
+"""Training runs: folders with settings, metrics and checkpoints."""
