@@ -15,10 +15,10 @@ from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 from gymnasium.spaces import Discrete
 
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
-from rlkit.envs.cells import START
-from rlkit.envs.chains import DeepSea
-from rlkit.envs.faces import ModelEnv, time_limit
-from rlkit.envs.grid import Grid
+from rlkit.envs.adapters.gym import ModelEnv, time_limit
+from rlkit.envs.chains.deep_sea import DeepSea
+from rlkit.envs.grids.grid import Grid
+from rlkit.envs.grids.maps import START
 from rlkit.envs.registry import exact, make, resolve
 from rlkit.envs.suite import ENTRIES, FAMILIES
 from rlkit.errors import FAILURES

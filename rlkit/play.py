@@ -14,10 +14,10 @@ from typing import Any, TextIO
 
 from gymnasium.error import InvalidAction
 
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.registry import make, resolve
-from rlkit.envs.render import text
-from rlkit.envs.wrapping import Wrapper
+from rlkit.envs.rendering.frames import text
+from rlkit.envs.wrappers.base import Wrapper
 from rlkit.errors import RlkitError
 from rlkit.plain import plain
 

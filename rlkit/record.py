@@ -15,11 +15,11 @@ import numpy.typing as npt
 from rlkit.agents import Agent
 from rlkit.core import NoExactModel
 from rlkit.core.enumerate import keys
-from rlkit.envs.batches import OneOfBatch
-from rlkit.envs.drawing import INK, PAPER, QUIET
-from rlkit.envs.faces import ModelEnv, action_mask, time_limit
+from rlkit.envs.adapters.gym import ModelEnv, action_mask, time_limit
+from rlkit.envs.adapters.one_of_batch import OneOfBatch
 from rlkit.envs.foreign import action_names, seed_of, table_of
 from rlkit.envs.registry import make, resolve
+from rlkit.envs.rendering.sheet import INK, PAPER, QUIET
 from rlkit.errors import FAILURES, RlkitError, none_of, one_line
 from rlkit.experience.environments import CPU
 from rlkit.experience.faults import blame

@@ -10,7 +10,8 @@ import rlkit
 from rlkit.check import CheckError, check_id
 from rlkit.core import Step, TableModel
 from rlkit.envs import MDPEnv, ModelEnv, ModelVectorEnv
-from rlkit.envs.grid import Grid, frozen_lake
+from rlkit.envs.grids.frozen_lake import frozen_lake
+from rlkit.envs.grids.grid import Grid
 
 
 def findings(check, subject, **options):

@@ -123,7 +123,7 @@ def test_trust_is_given_by_name(given: Any, sent: Path) -> None:
 @pytest.mark.parametrize("option", ["factory", "entry", "entry_point", "vector_entry_point"])
 def test_what_makes_an_environment_is_no_option_of_it(make: Any, option: str) -> None:
     with pytest.raises(RegistryError, match=f"unexpected keyword argument '{option}'"):
-        make("rlkit/Exam-v0", **{option: "envs.chains:gambler"})
+        make("rlkit/Exam-v0", **{option: "envs.chains.gambler:gambler"})
 
 
 @pytest.mark.parametrize("name", ["make_scalar rlkit/Nothing-v0", "build rlkit/Exam-v0"])

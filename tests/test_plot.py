@@ -7,9 +7,10 @@ import pytest
 from matplotlib.colors import to_rgb
 
 from rlkit.core import from_successors
-from rlkit.envs import MDPEnv, taxi
-from rlkit.envs.graph import colour, draw_arrows, draw_states, places, transitions
+from rlkit.envs import MDPEnv
+from rlkit.envs.grids import taxi
 from rlkit.envs.registry import exact
+from rlkit.envs.rendering.graph import colour, draw_arrows, draw_states, places, transitions
 from rlkit.plot import maps_of, picture
 from rlkit.solvers import solve
 

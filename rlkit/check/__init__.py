@@ -21,7 +21,7 @@ from rlkit.check.model import model_findings
 from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
 from rlkit.core import MDP, Model, TableModel
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.errors import FAILURES, RlkitError
 
 __all__ = [

@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.check.comparing import kept, same
 from rlkit.check.playing import Failure, vector_play
-from rlkit.envs.single import first
+from rlkit.envs.adapters.episode import first
 
 
 def batch_findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[str]:

@@ -22,7 +22,7 @@ from rlkit.core import MDP, enumerate_model, from_gymnasium
 from rlkit.core.enumerate import keys
 from rlkit.core.errors import ModelError, NoExactModel
 from rlkit.core.model import leaves, take
-from rlkit.envs.faces import ModelEnv, flat_action, time_limit
+from rlkit.envs.adapters.gym import ModelEnv, flat_action, time_limit
 from rlkit.envs.foreign import check_unchanged, transitions
 from rlkit.errors import FAILURES
 from rlkit.solvers import solve

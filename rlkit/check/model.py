@@ -11,7 +11,7 @@ from rlkit.core import Model
 from rlkit.core.enumerate import keys
 from rlkit.core.model import batch_size, inverse_cdf, take, where
 from rlkit.core.random import uniform
-from rlkit.envs.single import first
+from rlkit.envs.adapters.episode import first
 
 
 def model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:

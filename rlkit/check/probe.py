@@ -21,8 +21,8 @@ from gymnasium.wrappers import TimeLimit
 from rlkit.core import MDP, TableModel
 from rlkit.core.model import Holder
 from rlkit.core.table import TableState
-from rlkit.envs.faces import ModelEnv
-from rlkit.envs.vector import ModelVectorEnv
+from rlkit.envs.adapters.gym import ModelEnv
+from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.solvers import belief_mdp, solve
 
 FACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
@@ -135,7 +135,7 @@ class TableProbe(Probe):
         if face == "sync":
             return _synchronous(lambda: ModelEnv(self.model), num_envs, limit, autoreset_mode)
         if face == "torch":
-            from rlkit.envs.device import TorchVectorEnv
+            from rlkit.envs.adapters.torch import TorchVectorEnv
 
             return TorchVectorEnv(
                 self.model,

@@ -210,7 +210,7 @@ def _load(
 
 def _own_limit(name: str, given: dict[str, Any]) -> int | None:
     """The time limit of an environment, for rewards that fade until then."""
-    from rlkit.envs.faces import time_limit
+    from rlkit.envs.adapters.gym import time_limit
     from rlkit.envs.registry import make, resolve
 
     return None if Path(name).is_file() else time_limit(make(resolve(name), **given))

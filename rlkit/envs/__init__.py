@@ -1,14 +1,15 @@
-"""Environments: one description each, two Gymnasium faces, and the exact MDP."""
+"""Environments: one description each, its Gymnasium and torch interfaces, and the exact MDP."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cells import MapError
-    from .faces import MDPEnv, ModelEnv
-    from .grid import Grid, frozen_lake, grid_world
+    from .adapters.gym import MDPEnv, ModelEnv
+    from .adapters.vector import ModelVectorEnv
+    from .grids.frozen_lake import frozen_lake
+    from .grids.grid import Grid, grid_world
+    from .grids.maps import MapError
     from .registry import exact, make_torch, register, resolve
-    from .vector import ModelVectorEnv
 
 __all__ = [
     "Grid",
@@ -25,14 +26,14 @@ __all__ = [
 ]
 
 _HOME = {
-    "Grid": "grid",
-    "MDPEnv": "faces",
-    "MapError": "cells",
-    "ModelEnv": "faces",
-    "ModelVectorEnv": "vector",
+    "Grid": "grids.grid",
+    "MDPEnv": "adapters.gym",
+    "MapError": "grids.maps",
+    "ModelEnv": "adapters.gym",
+    "ModelVectorEnv": "adapters.vector",
     "exact": "registry",
-    "frozen_lake": "grid",
-    "grid_world": "grid",
+    "frozen_lake": "grids.frozen_lake",
+    "grid_world": "grids.grid",
     "make_torch": "registry",
     "register": "registry",
     "resolve": "registry",

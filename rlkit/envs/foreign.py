@@ -14,8 +14,8 @@ from gymnasium.envs.toy_text.taxi import TaxiEnv
 from gymnasium.vector import VectorEnv
 
 from ..core import MDP, NoExactModel, from_gymnasium
-from .faces import ModelEnv
-from .vector import ModelVectorEnv
+from .adapters.gym import ModelEnv
+from .adapters.vector import ModelVectorEnv
 
 Outcomes = list[tuple[float, int, float, bool]]
 Table = dict[int, dict[int, Outcomes]]

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
 
     from ..core import MDP, POMDP, Model
-    from .device import TorchVectorEnv
-    from .faces import ModelEnv
+    from .adapters.gym import ModelEnv
+    from .adapters.torch import TorchVectorEnv
 
 
 MODEL_FILE = (
@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = partial(globals()[maker], entry)
     if maker == "make_scalar":
-        from .faces import ModelEnv
+        from .adapters.gym import ModelEnv
 
         made.metadata = ModelEnv.metadata  # type: ignore[attr-defined]  # gymnasium.make reads it here
     return made
@@ -65,7 +65,7 @@ def __getattr__(name: str) -> Any:
 
 def make_scalar(entry: Entry, /, *, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
     """The scalar face of an id; `knobs` go to its factory."""
-    from .faces import ModelEnv
+    from .adapters.gym import ModelEnv
 
     return ModelEnv(build(entry.factory, knobs), render_mode=render_mode)
 
@@ -82,7 +82,7 @@ def make_vector(
     **knobs: Any,
 ) -> VectorEnv[Any, Any, Any]:
     """The vector face of an id, the torch face if a device is named; `knobs` go to its factory."""
-    from .vector import ModelVectorEnv
+    from .adapters.vector import ModelVectorEnv
 
     options: dict[str, Any] = {
         "num_envs": num_envs,
@@ -93,7 +93,7 @@ def make_vector(
     model = build(entry.factory, knobs)
     if device is None:
         return ModelVectorEnv(model, **options)
-    from .device import TorchVectorEnv
+    from .adapters.torch import TorchVectorEnv
 
     return TorchVectorEnv(model, device=device, **options)
 
@@ -114,7 +114,7 @@ def make_torch(
     """
     import torch
 
-    from .device import TorchVectorEnv
+    from .adapters.torch import TorchVectorEnv
 
     id = resolve(env_id)
     entry = next((e for e in ENTRIES if e.id == id), None)
@@ -154,7 +154,7 @@ def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
     """
     import inspect
 
-    from .refusals import MissingOption, UnknownOption
+    from .errors import MissingOption, UnknownOption
     from .wrappers import WRAPPERS
 
     module, name = factory.split(":")
@@ -272,7 +272,7 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     for one that is too large, with the count so far.
     """
     from ..core import NoExactModel
-    from .faces import ModelEnv
+    from .adapters.gym import ModelEnv
     from .foreign import check_unchanged, table_of
 
     id = resolve(env_id)

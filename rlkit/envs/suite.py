@@ -21,33 +21,48 @@ class Entry:
 
 
 CHAINS = (
-    Entry("rlkit/Exam-v0", "envs.exam:exam", "study or party before an exam"),
-    Entry("rlkit/MDP-v0", "envs.tables:table", "any MDP, given as mdp= or as a file", needs="mdp"),
-    Entry("rlkit/RiverSwim-v0", "envs.chains:river_swim", "swim against a current to a large reward", 100),
-    Entry("rlkit/Gambler-v0", "envs.chains:gambler", "stake a capital until it is won or lost"),
-    Entry("rlkit/DeepSea-v0", "envs.chains:deep_sea", "one dive of 2^n finds the treasure"),
-    Entry("rlkit/Garnet-v0", "envs.chains:garnet", "a random MDP of any size", 100),
-    Entry("rlkit/Inventory-v0", "envs.stock:inventory", "order goods before demand is known", 100),
-    Entry("rlkit/Queue-v0", "envs.stock:queue", "how fast to serve, whom to admit", 200),
-    Entry("rlkit/Blackjack-v0", "envs.blackjack:blackjack", "come closer to 21 than the dealer"),
+    Entry("rlkit/Exam-v0", "envs.chains.exam:exam", "study or party before an exam"),
+    Entry("rlkit/MDP-v0", "envs.chains.table:table", "any MDP, given as mdp= or as a file", needs="mdp"),
+    Entry(
+        "rlkit/RiverSwim-v0",
+        "envs.chains.river_swim:river_swim",
+        "swim against a current to a large reward",
+        100,
+    ),
+    Entry("rlkit/Gambler-v0", "envs.chains.gambler:gambler", "stake a capital until it is won or lost"),
+    Entry("rlkit/DeepSea-v0", "envs.chains.deep_sea:deep_sea", "one dive of 2^n finds the treasure"),
+    Entry("rlkit/Garnet-v0", "envs.chains.garnet:garnet", "a random MDP of any size", 100),
+    Entry("rlkit/Inventory-v0", "envs.chains.inventory:inventory", "order goods before demand is known", 100),
+    Entry("rlkit/Queue-v0", "envs.chains.queue:queue", "how fast to serve, whom to admit", 200),
+    Entry("rlkit/Blackjack-v0", "envs.chains.blackjack:blackjack", "come closer to 21 than the dealer"),
 )
 
 GRIDS = (
-    Entry("rlkit/FrozenLake-v0", "envs.grid:frozen_lake", "cross slippery ice around holes", 100),
-    Entry("rlkit/FrozenLake8x8-v0", "envs.grid:frozen_lake", "the same on a larger lake", 200, {"size": 8}),
-    Entry("rlkit/GridWorld-v0", "envs.grid:grid_world", "walls, pits, goals, wind and slip", 100),
-    Entry("rlkit/CliffWalking-v0", "envs.gridworlds:cliff_walking", "walk along a cliff"),
+    Entry(
+        "rlkit/FrozenLake-v0", "envs.grids.frozen_lake:frozen_lake", "cross slippery ice around holes", 100
+    ),
+    Entry(
+        "rlkit/FrozenLake8x8-v0",
+        "envs.grids.frozen_lake:frozen_lake",
+        "the same on a larger lake",
+        200,
+        {"size": 8},
+    ),
+    Entry("rlkit/GridWorld-v0", "envs.grids.grid:grid_world", "walls, pits, goals, wind and slip", 100),
+    Entry("rlkit/CliffWalking-v0", "envs.grids.cliff_walking:cliff_walking", "walk along a cliff"),
     Entry(
         "rlkit/CliffWalkingSlippery-v0",
-        "envs.gridworlds:cliff_walking",
+        "envs.grids.cliff_walking:cliff_walking",
         "walk along a slippery cliff",
         kwargs={"is_slippery": True},
     ),
-    Entry("rlkit/WindyGridWorld-v0", "envs.gridworlds:windy_grid_world", "cross a windy field", 500),
-    Entry("rlkit/FourRoomsCompass-v0", "envs.gridworlds:four_rooms", "four rooms, seen from above", 500),
-    Entry("rlkit/Maze-v0", "envs.mazes:maze", "a random maze by one of five algorithms", 500),
-    Entry("rlkit/Taxi-v0", "envs.taxi:taxi", "fetch a passenger and deliver him", 200),
-    Entry("rlkit/TaxiRainy-v0", "envs.taxi:taxi", "the same in the rain", 200, {"is_rainy": True}),
+    Entry("rlkit/WindyGridWorld-v0", "envs.grids.windy:windy_grid_world", "cross a windy field", 500),
+    Entry(
+        "rlkit/FourRoomsCompass-v0", "envs.grids.four_rooms:four_rooms", "four rooms, seen from above", 500
+    ),
+    Entry("rlkit/Maze-v0", "envs.grids.maze:maze", "a random maze by one of five algorithms", 500),
+    Entry("rlkit/Taxi-v0", "envs.grids.taxi:taxi", "fetch a passenger and deliver him", 200),
+    Entry("rlkit/TaxiRainy-v0", "envs.grids.taxi:taxi", "the same in the rain", 200, {"is_rainy": True}),
 )
 
 ROOM = "envs.rooms.tasks:"
@@ -113,25 +128,40 @@ ROOMS = (
 )
 
 MEMORY = (
-    Entry("rlkit/TMaze-v0", "envs.corridors:t_maze", "a sign at the start says which way to turn"),
+    Entry("rlkit/TMaze-v0", "envs.memory.corridors:t_maze", "a sign at the start says which way to turn"),
     Entry(
         "rlkit/MemoryCorridor-v0",
-        "envs.corridors:memory_corridor",
+        "envs.memory.corridors:memory_corridor",
         "find the shape that was shown at the start",
     ),
     Entry(
         "rlkit/RepeatPrevious-v0",
-        "envs.memory:repeat_previous",
+        "envs.memory.repeat_previous:repeat_previous",
         "say the symbol of some steps ago",
         50,
     ),
-    Entry("rlkit/SignalFilter-v0", "envs.memory:signal_filter", "remove the echoes from a signal", 50),
-    Entry("rlkit/FindTheThree-v0", "envs.memory:find_the_three", "where in a sequence was the 3"),
-    Entry("rlkit/Tiger-v0", "envs.memory:tiger", "listen for a tiger before opening a door", 50),
     Entry(
-        "rlkit/Concentration-v0", "envs.concentration:concentration", "find pairs among cards face down", 30
+        "rlkit/SignalFilter-v0",
+        "envs.memory.signal_filter:signal_filter",
+        "remove the echoes from a signal",
+        50,
     ),
-    Entry("rlkit/NoisyMaze-v0", "envs.noisy_maze:noisy_maze", "a maze seen through a sensor that fails", 50),
+    Entry(
+        "rlkit/FindTheThree-v0", "envs.memory.find_the_three:find_the_three", "where in a sequence was the 3"
+    ),
+    Entry("rlkit/Tiger-v0", "envs.memory.tiger:tiger", "listen for a tiger before opening a door", 50),
+    Entry(
+        "rlkit/Concentration-v0",
+        "envs.memory.concentration:concentration",
+        "find pairs among cards face down",
+        30,
+    ),
+    Entry(
+        "rlkit/NoisyMaze-v0",
+        "envs.memory.noisy_maze:noisy_maze",
+        "a maze seen through a sensor that fails",
+        50,
+    ),
 )
 
 GAMES = (

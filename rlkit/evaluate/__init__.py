@@ -21,7 +21,7 @@ from rlkit import exact
 from rlkit.agents import Agent, Evaluation
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.core.mdp import BoolArray
-from rlkit.envs.faces import time_limit
+from rlkit.envs.adapters.gym import time_limit
 from rlkit.envs.registry import make
 from rlkit.evaluate.pairs import chain_of_pairs
 from rlkit.evaluate.regret import sampled_score

@@ -14,10 +14,10 @@ from rlkit.agents import Agent
 from rlkit.core import MDP, NoExactModel
 from rlkit.core.mdp import BoolArray
 from rlkit.core.model import batch_size
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.adapters.episode import first
+from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.foreign import name_of
 from rlkit.envs.registry import make
-from rlkit.envs.single import first
 from rlkit.solvers import Beliefs
 
 

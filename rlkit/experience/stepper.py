@@ -20,8 +20,8 @@ from gymnasium.wrappers.vector import ArrayConversion
 from numpy.typing import NDArray
 from torch import Tensor
 
+from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.envs.foreign import seed_of
-from rlkit.envs.vector import ModelVectorEnv
 from rlkit.errors import FAILURES, EnvironmentFault, NonFiniteError, RlkitError, UnsupportedError
 from rlkit.nn import Encoder, ObservationError
 from rlkit.nn.actions import MaskError, as_given, legal_actions, mask_width

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorWrapper
 from gymnasium.wrappers.vector import ArrayConversion
 from torch import Tensor
 
-from rlkit.envs.device import TorchVectorEnv
+from rlkit.envs.adapters.torch import TorchVectorEnv
 from rlkit.nn import Encoder
 
 from .environments import AnyVectorEnv

@@ -8,7 +8,16 @@ import numpy as np
 
 from rlkit.core.graph import layers
 from rlkit.core.mdp import MDP
-from rlkit.envs.graph import MARGIN, RADIUS, RIM, colour, draw_arrows, draw_states, places, transitions
+from rlkit.envs.rendering.graph import (
+    MARGIN,
+    RADIUS,
+    RIM,
+    colour,
+    draw_arrows,
+    draw_states,
+    places,
+    transitions,
+)
 from rlkit.plain import label
 from rlkit.plot.charts import MOST_LETTERS, heat, legend, number
 

@@ -9,8 +9,8 @@ import numpy as np
 from gymnasium.envs.toy_text.taxi import TaxiEnv
 
 from rlkit.catalogue import layout
-from rlkit.envs import taxi
-from rlkit.envs.faces import ModelEnv
+from rlkit.envs.adapters.gym import ModelEnv
+from rlkit.envs.grids import taxi
 from rlkit.envs.registry import make
 from rlkit.envs.rooms.engine import Rooms
 from rlkit.plot.maps import Map

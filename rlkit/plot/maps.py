@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.envs.cells import CLIFF, GOAL, PIT, START, WALL
-from rlkit.envs.grid import STEPS
+from rlkit.envs.grids.grid import STEPS
+from rlkit.envs.grids.maps import CLIFF, GOAL, PIT, START, WALL
 from rlkit.plot.charts import heat, legend, number
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from gymnasium.vector import SyncVectorEnv
 
 from rlkit import __version__, storage
 from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError
-from rlkit.envs.vector import ModelVectorEnv
+from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.errors import RlkitError, did_you_mean, one_line
 from rlkit.experience.jsonable import options_to_json
 from rlkit.nn.monitor import Trend

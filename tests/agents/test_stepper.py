@@ -13,8 +13,8 @@ from gymnasium.vector import AutoresetMode
 from rlkit.agents import NonFiniteError, UnsupportedError
 from rlkit.core import from_successors
 from rlkit.core.table import TableModel
-from rlkit.envs.device import TorchVectorEnv
-from rlkit.envs.vector import ModelVectorEnv
+from rlkit.envs.adapters.torch import TorchVectorEnv
+from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.experience.stepper import Step, Stepper, as_given
 from rlkit.experience.torch_stepper import TorchStepper, stepper_for
 from rlkit.nn import Encoder

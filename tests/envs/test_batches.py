@@ -12,7 +12,7 @@ from rich.console import Console
 
 from rlkit.agents import PPO
 from rlkit.catalogue import describe
-from rlkit.envs.batches import OneOfBatch, picture_of
+from rlkit.envs.adapters.one_of_batch import OneOfBatch, picture_of
 from rlkit.evaluate import report
 from rlkit.record import film, record
 from rlkit.report import environment

@@ -8,9 +8,9 @@ import pytest
 import torch
 from gymnasium.envs.toy_text import blackjack as rules
 
-from rlkit.envs.blackjack import blackjack
-from rlkit.envs.device import on_device
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.adapters.torch import on_device
+from rlkit.envs.chains.blackjack import blackjack
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 CHANCE = {card: rules.deck.count(card) / 13 for card in range(1, 11)}
@@ -145,5 +145,5 @@ def test_text_and_picture():
     ],
 )
 def test_bad_knobs(knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         blackjack(**knobs)

@@ -8,8 +8,11 @@ from scipy.stats import chisquare, kstest
 
 from rlkit.core import enumerate_model
 from rlkit.core.table import TableState
-from rlkit.envs.chains import _subsets, deep_sea, gambler, garnet, river_swim
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.chains.deep_sea import deep_sea
+from rlkit.envs.chains.gambler import gambler
+from rlkit.envs.chains.garnet import _subsets, garnet
+from rlkit.envs.chains.river_swim import river_swim
+from rlkit.envs.options import OptionError
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
 
@@ -167,5 +170,5 @@ def test_the_diver_falls_one_row_a_step():
     ],
 )
 def test_bad_knobs(make, knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         make(**knobs)

@@ -10,7 +10,7 @@ from gymnasium import spaces
 import rlkit
 from rlkit.core import Model, ModelError, Step
 from rlkit.core.arrays import Array, namespace
-from rlkit.envs.device import TorchVectorEnv
+from rlkit.envs.adapters.torch import TorchVectorEnv
 from rlkit.envs.wrappers import StickyActions
 
 

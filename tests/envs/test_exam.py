@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import rlkit
-from rlkit.envs.exam import exam
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.chains.exam import exam
+from rlkit.envs.options import OptionError
 from rlkit.solvers import evaluate_policy, solve, state_distribution
 
 TABLE_6_37 = {"u3": (3.0, -3.0), "u2": (-1.9, -5.1), "u1": (0.53, 0.57), "u0": (-1.171, -0.159)}
@@ -62,5 +62,5 @@ def test_an_exam_with_other_numbers():
     ],
 )
 def test_bad_options(option, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         exam(**option)

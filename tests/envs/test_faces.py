@@ -8,9 +8,10 @@ from scipy.stats import chisquare
 
 import rlkit
 from rlkit.core import ModelError, NoExactModel, TableModel, from_successors
-from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch, simulation
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.lookup import lookup_of
+from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch
+from rlkit.envs.adapters import simulation
+from rlkit.envs.adapters.tabulated import lookup_of
+from rlkit.envs.options import OptionError
 from rlkit.envs.wrappers import StickyActions
 
 IDS = ("rlkit/Exam-v0", "rlkit/FrozenLake-v0", "rlkit/GridWorld-v0")
@@ -369,7 +370,7 @@ def test_an_environment_of_a_pomdp_shows_observations():
 
 @pytest.mark.parametrize("given", [None, 3])
 def test_an_environment_of_no_model(given):
-    with pytest.raises(KnobError, match=f"mdp must be an MDP, a POMDP or a model file, not {given}"):
+    with pytest.raises(OptionError, match=f"mdp must be an MDP, a POMDP or a model file, not {given}"):
         MDPEnv(given)
 
 

@@ -9,9 +9,9 @@ import rlkit
 from rlkit.core import enumerate_model
 from rlkit.core.model import inverse_cdf
 from rlkit.envs import Grid, frozen_lake, grid_world
-from rlkit.envs.device import on_device
-from rlkit.envs.grid import KINGS
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.adapters.torch import on_device
+from rlkit.envs.grids.grid import KINGS
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 LEFT, DOWN, RIGHT, UP = range(4)
@@ -231,7 +231,7 @@ def test_random_lakes_are_repeatable_and_passable():
     ],
 )
 def test_bad_maps_and_knobs(knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         grid_world(**knobs)
 
 
@@ -247,5 +247,5 @@ def test_bad_maps_and_knobs(knobs, message):
     ],
 )
 def test_bad_lakes(knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         frozen_lake(**knobs)

@@ -5,8 +5,10 @@ import pytest
 
 import rlkit
 from rlkit.core import enumerate_model
-from rlkit.envs.gridworlds import WIND, cliff_walking, four_rooms, windy_grid_world
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.grids.cliff_walking import cliff_walking
+from rlkit.envs.grids.four_rooms import four_rooms
+from rlkit.envs.grids.windy import WIND, windy_grid_world
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 ARRAYS = ("state_ptr", "choice_ptr", "successor", "action", "initial")
@@ -78,5 +80,5 @@ def test_four_rooms_fail_in_the_other_three_directions():
     ],
 )
 def test_bad_knobs(make, knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         make(**knobs)

@@ -13,15 +13,16 @@ import rlkit
 from rlkit.core import TableModel, from_successors
 from rlkit.core.enumerate import enumerated
 from rlkit.core.model import batch_size, leaves, take
-from rlkit.envs import make_torch, simulation
-from rlkit.envs.chains import gambler
-from rlkit.envs.device import on_device
+from rlkit.envs import make_torch
+from rlkit.envs.adapters import simulation
+from rlkit.envs.adapters.torch import on_device
+from rlkit.envs.chains.gambler import gambler
+from rlkit.envs.chains.inventory import inventory
 from rlkit.envs.games import tic_tac_toe
-from rlkit.envs.illegal import illegal_actions
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.stock import inventory
+from rlkit.envs.grids.taxi import taxi
+from rlkit.envs.options import OptionError
 from rlkit.envs.suite import ENTRIES
-from rlkit.envs.taxi import taxi
+from rlkit.envs.wrappers.illegal import illegal_actions
 from rlkit.solvers import evaluate_policy, optimum, solve, uniform_policy
 from rlkit.solvers.minimax import minimax
 
@@ -207,9 +208,9 @@ def test_losing_needs_a_worst_return():
     walk = from_successors(
         lambda s: {"on": [(1.0, s + 1, -1.0)]} | ({"back": [(1.0, 0, -1.0)]} if s else {}) if s < 3 else {}, 0
     )
-    with pytest.raises(KnobError, match="worst return"):
+    with pytest.raises(OptionError, match="worst return"):
         gym.make("rlkit/MDP-v0", mdp=walk, illegal="lose")
-    with pytest.raises(KnobError, match="worst return"):
+    with pytest.raises(OptionError, match="worst return"):
         illegal_actions(taxi(masked=True), "lose")
     mdp = enumerated(illegal_actions(TableModel(walk), "random")).mdp
     assert solve(mdp).initial.value == -3
@@ -218,7 +219,7 @@ def test_losing_needs_a_worst_return():
 def test_the_worst_return_of_two_players_is_what_the_other_wins():
     """The table of a game pays the winner alone; who loses by what is not legal must not come off with 0."""
     game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
-    with pytest.raises(KnobError, match="another player"):
+    with pytest.raises(OptionError, match="another player"):
         illegal_actions(TableModel(game), "lose")
     ends = {"win": [(1.0, 1, 2.0)], "lose": [(1.0, 2, 0.0)]}
     moves = {0: ends, 1: {}, 2: {"win": [(1.0, 1, 2.0)]}}
@@ -229,6 +230,6 @@ def test_the_worst_return_of_two_players_is_what_the_other_wins():
 
 
 def test_an_unknown_consequence_is_named_and_an_unmasked_id_takes_all():
-    with pytest.raises(KnobError, match="illegal must be one of error, lose, random, not 'ignore'"):
+    with pytest.raises(OptionError, match="illegal must be one of error, lose, random, not 'ignore'"):
         gym.make("rlkit/Gambler-v0", illegal="ignore")
     assert gym.make("rlkit/Exam-v0", illegal="random").unwrapped.model.n_events == 2

@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecFrameStack
 import rlkit
 from rlkit.agents import AGENTS
 from rlkit.envs import make_torch
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.options import OptionError
 from rlkit.nn import Encoder, grid_of
 
 KNOBS = {
@@ -122,7 +122,7 @@ def test_a_table_reads_integers_of_a_box():
 
 
 def test_only_indicators_can_be_multi_binary():
-    with pytest.raises(KnobError, match="multi_binary needs an observation of indicators"):
+    with pytest.raises(OptionError, match="multi_binary needs an observation of indicators"):
         gym.make("rlkit/FrozenLake-v0", multi_binary=True)
-    with pytest.raises(KnobError, match="multi_binary must be True or False"):
+    with pytest.raises(OptionError, match="multi_binary must be True or False"):
         gym.make("rlkit/TicTacToe-v0", multi_binary=1)

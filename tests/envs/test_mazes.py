@@ -7,8 +7,8 @@ import pytest
 from scipy.stats import chisquare
 
 from rlkit.core import enumerate_model
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.mazes import GENERATORS, maze, maze_rows
+from rlkit.envs.grids.maze import GENERATORS, maze, maze_rows
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 TREES_OF_3_BY_3 = 192  # by Kirchhoff's theorem
@@ -74,5 +74,5 @@ def test_a_seed_is_a_maze():
     ],
 )
 def test_bad_knobs(knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         maze(**knobs)

@@ -14,16 +14,19 @@ import torch
 import rlkit  # noqa: F401
 from rlkit.core import enumerate_pomdp
 from rlkit.core.model import inverse_cdf, leaves
-from rlkit.envs.concentration import Table, concentration
-from rlkit.envs.corridors import CorridorState, memory_corridor, t_maze
-from rlkit.envs.device import TorchVectorEnv
-from rlkit.envs.faces import time_limit
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.memory import find_the_three, repeat_previous, signal_filter, tiger
-from rlkit.envs.noisy_maze import NOTHING, MazeState, noisy_maze
+from rlkit.envs.adapters.gym import time_limit
+from rlkit.envs.adapters.torch import TorchVectorEnv
+from rlkit.envs.adapters.vector import ModelVectorEnv
+from rlkit.envs.memory.concentration import Table, concentration
+from rlkit.envs.memory.corridors import CorridorState, memory_corridor, t_maze
+from rlkit.envs.memory.find_the_three import find_the_three
+from rlkit.envs.memory.noisy_maze import NOTHING, MazeState, noisy_maze
+from rlkit.envs.memory.repeat_previous import repeat_previous
+from rlkit.envs.memory.signal_filter import signal_filter
+from rlkit.envs.memory.tiger import tiger
+from rlkit.envs.options import OptionError
 from rlkit.envs.registry import build
 from rlkit.envs.suite import MEMORY
-from rlkit.envs.vector import ModelVectorEnv
 from rlkit.solvers import belief_mdp, best_memoryless, memory_gain, solve, stochastic_memoryless
 
 LEFT, DOWN, RIGHT, UP = range(4)
@@ -396,5 +399,5 @@ def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do():
     ],
 )
 def test_knobs_that_make_no_task(make, knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         make(**knobs)

@@ -10,7 +10,7 @@ import rlkit.agents
 from rlkit.core import NoExactModel, from_successors
 from rlkit.core.files import write_model
 from rlkit.envs import resolve
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.options import OptionError
 from rlkit.envs.registry import make
 from rlkit.errors import RlkitError
 from rlkit.registry import RegistryError
@@ -150,7 +150,7 @@ def test_any_mdp_from_a_file_or_an_object(tmp_path):
         env = make("rlkit/MDP-v0", mdp=given)
         rlkit.check_env(env)
         assert rlkit.solve(env.unwrapped.mdp()).initial.value == pytest.approx(-0.159)
-    with pytest.raises(KnobError, match="mdp must be an MDP, a POMDP or a model file, not 3"):
+    with pytest.raises(OptionError, match="mdp must be an MDP, a POMDP or a model file, not 3"):
         make("rlkit/MDP-v0", mdp=3)
     with pytest.raises(RegistryError, match="'mdp'"):
         make("rlkit/MDP-v0")

@@ -6,8 +6,9 @@ import pytest
 from gymnasium import spaces
 
 import rlkit
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.stock import inventory, queue
+from rlkit.envs.chains.inventory import inventory
+from rlkit.envs.chains.queue import queue
+from rlkit.envs.options import OptionError
 from rlkit.solvers import evaluate_policy, solve
 
 gym.register_envs(rlkit)
@@ -108,5 +109,5 @@ def test_a_gate_that_may_be_shut_costs_nothing():
     ],
 )
 def test_bad_knobs(make, knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         make(**knobs)

@@ -6,8 +6,8 @@ import pytest
 
 import rlkit
 from rlkit.core.table import TableState
-from rlkit.envs.knobs import KnobError
-from rlkit.envs.taxi import taxi
+from rlkit.envs.grids.taxi import taxi
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 ARRAYS = ("state_ptr", "choice_ptr", "successor", "probability", "reward", "action", "initial")
@@ -67,5 +67,5 @@ def test_the_picture_shows_passenger_and_destination():
     ],
 )
 def test_bad_knobs(knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         taxi(**knobs)

@@ -6,8 +6,8 @@ import pytest
 
 import rlkit
 from rlkit.core import MDP, POMDP, TableModel, enumerate_model, from_successors
-from rlkit.envs.grid import frozen_lake
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.grids.frozen_lake import frozen_lake
+from rlkit.envs.options import OptionError
 from rlkit.envs.wrappers import (
     FrameStack,
     ObservationNoise,
@@ -140,13 +140,13 @@ def test_time_awareness_makes_the_limit_part_of_the_problem():
     ],
 )
 def test_bad_knobs_are_named(knobs, message):
-    with pytest.raises((KnobError, RegistryError), match=message):
+    with pytest.raises((OptionError, RegistryError), match=message):
         rlkit.exact("rlkit/FrozenLake-v0", **knobs)
 
 
 def test_observations_that_cannot_be_wrapped_are_refused():
     aware = TimeAware(frozen_lake(), 5)
-    with pytest.raises(KnobError, match="frame_stack needs"):
+    with pytest.raises(OptionError, match="frame_stack needs"):
         FrameStack(aware, 2)
-    with pytest.raises(KnobError, match="observation_noise needs"):
+    with pytest.raises(OptionError, match="observation_noise needs"):
         ObservationNoise(aware, 0.1)

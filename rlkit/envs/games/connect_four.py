@@ -9,8 +9,8 @@ from functools import partial
 import numpy as np
 
 from ...core.arrays import Array, namespace
-from ..drawing import PAPER, Sheet
-from ..knobs import KnobError, whole
+from ..options import OptionError, whole
+from ..rendering.sheet import PAPER, Sheet
 from .bits import BitGame, BitPosition, any_of
 from .drawing import BLUE, ORANGE_AND_GOLD, Image, put_stones
 from .game import GameModel
@@ -108,12 +108,12 @@ def connect_four(
     "alpha-beta" (searches `depth` moves ahead; on the processor only) or None: the agent makes the moves of
     both, each step rewarded for its player. `first` says whether the agent begins: True, False or "random".
     `width` and `height` up to width * (height + 1) = 63, `connect` from 2 to the longer side. Raises
-    `KnobError`.
+    `OptionError`.
     """
     whole("width", width, 2, 20)
     whole("height", height, 2, 20)
     if width * (height + 1) > 63:
-        raise KnobError(f"width * (height + 1) must be at most 63, not {width} * {height + 1}")
+        raise OptionError(f"width * (height + 1) must be at most 63, not {width} * {height + 1}")
     whole("connect", connect, 2, max(width, height))
     whole("depth", depth, 1, 42)
     game = ConnectFour(width, height, connect)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..drawing import Colour, Sheet
+from ..rendering.sheet import Colour, Sheet
 
 Image = npt.NDArray[np.uint8]
 

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ...core.arrays import Array, namespace
 from ...core.errors import NoExactModel
 from ...core.model import Holder, Model, Step
-from ..indicators import indicators
+from ..wrappers.indicators import indicators
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from ...core.arrays import Array, fill_at, namespace
 from ...core.model import take
-from ..drawing import Sheet
-from ..knobs import number, whole
+from ..options import number, whole
+from ..rendering.sheet import Sheet
 from .drawing import BLACK_AND_WHITE, GOLD, WOOD, WOOD_LINE, Image, put_stones, rule
 from .game import Game, GameModel, Position
 from .opponents import Random
@@ -235,7 +235,7 @@ def go(
 
     `size` is from 5 to 19; `komi` points go to White, who moves second. `opponent` is "random" (any legal
     move, passes too) or None: the agent makes the moves of both, each step rewarded for its player. `first`
-    says whether the agent begins: True, False or "random". Raises `KnobError`.
+    says whether the agent begins: True, False or "random". Raises `OptionError`.
     """
     whole("size", size, SMALLEST, LARGEST)
     number("komi", komi, -LARGEST * LARGEST, LARGEST * LARGEST)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ...core.arrays import Array
-from ..knobs import KnobError
+from ..options import OptionError
 from .opponents import Opponent
 
 UNBOUNDED = 10**9  # moves ahead
@@ -127,9 +127,9 @@ class AlphaBeta(Opponent):
         self.depth = depth
 
     def replies(self, game: Any, position: Any) -> Array:
-        """Certainty of one column, [B, W]. Raises `KnobError` for torch."""
+        """Certainty of one column, [B, W]. Raises `OptionError` for torch."""
         if not isinstance(position.own, np.ndarray):
-            raise KnobError("opponent 'alpha-beta' searches on the processor; in torch play another one")
+            raise OptionError("opponent 'alpha-beta' searches on the processor; in torch play another one")
         size = game.width, game.height, game.connect
         chances = np.zeros((len(position.own), game.width))
         for row, state in enumerate(

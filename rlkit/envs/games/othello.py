@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ...core.arrays import Array, namespace
-from ..drawing import Sheet
-from ..knobs import KnobError, whole
+from ..options import OptionError, whole
+from ..rendering.sheet import Sheet
 from .bits import BitGame, BitPosition, any_of, population, spread
 from .drawing import BLACK_AND_WHITE, GREEN, GREEN_LINE, Image, put_stones, rule
 from .game import GameModel
@@ -128,8 +128,8 @@ def othello(
 
     `size` is 4, 6 or 8. `opponent` is "random" (any legal move) or None: the agent makes the moves of both,
     each step rewarded for its player. `first` says whether the agent begins: True, False or "random". Raises
-    `KnobError`.
+    `OptionError`.
     """
     if whole("size", size, 4, 8) % 2:
-        raise KnobError(f"size must be 4, 6 or 8, not {size}")
+        raise OptionError(f"size must be 4, 6 or 8, not {size}")
     return model_of(Othello(size), {"random": Random}, opponent, first)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.arrays import Array, namespace
 from ...core.model import equally
-from ..drawing import INK, LINE, PAPER, Colour, Place, Sheet
+from ..rendering.sheet import INK, LINE, PAPER, Colour, Place, Sheet
 from .bits import BitGame, BitPosition, spread
 from .drawing import BLUE, ORANGE, Image
 from .game import Game, GameModel
@@ -123,7 +123,7 @@ def tic_tac_toe(*, opponent: str | None = "random", first: bool | str = True) ->
 
     `opponent` is "random" (any legal move), "greedy" (wins or prevents a win where one move can), "perfect"
     (any move of best outcome) or None: the agent makes the moves of both, each step rewarded for its player.
-    `first` says whether the agent begins: True, False or "random". Raises `KnobError`.
+    `first` says whether the agent begins: True, False or "random". Raises `OptionError`.
     """
     opponents: dict[str, type[Opponent]] = {"random": Random, "greedy": Greedy, "perfect": Perfect}
     return model_of(TicTacToe(), opponents, opponent, first)

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...core.arrays import Array, namespace
 from ...core.model import Step, only, where
-from ..knobs import KnobError
+from ..options import OptionError
 from .game import Game, GameModel, P, SelfPlay, paid
 from .opponents import Opponent
 
@@ -73,14 +73,14 @@ class Versus(GameModel[P]):
 def model_of(
     game: Game[Any], opponents: Mapping[str, Callable[[], Opponent]], opponent: str | None, first: bool | str
 ) -> GameModel[Any]:
-    """The model that the knobs `opponent` and `first` ask for; raises `KnobError`."""
+    """The model that the knobs `opponent` and `first` ask for; raises `OptionError`."""
     if not (first is True or first is False or first == "random"):
-        raise KnobError(f"first must be True, False or 'random', not {first!r}")
+        raise OptionError(f"first must be True, False or 'random', not {first!r}")
     if opponent is None:
         if first is not True:
-            raise KnobError("first needs an opponent; without one the agent makes every move")
+            raise OptionError("first needs an opponent; without one the agent makes every move")
         return SelfPlay(game)
     if opponent not in list(opponents):
-        raise KnobError(f"opponent must be None or one of {', '.join(opponents)}, not {opponent!r}")
+        raise OptionError(f"opponent must be None or one of {', '.join(opponents)}, not {opponent!r}")
     agent = {True: "first", False: "second", "random": "either"}[first]
     return Versus(game, opponents[opponent](), agent)

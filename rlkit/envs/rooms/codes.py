@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...core.arrays import Array, namespace
-from ..knobs import KnobError
+from ..options import OptionError
 
 UNSEEN, EMPTY, WALL, FLOOR, OPEN, KEY, BALL, BOX, GOAL, LAVA, AGENT, CLOSED, LOCKED, PRIZE, TRAP = range(15)
 KINDS = (
@@ -26,7 +26,7 @@ OPAQUE = (WALL, CLOSED, LOCKED)
 N_CODES = 256
 
 
-class RoomError(KnobError):
+class RoomError(OptionError):
     """A knob or a level of which no rooms can be made; the message names it and what is allowed."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from ..knobs import flag, number, one_of, whole
+from ..options import flag, number, one_of, whole
 from .rules import MOVES
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -22,7 +22,7 @@ MOST_LEVELS, LAST_LEVEL = 100_000, 2**62
 
 @dataclass(frozen=True)
 class Settings:
-    """Which levels, how the agent moves, and what it sees. Raises `KnobError`.
+    """Which levels, how the agent moves, and what it sees. Raises `OptionError`.
 
     Level k comes from seed k: the pool holds `levels` of them from `first_level` on. `view_size` is the side
     of the square that the agent sees; with `see_through` nothing in it is hidden by walls or doors. With

@@ -1,7 +1,7 @@
 """The tasks of the rooms, as functions from knobs to models, with MiniGrid's rules and time limits.
 
 Besides its own knobs each takes those of `Settings`: levels, first_level, move, observation, view_size,
-see_through, slip, step_reward and decay. All raise `KnobError`.
+see_through, slip, step_reward and decay. All raise `OptionError`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..knobs import flag, number, one_of, whole
+from ..options import flag, number, one_of, whole
 from . import layouts
 from .codes import BALL, COLOURS, LAVA_CODE, LOCKED, PRIZE, TRAP, WALL_CODE, code
 from .dynamics import BLUE_DOOR, Obstacles, PushBox, RedBlueDoors

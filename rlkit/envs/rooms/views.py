@@ -15,7 +15,7 @@ from gymnasium import spaces
 
 from ...core.arrays import Array, fill_at, namespace
 from ...core.model import Holder
-from ..indicators import indicators
+from ..wrappers.indicators import indicators
 from .codes import (
     AGENT,
     BALL,

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from rlkit.core.model import each, take
-from rlkit.envs.device import on_device
+from rlkit.envs.adapters.torch import on_device
 from rlkit.envs.games import Go
 
 PASS = None

@@ -11,9 +11,9 @@ import rlkit
 from rlkit.core import NoExactModel, enumerate_model
 from rlkit.core.enumerate import enumerate_states
 from rlkit.core.model import each, inverse_cdf, leaves, where
-from rlkit.envs.device import on_device
+from rlkit.envs.adapters.torch import on_device
 from rlkit.envs.games import connect_four, go, othello, tic_tac_toe
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.options import OptionError
 from rlkit.solvers import solve
 
 LINES = [(0, 1, 2), (3, 4, 5), (6, 7, 8), (0, 3, 6), (1, 4, 7), (2, 5, 8), (0, 4, 8), (2, 4, 6)]
@@ -227,7 +227,7 @@ def test_smaller_boards_are_exact():
     ],
 )
 def test_knobs_are_checked(make, knobs, message):
-    with pytest.raises(KnobError, match=message):
+    with pytest.raises(OptionError, match=message):
         make(**knobs)
 
 

@@ -125,7 +125,7 @@ def test_the_alpha_beta_opponent_wins_blocks_and_sees_as_far_as_it_is_told():
 
 def test_alpha_beta_needs_the_processor():
     from rlkit.envs import make_torch
-    from rlkit.envs.knobs import KnobError
+    from rlkit.envs.options import OptionError
 
-    with pytest.raises(KnobError, match=r"^opponent 'alpha-beta' searches on the processor"):
+    with pytest.raises(OptionError, match=r"^opponent 'alpha-beta' searches on the processor"):
         make_torch("ConnectFour", 2, "cpu", opponent="alpha-beta")

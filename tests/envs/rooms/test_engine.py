@@ -10,8 +10,8 @@ import torch
 import rlkit  # noqa: F401
 from rlkit.core import enumerate_model
 from rlkit.core.model import leaves
-from rlkit.envs.device import on_device
-from rlkit.envs.faces import time_limit
+from rlkit.envs.adapters.gym import time_limit
+from rlkit.envs.adapters.torch import on_device
 from rlkit.envs.rooms import Level, RoomError, codes, tasks
 from rlkit.envs.suite import ROOMS
 

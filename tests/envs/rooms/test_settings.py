@@ -4,7 +4,7 @@ import inspect
 
 import pytest
 
-from rlkit.envs.knobs import KnobError
+from rlkit.envs.options import OptionError
 from rlkit.envs.rooms import RoomError, Settings, tasks
 from rlkit.errors import RlkitError
 
@@ -34,7 +34,7 @@ SHARED = [
 @pytest.mark.parametrize("name", FACTORIES)
 @pytest.mark.parametrize(("knobs", "what"), SHARED)
 def test_shared_knobs(name, knobs, what):
-    with pytest.raises(KnobError, match=what):
+    with pytest.raises(OptionError, match=what):
         getattr(tasks, name)(**knobs)
 
 
@@ -65,14 +65,14 @@ def test_shared_knobs(name, knobs, what):
     ],
 )
 def test_knobs_of_tasks(name, knobs, what):
-    with pytest.raises(KnobError, match=what):
+    with pytest.raises(OptionError, match=what):
         getattr(tasks, name)(**knobs)
 
 
 def test_the_error_is_the_users_and_a_value_error():
-    assert issubclass(RoomError, KnobError)
-    assert issubclass(KnobError, RlkitError)
-    assert issubclass(KnobError, ValueError)
+    assert issubclass(RoomError, OptionError)
+    assert issubclass(OptionError, RlkitError)
+    assert issubclass(OptionError, ValueError)
 
 
 @pytest.mark.parametrize("name", FACTORIES)

@@ -1,0 +1,1 @@
+"""Textbook problems whose states have numbers: chains, stocks, queues and cards."""

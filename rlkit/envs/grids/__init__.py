@@ -1,0 +1,1 @@
+"""Grid worlds whose state is a cell: maps, slip and wind."""
