@@ -129,9 +129,9 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
 
 
 def _optimum(model: MDP | POMDP, **how: Any) -> float | None:
-    solution, sees, _ = optimum(model, **how)
-    known = solution.converged and sees != "hidden states"
-    return _finite(solution.initial.value) if known else None
+    found = optimum(model, **how)
+    known = found.converged and found.knows != "hidden states"
+    return _finite(found.initial.value) if known else None
 
 
 def listed() -> list[Record]:

@@ -60,7 +60,6 @@ def test_help_names_every_command(rlkit):
             ("solve", "exam", "--avoid", "x", "--avoid-states", "1"),
             "give --avoid or --avoid-states, not both",
         ),
-        (("solve", "tictactoe", "--env", "opponent=null"), "name an opponent, or use rlkit.solvers.minimax"),
         (("solve", "exam", "--colour"), "No such option: --colour"),
         (("solve", "gridworld", "--env", "slip"), "'slip' is not NAME=VALUE"),
         (("solve", "gridworld", "--env", "slp=1"), "unexpected keyword argument 'slp'"),

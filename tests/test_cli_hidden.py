@@ -63,7 +63,7 @@ def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit):
 def test_full_information_of_a_file(rlkit, tmp_path):
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "tiger.POMDP", "--full-information")
-    assert (status, record["sees"]) == (0, "states")
+    assert (status, record["sees"]) == (0, "hidden states")
     assert record["initial"]["value"] == pytest.approx(200)
     status, record = solved(
         rlkit, "tiger.POMDP", "--full-information", "--objective", "reach-prob", "--target-states", "1"

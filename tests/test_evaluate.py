@@ -1,6 +1,5 @@
 import json
 from dataclasses import asdict
-from functools import partial
 from typing import ClassVar
 
 import gymnasium
@@ -80,10 +79,12 @@ def test_policies_follow_the_legal_actions_of_the_model() -> None:
 def test_what_the_optimum_knows_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     """The T-maze is worth 4 to those who remember the sign, and to those who see where the goal is."""
     memoryless = grade(PPO("rlkit/TMaze-v0"))
-    assert (memoryless.score.sees, memoryless.score.optimum) == ("observations", pytest.approx(4.0))
+    assert (memoryless.score.sees, memoryless.score.optimum) == ("beliefs", pytest.approx(4.0))
     listening = grade(PPO("rlkit/Tiger-v0")).score
-    assert listening.sees == "observations"
-    monkeypatch.setattr(optima, "belief_mdp", partial(belief_mdp, max_beliefs=2))
+    assert listening.sees == "beliefs"
+    monkeypatch.setattr(
+        optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | {"max_beliefs": 2})
+    )
     seeing = grade(PPO("rlkit/Tiger-v0")).score
     assert seeing.sees == "hidden states"
     assert listening.optimum is not None
@@ -115,13 +116,18 @@ def test_report() -> None:
         grade(PPO("CartPole-v1"))
 
 
-def test_a_game_against_oneself_has_no_grade() -> None:
-    """Both sides as one player win always; the game is a draw."""
-    agent = PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None})
-    record = report(agent, episodes=2)
-    assert record["exact"] is None
-    assert "both players" in record["reason"]
-    assert report(PPO("rlkit/TicTacToe-v0"), episodes=2)["exact"] is not None
+def test_an_agent_that_moves_for_both_players_meets_a_best_response() -> None:
+    """The game is a draw; one player who makes all moves would win it."""
+    graded = report(PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None}), episodes=2)["exact"]
+    assert (graded["sees"], graded["optimum"], graded["ends"]) == ("both players", 0, 1)
+    assert graded["random"] < -0.5
+    assert graded["value"] == -1, "an untrained policy is beaten by one that knows it"
+    game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
+    value = game.expectation(evaluate_policy(game, solve(game).policy))
+    best = scale(game, objective="unlimited", gamma=1.0, horizon=None).score(value)
+    assert best.percent_of_optimum == 100
+    with pytest.raises(NoExactModel, match="both players"):
+        grade(PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None}, backbone="gru"))
 
 
 def test_quota_gives_short_and_long_episodes_their_share() -> None:

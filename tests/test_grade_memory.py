@@ -1,7 +1,6 @@
 """The grade of agents with memory: exact by pairs of state and memory, else a regret with an interval."""
 
 from collections.abc import Callable
-from functools import partial
 
 import numpy as np
 import pytest
@@ -194,13 +193,15 @@ def test_regrets_of_a_time_limit_agree(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = grade(agent).score
     monkeypatch.setattr("rlkit.evaluate.pairs.MOST_PAIRS", 0)
     beliefs = grade(agent).score
-    monkeypatch.setattr(optima, "belief_mdp", partial(belief_mdp, max_beliefs=2))
+    monkeypatch.setattr(
+        optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | {"max_beliefs": 2})
+    )
     hidden = grade(agent).score
     for score in (beliefs, hidden):
         assert score.sampled
         assert abs(score.value - exact.value) <= 1.5 * half(score) + 1e-9
         assert score.ends == pytest.approx(exact.ends, abs=0.05)
-    assert (exact.sees, beliefs.sees, hidden.sees) == ("observations", "observations", "hidden states")
+    assert (exact.sees, beliefs.sees, hidden.sees) == ("beliefs", "beliefs", "hidden states")
     played = agent.evaluate(200)
     error = 2 * (played.ci95[1] - played.mean_return) + 1e-6  # rewards are played in float32
     assert exact.value == pytest.approx(played.mean_return, abs=error)

@@ -23,7 +23,7 @@ from rlkit.core.model import Holder
 from rlkit.core.table import TableState
 from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.adapters.vector import ModelVectorEnv
-from rlkit.solvers import belief_mdp, solve
+from rlkit.solvers import optimum, solve
 
 FACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
 SAME = 1e-9  # difference of two values up to which they are one
@@ -152,8 +152,7 @@ class TableProbe(Probe):
         """Optimum and values, discounted by `gamma` [0, 1]; with memory where states look alike."""
         env, mdp = self._env, self._env.mdp()
         if self.model.hidden:
-            optimum = solve(belief_mdp(env.pomdp()).mdp, gamma=gamma).initial.value
-            return _only(optimum)
+            return _only(optimum(env.pomdp(), gamma=gamma).initial.value)
         best, worst = (solve(mdp, gamma=gamma, minimize=worst) for worst in (False, True))
         numbered = self.model.action_space is None
         states = np.flatnonzero(~mdp.terminal)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from rlkit.core import MDP, POMDP
     from rlkit.core.mdp import IntArray
-    from rlkit.solvers import Interval, Remembered, Solution
+    from rlkit.solvers import Interval, Optimum, Solution
 
 MOST_STATES = 100  # a model up to this size is reported state by state without being asked
 MOST_CELLS = 1_600  # of a grid that is shown as a map
@@ -82,8 +82,7 @@ def solve(
     """Solve a model, with a certificate."""
     from rlkit import report
     from rlkit.core import POMDP
-    from rlkit.solvers import solve as solve_mdp
-    from rlkit.solvers import solve_pomdp
+    from rlkit.solvers import optimum
 
     goal, avoided = _chosen("target", target, target_states), _chosen("avoid", avoid, avoid_states)
     name, exact, grid = _load(find_modules_here(model), knobs(env), labels, rewards or [], reward_model)
@@ -112,12 +111,13 @@ def solve(
         say(f"warning: {name} has no rewards; --rewards FILE gives those of a .tra file")
     for option, label in (("target", target), ("avoid", avoid)):
         _check_label(mdp, option, label)
-    found = solve_mdp(mdp, target=goal, avoid=avoided, **options)
+    best = optimum(mdp, target=goal, avoid=avoided, **options)
+    found = best.solution
     listed = all_values or mdp.n_states <= (MOST_STATES if grid is None else MOST_CELLS)
     record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
-    record["sees"] = "states" if hidden else None
+    record["sees"] = "hidden states" if hidden else best.knows
     if isinstance(exact, POMDP) and not full_information:
-        record |= _remembering(solve_pomdp(exact, **options), all_values=all_values)
+        record |= _remembering(optimum(exact, enclose=True, **options), all_values=all_values)
         record["full_information"] = _interval(found.initial)
     grid = None if hidden else grid
     record["grid"] = grid if "values" in record else None
@@ -136,7 +136,8 @@ def _title(name: str, record: dict[str, Any], found: Solution) -> str:
     """What a picture shows, in words."""
     from rlkit import report
 
-    sees = "\nof an agent that sees the states, which are hidden" if record["sees"] else ""
+    hidden = record["sees"] in ("beliefs", "hidden states")
+    sees = "\nof an agent that sees the states, which are hidden" if hidden else ""
     start = report.number(found.initial.value)
     return f"{name}\n{report.sought(record)}: {start} at the start{sees}"
 
@@ -164,22 +165,22 @@ def _check_label(mdp: MDP, option: str, label: str | None) -> None:
         raise typer.BadParameter(f"{error}{more}; --{option}-states takes numbers instead") from None
 
 
-def _remembering(found: Remembered, *, all_values: bool) -> dict[str, Any]:
+def _remembering(best: Optimum, *, all_values: bool) -> dict[str, Any]:
     """What the record of the hidden states says instead for an agent that sees observations."""
-    record = _answer(found.solution) | {
-        "sees": "beliefs",
-        "converged": found.converged,
-        "initial": _interval(found.initial),
-        "beliefs": {"count": found.explored, "all": found.beliefs is not None},
+    record = _answer(best.solution) | {
+        "sees": best.knows,
+        "converged": best.converged,
+        "initial": _interval(best.initial),
+        "beliefs": {"count": best.explored, "all": best.beliefs is not None},
     }
-    if found.beliefs is None:
+    if best.beliefs is None:
         record["method"] = "bounds"
         record["reason"] = (
-            f"more beliefs than can be looked at: bounds from the first {found.explored:,} of them, and from "
+            f"more beliefs than can be looked at: bounds from the first {best.explored:,} of them, and from "
             "a search among those that matter"
         )
-    elif all_values or found.explored <= MOST_STATES:
-        record["beliefs"] |= _states(found.solution, found.beliefs.state_name)
+    elif all_values or best.explored <= MOST_STATES:
+        record["beliefs"] |= _states(best.when_reached(), best.beliefs.state_name)
     return record
 
 

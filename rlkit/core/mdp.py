@@ -148,22 +148,32 @@ class MDP:
         mask[self.state_of_choice, self.action] = True
         return mask
 
+    @property
+    def sign(self) -> float:
+        """What a value of the next state counts for whoever moves now: -1 where it is the other player's."""
+        return -1.0 if self.zero_sum else 1.0
+
     def share(self, step: int) -> float:
         """What is left of a reward that is earned at step 1, 2, ... of an episode."""
         return max(0.0, 1.0 - self.fade * step)
 
     def with_fade(self, fade: float) -> MDP:
         """The same model, whose rewards shrink with time, sharing all else."""
-        other = copy(self)
-        object.__setattr__(other, "fade", float(fade))
-        return other
+        return self._sharing(fade=float(fade))
 
     def with_reward(self, reward: FloatArray) -> MDP:
         """The same decisions with another expected reward of each choice, [C], sharing all else."""
-        other = copy(self)
         reward.flags.writeable = False
-        object.__setattr__(other, "reward", reward)
-        object.__setattr__(other, "transition_reward", None)
+        return self._sharing(reward=reward, transition_reward=None)
+
+    def with_one_player(self) -> MDP:
+        """The same decisions, all made for the same player, sharing all else."""
+        return self._sharing(zero_sum=False)
+
+    def _sharing(self, **changed: Any) -> MDP:
+        other = copy(self)
+        for name, value in changed.items():
+            object.__setattr__(other, name, value)
         return other
 
     def table(self, per_choice: npt.NDArray[Any], fill: float = np.nan) -> FloatArray:
@@ -207,11 +217,10 @@ class MDP:
 
 
 def one_player(mdp: MDP) -> None:
-    """Raise `NoExactModel` for a game of two players: its value is not what one who makes all moves gets."""
+    """Raise `NoExactModel` for a game of two players."""
     if mdp.zero_sum:
         raise NoExactModel(
-            "the agent makes the moves of both players of this game, and one gains what the other loses, so "
-            "that there is no optimum of one player: name an opponent, or use rlkit.solvers.minimax"
+            "the agent makes the moves of both players of this game; name an opponent for a problem of one"
         )
 
 

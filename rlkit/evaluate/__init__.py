@@ -20,7 +20,7 @@ from typing import Any
 from rlkit import exact
 from rlkit.agents import Agent, Evaluation
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
-from rlkit.core.mdp import BoolArray
+from rlkit.core.mdp import BoolArray, one_player
 from rlkit.envs.adapters.gym import time_limit
 from rlkit.envs.registry import make
 from rlkit.evaluate.pairs import chain_of_pairs
@@ -105,6 +105,7 @@ def _scores_with_memory(
     agent: Agent, given: Shown, scales: list[Scale], *, stochastic: bool, seed: int
 ) -> list[Score]:
     """Exact scores, and a sampled one where the headline has no exact one."""
+    one_player(given.mdp)
     chains = {
         horizon: chain_of_pairs(agent, given, horizon=horizon, stochastic=stochastic)
         for horizon in {one.horizon for one in scales}

@@ -9,8 +9,7 @@ import numpy.typing as npt
 
 from rlkit.core import MDP, POMDP
 from rlkit.core.mdp import BoolArray
-from rlkit.solvers import evaluate_policy, optimum, uniform_policy
-from rlkit.solvers.optima import Optimum
+from rlkit.solvers import Optimum, evaluate_policy, optimum, uniform_policy
 
 NEVER = 1e-12  # a probability that is one of rounding
 WORTH = "the policy is worth {}"
@@ -31,7 +30,7 @@ class Score:
     percent_of_optimum: float | None
     regret: float | None
     reason: str | None = None
-    sees: str = "states"  # what the optimum knows: states, past "observations", or "hidden states"
+    sees: str = "states"  # what the optimum knows: states, "beliefs", "hidden states", or "both players"
     ends: float | None = None  # probability that an episode ends, within a limit if any; None if none can
     note: str | None = None  # what the percent does not tell
     sampled: bool = False
@@ -75,7 +74,7 @@ class Scale:
     @property
     def optimum(self) -> float:
         """The value of the optimal policy; nan where the solver did not find it."""
-        return self.best.solution.initial.value if self.best.solution.converged else math.nan
+        return self.best.initial.value if self.best.converged else math.nan
 
     @property
     def gap(self) -> float:
@@ -105,14 +104,15 @@ class Scale:
             else:
                 percent = self.percent(regret)
         figures = (finite(value), finite(optimum), finite(random), percent, regret)
-        return Score(self.objective, self.gamma, *figures, reason=reason, sees=self.best.sees, ends=ends)
+        return Score(self.objective, self.gamma, *figures, reason=reason, sees=self.best.knows, ends=ends)
 
 
 def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | None) -> Scale:
     """Solve a model for one objective.
 
     Where states look alike the optimum is that of an agent with memory, if its beliefs can be counted, else
-    that of one who sees the states; `sees` says which.
+    that of one who sees the states; `sees` says which. In a game of two players every policy, and the random
+    one, is worth what it earns against a best response.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
@@ -121,7 +121,7 @@ def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | No
 
 def ends(mdp: MDP, policy: npt.ArrayLike, over: BoolArray, horizon: int | None) -> float:
     """The probability that an episode of a policy comes to be `over`, within `horizon` steps if given."""
-    ending = mdp.with_fade(0.0).with_reward(mdp.matrix @ over.astype(np.float64))
+    ending = mdp.with_fade(0.0).with_one_player().with_reward(mdp.matrix @ over.astype(np.float64))
     reached = ending.expectation(evaluate_policy(ending, policy, gamma=1.0, horizon=horizon))
     return float(reached + mdp.initial[over].sum())
 

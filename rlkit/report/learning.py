@@ -109,8 +109,9 @@ def _with_error(value: str, interval: Sequence[float] | None, digits: int) -> st
 
 
 KNOWN = {
-    "observations": "of an agent that remembers all it has seen",
+    "beliefs": "of an agent that remembers all it has seen",
     "hidden states": "of an agent that sees the states, which are hidden",
+    "both players": "of the player who begins; every policy meets a best response",
 }
 
 

@@ -16,7 +16,8 @@ NARROWEST = 12  # characters a column of names is folded to
 
 SEES = {
     "beliefs": "observations, and remembers them",
-    "states": "the states, which are hidden",
+    "hidden states": "the states, which are hidden",
+    "both players": "the states, and moves for both players",
 }
 
 
@@ -144,7 +145,7 @@ def _certificate(record: Record) -> RenderableType:
         f"{record['method']}, {_number_of(record['sweeps'], 'sweep')}, {duration(record['seconds'])}",
     )
     facts.add_row("because", record["reason"])
-    if record.get("sees"):
+    if record.get("sees") in SEES:
         facts.add_row("sees", SEES[record["sees"]])
     if record.get("beliefs"):
         facts.add_row("beliefs", _counted(record["beliefs"]))

@@ -11,9 +11,8 @@ from rlkit.solvers.memoryless import (
     memory_gain,
     stochastic_memoryless,
 )
-from rlkit.solvers.minimax import GameSolution, minimax
 from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
-from rlkit.solvers.optima import Optimum, Remembered, optimum, solve_pomdp
+from rlkit.solvers.optima import Optimum, optimum
 from rlkit.solvers.options import SolveError
 from rlkit.solvers.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution
@@ -24,12 +23,10 @@ from rlkit.solvers.verify import verify
 __all__ = [
     "BeliefBounds",
     "Beliefs",
-    "GameSolution",
     "Interval",
     "MemoryGain",
     "Memoryless",
     "Optimum",
-    "Remembered",
     "Solution",
     "SolveError",
     "Stationary",
@@ -44,13 +41,11 @@ __all__ = [
     "evaluate_policy",
     "greedy",
     "memory_gain",
-    "minimax",
     "optimum",
     "point_based",
     "policy_kernel",
     "q_values",
     "solve",
-    "solve_pomdp",
     "state_distribution",
     "stochastic_memoryless",
     "uniform_policy",

@@ -14,8 +14,9 @@ from scipy.sparse.linalg import bicgstab, splu
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
-from rlkit.solvers.operators import choice_weights, policy_kernel
-from rlkit.solvers.options import check_kind, discount_for
+from rlkit.solvers.graph import components
+from rlkit.solvers.operators import best, choice_weights, mixing, policy_kernel, q_values
+from rlkit.solvers.options import SolveError, check_kind, discount_for
 
 
 class SingularChain(ArithmeticError):
@@ -39,13 +40,17 @@ def evaluate_policy(
 
     `policy` gives action probabilities [S, A] or one action a state [S]. `gamma` is the model's discount
     unless given. At gamma = 1 a policy that never stops collecting reward has value inf or -inf, and nan
-    where its gains cancel. Raises `ValueError` where the policy is no distribution over legal actions,
-    and for a gamma or horizon out of range, and `NoExactModel` for a game of two players.
+    where its gains cancel. In a game of two players it is what the policy is worth to the player to move,
+    if the other one plays best against it. Raises `ValueError` where the policy is no distribution over legal
+    actions, and for a gamma or horizon out of range, and `SolveError` for a game without a horizon in which
+    play can come back to a state.
     """
     check_kind("evaluate_policy", mdp, MDP)
-    one_player(mdp)
     gamma = discount_for(mdp, gamma, horizon)
-    transition, reward = policy_kernel(mdp, choice_weights(mdp, policy))
+    weight = choice_weights(mdp, policy)
+    if mdp.zero_sum:
+        return _against_best_response(mdp, weight, gamma, horizon)
+    transition, reward = policy_kernel(mdp, weight)
     if horizon is not None:
         v = np.zeros(mdp.n_states)
         for step in range(horizon, 0, -1):
@@ -58,6 +63,23 @@ def evaluate_policy(
     if gamma < 1:
         return linear_solve(transition, reward, gamma)
     return _undiscounted(transition, reward, mdp.terminal)
+
+
+def _against_best_response(mdp: MDP, weight: FloatArray, gamma: float, horizon: int | None) -> FloatArray:
+    """Value of a policy [C] for the player to move, [S], where the other one knows and exploits it."""
+    if horizon is None:
+        if mdp.fade or not components(mdp).acyclic:
+            raise SolveError("a game of two players that can come back to a state needs a horizon")
+        horizon = mdp.n_states
+    mixed = mixing(mdp, weight)
+    own = other = np.zeros(mdp.n_states)  # values where the policy is to move, and where the other player is
+    for step in range(horizon, 0, -1):
+        share, before = mdp.share(step), (own, other)
+        own = mixed @ q_values(mdp, before[1], -gamma, share=share)
+        other = best(mdp, q_values(mdp, before[0], -gamma, share=share))
+        if not mdp.fade and all(map(np.array_equal, (own, other), before)):
+            break
+    return own
 
 
 def state_distribution(mdp: MDP, policy: npt.ArrayLike, *, steps: int) -> FloatArray:

@@ -16,7 +16,7 @@ from scipy.special import softmax
 
 from rlkit.core.mdp import FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.solvers.belief import belief_mdp
+from rlkit.solvers.belief import MOST_BELIEFS, belief_mdp
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, q_values, uniform_policy
 from rlkit.solvers.options import check_kind, discount_for
@@ -125,7 +125,7 @@ def memory_gain(
     *,
     gamma: float | None = None,
     horizon: int | None = None,
-    max_beliefs: int = 100_000,
+    max_beliefs: int = MOST_BELIEFS,
     max_nodes: int = 200,
     starts: int = 4,
 ) -> MemoryGain:

@@ -53,8 +53,13 @@ def greedy(mdp: MDP, q: FloatArray) -> IntArray:
 
 def policy_kernel(mdp: MDP, weight: FloatArray) -> tuple[csr_array, FloatArray]:
     """Transition matrix [S, S] and reward [S] of the policy that takes choice c with weight[c]."""
-    mixing = csr_array((weight, np.arange(mdp.n_choices), mdp.state_ptr), shape=(mdp.n_states, mdp.n_choices))
-    return mixing @ mdp.matrix, mixing @ mdp.reward
+    mixed = mixing(mdp, weight)
+    return mixed @ mdp.matrix, mixed @ mdp.reward
+
+
+def mixing(mdp: MDP, weight: FloatArray) -> csr_array:
+    """The matrix [S, C] that averages over the choices of each state, with these weights [C]."""
+    return csr_array((weight, np.arange(mdp.n_choices), mdp.state_ptr), shape=(mdp.n_states, mdp.n_choices))
 
 
 def choice_weights(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:

@@ -89,6 +89,11 @@ class Solution:
         return "minimize" if self.minimize else "maximize"
 
     @property
+    def discount(self) -> float:
+        """What a value of the next state counts: gamma, or -gamma where it is the other player's."""
+        return self.mdp.sign * self.gamma
+
+    @property
     def over(self) -> BoolArray:
         """Where a reachability objective is decided, and nothing more is chosen, [S]."""
         ended = np.zeros(self.mdp.n_states, dtype=np.bool_)
@@ -131,7 +136,7 @@ class Solution:
             0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(step) * self.mdp.reward
         )
         with np.errstate(invalid="ignore"):
-            q: FloatArray = collected + self.gamma * (self.mdp.matrix @ value)
+            q: FloatArray = collected + self.discount * (self.mdp.matrix @ value)
         if self.objective == "reach-reward":
             q[np.isnan(q)] = np.inf  # the target may be missed, and nothing makes up for that
         return q

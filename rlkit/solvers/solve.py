@@ -8,7 +8,7 @@ from numbers import Integral, Real
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, BoolArray, one_player
+from rlkit.core.mdp import MDP, BoolArray
 from rlkit.core.pomdp import POMDP
 from rlkit.errors import none_of
 from rlkit.solvers import objectives
@@ -18,6 +18,7 @@ from rlkit.solvers.solution import Bounded, Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
 
+BY_TURNS = ("discounted", "total", "finite-horizon")  # objectives that two players can have
 WITHIN_STEPS = ("finite-horizon", "reach-prob")  # objectives that can have a horizon
 DEVICES = ("cpu", "cuda")
 ON_GPU = ("auto", "synchronous")  # methods of which the sweeps can be made there
@@ -44,17 +45,21 @@ def solve(
     total. gamma is the model's discount unless given, and 1 where the objective knows no discount.
     `target` is a label, the name of a state, a list of states or a mask [S], and so is `avoid`: where
     reach-prob gives up. With a horizon reach-prob counts so many steps. `device` "cuda" makes the sweeps
-    on a GPU; the graph and the certificate stay on the processor. Raises `SolveError` for arguments out
-    of range, `ModelError` for an unknown label, `NoExactModel` for a game of two players, and
-    `WrongModel`, which is also a `TypeError`, for anything but an MDP.
+    on a GPU; the graph and the certificate stay on the processor.
+
+    In a game of two players who take turns the value is that of the player to move, if both play their best:
+    v(s) = max_a r(s,a) - gamma E[v(s')] (von Neumann 1928; Knuth and Moore 1975, section 2). That needs a
+    horizon, or play that never comes back to a state.
+
+    Raises `SolveError` for arguments out of range, `ModelError` for an unknown label, and `WrongModel`, which
+    is also a `TypeError`, for anything but an MDP.
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
-            "states of this model look alike: rlkit.solvers.solve_pomdp finds the optimum with memory, "
+            "states of this model look alike: rlkit.solvers.optimum finds the optimum with memory, "
             "solve(pomdp.full_information) that of an agent who sees the states"
         )
     check_kind("solve", mdp, MDP)
-    one_player(mdp)
     started = time.perf_counter()
     objective, gamma = _settle(mdp, objective, gamma, horizon)
     if (target is not None) != objective.startswith("reach"):
@@ -66,14 +71,17 @@ def solve(
         raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
     if not (isinstance(max_sweeps, Integral) and max_sweeps >= 1):
         raise SolveError(f"max_sweeps must be a whole number of at least 1, not {max_sweeps!r}")
-    _check_method(objective, horizon, method, device)
+    _check_method(mdp, objective, horizon, method, device)
     order = components(mdp)
+    if mdp.zero_sum and horizon is None and not order.acyclic:
+        raise SolveError("play can come back to a state of this game of two players: give a horizon")
+    discount = mdp.sign * gamma
     options = Options(minimize=minimize, epsilon=epsilon, method=method, max_sweeps=max_sweeps, device=device)
 
     plan = None
     if objective == "finite-horizon":
         assert horizon is not None
-        found, plan = objectives.finite_horizon(mdp, gamma, horizon, options)
+        found, plan = objectives.finite_horizon(mdp, discount, horizon, options)
     elif objective == "reach-prob":
         found, plan = objectives.until(mdp, goal, avoided, horizon, options)
     elif objective == "reach-reward":
@@ -81,7 +89,7 @@ def solve(
     elif objective == "average":
         found = objectives.average(mdp, options)
     elif order.acyclic and options.sweeps_once:
-        found = objectives.acyclic(mdp, gamma, order, options)
+        found = objectives.acyclic(mdp, discount, order, options)
     elif objective == "discounted":
         found = objectives.discounted(mdp, gamma, order, options)
     else:
@@ -130,6 +138,8 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
         raise SolveError(
             f"the rewards of this model fade with time: give a horizon, not objective {objective}"
         )
+    if mdp.zero_sum and objective not in BY_TURNS:
+        raise SolveError(f"a game of two players has the objectives {', '.join(BY_TURNS)}, not {objective}")
     if objective in ("discounted", "finite-horizon"):
         return objective, discount
     if gamma is not None and gamma < 1:
@@ -137,12 +147,18 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     return objective, 1.0
 
 
-def _check_method(objective: str, horizon: int | None, method: str, device: str) -> None:
+def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str, device: str) -> None:
     """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
-    within = "" if horizon is None else " with a horizon"
+    within = " with a horizon" if horizon is not None else " of two players" if mdp.zero_sum else ""
     if method not in METHODS:
         raise SolveError(none_of("method", method, METHODS))
-    usable = ("auto",) if within else ("auto", "exact") if objective == "average" else METHODS
+    usable: tuple[str, ...] = METHODS
+    if horizon is not None:
+        usable = ("auto",)
+    elif mdp.zero_sum:
+        usable = ("auto", "value-iteration")
+    elif objective == "average":
+        usable = ("auto", "exact")
     if method not in usable:
         raise SolveError(
             f"objective {objective}{within} is solved by method {' or '.join(usable)}, not {method!r}"

@@ -123,7 +123,8 @@ def _achieved(problem: MDP, solution: Solution, policy: IntArray) -> tuple[Float
     if solution.gamma < 1:
         rounding += relative_rounding(problem) * np.abs(achieved).max(initial=0.0) / (1 - solution.gamma)
     else:  # gains and costs that cancel are rounded before they do
-        moved = evaluate_policy(problem.with_reward(np.abs(problem.reward)), policy, gamma=1.0)
+        alone = problem.with_one_player().with_reward(np.abs(problem.reward))
+        moved = evaluate_policy(alone, policy, gamma=1.0)
         rounding = np.where(moved < np.inf, np.finfo(np.float64).eps * problem.n_states * moved, 0.0)
     if solution.objective == "reach-reward":
         assert solution.target is not None
@@ -143,7 +144,7 @@ def _backed_up(problem: MDP, solution: Solution, upper: FloatArray) -> tuple[MDP
     average = solution.objective == "average"
     followed = problem.with_reward(np.zeros(problem.n_choices)) if average else problem
     with np.errstate(invalid="ignore"):
-        q = q_values(followed, upper, solution.gamma)
+        q = q_values(followed, upper, solution.discount)
     missing_wins = solution.objective == "reach-reward" and not solution.minimize
     q[np.isnan(q)] = np.inf if missing_wins else -np.inf
     return followed, q
@@ -211,7 +212,7 @@ def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
     assert solution.plan is not None
     for step, choice in reversed(list(enumerate(solution.plan, start=1))):
         q = q_values(
-            problem, value, solution.gamma, share=mdp.share(step) if solution.target is None else 1.0
+            problem, value, solution.discount, share=mdp.share(step) if solution.target is None else 1.0
         )
         value, later = np.where(moving & (choice >= 0), q[choice] if len(q) else 0.0, 0.0), value
         better = moving & ~_at_most(best(problem, q), value, tolerance)

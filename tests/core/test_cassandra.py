@@ -12,7 +12,7 @@ from sample_files import TIGER, put
 
 from rlkit.core import MDP, ModelError, ModelWarning, SensorPOMDP
 from rlkit.core.files import read_model, words
-from rlkit.solvers import solve, solve_pomdp
+from rlkit.solvers import optimum, solve
 
 HEAD = "discount: 0.9\nvalues: reward\nstates: a b\nactions: x y\n"
 
@@ -25,7 +25,7 @@ def test_tiger_is_a_pomdp_with_the_published_value(tmp_path):
     pomdp = read(tmp_path, TIGER, "tiger.POMDP")
     assert isinstance(pomdp, SensorPOMDP)
     assert pomdp.observation_names == ("hear-left", "hear-right", "nothing yet")
-    found = solve_pomdp(pomdp)
+    found = optimum(pomdp)
     assert found.converged
     assert found.initial.value == pytest.approx(19.3714, abs=1e-4)
     assert solve(pomdp.full_information).initial.value == pytest.approx(200)
@@ -36,9 +36,9 @@ def test_tiger_is_a_pomdp_with_the_published_value(tmp_path):
 def test_sensors_that_see_all_or_nothing(tmp_path):
     """Hearing the tiger surely is worth one listening less than seeing it, at first; hearing nothing, -20."""
     surely = read(tmp_path, TIGER.replace("0.85", "1").replace("0.15", "0"), "m.POMDP")
-    assert solve_pomdp(surely).initial.value == pytest.approx((-1 + 0.95 * 10) / (1 - 0.95**2))
+    assert optimum(surely).initial.value == pytest.approx((-1 + 0.95 * 10) / (1 - 0.95**2))
     deaf = read(tmp_path, TIGER.replace("0.85", "0.5").replace("0.15", "0.5"), "m.POMDP")
-    assert solve_pomdp(deaf).initial.value == pytest.approx(-20)
+    assert optimum(deaf).initial.value == pytest.approx(-20)
 
 
 def test_without_a_discount_it_is_said(tmp_path):

@@ -15,7 +15,7 @@ from rlkit import core
 from rlkit.core import MDP, ModelError, ModelWarning, from_triplets
 from rlkit.core.files import read_model, write_model
 from rlkit.core.files.text import split
-from rlkit.solvers import solve, solve_pomdp
+from rlkit.solvers import optimum, solve
 
 
 @st.composite
@@ -298,7 +298,7 @@ def test_drn_of_a_pomdp(tmp_path: Path) -> None:
     pomdp = read_model(put(tmp_path, "m.drn", text))
     assert isinstance(pomdp, core.POMDP)
     assert pomdp.observation.tolist() == [1, 2, 2, -1]
-    assert solve_pomdp(pomdp).initial.value == pytest.approx(0.5)
+    assert optimum(pomdp).initial.value == pytest.approx(0.5)
     assert solve(pomdp.full_information).initial.value == pytest.approx(1)
     with pytest.raises(ModelError, match=r"^m\.drn:7: expected an observation"):
         read_model(put(tmp_path, "m.drn", text.replace("{7} ", "")))

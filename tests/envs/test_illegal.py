@@ -24,7 +24,6 @@ from rlkit.envs.options import OptionError
 from rlkit.envs.suite import ENTRIES
 from rlkit.envs.wrappers.illegal import illegal_actions
 from rlkit.solvers import evaluate_policy, optimum, solve, uniform_policy
-from rlkit.solvers.minimax import minimax
 
 MASKED = [e.id for e in ENTRIES if not e.needs and gym.make(e.id).unwrapped.model.masked]
 NO_PICTURE = "ignore:It seems that your observation", "ignore:The minimal resolution"  # of SB3, for planes
@@ -184,7 +183,7 @@ def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id, knobs)
 def test_a_game_against_oneself_keeps_its_value(illegal):
     mdp = rlkit.exact("rlkit/TicTacToe-v0", opponent=None, illegal=illegal)
     assert mdp.zero_sum
-    assert mdp.expectation(minimax(mdp).value) == 0
+    assert mdp.expectation(solve(mdp).value) == 0
 
 
 @pytest.mark.parametrize("id", MASKED)
@@ -226,7 +225,7 @@ def test_the_worst_return_of_two_players_is_what_the_other_wins():
     mdp = replace(from_successors(moves.__getitem__, 0, discount=0.5), zero_sum=True)
     model = illegal_actions(TableModel(mdp), "lose")
     assert model.lost == -4.0
-    assert minimax(enumerated(model).mdp).value[0] == 2
+    assert solve(enumerated(model).mdp).value[0] == 2
 
 
 def test_an_unknown_consequence_is_named_and_an_unmasked_id_takes_all():

@@ -18,11 +18,9 @@ from rlkit.solvers import (
     best_stationary,
     evaluate_policy,
     memory_gain,
-    minimax,
     optimum,
     point_based,
     solve,
-    solve_pomdp,
     state_distribution,
     stochastic_memoryless,
     uniform_policy,
@@ -34,11 +32,9 @@ POMDP = random_pomdp(0)
 BY_GAMMA = {
     "solve": lambda gamma: solve(CHAIN, gamma=gamma),
     "evaluate_policy": lambda gamma: evaluate_policy(CHAIN, uniform_policy(CHAIN), gamma=gamma),
-    "minimax": lambda gamma: minimax(CHAIN, gamma=gamma),
     "best_stationary": lambda gamma: best_stationary(CHAIN, horizon=2, gamma=gamma),
     "best_memoryless": lambda gamma: best_memoryless(POMDP, gamma=gamma),
     "optimum": lambda gamma: optimum(POMDP, gamma=gamma, horizon=1),
-    "solve_pomdp": lambda gamma: solve_pomdp(POMDP, gamma=gamma, horizon=1),
 }
 BY_HORIZON = {
     "solve": lambda horizon: solve(CHAIN, horizon=horizon),
@@ -81,11 +77,9 @@ OF_MDP = {
     "average_reward": lambda mdp: average_reward(mdp, [0]),
     "state_distribution": lambda mdp: state_distribution(mdp, [0], steps=1),
     "verify": lambda mdp: verify(mdp, solve(CHAIN)),
-    "minimax": minimax,
     "best_stationary": lambda mdp: best_stationary(mdp, horizon=2),
 }
 OF_POMDP = {
-    "solve_pomdp": solve_pomdp,
     "belief_mdp": belief_mdp,
     "belief_bounds": belief_bounds,
     "point_based": lambda pomdp: point_based(pomdp, horizon=2),

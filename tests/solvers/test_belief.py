@@ -11,7 +11,7 @@ from pomdps import pomdp_of, random_pomdp, tiger, tree_value
 
 import rlkit
 from rlkit.core import POMDP, NoExactModel
-from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, solve, solve_pomdp, verify
+from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, optimum, solve, verify
 
 
 def value_with_memory(pomdp: POMDP, horizon: int) -> float:
@@ -155,8 +155,8 @@ def from_belief(pomdp: POMDP, belief: np.ndarray, step: int) -> POMDP:
 def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, fade):
     plain, horizon = random_pomdp(seed), 3
     pomdp = POMDP(mdp=plain.mdp.with_fade(fade), observation=plain.observation)
-    remembered = solve_pomdp(pomdp, horizon=horizon)
-    found, beliefs = remembered.solution, remembered.beliefs
+    remembered = optimum(pomdp, horizon=horizon)
+    found, beliefs = remembered.when_reached(), remembered.beliefs
     for s in range(beliefs.mdp.n_states):
         step, row = int(found.entered[s]), beliefs.belief[[s]].toarray().ravel()
         left = float(tree_value(from_belief(pomdp, row, step), horizon - step)) if row.any() else 0.0
@@ -175,7 +175,7 @@ def test_policy_trees_notice_values_of_the_whole_horizon():
     whole = solve(beliefs.mdp, horizon=3)
     second = beliefs.belief[[1]].toarray().ravel()
     assert whole.value[1] != pytest.approx(float(tree_value(from_belief(tiger(), second, 1), 3)))
-    found = solve_pomdp(tiger(), horizon=3).solution
+    found = optimum(tiger(), horizon=3).when_reached()
     assert verify(beliefs.mdp, replace(found, value=whole.value)) != []
 
 
@@ -183,6 +183,6 @@ def test_tiger_after_one_hint_by_hand():
     """Two steps are left: listen, then open if the same was heard again, else listen once more."""
     sure = 0.85**2 / (0.85**2 + 0.15**2)
     value = -1 + (0.85**2 + 0.15**2) * (10 * sure - 100 * (1 - sure)) + 2 * 0.85 * 0.15 * -1
-    found = solve_pomdp(tiger(), horizon=3).solution
+    found = optimum(tiger(), horizon=3).when_reached()
     assert found.entered.tolist()[:3] == [0, 1, 1]
     assert found.value[1:3] == pytest.approx([value, value])

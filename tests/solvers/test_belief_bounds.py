@@ -7,7 +7,7 @@ import pytest
 from pomdps import random_pomdp
 
 from rlkit.core import POMDP
-from rlkit.solvers import belief_bounds, belief_mdp, optima, optimum, solve, solve_pomdp
+from rlkit.solvers import belief_bounds, belief_mdp, optima, optimum, solve
 
 LATER = 2 * 0.5**8 / (1 - 0.5)  # rewards are at most 2
 HOW = ({"horizon": 4}, {"horizon": 4, "minimize": True}, {"gamma": 0.5}, {"gamma": 0.5, "minimize": True})
@@ -53,7 +53,9 @@ def test_all_beliefs_give_the_optimum():
     """Where nothing is left to bound, both models are the belief MDP."""
     for seed in range(4):
         pomdp = random_pomdp(seed, states=5)
-        few, all_of_them = (solve_pomdp(pomdp, max_beliefs=most, horizon=4) for most in (1, 1_000_000))
+        few, all_of_them = (
+            optimum(pomdp, max_beliefs=most, horizon=4, enclose=True) for most in (1, 1_000_000)
+        )
         assert few.beliefs is None
         assert all_of_them.beliefs is not None
         assert all_of_them.converged
@@ -72,9 +74,11 @@ def test_an_action_that_some_classes_lack():
 
 def test_the_optimum_says_what_it_sees(monkeypatch):
     pomdp = random_pomdp(0, states=5)
-    assert optimum(pomdp, horizon=4).sees == "observations"
-    assert optimum(pomdp.mdp, horizon=4).sees == "states"
-    monkeypatch.setattr(optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, max_beliefs=1, **how))
+    assert optimum(pomdp, horizon=4).knows == "beliefs"
+    assert optimum(pomdp.mdp, horizon=4).knows == "states"
+    monkeypatch.setattr(
+        optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | {"max_beliefs": 1})
+    )
     found = optimum(pomdp, horizon=4)
-    assert found.sees == "hidden states"
+    assert found.knows == "hidden states"
     assert found.solution.initial.value == solve(pomdp.mdp, horizon=4).initial.value

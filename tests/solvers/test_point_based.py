@@ -7,7 +7,7 @@ import pytest
 from pomdps import random_pomdp, tiger, tree_value
 
 from rlkit.core import POMDP, from_sensor, from_triplets
-from rlkit.solvers import belief_mdp, point_based, solve, solve_pomdp
+from rlkit.solvers import belief_mdp, optimum, point_based, solve
 from rlkit.solvers.point_based import _Bounds
 
 
@@ -75,7 +75,7 @@ def test_a_bound_that_is_wrong_would_be_noticed(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_too_many_beliefs_are_bounded_closely() -> None:
-    found = solve_pomdp(tiger(), gamma=0.95, epsilon=1e-2, max_beliefs=20)
+    found = optimum(tiger(), gamma=0.95, epsilon=1e-2, max_beliefs=20, enclose=True)
     assert found.beliefs is None
     assert found.converged
     assert found.initial.lower <= 19.37137 <= found.initial.upper

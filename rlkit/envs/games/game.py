@@ -131,7 +131,7 @@ class SelfPlay(GameModel[P]):
     """Both players are the agent: every step is a move, and its reward is that of the player who made it.
 
     The observation is that of the player to move, so that what follows a step is worth the opposite to
-    the player who made it: `solvers.minimax` solves such a model.
+    the player who made it: `rlkit.solve` plays such a model for both.
     """
 
     n_events = 1

@@ -8,7 +8,7 @@ import pytest
 from rlkit.core import enumerate_model
 from rlkit.core.enumerate import enumerate_states
 from rlkit.envs.games import ConnectFour, Oracle, SelfPlay, connect_four
-from rlkit.solvers.minimax import minimax
+from rlkit.solvers import solve
 
 
 def sequence(oracle, moves):
@@ -38,7 +38,7 @@ def test_boards_solved_by_tromp(width, height, outcome):
 def test_every_kind_of_position_against_the_solved_game():
     game = SelfPlay(ConnectFour(4, 4))
     states = enumerate_states(game)
-    solution = minimax(enumerate_model(game))
+    solution = solve(enumerate_model(game))
     oracle, rng = Oracle(4, 4), np.random.default_rng(0)
     some = rng.choice(np.flatnonzero(~states.over), size=1000, replace=False)
     found = [oracle.outcome(int(states.own[s]), int(states.other[s])) for s in some]
