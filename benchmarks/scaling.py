@@ -23,13 +23,13 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from rich.console import Console
 from rich.live import Live
 
 from benchmarks.agents import CARTPOLE, GRID, ITERATION, ROUND, floor_rate, per_second, run
-from rlkit import report
 from rlkit.agents import AGENTS
 from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.report.terminal import Terminal
+from rlkit.report.terminal.live import TrainingView
 from rlkit.run import train as training
 
 PICTURE = Path(__file__).parents[1] / "docs" / "scaling.svg"
@@ -191,8 +191,8 @@ def overhead(repeats: int) -> list[str]:
             clock.watch(stack, training, "_write_config", names[3])
             clock.watch(stack, training.checkpoint, "save", names[3])
             clock.watch(stack, Live, "refresh", names[3])
-            console = Console(file=stack.enter_context(Path("/dev/null").open("w")), force_terminal=True)
-            view = stack.enter_context(report.TrainingView(console, title="ppo", steps=100_000))
+            console = Terminal(file=stack.enter_context(Path("/dev/null").open("w")), force_terminal=True)
+            view = stack.enter_context(TrainingView(console, title="ppo", steps=100_000))
             with clock.part(names[4]):
                 training.train(CARTPOLE, steps=100_000, out=Path(folder) / "run", on_progress=view)
         total = sum(clock.spent.values())

@@ -9,11 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from rlkit import report
+from rlkit.report.terminal import Terminal
 
 CLI = Path(__file__).parents[1] / "cli.py"
 
@@ -24,14 +24,14 @@ def ask(*command: str) -> dict:
 
 
 def main(run: str) -> None:
-    console = Console(record=True, width=84, force_terminal=True, file=io.StringIO())
+    console = Terminal(record=True, width=84, force_terminal=True, file=io.StringIO())
     for line, show in (
         (("solve", "exam"), report.solution),
         (("solve", "FrozenLake-v1", "--horizon", "100"), report.solution),
         (("eval", run), report.grade),
     ):
         console.print(Text.assemble(("$ ", "green"), ("rlkit " + " ".join(line), "bold")))
-        console.print(show(ask(*line)))
+        console.show(show(ask(*line)))
         console.print()
     console.save_svg(str(Path(__file__).with_name("terminal.svg")), title="rlkit", theme=MONOKAI)
 

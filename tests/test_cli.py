@@ -120,7 +120,7 @@ def test_train_then_grade(rlkit):
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch, request):
-    from rlkit import report
+    from rlkit.report.terminal.live import TrainingView
 
     stop = getattr(signal, name)
     before = signal.signal(stop, signal.SIG_DFL)  # tests run under nohup, too
@@ -132,7 +132,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch, requ
         if len(shown) == 1:
             os.kill(os.getpid(), stop)
 
-    monkeypatch.setattr(report.TrainingView, "__call__", stop_early)
+    monkeypatch.setattr(TrainingView, "__call__", stop_early)
     status, out, err = rlkit("train", "exam", "--steps", "20000")
     assert status == 128 + stop
     assert out == ""
@@ -142,7 +142,7 @@ def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch, requ
         f"rlkit: stopped and saved at step {saved}; resume with: rlkit train --resume runs/Exam-v0-ppo-0\n"
     )
     titles = []
-    monkeypatch.setattr(report.TrainingView, "__enter__", lambda view: titles.append(view.title) or view)
+    monkeypatch.setattr(TrainingView, "__enter__", lambda view: titles.append(view.title) or view)
     status, out, _ = rlkit("train", "--resume", "runs/Exam-v0-ppo-0", "--json")
     assert titles == ["ppo on rlkit/Exam-v0, seed 0, resumed"]
     assert status == 0

@@ -5,8 +5,8 @@ from typing import ClassVar
 import gymnasium
 import numpy as np
 import pytest
+import reports
 import torch
-from rich.console import Console
 
 import rlkit
 import rlkit.report
@@ -275,7 +275,4 @@ def test_a_mean_above_the_optimum_is_called_sampling_error() -> None:
 
 
 def shown_text(record: dict, width: int) -> str:
-    console = Console(width=width)
-    with console.capture() as shown:
-        console.print(rlkit.report.grade(record))
-    return shown.get()
+    return reports.shown(rlkit.report.grade(record), width)

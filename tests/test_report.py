@@ -1,19 +1,36 @@
-"""The pieces of the reports that have to be right and not only pretty."""
+"""The parts of the reports that have to be right and not only pretty."""
 
 import io
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from reports import shown
 
+import rlkit
 from rlkit.catalogue import describe, layout, listed
 from rlkit.envs.registry import exact
-from rlkit.report import Environments, TrainingView, environment, number
-from rlkit.report.chart import chart
-from rlkit.report.maps import HeatMap
-from rlkit.report.parts import duration
-from rlkit.report.solving import QTable
+from rlkit.report import environment, environments, number
+from rlkit.report.blocks import Curve
+from rlkit.report.maps import grid
+from rlkit.report.numbers import duration
+from rlkit.report.solutions import q_table
+from rlkit.report.terminal import Terminal
+from rlkit.report.terminal.curve import chart
+from rlkit.report.terminal.live import TrainingView
 from rlkit.solvers import solve
+
+PACKAGE = Path(rlkit.__file__).parent
+
+
+def test_only_the_terminal_knows_rich() -> None:
+    users = {
+        path
+        for path in PACKAGE.rglob("*.py")
+        if re.search(r"^ *(from|import) rich\b", path.read_text(), re.M)
+    }
+    assert {path.parent for path in users} == {PACKAGE / "report" / "terminal"}
 
 
 def test_numbers_for_people():
@@ -46,7 +63,7 @@ def record(step: int) -> dict[str, float]:
 
 def test_plain_lines_where_there_is_no_terminal():
     out = io.StringIO()
-    with TrainingView(Console(file=out, width=80), title="t", steps=100) as view:
+    with TrainingView(Terminal(file=out, width=80), title="t", steps=100) as view:
         for step in (1, 2, 3, 100):
             about = {
                 "network": "mlp: as configured",
@@ -66,7 +83,7 @@ def test_plain_lines_where_there_is_no_terminal():
 def test_evaluations_and_warnings_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     out = io.StringIO()
     warning = "vanishing gradient in actor.0, 1e-05 of that in actor.8; try norm=layer"
-    with TrainingView(Console(file=out, width=80), title="t", steps=100) as view:
+    with TrainingView(Terminal(file=out, width=80), title="t", steps=100) as view:
         view({**record(10), "eval_return": 7.0, "best_return": 8.0, "best_step": 5, "stopped_early": 0.0})
         view({**record(20), "warnings": [warning]})
         view({**record(30), "warnings": [warning.replace("1e-05", "2e-06")]})
@@ -83,14 +100,14 @@ def dashboard(
 ) -> list[str]:
     """The lines of the dashboard after these records."""
     out = io.StringIO()
-    console = Console(file=out, width=width, height=height, force_terminal=True, color_system=None)
+    console = Terminal(file=out, width=width, height=height, force_terminal=True, color_system=None)
     view = TrainingView(console, title="ppo on exam", steps=4050, marks=marks)
-    for shown in records:
-        view(shown)
+    for one in records:
+        view(one)
     view.live = None
     out.seek(0)
     out.truncate()
-    console.print(view.panel(records[-1]))
+    console.print(view.panel())
     return out.getvalue().splitlines()
 
 
@@ -144,7 +161,8 @@ def test_the_dashboard_keeps_its_size(width: int, height: int) -> None:
 
 
 def cells(points: list[tuple[float, float]], **options: Any) -> list[str]:
-    drawn = chart(points, **{"end": 4.0, "width": 13, "height": 2, "marks": {}, **options})
+    curve = Curve(tuple(points), end=4.0, marks=options.get("marks", {}))
+    drawn = chart(curve, width=options.get("width", 13), height=2)
     return [line.plain for line in drawn]
 
 
@@ -191,11 +209,9 @@ def test_names_fold_and_numbers_are_whole_in_a_narrow_terminal(width: int) -> No
         "steps_left": [1000, 2],
         "count": 2,
     }
-    out = io.StringIO()
-    Console(file=out, width=width).print(QTable(record))
-    shown = out.getvalue()
-    assert "…" not in shown
-    assert max(map(len, shown.splitlines())) <= width
+    table = shown(q_table(record), width)
+    assert "…" not in table
+    assert max(map(len, table.splitlines())) <= width
     numbers = [
         "1,000",
         "−0.303988",
@@ -209,19 +225,18 @@ def test_names_fold_and_numbers_are_whole_in_a_narrow_terminal(width: int) -> No
         "–",
         "−123456",
     ]
-    words = [word.removesuffix(",") for word in shown.split()]
+    words = [word.removesuffix(",") for word in table.split()]
     assert [word for word in words if word in numbers] == numbers
-    if "─" not in shown:
-        assert names[1] in "".join(shown.split())
-    assert ("─" in shown) is (width >= 80)
+    if "─" not in table:
+        assert names[1] in "".join(table.split())
+    assert ("─" in table) is (width >= 80)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 130])
 def test_columns_are_dropped_and_figures_never_cut(width: int) -> None:
-    out = io.StringIO()
-    Console(file=out, width=width).print(Environments(listed()))
-    assert "…" not in out.getvalue().replace("(…)", "")
-    lake = next(line for line in out.getvalue().splitlines() if line.strip().startswith("FrozenLake "))
+    table = shown(environments({"environments": listed()}), width)
+    assert "…" not in table.replace("(…)", "")
+    lake = next(line for line in table.splitlines() if line.strip().startswith("FrozenLake "))
     optimum = number(next(r["optimum"] for r in listed() if r["id"] == "rlkit/FrozenLake-v0"), 4)
     assert optimum in lake.split()
     assert len(lake) <= width
@@ -233,36 +248,32 @@ def test_a_map_is_never_wider_than_the_terminal_and_no_value_is_cut(id: str, wid
     solution = solve(exact(id))
     mdp = solution.mdp
     names = [None if c < 0 else mdp.action_name(int(mdp.action[c])) for c in solution.choice]
-    grid = layout(id)
-    assert grid is not None
-    record = {"grid": grid, "values": solution.value.tolist(), "policy": names}
-    out = io.StringIO()
-    Console(file=out, width=width).print(HeatMap(record))
-    lines = out.getvalue().splitlines()
-    columns = len(grid["rows"][0])
+    plan = layout(id)
+    assert plan is not None
+    record = {"grid": plan, "values": solution.value.tolist(), "policy": names}
+    lines = shown([grid(record)], width).splitlines()
+    columns = len(plan["rows"][0])
     if columns > width:
-        assert "wider" not in out.getvalue()
         assert "more than this terminal" in " ".join(line.strip() for line in lines)
         return
     assert max(map(len, lines)) <= width
     rows = [line for line in lines if set(line) & set("←→↑↓")]
-    assert len(rows) == sum(any(s is not None and names[s] for s in row) for row in grid["cells"])
-    walls = sum(row.count("#") for row in grid["rows"])
+    assert len(rows) == sum(any(s is not None and names[s] for s in row) for row in plan["cells"])
+    walls = sum(row.count("#") for row in plan["rows"])
     assert sum(line.count("#") for line in lines) == walls + bool(walls), "walls, and the legend"
     values = {
-        number(solution.value[s], 3) for row in grid["cells"] for s in row if s is not None and names[s]
+        number(solution.value[s], 3) for row in plan["cells"] for s in row if s is not None and names[s]
     }
-    shown = {word for line in lines for word in line.split()}
+    words = {word for line in lines for word in line.split()}
     if width >= columns * 8:
-        assert values <= shown
-    assert not {word for word in shown if word[0] in "−0123456789"} - values, "a value that is cut"
+        assert values <= words
+    assert not {word for word in words if word[0] in "−0123456789"} - values, "a value that is cut"
 
 
 def test_signs_that_stand_for_the_same_stand_together() -> None:
-    out = io.StringIO()
-    Console(file=out, width=200).print(environment(describe("doorkey5x5")))
-    assert ">v<^ you" in out.getvalue()
-    assert "L locked door, | closed door" in out.getvalue()
+    text = shown(environment(describe("doorkey5x5")), 200)
+    assert ">v<^ you" in text
+    assert "L locked door, | closed door" in text
 
 
 @pytest.mark.parametrize("width", [56, 60, 70, 80, 120])

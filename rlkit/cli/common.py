@@ -16,7 +16,8 @@ from rlkit.plain import one_line
 from rlkit.signals import reader_gone
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rlkit.report.blocks import Block
+    from rlkit.report.terminal import Terminal
 
 PIPED_WIDTH = 130  # characters of a table that goes to a file or a program
 BAD_INPUT, MISSED = 2, 3
@@ -95,7 +96,7 @@ def knobs(pairs: list[str] | None) -> dict[str, Any]:
     return knobs
 
 
-def terminal(*, stderr: bool = False) -> Console:
+def terminal(*, stderr: bool = False) -> Terminal:
     """Where tables go."""
     from rlkit.report.terminal import Terminal
 
@@ -111,15 +112,15 @@ def show_cursor() -> None:
             terminal(stderr=stderr).show_cursor()
 
 
-def show(as_json: bool, record: dict[str, Any], render: Any) -> None:
-    """Print a record as JSON, or what `render` makes of it."""
+def show(as_json: bool, record: dict[str, Any], report: Callable[[dict[str, Any]], list[Block]]) -> None:
+    """Print a record as JSON, or the report on it."""
     if as_json:
         try:
             print(json.dumps(record), flush=True)
         except BrokenPipeError:
             reader_gone(sys.stdout)
     else:
-        terminal().print(render())
+        terminal().show(report(record))
 
 
 def say(message: str) -> None:

@@ -27,6 +27,7 @@ from rlkit.signals import exit_status
 
 if TYPE_CHECKING:
     from rlkit.agents import Agent
+    from rlkit.report.terminal.live import TrainingView
 
 # Those of rlkit.agents.AGENTS, which takes seconds to import.
 AGENT_NAMES = (
@@ -80,6 +81,7 @@ def train(
     from rlkit import report
     from rlkit.agents import default_steps
     from rlkit.envs.registry import resolve
+    from rlkit.report.terminal.live import TrainingView
     from rlkit.run.checkpoint import KEEP
     from rlkit.run.train import Interrupted, command, read_config
     from rlkit.run.train import resume as go_on
@@ -99,7 +101,7 @@ def train(
         folder = out or _free_folder(f"{re.split('[/:]', env_id)[-1]}-{algorithm}-{chosen_seed}")
         title, given_knobs = f"{algorithm} on {env_id}, seed {chosen_seed}", knobs(env)
 
-        def run(view: report.TrainingView) -> Agent:
+        def run(view: TrainingView) -> Agent:
             return learn(
                 env_id,
                 agent=algorithm,
@@ -121,7 +123,7 @@ def train(
         env_id, given_knobs = str(run_config.get("env_id")), run_config.get("env_kwargs") or {}
         title = f"{run_config.get('agent')} on {env_id}, seed {run_config.get('seed')}, resumed"
 
-        def run(view: report.TrainingView) -> Agent:
+        def run(view: TrainingView) -> Agent:
             return go_on(
                 folder,
                 steps=steps,
@@ -134,7 +136,7 @@ def train(
 
     try:
         marks = {} if given_knobs else _landmarks(env_id)
-        with report.TrainingView(console, title=title, steps=total, marks=marks) as view:
+        with TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(view)
     except Interrupted as stop:
         again = command("train --resume", folder, env_id)
@@ -153,10 +155,10 @@ def train(
             f"stopped early at step {trained.steps} of {total}, after {early.waited} evaluations "
             f"without one above {early.best_return:.6g}; the agent is that of step {early.best_step}"
         )
-    show(json, record, lambda: report.grade(record))
+    show(json, record, report.grade)
     if not json:
         again = command("eval", folder, env_id)
-        console.print(f"saved in {folder}; grade it again with: {again}", highlight=False, soft_wrap=True)
+        console.say(f"saved in {folder}; grade it again with: {again}")
     return 0
 
 
@@ -201,7 +203,7 @@ def evaluate(
     trained = checkpoint.load(run, env_kwargs=knobs(env), trust_env=modules(trust_env))
     sampled = grade(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     record = {"run": str(run), **sampled}
-    show(json, record, lambda: report.grade(record))
+    show(json, record, report.grade)
     graded = record["exact"] or record["sampled"]
     reached = record["mean_return"] if graded is None else graded["percent_of_optimum"]
     return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
@@ -220,11 +222,11 @@ def agents(
 
     if name is None:
         records = [abilities(agent) for _, agent in sorted(AGENTS.items())]
-        show(json, {"agents": records}, lambda: report.agents(records))
+        show(json, {"agents": records}, report.agents)
         return
     agent = find_agent(name)
     record = {"agent": name, "summary": summary(agent), "settings": settings(agent)}
-    show(json, record, lambda: report.settings(record))
+    show(json, record, report.settings)
 
 
 def _landmarks(env_id: str | None) -> dict[str, float]:

@@ -33,10 +33,9 @@ def envs(
 
     if id is not None:
         record = describe(find_modules_here(id))
-        show(json, record, lambda: report.environment(record))
+        show(json, record, report.environment)
         return
-    records = listed()
-    show(json, {"environments": records}, lambda: report.Environments(records))
+    show(json, {"environments": listed()}, report.environments)
 
 
 @app.command()
@@ -95,7 +94,7 @@ def record(
         env_kwargs=knobs(env),
         trust_env=modules(trust_env),
     )
-    terminal().print(f"{pictures} pictures in {out}", highlight=False)
+    terminal().say(f"{pictures} pictures in {out}")
 
 
 @app.command()
@@ -112,7 +111,7 @@ def check(
     from rlkit.check import check_id
 
     record = check_id(find_modules_here(id), **knobs(env))
-    show(json, record, lambda: report.findings(record))
+    show(json, record, report.findings)
     return MISSED if any(part["findings"] for part in record["checks"]) else 0
 
 
@@ -154,15 +153,13 @@ def check_agent(
     Where it is not made for an environment, as for a kind of space or an autoreset mode
     (env.metadata["autoreset_mode"]), it raises NotImplementedError: refused is not failed.
     """
-    from rich.text import Text
-
+    from rlkit import report
     from rlkit.check.agents import check_agent as check
     from rlkit.check.agents import find_agent
-    from rlkit.report.probes import verdicts
 
     find_modules_here(agent)
-    with terminal(stderr=True).status(Text(f"{agent}: training")) as status:
-        report = check(
+    with terminal(stderr=True).waiting(f"{agent}: training") as say:
+        found = check(
             find_agent(agent),
             probes=probe or (),
             backbones=backbone or (),
@@ -170,8 +167,7 @@ def check_agent(
             settings=knobs(set),
             steps=steps,
             seed=seed,
-            on_cell=lambda cell: status.update(Text(f"{agent}: {cell.probe} {cell.verdict}")),
+            on_cell=lambda cell: say(f"{agent}: {cell.probe} {cell.verdict}"),
         )
-    record = report.to_json()
-    show(json, record, lambda: verdicts(record))
-    return MISSED if report.failures else 0
+    show(json, found.to_json(), report.verdicts)
+    return MISSED if found.failures else 0

@@ -126,9 +126,9 @@ def solve(
 
         maps = [] if is_file(model) else maps_of(name, knobs(env), found)
         draw(found, plot, title=_title(name, record, found), maps=maps)
-    show(json, record, lambda: report.solution(record))
+    show(json, record, report.solution)
     if plot is not None and not json:
-        terminal().print(f"picture in {plot}", highlight=False)
+        terminal().say(f"picture in {plot}")
     return 0 if record["converged"] else MISSED
 
 

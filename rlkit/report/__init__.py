@@ -1,22 +1,21 @@
-"""What the command line shows, made from plain records: tables, heat maps, a live view of training."""
+"""Records, as `--json` prints them, become blocks of plain data; `terminal` and `html` show those."""
 
-from rlkit.report.environments import Environments, environment, findings
-from rlkit.report.learning import agents, grade, settings
-from rlkit.report.parts import number
-from rlkit.report.solving import solution, sought
-from rlkit.report.terminal import Terminal
-from rlkit.report.training import TrainingView
+from rlkit.report.agents import agents, settings
+from rlkit.report.environments import environment, environments, findings
+from rlkit.report.grades import grade
+from rlkit.report.numbers import number
+from rlkit.report.probes import verdicts
+from rlkit.report.solutions import solution, sought
 
 __all__ = [
-    "Environments",
-    "Terminal",
-    "TrainingView",
     "agents",
     "environment",
+    "environments",
     "findings",
     "grade",
     "number",
     "settings",
     "solution",
     "sought",
+    "verdicts",
 ]

@@ -1,14 +1,12 @@
 """Where a package's batches are another problem than its single environments, agents are graded on these."""
 
-import io
-
 import gymnasium as gym
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from PIL import Image
-from rich.console import Console
+from reports import shown
 
 from rlkit.agents import PPO
 from rlkit.catalogue import describe
@@ -129,9 +127,7 @@ def test_rlkit_envs_tells_what_agents_observe(stacks):
     record = describe(stacks)
     assert record["observation"] == str(Single.observation_space)
     assert record["batch_observation"] == str(SPACE)
-    out = io.StringIO()
-    Console(file=out, width=200).print(environment(record))
-    assert f"{SPACE}, in batches" in out.getvalue()
+    assert f"{SPACE}, in batches" in shown(environment(record), 200)
 
 
 def test_an_option_that_is_asked_for_is_kept_for_learning_alone(stacks):

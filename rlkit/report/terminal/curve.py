@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from rlkit.report.parts import number
+from rlkit.report.blocks import Curve, visible
+from rlkit.report.numbers import number
 
 BLANK = 0x2800  # the braille pattern without dots
 DOTS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))  # the bits of the left and of the right column
@@ -15,13 +16,13 @@ AXIS = 9  # characters before the curve
 Points = Sequence[tuple[float, float]]
 
 
-def chart(points: Points, *, end: float, width: int, height: int, marks: Mapping[str, float]) -> list[Text]:
-    """`height` lines of a curve from x = 0 to `end`, and one with the numbers of the x-axis.
+def chart(curve: Curve, *, width: int, height: int) -> list[Text]:
+    """`height` lines of a curve, and one with the numbers of the x-axis.
 
-    `marks` are drawn across, with their names, where they lie near the curve: where the picture would have to
-    grow to more than three times its height, they are left out.
+    Marks are drawn across, with their names, where they lie near the curve.
     """
-    low, high, shown = _range(points, marks)
+    points, end = curve.points, curve.end
+    low, high, shown = visible(curve)
     columns = width - AXIS
     dots = _dots(points, end=end, low=low, high=high, columns=2 * columns, rows=4 * height)
     at = {_row(value, low, high, height): name for name, value in shown.items()}
@@ -47,17 +48,6 @@ def chart(points: Points, *, end: float, width: int, height: int, marks: Mapping
     below = f"0{middle:^{columns - 2}}"
     below = f"{below[: columns - len(last)]:<{columns - len(last)}}{last}"
     return [*lines, Text(" " * AXIS + below, "dim")]
-
-
-def _range(points: Points, marks: Mapping[str, float]) -> tuple[float, float, dict[str, float]]:
-    """The lowest and highest value of the picture, and the marks in it."""
-    values = [y for _, y in points]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    shown = {}
-    for name, value in marks.items():
-        if max(high, value) - min(low, value) <= 3 * (high - low) or not points:
-            low, high, shown[name] = min(low, value), max(high, value), value
-    return (low, high, shown) if high > low else (low - 0.5, high + 0.5, shown)
 
 
 def _dots(

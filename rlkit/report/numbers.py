@@ -1,4 +1,4 @@
-"""What every report is made of: numbers for people, tables and lists of facts."""
+"""Numbers, counts and times for people."""
 
 from __future__ import annotations
 
@@ -6,19 +6,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
+Record = Mapping[str, Any]  # of JSON values, as --json prints them
 
-Record = Mapping[str, Any]
-
-NOTHING_KNOWN = "–"
+UNKNOWN = "–"
 NOTHING = 1e-14  # what rounding leaves of a difference that is 0
 
 
 def number(x: float | str | None, digits: int = 6) -> str:
-    """A number for people: six digits, and a dash where there is none."""
+    """A number in six digits, and a dash where there is none."""
     if x is None:
-        return NOTHING_KNOWN
+        return UNKNOWN
     if isinstance(x, str):
         return x.replace("-", "−")
     if abs(x) < NOTHING:
@@ -29,30 +26,20 @@ def number(x: float | str | None, digits: int = 6) -> str:
     return (f"{x:.1e}" if small else f"{x:.{digits}g}").replace("-", "−")
 
 
-def ruled() -> Table:
-    """A table with a rule below its head."""
-    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def facts(*rows: tuple[str, str]) -> Table:
-    """Names and what they are, one below the other."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim")
-    table.add_column(justify="right")
-    for key, value in rows:
-        table.add_row(key, value)
-    return table
+def counted(count: int, noun: str) -> str:
+    """So many of a thing."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def duration(seconds: float) -> str:
-    """How long something took, for people."""
+    """How long something took."""
     return f"{seconds:,.1f} s" if seconds >= 1 else f"{1000 * seconds:.3g} ms"
 
 
 def clock(seconds: float) -> str:
-    """A time for people."""
+    """A time in minutes and seconds, and in hours from one on."""
     if not math.isfinite(seconds):
-        return "–"
+        return UNKNOWN
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"

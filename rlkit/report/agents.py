@@ -1,0 +1,34 @@
+"""What agents there are, and their options."""
+
+from __future__ import annotations
+
+from rlkit.report.blocks import Block, Column, Content, Paragraph, Span, Table
+from rlkit.report.numbers import Record
+
+
+def agents(record: Record) -> list[Block]:
+    """The agents, a table for each kind of what they can observe and remember."""
+    kinds: dict[str, list[tuple[Content, ...]]] = {}
+    for r in record["agents"]:
+        kinds.setdefault(kind_of(r), []).append((r["agent"], ", ".join(r["actions"]), r["summary"]))
+    columns = (Column("agent", role="strong", whole=True), Column("actions", whole=True), Column("method"))
+    return [
+        block
+        for kind, rows in kinds.items()
+        for block in (Paragraph(Span(kind, "quiet")), Table(columns, tuple(rows)))
+    ]
+
+
+def kind_of(record: Record) -> str:
+    """What an agent can observe, whether it can remember, and whether it heeds masks of actions."""
+    observed = f"observe {', '.join(record['observations'])}"
+    memory = "with or without memory" if record["memory"] else "without memory"
+    masks = "heed masks of legal actions" if record["masks"] else "heed no masks"
+    return f"{observed}; {memory}; {masks}"
+
+
+def settings(record: Record) -> list[Block]:
+    """One agent's options, as `--set NAME=VALUE` changes them."""
+    columns = (Column("setting", role="strong", whole=True), *map(Column, ("type", "default", "meaning")))
+    rows = tuple(tuple(r[key] for key in ("name", "type", "default", "meaning")) for r in record["settings"])
+    return [Paragraph(f"{record['agent']}: {record['summary']}"), Table(columns, rows)]
