@@ -15,10 +15,10 @@ from rlkit.experience.stepper import Stepper
 from .settings import MEMORY, REFUSED, WITHOUT_VALUES, backbones, has_backbone
 
 
-def expect(agent, place, *, patience=(1,)):
+def expect(agent, place, *, patience):
     """Compare the verdict with what the agent is made for, after so many times the usual steps.
 
-    What is not learned in the first is given the next, by a new agent.
+    What is not learned in the first of them is given the next, by a new agent.
     """
     probe, expected = place.probe, "passed"
     if probe.name in REFUSED.get(agent, ()):
@@ -26,7 +26,7 @@ def expect(agent, place, *, patience=(1,)):
     elif agent in WITHOUT_VALUES and not probe.truth(probe.gamma).decision:
         expected = "skipped"
     for times in patience:
-        cell = run_cell(AGENTS[agent], place, steps=times * tuning(agent).times * probe.steps)
+        cell = run_cell(AGENTS[agent], place, steps=int(times * tuning(agent).times * probe.steps))
         if cell.verdict == expected:
             return
     assert cell.verdict == expected, cell.findings
@@ -69,7 +69,7 @@ def name(value):
 
 @pytest.mark.parametrize(("agent", "place"), list(places()), ids=name)
 def test_agents_solve_the_probes(agent, place):
-    expect(agent, place)
+    expect(agent, place, patience=(0.5, 1))  # half suffices in all but ten places
 
 
 @pytest.mark.slow
