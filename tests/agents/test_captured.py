@@ -30,8 +30,11 @@ A = TypeVar("A", bound=OnPolicyAgent)
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh"}
-SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 16, "hidden": (16,)}
-WHOLE = 8 * 16
+SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 8, "hidden": (8,)}
+UPDATES: dict[type[OnPolicyAgent], dict[str, Any]] = dict.fromkeys(
+    (PPO, PQN), {"epochs": 2, "minibatches": 2}
+)
+WHOLE = 8 * 8
 CAN_BE_CAPTURED = TorchStepper.can_be_captured
 
 
@@ -119,7 +122,7 @@ def learner(kind: type[A], env_id: str, *, limit: int | None = None, knobs: Any 
     """An agent as it is on a GPU."""
     env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep", max_episode_steps=limit, **(knobs or {}))
     env._simulation.waits = False
-    agent = kind(env, seed=3, device=DEVICE, **SMALL, **settings)
+    agent = kind(env, seed=3, device=DEVICE, **SMALL, **UPDATES.get(kind, {}), **settings)
     numbers(agent)
     return agent
 

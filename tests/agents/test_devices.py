@@ -15,7 +15,7 @@ from rlkit.run import fastest
 
 def agents(fast: str) -> dict[str, PPO]:
     """One for each device, all on the CPU; only that of `fast` has little to compute."""
-    hidden = {name: (4,) if name == fast else (1024, 1024) for name in ("cpu", "cuda")}
+    hidden = {name: (4,) if name == fast else (512, 512) for name in ("cpu", "cuda")}
     return {
         name: PPO("rlkit/GridWorld-v0", device="cpu", num_envs=64, rollout_steps=16, hidden=sizes)
         for name, sizes in hidden.items()
@@ -56,14 +56,20 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize("threads", [1, 2])
 def test_an_agent_computes_on_as_many_threads_as_configured(threads: int) -> None:
-    wide: dict[str, Any] = {"num_envs": 64, "rollout_steps": 64, "hidden": (256, 256), "evaluate_every": 4096}
+    wide: dict[str, Any] = {
+        "num_envs": 64,
+        "rollout_steps": 16,
+        "epochs": 1,
+        "hidden": (256,),
+        "evaluate_every": 1024,
+    }
     seen: list[int] = []
     learned: list[torch.Tensor] = []
     before = torch.get_num_threads()
     for count in (threads, threads, 1):
         agent = PPO("CartPole-v1", device="cpu", threads=count, **wide)
         policy = agent.network.register_forward_hook(lambda *_: seen.append(torch.get_num_threads()))
-        agent.train(8192)
+        agent.train(2048)
         agent.evaluate(2)
         policy.remove()
         assert set(seen) == {count}
