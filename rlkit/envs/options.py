@@ -1,4 +1,4 @@
-"""Checks of the knobs that a factory is given; every message names the knob and the allowed values."""
+"""Checks of the options that a factory is given; every message names the option and the allowed values."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class OptionError(RlkitError, ValueError):
-    """A knob has a value that makes no environment."""
+    """An option has a value that makes no environment."""
 
 
 def whole(name: str, value: Any, low: int, high: int | None = None, *, odd: bool = False) -> int:
@@ -69,9 +69,9 @@ def flag(name: str, value: Any) -> bool:
     return value
 
 
-def at_most_one(**knobs: Any) -> None:
-    """Of these knobs only one may be given (be other than None); raises `OptionError` naming those that are."""
-    given = [name for name, value in knobs.items() if value is not None]
+def at_most_one(**options: Any) -> None:
+    """Raise `OptionError` if more than one of these options is given, that is, not None."""
+    given = [name for name, value in options.items() if value is not None]
     if len(given) > 1:
         raise OptionError(f"give only one of {' and '.join(given)}: each of them fixes the map")
 

@@ -31,9 +31,9 @@ GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh"}
 SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 8, "hidden": (8,)}
-UPDATES: dict[type[OnPolicyAgent], dict[str, Any]] = dict.fromkeys(
-    (PPO, PQN), {"epochs": 2, "minibatches": 2}
-)
+UPDATES: dict[type[OnPolicyAgent], dict[str, Any]] = {
+    kind: {"epochs": 2, "minibatches": 2} for kind in (PPO, PQN)
+}
 WHOLE = 8 * 8
 CAN_BE_CAPTURED = TorchStepper.can_be_captured
 

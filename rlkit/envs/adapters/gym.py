@@ -233,7 +233,7 @@ def action_mask(env: gym.Env[Any, Any], info: Info) -> npt.NDArray[np.int8] | No
 class MDPEnv(ModelEnv):
     """Any MDP as an environment: observe the number of the state, take the number of an action.
 
-    Of a POMDP the observation's number is seen. Raises `OptionError` for anything but a model or a model file.
+    Of a POMDP the observation's number is seen. Raises `OptionError` for all but a model or a model file.
     """
 
     def __init__(self, mdp: MDP | POMDP | str | PathLike[str], *, render_mode: str | None = None) -> None:

@@ -78,8 +78,8 @@ def deep_sea(
     Each step falls one row and steers to the left or right; after n steps the episode ends. Steering right
     costs `move_cost` / n, and pays 1 in the bottom right corner. If `stochastic`, steering right falls
     straight down with probability 1 / n. With a `seed`, which action steers right is drawn for each cell;
-    without, it is action 1. Raises `OptionError`. Source: Osband et al. (2019), Deep exploration via randomized
-    value functions, section 5; the rewards are those of bsuite without its noise.
+    without, it is action 1. Raises `OptionError`. Source: Osband et al. (2019), Deep exploration via
+    randomized value functions, section 5; the rewards are those of bsuite without its noise.
     """
     whole("n", n, 2, 2_000)
     slip = 1 / n if flag("stochastic", stochastic) else 0.0

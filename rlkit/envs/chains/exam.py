@@ -27,7 +27,8 @@ def exam(
     """The exam MDP: states u0 to u3, fail and pass; actions study and party.
 
     One learns something by studying with probability `p_study`, by partying with `p_party`, and passes if so
-    in u3. Each step pays the reward of its action, the last one that of its end besides. Raises `OptionError`.
+    in u3. Each step pays the reward of its action, the last one that of its end as well. Raises
+    `OptionError`.
     """
     ends = {"pass": number("pass_reward", pass_reward), "fail": number("fail_reward", fail_reward)}
     actions = {

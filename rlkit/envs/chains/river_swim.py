@@ -17,7 +17,8 @@ def river_swim(
 
     State 0 is the small reward's, state n-1 the large one's; the swimmer starts in 1 or 2. Swimming down
     always succeeds; up is 0.3 on, 0.6 nowhere, 0.1 back, and at the ends 0.7 nowhere or back. Raises
-    `OptionError`. Source: Strehl and Littman (2008), An analysis of model-based interval estimation, figure 3.
+    `OptionError`. Source: Strehl and Littman (2008), An analysis of model-based interval estimation for
+    Markov decision processes, figure 3.
     """
     last = whole("n", n, 3) - 1
     rows = [(s, DOWNSTREAM, max(s - 1, 0), 1.0, 0.0) for s in range(1, n)]
