@@ -18,7 +18,7 @@ from rlkit.core.model import inverse_cdf
 from rlkit.core.table import TableState
 from rlkit.evaluate.scoring import Scale, Score
 from rlkit.evaluate.shown import Shown, acts, choices, in_beliefs
-from rlkit.solvers import best, q_values, solve
+from rlkit.solvers import backward_induction, best, q_values, solve
 
 PRECISION = 0.005  # of the distance between random and optimal play: half a 95 % interval
 FEWEST, AT_ONCE = 1_000, 10_000  # episodes before the precision is looked at, and in one batch
@@ -81,9 +81,8 @@ class Losses:
                 "with memory"
             )
         self._after = np.zeros((horizon + 1, mdp.n_states))  # value after step t
-        for t in range(horizon, 1, -1):
-            q = q_values(mdp, self._after[t], gamma, share=mdp.share(t))
-            self._after[t - 1] = best(mdp, q)
+        for step, _, now in backward_induction(mdp, gamma, horizon):
+            self._after[step - 1] = now
 
     def at(self, t: int) -> NDArray[np.float64]:
         """Of step t."""

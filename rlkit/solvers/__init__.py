@@ -11,7 +11,15 @@ from rlkit.solvers.memoryless import (
     memory_gain,
     stochastic_memoryless,
 )
-from rlkit.solvers.operators import bellman, best, greedy, policy_kernel, q_values, uniform_policy
+from rlkit.solvers.operators import (
+    backward_induction,
+    bellman,
+    best,
+    greedy,
+    policy_kernel,
+    q_values,
+    uniform_policy,
+)
 from rlkit.solvers.optima import Optimum, optimum
 from rlkit.solvers.options import SolveError
 from rlkit.solvers.point_based import point_based
@@ -32,6 +40,7 @@ __all__ = [
     "Stationary",
     "Stochastic",
     "average_reward",
+    "backward_induction",
     "belief_bounds",
     "belief_mdp",
     "bellman",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 
@@ -15,7 +16,7 @@ from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.elimination import LARGEST as ELIMINATED
 from rlkit.solvers.elimination import total_until_left
 from rlkit.solvers.graph import components
-from rlkit.solvers.operators import best, choice_weights, mixing, policy_kernel, q_values
+from rlkit.solvers.operators import best, choice_weights, mixing, policy_kernel, policy_values, q_values
 from rlkit.solvers.options import SolveError, check_kind, discount_for
 
 
@@ -52,10 +53,7 @@ def evaluate_policy(
         return _against_best_response(mdp, weight, gamma, horizon)
     transition, reward = policy_kernel(mdp, weight)
     if horizon is not None:
-        v = np.zeros(mdp.n_states)
-        for step in range(horizon, 0, -1):
-            v = mdp.share(step) * reward + gamma * (transition @ v)
-        return v
+        return deque(policy_values(mdp, (transition, reward), gamma, horizon), maxlen=1)[0]
     if mdp.fade:
         raise ValueError(
             "the rewards of this model fade with time: a policy has a value under a horizon only"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from heapq import heappop, heappush
-from typing import Any, TypeVar
+from types import FunctionType
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -25,8 +26,11 @@ def kernel(function: F, visits: int) -> F:
 
 @cache
 def compiled(function: F) -> F:
-    """The function as machine code, kept on disk, that runs beside other threads."""
-    return machine_code(nogil=True)(function)
+    """The function, with what it calls here, as machine code: kept on disk, it runs beside other threads."""
+    called = {name: compiled(globals()[name]) for name in function.__code__.co_names if name in PARTS}
+    whole = FunctionType(function.__code__, {**globals(), **called}, function.__name__)
+    whole.__qualname__, whole.__module__ = function.__qualname__, function.__module__
+    return cast(F, machine_code(nogil=True)(whole))
 
 
 def unsigned(index: IntArray) -> IntArray:
@@ -38,6 +42,43 @@ def arrays(mdp: MDP) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArr
     """The arrays of a model that a backup reads, in the order in which the sweeps below take them."""
     pointers = (unsigned(mdp.state_ptr), unsigned(mdp.choice_ptr), unsigned(mdp.successor))
     return (*pointers, mdp.probability, mdp.reward)
+
+
+def backed_up(
+    s: int,
+    state_ptr: IntArray,
+    choice_ptr: IntArray,
+    successor: IntArray,
+    probability: FloatArray,
+    reward: FloatArray,
+    gamma: float,
+    v: FloatArray,
+    stretch: FloatArray | None,
+) -> tuple[float, np.int64]:
+    """The largest value of a choice of state s, and the first choice of it; 0 and -1 where there is none.
+
+    `stretch` [C], as `stretches` gives it, is how many times as far as by one backup v is moved.
+    """
+    first, last = state_ptr[s], state_ptr[s + 1]
+    if first == last:
+        return 0.0, np.int64(-1)
+    best, pick = -np.inf, np.int64(-1)
+    t = choice_ptr[first]
+    for c in range(first, last):
+        expected = 0.0
+        stop = choice_ptr[c + 1]
+        while t < stop:
+            expected += probability[t] * v[successor[t]]
+            t += 1
+        value = reward[c] + gamma * expected
+        if stretch is not None:
+            value = v[s] + (value - v[s]) * stretch[c]
+        if value > best:
+            best, pick = value, np.int64(c)
+    return best, pick
+
+
+PARTS = ("backed_up",)  # of the loops below
 
 
 def sweep(
@@ -58,21 +99,8 @@ def sweep(
     Returns the smallest and the largest change; terminal states have the value 0.
     """
     low, high = np.inf, -np.inf
-    c = state_ptr[begin]
-    t = choice_ptr[c]
     for s in range(begin, end):
-        after = state_ptr[s + 1]
-        best, pick = (-np.inf if c < after else 0.0), choice[s]
-        while c < after:
-            expected = 0.0
-            stop = choice_ptr[c + 1]
-            while t < stop:
-                expected += probability[t] * v[successor[t]]
-                t += 1
-            value = reward[c] + gamma * expected
-            if value > best:
-                best, pick = value, c
-            c += 1
+        best, pick = backed_up(s, state_ptr, choice_ptr, successor, probability, reward, gamma, v, None)
         change = best - v[s]
         out[s], choice[s] = best, pick
         low, high = min(low, change), max(high, change)
@@ -129,20 +157,13 @@ def settle(
             largest = 0.0
             for i in range(begin, end):
                 s = order[i] if turn % 2 == 0 else order[begin + end - 1 - i]
-                first, last = state_ptr[s], state_ptr[s + 1]
-                if first == last:
+                if state_ptr[s] == state_ptr[s + 1]:
                     continue
                 backups += 1
-                old, best = v[s], -np.inf
-                t = choice_ptr[first]
-                for c in range(first, last):
-                    expected = 0.0
-                    stop = choice_ptr[c + 1]
-                    while t < stop:
-                        expected += probability[t] * v[successor[t]]
-                        t += 1
-                    best = max(best, old + (reward[c] + gamma * expected - old) * stretch[c])
-                largest = max(largest, abs(best - old))
+                best, _ = backed_up(
+                    s, state_ptr, choice_ptr, successor, probability, reward, gamma, v, stretch
+                )
+                largest = max(largest, abs(best - v[s]))
                 v[s] = best
             if largest <= tolerance:
                 break
@@ -188,19 +209,14 @@ def prioritised(
             continue  # it has become more urgent, and was backed up since
         backups += 1
         may_change[s], urgency[s] = 0.0, -np.inf
-        old, best = v[s], -np.inf
-        for c in range(state_ptr[s], state_ptr[s + 1]):
-            expected = 0.0
-            for t in range(choice_ptr[c], choice_ptr[c + 1]):
-                expected += probability[t] * v[successor[t]]
-            best = max(best, old + (reward[c] + gamma * expected - old) * stretch[c])
-        v[s] = best
+        best, _ = backed_up(s, state_ptr, choice_ptr, successor, probability, reward, gamma, v, stretch)
+        change, v[s] = abs(best - v[s]), best
         for i in range(into_ptr[s], into_ptr[s + 1]):
             c = into_choice[i]
             p = owner[c]
             if p == s or stretch[c] == FAR:
                 continue
-            may_change[p] += gamma * into_probability[i] * stretch[c] * abs(best - old)
+            may_change[p] += gamma * into_probability[i] * stretch[c] * change
             if tolerance < may_change[p] < np.inf:
                 power = np.floor(np.log2(may_change[p]))
                 if power > urgency[p]:

@@ -18,7 +18,7 @@ from rlkit.core.mdp import FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
 from rlkit.solvers.belief import MOST_BELIEFS, belief_mdp
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
-from rlkit.solvers.operators import choice_weights, policy_kernel, q_values, uniform_policy
+from rlkit.solvers.operators import choice_weights, policy_kernel, policy_values, q_values, uniform_policy
 from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
@@ -197,10 +197,7 @@ class _Gradient:
             visits = linear_solve(backward, mdp.initial, self.gamma)
             slope = visits[mdp.state_of_choice] * q_values(mdp, value, self.gamma)
         else:
-            values = [np.zeros(mdp.n_states)]
-            for step in range(self.horizon, 0, -1):
-                values.append(mdp.share(step) * reward + self.gamma * (transition @ values[-1]))
-            value = values.pop()
+            *values, value = policy_values(mdp, (transition, reward), self.gamma, self.horizon)
             slope, visits = np.zeros(mdp.n_choices), mdp.initial
             for step, later in enumerate(reversed(values), start=1):
                 q = q_values(mdp, later, self.gamma, share=mdp.share(step))

@@ -26,7 +26,7 @@ from rlkit.solvers.graph import (
     surely_reaching,
 )
 from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
-from rlkit.solvers.operators import best, greedy, q_values
+from rlkit.solvers.operators import backward_induction, greedy
 from rlkit.solvers.options import Options
 from rlkit.solvers.rational import gains_in_fractions, small_enough, solve_in_fractions
 from rlkit.solvers.reduction import Quotient, entering, lift_choices, merge, with_choices
@@ -207,10 +207,9 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
     problem = _signed(mdp, options)
     value = later = np.zeros(mdp.n_states)
     plan = np.empty((horizon, mdp.n_states), dtype=np.int32)
-    for step in reversed(range(horizon)):
-        q = q_values(problem, value, gamma, share=mdp.share(step + 1))
-        value, later = best(problem, q), value
-        plan[step] = greedy(problem, q)
+    for step, q, now in backward_induction(problem, gamma, horizon):
+        value, later = now, value
+        plan[step - 1] = greedy(problem, q)
     choice = plan[0] if horizon else np.where(mdp.terminal, -1, mdp.state_ptr[:-1])
     found = _unsigned(Bounded(value, value, value, choice, horizon, "backward-induction"), options)
     return found, Plan(plan, -later if options.minimize else later)

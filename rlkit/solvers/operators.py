@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
-from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 
 
 def q_values(mdp: MDP, v: FloatArray, gamma: float, *, share: float = 1.0) -> FloatArray:
@@ -27,6 +30,38 @@ def best(mdp: MDP, q: FloatArray) -> FloatArray:
 def bellman(mdp: MDP, v: FloatArray, gamma: float) -> FloatArray:
     """One synchronous backup of every state, [S] (line 11 and 12 of Algorithm 6.41)."""
     return best(mdp, q_values(mdp, v, gamma))
+
+
+class Stage(NamedTuple):
+    """What choices and states are worth at one step of a horizon, if the best is done from then on."""
+
+    step: int
+    q: FloatArray  # [C]
+    value: FloatArray  # [S]
+
+
+def backward_induction(
+    mdp: MDP, gamma: float, horizon: int, *, kept: BoolArray | None = None
+) -> Iterator[Stage]:
+    """The steps H, H-1, ..., 1 of a horizon; only `kept` [C] choices count (Bellman 1957, chapter 3)."""
+    value = np.zeros(mdp.n_states)
+    for step in range(horizon, 0, -1):
+        q = q_values(mdp, value, gamma, share=mdp.share(step))
+        q = q if kept is None else np.where(kept, q, -np.inf)
+        value = best(mdp, q)
+        yield Stage(step, q, value)
+
+
+def policy_values(
+    mdp: MDP, kernel: tuple[csr_array, FloatArray], gamma: float, horizon: int
+) -> Iterator[FloatArray]:
+    """What a policy is worth [S] with 0, 1, ..., H steps to go; `kernel` is its `policy_kernel`."""
+    transition, reward = kernel
+    value = np.zeros(mdp.n_states)
+    yield value
+    for step in range(horizon, 0, -1):
+        value = mdp.share(step) * reward + gamma * (transition @ value)
+        yield value
 
 
 def rounding_of(mdp: MDP, v: FloatArray) -> float:

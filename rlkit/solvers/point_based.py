@@ -15,6 +15,7 @@ from rlkit.core.mdp import FloatArray
 from rlkit.core.pomdp import POMDP
 from rlkit.core.sensor import SensorPOMDP
 from rlkit.solvers.evaluation import linear_solve
+from rlkit.solvers.operators import backward_induction
 from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
@@ -254,13 +255,11 @@ class _Search:
     def _step_by_step(self) -> list[_Bounds]:
         """The same with 0, 1, 2, ... steps to go."""
         problem = self.problem
-        vectors, corner = np.zeros_like(problem.reward), np.zeros(problem.mdp.n_states)
-        found = [_Bounds(vectors[:1], corner)]
-        for steps in range(1, (problem.horizon or 0) + 1):
-            paid = problem.share(steps) * problem.reward
-            seen = [r + problem.gamma * (p @ corner) for r, p in zip(paid, problem.moves, strict=True)]
+        vectors = np.zeros_like(problem.reward)
+        found = [_Bounds(vectors[:1], np.zeros(problem.mdp.n_states))]
+        for stage in backward_induction(problem.mdp, problem.gamma, problem.horizon or 0):
+            paid = problem.mdp.share(stage.step) * problem.reward
             blind = zip(paid, problem.moves, vectors, strict=True)
             vectors = np.array([r + problem.gamma * (p @ v) for r, p, v in blind])
-            corner = np.max(seen, axis=0)
-            found.append(_Bounds(vectors, corner))
+            found.append(_Bounds(vectors, stage.value))
         return found

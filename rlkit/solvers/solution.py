@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.solvers.operators import q_values
 
 
 def gap(value: FloatArray, lower: FloatArray, upper: FloatArray) -> float:
@@ -132,11 +133,9 @@ class Solution:
 
     def _backed_up(self, value: FloatArray, step: int) -> FloatArray:
         """What each choice is worth at this step, [C], if that value follows."""
-        collected = (
-            0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(step) * self.mdp.reward
-        )
+        share = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(step)
         with np.errstate(invalid="ignore"):
-            q: FloatArray = collected + self.discount * (self.mdp.matrix @ value)
+            q = q_values(self.mdp, value, self.discount, share=share)
         if self.objective == "reach-reward":
             q[np.isnan(q)] = np.inf  # the target may be missed, and nothing makes up for that
         return q

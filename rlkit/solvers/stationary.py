@@ -16,7 +16,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
-from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values
+from rlkit.solvers.operators import backward_induction, chosen_weights, greedy, policy_kernel
 from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Interval
@@ -116,10 +116,9 @@ class _Search:
         """Best value of the start in `horizon` steps, and discounted visits of each choice, [C]."""
         mdp = self.mdp
         value, plan = np.zeros(mdp.n_states), []
-        for step in range(self.horizon or 0, 0, -1):
-            q = np.where(kept, q_values(mdp, value, self.gamma, share=mdp.share(step)), -np.inf)
-            value = best(mdp, q)
-            plan.append(greedy(mdp, q))
+        for stage in backward_induction(mdp, self.gamma, self.horizon or 0, kept=kept):
+            value = stage.value
+            plan.append(greedy(mdp, stage.q))
         visits, here, weight = np.zeros(mdp.n_choices), mdp.initial, 1.0
         for choice in reversed(plan):
             taken = np.zeros(mdp.n_choices)
