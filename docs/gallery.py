@@ -15,7 +15,7 @@ from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids
 from rlkit.core import NoExactModel
 from rlkit.envs.registry import make
 from rlkit.envs.suite import FAMILIES
-from rlkit.record import LONGEST, film, optimal_policy, random_policy, write
+from rlkit.films import LONGEST, film, optimal_policy, random_policy, write
 
 PAGES = Path(__file__).parent / "environments"
 KEPT = ("id", "observation", "action_space", "actions", "max_episode_steps", "exact_knobs", *FIGURE_NAMES)

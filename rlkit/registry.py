@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from .errors import FAILURES, RlkitError, none_of
+from .errors import FAILURES, RlkitError, did_you_mean, none_of
 
 _HOMES: dict[str, dict[str, Any]] = {
     "agent": {
@@ -69,7 +69,8 @@ def find(kind: str, name: str) -> Any:
         return home
     module, colon, attribute = home.partition(":")
     if not colon:
-        raise RegistryError(none_of(kind, name, names(kind)))
+        known = f"; the {kind}s are {', '.join(sorted(names(kind)))}, or module:Name of your own"
+        raise RegistryError(f"no {kind} {name!r}{did_you_mean(name, names(kind)) or known}")
     try:
         found: Any = import_module(module)
         for part in attribute.split("."):

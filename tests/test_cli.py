@@ -10,8 +10,7 @@ import sys
 import gymnasium
 import pytest
 
-from rlkit.agents import AGENTS
-from rlkit.cli import learning
+from rlkit.registry import names
 from rlkit.run import checkpoint
 
 
@@ -177,16 +176,34 @@ def test_numbers_on_the_command_line(rlkit):
 
 
 def test_the_help_names_every_agent(rlkit):
-    assert set(learning.AGENT_NAMES) == set(AGENTS)
     status, out, _ = rlkit("train", "--help")
     assert status == 0
-    assert ", ".join(learning.AGENT_NAMES) in " ".join(out.split())
+    assert ", ".join(names("agent")) in " ".join(out.split())
+
+
+@pytest.mark.parametrize("command", ["train exam --agent", "agents"])
+@pytest.mark.parametrize("name", ["sarsop", "nowhere:Agent"])
+def test_a_wrong_agent_is_refused_before_torch_is_imported(command, name):
+    code = f"""
+import sys
+from rlkit.cli import main
+sys.argv = ["rlkit", *{command.split()}, "{name}"]
+try:
+    main()
+except SystemExit as stop:
+    assert stop.code == 2
+print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout == "False\n"
+    assert "\n" not in done.stderr.strip()
+    assert f"agent {name!r}" in done.stderr
 
 
 def test_agents_and_their_settings_are_listed(rlkit):
     status, out, _ = rlkit("agents")
     assert status == 0
-    assert all(f"\n {name} " in out for name in AGENTS)
+    assert all(f"\n {name} " in out for name in names("agent"))
     status, out, _ = rlkit("agents", "ppo", "--json")
     described = json.loads(out)
     assert described["agent"] == "ppo"

@@ -1,4 +1,4 @@
-"""`rlkit solve` where states are hidden: files and environments."""
+"""`rlkit solve` where states are partially observable: files and environments."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_a_target_among_hidden_states_is_refused(rlkit, tmp_path, target):
     put(tmp_path, "tiger.POMDP", TIGER)
     status, out, err = rlkit("solve", "tiger.POMDP", "--objective", "reach-prob", *target)
     assert (status, out) == (2, "")
-    assert "among hidden states" in err
+    assert "states are partially observable; add --full-information" in err
 
 
 @pytest.mark.filterwarnings("always")

@@ -121,7 +121,8 @@ def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy):
 
 @pytest.mark.filterwarnings("ignore:.*no state of")
 def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
-    from rlkit import evaluate, report
+    from rlkit import evaluate
+    from rlkit.report.terminal.live import TrainingView
 
     _, out, _ = toy("train", "toys:Toy-v0", "--steps", "256", "--out", "two words", *SETS)
     graded = "rlkit eval 'two words' --trust-env toys"
@@ -138,7 +139,7 @@ def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
             130,
             True,
         )
-    monkeypatch.setattr(report.TrainingView, "__call__", interrupt)
+    monkeypatch.setattr(TrainingView, "__call__", interrupt)
     status, _, err = toy(*command)
     assert (status, err.endswith("rlkit train --resume runs/Toy-v0-ppo-0-2 --trust-env toys\n")) == (
         130,

@@ -7,7 +7,7 @@ from rlkit.agents import ConfigError
 from rlkit.check.agents import find_agent as find_checked
 from rlkit.check.judging import ProtocolError
 from rlkit.errors import did_you_mean, nearest
-from rlkit.record import RecordError, record
+from rlkit.films import FilmError, make_film
 from rlkit.run.train import find_agent
 from rlkit.solvers import SolveError, solve
 
@@ -32,5 +32,5 @@ def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
         solve(mdp, objective="Total")
     with pytest.raises(SolveError, match="did you mean 'policy-iteration'"):
         solve(mdp, method="Policy-Iteration")
-    with pytest.raises(RecordError, match="did you mean 'random'"):
-        record("exam", tmp_path / "x.gif", policy="Random")
+    with pytest.raises(FilmError, match="did you mean 'random'"):
+        make_film("exam", tmp_path / "x.gif", policy="Random")

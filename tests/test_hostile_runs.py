@@ -26,11 +26,11 @@ SMALL: dict[str, object] = {"hidden": (8,), "num_envs": 4, "rollout_steps": 16}
 
 # What agent.json can say of how its environment is to be made.
 HOSTILE: dict[str, dict[str, Any]] = {
-    "a factory": {"env_kwargs": {"factory": "cli.looking:check_agent", "agent": "evil:Agent"}},
+    "a factory": {"env_kwargs": {"factory": "cli.agents:check_agent", "agent": "evil:Agent"}},
     "a factory that writes": {"env_kwargs": {"factory": "storage:remove", "path": "victim"}},
     "an entry point": {"env_kwargs": {"entry_point": "evil:Agent"}},
     "a vector entry point": {"env_kwargs": {"vector_entry_point": "evil:Agent"}},
-    "an entry": {"env_kwargs": {"entry": {"factory": "cli.looking:check_agent"}, "agent": "evil:Agent"}},
+    "an entry": {"env_kwargs": {"entry": {"factory": "cli.agents:check_agent"}, "agent": "evil:Agent"}},
     "a way to vectorise": {"env_kwargs": {"vectorization_mode": "sync", "vector_kwargs": {"a": 1}}},
     "a window": {"env_kwargs": {"render_mode": "human"}},
     "a device": {"env_kwargs": {"device": "meta"}},

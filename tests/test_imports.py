@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / "rlkit"
 
-ABOVE = {"run", "evaluate", "catalogue", "check", "play", "plot", "record"}
+ABOVE = {"run", "evaluate", "catalogue", "check", "play", "plot", "films"}
 BELOW = {"agents", "experience", "storage", "core", "solvers", "envs", "nn", "__init__"} | {
     *("errors", "plain", "registry", "settings", "signals")
 }

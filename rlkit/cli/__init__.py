@@ -18,13 +18,13 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from rlkit.cli import learning, looking, solving
-from rlkit.cli.common import app, fail, say, show_cursor
+from rlkit.cli import agents, environments, learning, solving
+from rlkit.cli.output import app, fail, say, show_cursor
 from rlkit.errors import RlkitError
 from rlkit.plain import one_line
 from rlkit.signals import exit_status, stop_signals
 
-__all__ = ["app", "learning", "looking", "main", "solving"]
+__all__ = ["agents", "app", "environments", "learning", "main", "solving"]
 
 KEPT_OBJECTS = 500_000  # more than imports make: passing over them anew was a fifth of a start
 

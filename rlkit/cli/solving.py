@@ -7,19 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlkit.cli.common import (
-    MISSED,
-    EnvKnobs,
-    Json,
-    app,
-    find_modules_here,
-    knobs,
-    refuse,
-    say,
-    show,
-    terminal,
-    whole,
-)
+from rlkit.cli.options import EnvOptions, Json, count, find_modules_here, given, refuse
+from rlkit.cli.output import MISSED, app, say, show, terminal
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,49 +23,56 @@ MOST_CELLS = 1_600  # of a grid that is shown as a map
 
 @app.command()
 def solve(
-    model: Annotated[str, typer.Argument(metavar="ID|FILE", help="An environment id, or a model file.")],
+    model: Annotated[
+        str, typer.Argument(metavar="ID|FILE", help="Solve this environment, or the model in this file.")
+    ],
     objective: Annotated[
         str | None,
-        typer.Option(help="discounted, total, reach-prob, reach-reward, finite-horizon or average."),
+        typer.Option(
+            help="Optimise this: discounted, total, reach-prob, reach-reward, finite-horizon or average."
+        ),
     ] = None,
     minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
-    gamma: Annotated[float | None, typer.Option(help="Discount; 1 is total reward.")] = None,
-    horizon: Annotated[
-        int | None,
-        typer.Option(parser=whole("horizon", least=0), metavar="N", help="Stop after this many steps."),
-    ] = None,
+    gamma: Annotated[float | None, typer.Option(help="Set the discount; 1 is total reward.")] = None,
+    horizon: Annotated[int | None, count("horizon", "Stop after this many steps.", least=0)] = None,
     target: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Label or name of states to reach.")
+        str | None, typer.Option(metavar="LABEL", help="Reach the states with this label or name.")
     ] = None,
     target_states: Annotated[
-        str | None, typer.Option(metavar="1,4", help="Numbers of the states to reach.")
+        str | None, typer.Option(metavar="1,4", help="Reach the states with these numbers.")
     ] = None,
     avoid: Annotated[
-        str | None,
-        typer.Option(metavar="LABEL", help="Label or name of states where reach-prob gives up."),
+        str | None, typer.Option(metavar="LABEL", help="Avoid the states with this label or name.")
     ] = None,
-    avoid_states: Annotated[str | None, typer.Option(metavar="2,3", help="Numbers of such states.")] = None,
-    labels: Annotated[Path | None, typer.Option(metavar="FILE", help="The .lab file of a .tra file.")] = None,
+    avoid_states: Annotated[
+        str | None, typer.Option(metavar="2,3", help="Avoid the states with these numbers.")
+    ] = None,
+    labels: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Read the labels of a .tra file from this .lab file.")
+    ] = None,
     rewards: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="A .srew or .trew file; they add up.")
+        list[Path] | None, typer.Option(metavar="FILE", help="Add the rewards in this .srew or .trew file.")
     ] = None,
-    reward_model: Annotated[str | None, typer.Option(metavar="NAME", help="One of a .drn file.")] = None,
-    epsilon: Annotated[float, typer.Option(help="Largest gap between the bounds.")] = 1e-6,
+    reward_model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Use this reward model of a .drn file.")
+    ] = None,
+    epsilon: Annotated[float, typer.Option(help="Stop when upper and lower bounds are this close.")] = 1e-6,
     method: Annotated[
         str,
         typer.Option(
-            help="auto, value-iteration, synchronous, gauss-seidel, prioritised, policy-iteration, "
-            "modified-policy-iteration, linear-programming, or exact (in fractions)."
+            help="Solve by this method: auto, value-iteration, synchronous, gauss-seidel, prioritised, "
+            "policy-iteration, modified-policy-iteration, linear-programming, or exact (in fractions)."
         ),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="cpu, or cuda for sweeps on a GPU.")] = "cpu",
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw values and policy here.")] = None,
-    env: EnvKnobs = None,
+    device: Annotated[str, typer.Option(help="Sweep on this device: cpu or cuda.")] = "cpu",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw values and policy into this file.")
+    ] = None,
+    env: EnvOptions = None,
     full_information: Annotated[
-        bool,
-        typer.Option("--full-information", help="Assume that the states are seen, where they are hidden."),
+        bool, typer.Option("--full-information", help="Assume full observability.")
     ] = False,
-    all_values: Annotated[bool, typer.Option("--all-values", help="Every state, in JSON.")] = False,
+    all_values: Annotated[bool, typer.Option("--all-values", help="Print every state, in JSON.")] = False,
     json: Json = False,
 ) -> int:
     """Solve a model, with a certificate."""
@@ -85,10 +81,10 @@ def solve(
     from rlkit.solvers import optimum
 
     goal, avoided = _chosen("target", target, target_states), _chosen("avoid", avoid, avoid_states)
-    name, exact, grid = _load(find_modules_here(model), knobs(env), labels, rewards or [], reward_model)
+    name, exact, grid = _load(find_modules_here(model), given(env), labels, rewards or [], reward_model)
     fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
     if fades and horizon is None and objective is None:
-        horizon = _own_limit(model, knobs(env))
+        horizon = _own_limit(model, given(env))
     options: dict[str, Any] = {
         "objective": objective,
         "gamma": gamma,
@@ -101,11 +97,11 @@ def solve(
     hidden = isinstance(exact, POMDP)
     mdp = exact.full_information if isinstance(exact, POMDP) else exact
     if not hidden:
-        refuse(f"the states of {name} are seen", {"--full-information": full_information or None})
+        refuse(f"{name} is fully observable", {"--full-information": full_information or None})
     elif not full_information:
         targets = {"--target": target, "--target-states": target_states}
         targets |= {"--avoid": avoid, "--avoid-states": avoid_states}
-        refuse("the target is among hidden states (--full-information)", targets)
+        refuse("the states are partially observable; add --full-information", targets)
     _check_target(objective, goal)
     if objective != "reach-prob" and ".tra" in Path(name).suffixes and not mdp.reward.any():
         say(f"warning: {name} has no rewards; --rewards FILE gives those of a .tra file")
@@ -124,7 +120,7 @@ def solve(
     if plot is not None:
         from rlkit.plot import draw, maps_of
 
-        maps = [] if is_file(model) else maps_of(name, knobs(env), found)
+        maps = [] if is_file(model) else maps_of(name, given(env), found)
         draw(found, plot, title=_title(name, record, found), maps=maps)
     show(json, record, report.solution)
     if plot is not None and not json:
@@ -137,7 +133,7 @@ def _title(name: str, record: dict[str, Any], found: Solution) -> str:
     from rlkit import report
 
     hidden = record["sees"] in ("beliefs", "hidden states")
-    sees = "\nof an agent that sees the states, which are hidden" if hidden else ""
+    sees = "\nof an agent that sees the partially observable states" if hidden else ""
     start = report.number(found.initial.value)
     return f"{name}\n{report.sought(record)}: {start} at the start{sees}"
 
@@ -154,7 +150,7 @@ def _check_target(objective: str | None, goal: str | list[int] | None) -> None:
 
 
 def _check_label(mdp: MDP, option: str, label: str | None) -> None:
-    """Raise the error of a label that is missing, with what else can be given."""
+    """Raise the error of a label that is missing, with what can be given instead."""
     from rlkit.core import ModelError
 
     try:
@@ -166,7 +162,7 @@ def _check_label(mdp: MDP, option: str, label: str | None) -> None:
 
 
 def _remembering(best: Optimum, *, all_values: bool) -> dict[str, Any]:
-    """What the record of the hidden states says instead for an agent that sees observations."""
+    """The record of an agent that sees observations alone, where it is not that of the states."""
     record = _answer(best.solution) | {
         "sees": best.knows,
         "converged": best.converged,
@@ -191,11 +187,11 @@ def is_file(model: str) -> bool:
 
 
 def _load(
-    model: str, knobs: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
+    model: str, options: dict[str, Any], labels: Path | None, rewards: list[Path], reward_model: str | None
 ) -> tuple[str, MDP | POMDP, dict[str, Any] | None]:
     path = Path(model)
     if is_file(model):
-        refuse("a file has no knobs", {"--env": knobs})
+        refuse("a model file has no options", {"--env": options})
         from rlkit.core.files import read_model
 
         return path.name, read_model(path, labels=labels, rewards=rewards, reward_model=reward_model), None
@@ -203,18 +199,18 @@ def _load(
     from rlkit.catalogue import layout
     from rlkit.envs.registry import exact, resolve
 
-    given = {"--labels": labels, "--rewards": rewards, "--reward-model": reward_model}
-    refuse("an environment has its own", given)
+    of_files = {"--labels": labels, "--rewards": rewards, "--reward-model": reward_model}
+    refuse("an environment has its own", of_files)
     id = resolve(model)
-    return id, exact(id, **knobs), layout(id, **knobs)
+    return id, exact(id, **options), layout(id, **options)
 
 
-def _own_limit(name: str, given: dict[str, Any]) -> int | None:
+def _own_limit(name: str, options: dict[str, Any]) -> int | None:
     """The time limit of an environment, for rewards that fade until then."""
     from rlkit.envs.adapters.gym import time_limit
     from rlkit.envs.registry import make, resolve
 
-    return None if Path(name).is_file() else time_limit(make(resolve(name), **given))
+    return None if Path(name).is_file() else time_limit(make(resolve(name), **options))
 
 
 def _header(name: str, mdp: MDP) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from PIL import Image
 from rlkit.agents import PPO
 from rlkit.envs.registry import make
 from rlkit.evaluate import report
-from rlkit.record import record
+from rlkit.films import make_film
 from rlkit.run.train import train
 
 pytest.importorskip("ale_py")
@@ -23,7 +23,7 @@ def test_pong_is_learned_graded_and_filmed_as_the_agent_sees_it(tmp_path):
     found = report(agent, episodes=2, max_steps=20, seed=1)
     assert found["env_kwargs"] == short | {"reward_clipping": False, "episodic_life": False}
     out = tmp_path / "pong.gif"
-    assert record(str(run), out) > 10
+    assert make_film(str(run), out) > 10
     with Image.open(out) as gif:
         assert gif.size[0] == 4 * 84
 

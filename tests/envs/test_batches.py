@@ -12,7 +12,7 @@ from rlkit.agents import PPO
 from rlkit.catalogue import describe
 from rlkit.envs.adapters.one_of_batch import OneOfBatch, picture_of
 from rlkit.evaluate import report
-from rlkit.record import film, record
+from rlkit.films import film, make_film
 from rlkit.report import environment
 from rlkit.run.train import train
 
@@ -116,7 +116,7 @@ def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks, tmp_path)
     assert found["env_kwargs"] == {"reward_clipping": False}
     out = tmp_path / "film.gif"
     held = OneOfBatch.metadata["render_fps"] - 1  # the last picture stays for a second
-    assert record(str(tmp_path / "run"), out) == 1 + LENGTH + held
+    assert make_film(str(tmp_path / "run"), out) == 1 + LENGTH + held
     with Image.open(out) as gif:
         assert gif.size[0] >= 300
         gif.seek(gif.n_frames - 1)

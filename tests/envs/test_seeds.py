@@ -8,7 +8,7 @@ from gymnasium import spaces
 from rlkit.agents import PPO, QLearning
 from rlkit.check import check_env, check_vector_env
 from rlkit.envs.foreign import SEEDS, seed_of
-from rlkit.record import film, random_policy
+from rlkit.films import film, random_policy
 
 
 class Narrow(gym.Env):

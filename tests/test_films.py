@@ -8,7 +8,7 @@ from PIL import Image
 import rlkit
 from rlkit.core import NoExactModel, from_successors
 from rlkit.envs import MDPEnv
-from rlkit.record import RecordError, film, optimal_policy, random_policy, record, write
+from rlkit.films import FilmError, film, make_film, optimal_policy, random_policy, write
 
 gym.register_envs(rlkit)
 
@@ -20,7 +20,7 @@ def frames(path):
 
 def test_a_gif_of_the_optimal_policy(tmp_path):
     out = tmp_path / "lake.gif"
-    pictures = record("rlkit/FrozenLake-v0", out, env_kwargs={"slip": 0.0})
+    pictures = make_film("rlkit/FrozenLake-v0", out, env_kwargs={"slip": 0.0})
     assert pictures == 1 + 5 + 4  # the start, five moves, and the end four times over
     assert frames(out)[0] >= 7  # like pictures are joined
 
@@ -57,7 +57,7 @@ def test_random_play_is_legal():
 
 def test_an_mp4(tmp_path):
     out = tmp_path / "exam.mp4"
-    assert record("rlkit/Exam-v0", out, policy="random", fps=2) > 3
+    assert make_film("rlkit/Exam-v0", out, policy="random", fps=2) > 3
     assert out.stat().st_size > 1000
 
 
@@ -70,20 +70,20 @@ def test_an_mp4(tmp_path):
 )
 def test_films_that_cannot_be_made(tmp_path, options, message):
     out = tmp_path / options.pop("out")
-    with pytest.raises(RecordError, match=message):
-        record("rlkit/Exam-v0", out, **options)
+    with pytest.raises(FilmError, match=message):
+        make_film("rlkit/Exam-v0", out, **options)
 
 
 def test_mp4_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
-    with pytest.raises(RecordError, match="rlkit-suite"):
+    with pytest.raises(FilmError, match="rlkit-suite"):
         write([np.zeros((4, 4, 3), dtype=np.uint8)], tmp_path / "x.mp4")
 
 
 def test_a_film_runs_as_fast_as_the_environment_says_unless_told(tmp_path):
     def pause(name, **options):
         out = tmp_path / "film.gif"
-        record(name, out, policy="random", **options)
+        make_film(name, out, policy="random", **options)
         with Image.open(out) as gif:
             return gif.info["duration"]
 
@@ -102,18 +102,18 @@ def test_a_gif_faster_than_players_show_leaves_pictures_out(tmp_path):
 
 
 def test_every_picture_says_who_plays(tmp_path, monkeypatch):
-    import rlkit.record
+    import rlkit.films
 
     said = []
-    captioned = rlkit.record._captioned
+    captioned = rlkit.films._captioned
     monkeypatch.setattr(
-        rlkit.record,
+        rlkit.films,
         "_captioned",
         lambda p, words, player, w: said.append((words, player)) or captioned(p, words, player, w),
     )
-    record("rlkit/Exam-v0", tmp_path / "x.gif")
+    make_film("rlkit/Exam-v0", tmp_path / "x.gif")
     assert {player for _, player in said} == {"optimal play"}
-    record("rlkit/Exam-v0", tmp_path / "x.gif", policy="random")
+    make_film("rlkit/Exam-v0", tmp_path / "x.gif", policy="random")
     assert said[-1][1] == "random play"
     env = gym.make("CliffWalking-v1", render_mode="rgb_array")
     film(env, optimal_policy(env))
@@ -124,12 +124,12 @@ def test_every_picture_says_who_plays(tmp_path, monkeypatch):
 
 
 def test_what_was_done_is_one_short_line(tmp_path, monkeypatch):
-    import rlkit.record
+    import rlkit.films
 
     said = []
-    captioned = rlkit.record._captioned
+    captioned = rlkit.films._captioned
     monkeypatch.setattr(
-        rlkit.record, "_captioned", lambda p, words, *x: said.append(words) or captioned(p, words, *x)
+        rlkit.films, "_captioned", lambda p, words, *x: said.append(words) or captioned(p, words, *x)
     )
     name = "two\nlines\x1b[31m and " + "x" * 90
     mdp = from_successors(lambda s: {} if s else {name: [(1.0, 1, 1.0)]}, 0)
@@ -138,9 +138,9 @@ def test_what_was_done_is_one_short_line(tmp_path, monkeypatch):
 
 
 def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeypatch):
-    import rlkit.record
+    import rlkit.films
 
-    monkeypatch.setattr(rlkit.record, "PLANNED", 0)
+    monkeypatch.setattr(rlkit.films, "PLANNED", 0)
     env = gym.make("rlkit/Empty8x8-v0", observation="grid")
     act = optimal_policy(env)
     observation, info = env.reset(seed=0)
@@ -156,4 +156,4 @@ def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeyp
 def test_an_own_model_is_filmed_however_it_was_registered(tmp_path):
     mdp = rlkit.exact("rlkit/Exam-v0")
     gym.register("FilmedByHand-v0", entry_point=lambda: MDPEnv(mdp))
-    assert record("FilmedByHand-v0", tmp_path / "x.gif") > 3
+    assert make_film("FilmedByHand-v0", tmp_path / "x.gif") > 3

@@ -24,6 +24,7 @@ from rlkit.errors import FAILURES, RlkitError, none_of, one_line
 from rlkit.experience.environments import CPU
 from rlkit.experience.faults import blame
 from rlkit.plain import short
+from rlkit.registry import RegistryError
 from rlkit.run import checkpoint
 from rlkit.solvers import solve
 
@@ -41,11 +42,11 @@ FPS = 4  # pictures a second of an environment that does not say
 FASTEST = 50  # pictures a second of a GIF: players slow down what is faster
 
 
-class RecordError(RlkitError, ValueError):
+class FilmError(RlkitError, ValueError):
     """A film that cannot be made; the message says why."""
 
 
-def record(
+def make_film(
     what: str,
     out: Path,
     *,
@@ -59,31 +60,31 @@ def record(
     """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
 
     Without `fps` they follow each other as fast as the environment says (`render_fps`), or 4 a second.
-    The policy is "random" or "optimal", which is the default. Raises `RecordError` for another policy or
+    The policy is "random" or "optimal", which is the default. Raises `FilmError` for another policy or
     suffix, a policy for a run, and an environment that fails or cannot be filmed, and `NoExactModel` where no
     optimum is known.
     """
     knobs = dict(env_kwargs or {})
     if Path(what).is_dir():
         if policy is not None:
-            raise RecordError(f"policy {policy!r} does not apply: {what} is a run, which has its own")
+            raise FilmError(f"policy {policy!r} does not apply: {what} is a run, which has its own")
         agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
         id = agent.source.check()
         env = _played_by(agent, id)
         seen = ", as the agent sees it" if isinstance(env, OneOfBatch) else ""
         act, player = agent_policy(agent, env), f"{agent.name}, {agent.steps:,} steps{seen}"
     else:
-        id, policy = resolve(what), policy or "optimal"
+        id, policy = _resolved(what), policy or "optimal"
         env = _made(id, knobs)
         if policy not in POLICIES:
-            raise RecordError(none_of("policy", policy, POLICIES))
+            raise FilmError(none_of("policy", policy, POLICIES))
         try:
             act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
         except NoExactModel as error:
             raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
         base = env.unwrapped
         hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
-        player = f"{policy} play{', sees the hidden state' if hidden else ''}"
+        player = f"{policy} play{', sees the state' if hidden else ''}"
     fps = fps or int(env.metadata.get("render_fps") or FPS)
     with _told(id):
         pictures = film(env, act, episodes=episodes, seed=seed, player=player, hold=fps)
@@ -92,16 +93,24 @@ def record(
     return len(pictures)
 
 
+def _resolved(what: str) -> str:
+    """The full id of an environment; FilmError if `what` is neither one nor a folder."""
+    try:
+        return resolve(what)
+    except RegistryError as error:
+        raise FilmError(f"there is no run folder {what}, and {error}") from None
+
+
 @contextmanager
 def _told(id: str) -> Iterator[None]:
-    """Whatever the environment fails with becomes one RecordError that names it."""
+    """Whatever the environment fails with becomes one FilmError that names it."""
     try:
         yield
     except RlkitError:
         raise
     except FAILURES as error:
         clear = isinstance(error, gym.error.Error | NotImplementedError)
-        raise RecordError(f"{id} cannot be filmed: {one_line(error) if clear else blame(error)}") from error
+        raise FilmError(f"{id} cannot be filmed: {one_line(error) if clear else blame(error)}") from error
 
 
 def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
@@ -221,7 +230,7 @@ def film(
 def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
     """Write pictures as .gif or .mp4; a GIF of more than 50 a second leaves some out.
 
-    Raises `RecordError` for another suffix or a missing encoder.
+    Raises `FilmError` for another suffix or a missing encoder.
     """
     if path.suffix == ".gif":
         from PIL import Image as Pillow
@@ -237,7 +246,7 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
         try:
             import imageio_ffmpeg
         except ImportError:
-            raise RecordError(".mp4 needs an encoder: pip install 'rlkit-suite[video]'") from None
+            raise FilmError(".mp4 needs an encoder: pip install 'rlkit-suite[video]'") from None
         height, width = (size - size % 2 for size in pictures[0].shape[:2])
         writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
         writer.send(None)
@@ -245,7 +254,7 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
             writer.send(np.ascontiguousarray(picture[:height, :width]))
         writer.close()
     else:
-        raise RecordError(f"{path} must end in .gif or .mp4")
+        raise FilmError(f"{path} must end in .gif or .mp4")
 
 
 def _captioned(picture: Any, words: str, player: str, width: int | None) -> Image:

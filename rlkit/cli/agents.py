@@ -1,0 +1,88 @@
+"""`rlkit agents` and `check-agent`: what agents there are, and whether one learns what it should."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rlkit.cli.options import AgentOptions, Json, count, find_modules_here, given
+from rlkit.cli.output import MISSED, app, show, terminal
+from rlkit.registry import find, names
+
+
+@app.command()
+def agents(
+    name: Annotated[
+        str | None, typer.Argument(metavar="NAME", help="Show the options of this agent.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the agents, or the options of one."""
+    from rlkit import report
+
+    known = None if name is None else find("agent", find_modules_here(name))
+    from rlkit.agents.describe import abilities, settings, summary
+
+    if known is None:
+        records = [abilities(find("agent", name)) for name in sorted(names("agent"))]
+        show(json, {"agents": records}, report.agents)
+    else:
+        record = {"agent": name, "summary": summary(known), "settings": settings(known)}
+        show(json, record, report.settings)
+
+
+@app.command("check-agent")
+def check_agent(
+    agent: Annotated[
+        str, typer.Argument(metavar="AGENT", help="Check this agent: module:Class, or one of rlkit's.")
+    ],
+    everything: Annotated[
+        bool,
+        typer.Option("--all/--fast", help="Run every probe in every kind of environment, or in one each."),
+    ] = False,
+    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this probe.")] = None,
+    backbone: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Use this backbone.")] = None,
+    set: AgentOptions = None,
+    steps: Annotated[
+        int | None, count("steps", "Train for this many steps on each probe.  [default: by probe]")
+    ] = None,
+    seed: Annotated[int, count("seed", "Set the random seed.", least=0)] = 0,
+    json: Json = False,
+) -> int:
+    """Check an agent on solved problems.
+
+    Trains it on small problems whose optimum and values are known.
+
+    The agent is made by Class(env, seed=...) from a Gymnasium VectorEnv; gamma= and backbone= are passed if
+    it takes them. It has
+
+    train(steps), which learns for that many environment steps, and
+
+    act(obs, state=None), which returns greedy actions [B] and the state to pass with the next observations,
+    None without memory; mask= of legal actions [B, A] and reset= where episodes begin [B] are passed if it
+    takes them.
+
+    value(obs) [B] and q_values(obs) [B, A] are compared with the exact ones where it has them.
+
+    An agent that does not support an environment, because of its spaces or of its autoreset mode
+    (env.metadata["autoreset_mode"]), raises NotImplementedError: refused is not failed.
+    """
+    from rlkit import report
+    from rlkit.check.agents import check_agent as check
+    from rlkit.check.agents import find_agent
+
+    find_modules_here(agent)
+    with terminal(stderr=True).waiting(f"{agent}: training") as say:
+        found = check(
+            find_agent(agent),
+            probes=probe or (),
+            backbones=backbone or (),
+            fast=not everything,
+            settings=given(set),
+            steps=steps,
+            seed=seed,
+            on_cell=lambda cell: say(f"{agent}: {cell.probe} {cell.verdict}"),
+        )
+    show(json, found.to_json(), report.verdicts)
+    return MISSED if found.failures else 0

@@ -1,0 +1,100 @@
+"""`rlkit envs`, `play`, `record` and `check`: environments, and what happens in them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rlkit.cli.options import EnvOptions, Json, TrustEnv, count, find_modules_here, given, modules
+from rlkit.cli.output import MISSED, app, show, terminal
+
+
+@app.command()
+def envs(
+    id: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Show everything about this environment.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """List the environments, or show one."""
+    from rlkit import report
+    from rlkit.catalogue import describe, listed
+
+    if id is None:
+        show(json, {"environments": listed()}, report.environments)
+    else:
+        show(json, describe(find_modules_here(id)), report.environment)
+
+
+@app.command()
+def play(
+    id: Annotated[str, typer.Argument(metavar="ID", help="Play this environment of rlkit.")],
+    seed: Annotated[int, count("seed", "Seed the episodes.", least=0)] = 0,
+    env: EnvOptions = None,
+) -> None:
+    """Play an environment by keyboard."""
+    from rlkit.play import play as play_in_terminal
+
+    play_in_terminal(find_modules_here(id), seed=seed, **given(env))
+
+
+@app.command()
+def record(
+    what: Annotated[
+        str, typer.Argument(metavar="RUN|ID", help="Film the agent of this run folder, or this environment.")
+    ],
+    out: Annotated[Path, typer.Option(help="Write the film to this .gif or .mp4 file.")] = Path(
+        "episode.gif"
+    ),
+    policy: Annotated[
+        str | None,
+        typer.Option(help="Play an ID by this policy: optimal or random.  [default: optimal]"),
+    ] = None,
+    episodes: Annotated[int, count("episodes", "Film this many episodes.")] = 1,
+    seed: Annotated[int, count("seed", "Seed the episodes.", least=0)] = 0,
+    fps: Annotated[
+        int | None,
+        count("fps", "Show this many pictures a second.  [default: as the environment says]", most=100),
+    ] = None,
+    env: EnvOptions = None,
+    trust_env: TrustEnv = None,
+) -> None:
+    """Film an agent, or optimal play.
+
+    RUN is the folder of a trained agent; an ID is played optimally, or at random.
+    """
+    from rlkit.films import make_film
+
+    os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame would complain without a screen
+    pictures = make_film(
+        find_modules_here(what),
+        out,
+        policy=policy,
+        episodes=episodes,
+        seed=seed,
+        fps=fps,
+        env_kwargs=given(env),
+        trust_env=modules(trust_env),
+    )
+    terminal().say(f"{pictures} pictures in {out}")
+
+
+@app.command()
+def check(
+    id: Annotated[str, typer.Argument(metavar="ID", help="Check this Gymnasium environment.")],
+    env: EnvOptions = None,
+    json: Json = False,
+) -> int:
+    """Check an environment.
+
+    Checks spaces, seeding, autoreset and masks, and the exact model where there is one.
+    """
+    from rlkit import report
+    from rlkit.check import check_id
+
+    found = check_id(find_modules_here(id), **given(env))
+    show(json, found, report.findings)
+    return MISSED if any(part["findings"] for part in found["checks"]) else 0

@@ -1,0 +1,88 @@
+"""Options that several commands have, and how what is given to an option is read."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Annotated, Any
+
+import typer
+
+from rlkit.errors import ConfigError, RlkitError
+
+
+def whole(name: str, *, least: int = 0, most: int | None = None) -> Callable[[str | int], int]:
+    """The parser of an option that is a whole number, which may be given as 1e5."""
+
+    def parse(given: str | int) -> int:
+        from rlkit.settings import whole as checked
+
+        value: str | int = given
+        with suppress(ValueError):
+            number = float(given)
+            value = int(given if str(given).isdecimal() else number) if number.is_integer() else given
+        try:
+            return checked(name, value, least=least, most=most)
+        except ConfigError as error:
+            raise RlkitError(str(error)) from None  # a ValueError would lose what it says
+
+    return parse
+
+
+def count(name: str, help: str, *, least: int = 1, most: int | None = None, metavar: str = "N") -> Any:
+    """An option that is a whole number."""
+    return typer.Option(parser=whole(name, least=least, most=most), metavar=metavar, help=help)
+
+
+def pairs(flag: str, help: str) -> Any:
+    """An option that is given once for each name and value; `given` reads it."""
+    return typer.Option(flag, metavar="NAME=VALUE", help=help)
+
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+EnvOptions = Annotated[list[str] | None, pairs("--env", "Set an option of the environment.")]
+AgentOptions = Annotated[list[str] | None, pairs("--set", "Set an option of the agent.")]
+TrustEnv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--trust-env", metavar="MODULE", help="Import this module, which registers the run's environment."
+    ),
+]
+Device = Annotated[str, typer.Option(help="Use this device: auto, cpu or cuda.")]
+
+
+def given(texts: list[str] | None) -> dict[str, Any]:
+    """NAME=VALUE pairs as a mapping; a value is JSON where it parses as JSON, else text."""
+    values = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            raise typer.BadParameter(f"{text!r} is not NAME=VALUE")
+        try:
+            values[name] = json.loads(value)
+        except (ValueError, RecursionError):
+            values[name] = value
+    return values
+
+
+def refuse(why: str, options: dict[str, Any]) -> None:
+    """Options that do not apply are an error, not ignored."""
+    for name, value in options.items():
+        if value not in (None, [], {}):
+            raise typer.BadParameter(f"{name} does not apply: {why}")
+
+
+def modules(named: list[str] | None) -> list[str]:
+    """The modules that --trust-env names, which may lie in the current folder, behind installed ones."""
+    for module in named or []:
+        find_modules_here(f"{module}:")
+    return named or []
+
+
+def find_modules_here(name: str) -> str:
+    """`name`; where it is MODULE:NAME, the module may lie in the current folder, behind installed ones."""
+    if ":" in name and "" not in sys.path:
+        sys.path.append("")
+    return name
