@@ -30,7 +30,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.env_util import make_vec_env
 
 from rlkit.agents import AGENTS, Agent, default_steps
-from rlkit.nn.products import multiply
+from rlkit.nn.fast.products import multiply
 
 SOLVED, EVERY, EPISODES = 475.0, 5_000, 100
 CARTPOLE, GRID = "CartPole-v1", "rlkit/GridWorld-v0"

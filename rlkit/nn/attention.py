@@ -16,10 +16,10 @@ import torch
 from torch import Generator, Tensor, nn
 
 from .backbones import Backbone, State
+from .fast.products import Linear, affine
+from .fast.tanh import Tanh
 from .init import blank, initialise
-from .layers import Tanh
 from .mlp import MLP
-from .products import Linear, affine
 
 
 class Attention(Backbone):

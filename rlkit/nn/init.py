@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Generator, Tensor, nn
 
-from .products import Linear
+from .fast.products import Linear
 
 Layer = TypeVar("Layer", bound=nn.Module)
 

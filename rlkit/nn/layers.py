@@ -1,65 +1,11 @@
 """Activations and normalisation of hidden layers."""
 
 from collections.abc import Callable
-from contextlib import suppress
-from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-MANY = 24_576  # numbers, from which on loading compiled loops pays in learning
-VERY_MANY = 8 * MANY  # and where nothing is learned
-
-
-def of_amd(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
-    """Whether the processor is one of AMD's, as far as Linux says."""
-    with suppress(OSError), cpuinfo.open() as lines:
-        return "AuthenticAMD" in lines.read(200)
-    return False
-
-
-AMD = of_amd()  # where MKL, to which torch leaves products and functions, is slow
-
-
-def eager_on_cpu(x: Tensor) -> bool:
-    """Whether `x` is float32 on a CPU, and no compiler of torch is reading what becomes of it."""
-    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.compiler.is_compiling()
-
-
-def for_loops(x: Tensor) -> bool:
-    """Whether loops compiled by numba are to compute what is made of `x`: many numbers on a CPU."""
-    return x.numel() >= (MANY if torch.is_grad_enabled() else VERY_MANY) and eager_on_cpu(x)
-
-
-class Tanh(nn.Module):
-    """The hyperbolic tangent; on AMD's processors that of many numbers is computed by `rlkit.nn.tanh`."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[...] -> [...]."""
-        if not (AMD and for_loops(x)):
-            return x.tanh()
-        y: Tensor = CompiledTanh.apply(x)  # type: ignore[no-untyped-call]
-        return y
-
-
-class CompiledTanh(torch.autograd.Function):
-    """The compiled loop, with torch's own derivative."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor) -> Tensor:
-        """[...] -> [...]."""
-        from .tanh import tanh
-
-        y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        tanh(x.detach().contiguous().view(-1).numpy(), y.view(-1).numpy())
-        ctx.save_for_backward(y)
-        return y
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        """The gradient of x from that of y."""
-        return torch.ops.aten.tanh_backward(gradients[0], *ctx.saved_tensors)  # type: ignore[no-any-return]
+from .fast.tanh import Tanh
 
 
 class Maxout(nn.Module):

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Generator, Tensor, nn
 
-from .products import affine
+from .fast.products import affine
 
 
 class NoisyLinear(nn.Module):

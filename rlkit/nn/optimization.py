@@ -1,4 +1,9 @@
-"""Going down a loss: optimisers, learning-rate schedules, penalties and clipping."""
+"""Going down a loss: optimisers, learning-rate schedules, penalties and clipping.
+
+The optimisers are our own, for speed. With one thread and four layers of 64 units, zeroing, clipping and stepping
+take 0.17 ms an update; around torch's Adam they take 0.37 ms if fused, 0.60 ms with foreach and 0.57 ms in a loop,
+where the passes through the network take 0.33 ms. Making torch's first optimiser takes another 1.3 s of imports.
+"""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -58,7 +63,7 @@ def penalty(parameters: Sequence[nn.Parameter], *, l1: float, l2: float) -> Tens
 class Number:
     """An attribute that is a number; once it is a tensor, as on a GPU, other numbers are written into that.
 
-    So what is replayed there (captured.py) reads the number of the day.
+    So a replayed graph (captured.py) reads the current value.
     """
 
     def __set_name__(self, owner: type, name: str) -> None:

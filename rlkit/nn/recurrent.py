@@ -1,7 +1,7 @@
 """Recurrent backbones: simple recurrent networks, GRU, LSTM.
 
 A sequence is processed in one call, whatever episodes begin in it. On a CPU a long one is left to the
-compiled loops of `rlkit.nn.scan`; else the columns of a batch [T, B] are cut where `reset` is true, the
+compiled loops of `rlkit.nn.fast.scan`; else the columns of a batch [T, B] are cut where `reset` is true, the
 pieces packed side by side as sequences of different lengths, and the results put back in place. A GPU, which
 would wait to be told where, takes one step after the other.
 """
@@ -14,9 +14,9 @@ from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
 from .backbones import Backbone, State
+from .fast import switch
+from .fast.products import affine
 from .init import blank, initialise
-from .layers import for_loops
-from .products import affine
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -69,7 +69,7 @@ class Recurrent(Backbone):
         if not steps:
             state = _as_tuple(self._cell(x, _as_given(state), *self.rnn.all_weights[0]))
             return state[0], state
-        if self._kind in COMPILED and for_loops(x):
+        if self._kind in COMPILED and switch.for_loops(x):
             return self._scan(x, state, reset)
         if reset is not None and len(reset) > 1 and reset[1:].any():
             return self._pieces(x, state, reset)
@@ -84,7 +84,7 @@ class Recurrent(Backbone):
 
     def _scan(self, x: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """The compiled loops, which set the state back at resets themselves."""
-        from .scan import Scan
+        from .fast.scan import Scan
 
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         going = x.new_ones(x.shape[:2], dtype=torch.bool) if reset is None else ~reset

@@ -24,7 +24,8 @@ from rlkit.experience import captured
 from rlkit.experience.evaluation import evaluate_on
 from rlkit.experience.rollout import finals_of
 from rlkit.experience.torch_stepper import TorchStepper
-from rlkit.nn import layers, optimization, products, recurrent
+from rlkit.nn import optimization, recurrent
+from rlkit.nn.fast import switch
 
 A = TypeVar("A", bound=OnPolicyAgent)
 GPU = torch.cuda.is_available()
@@ -113,8 +114,7 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(captured, "capture", written_down)
         monkeypatch.setattr(optimization, "check_finite", lambda norm, loss: None)
         monkeypatch.setattr(recurrent, "on_gpu", lambda x: True)
-        for module in (layers, products):
-            monkeypatch.setattr(module, "eager_on_cpu", lambda x: False)
+        monkeypatch.setattr(switch, "eager_on_cpu", lambda x: False)
         monkeypatch.setattr(TorchStepper, "can_be_captured", lambda stepper, steps: True)
 
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from rlkit.agents import DQN, PPO
 from rlkit.agents.neural import NeuralAgent
 from rlkit.errors import ConfigError
-from rlkit.nn import layers, products
+from rlkit.nn.fast import products, switch
+from rlkit.nn.fast.tanh import CompiledTanh
 
 FEW: dict[type[NeuralAgent], dict[str, Any]] = {
     PPO: {"num_envs": 8, "rollout_steps": 16, "minibatches": 2},
@@ -31,9 +32,9 @@ def agree(agent: type[NeuralAgent], compiler: str, **settings: Any) -> bool:
 def test_a_rewritten_network_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where loops compiled by numba, which no compiler of torch reads, would take over."""
     eager = learned(PPO)
-    monkeypatch.setattr(layers, "AMD", True)
-    monkeypatch.setattr(layers, "MANY", 1)
-    monkeypatch.setattr(layers.CompiledTanh, "apply", None)
+    monkeypatch.setattr(switch, "AMD", True)
+    monkeypatch.setattr(switch, "MANY", 1)
+    monkeypatch.setattr(CompiledTanh, "apply", None)
     torch.testing.assert_close(learned(PPO, compiler="aot_eager"), eager, atol=1e-6, rtol=0)
 
 

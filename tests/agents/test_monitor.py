@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from rlkit.agents import A2C, AGENTS, NEURAL, PPO, SAC
-from rlkit.nn.layers import Tanh
+from rlkit.nn.fast.tanh import Tanh
 from rlkit.nn.monitor import GradientMonitor, Trend, warnings
 from rlkit.run.train import train
 

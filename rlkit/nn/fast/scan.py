@@ -22,8 +22,8 @@ from torch import Tensor
 
 from rlkit.machine_code import machine_code
 
+from .loops import tanh_of
 from .products import outer_sum
-from .tanh import tanh_of
 
 Array = NDArray[Any]
 HALF, ONE = np.float32(0.5), np.float32(1)

@@ -9,18 +9,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .layers import AMD, eager_on_cpu
+from . import switch
 
 MANY = 2**21  # multiplications, from which on oneDNN pays, which prepares itself for every new shape
 FEW, MANY_OF_FEW = 16, 2**17  # numbers that a layer reads, and from where on the order in its gradient pays
 AVAILABLE = torch.backends.mkldnn.is_available() and hasattr(torch.ops.mkldnn, "_linear_pointwise")
-ONEDNN = AVAILABLE and AMD
+ONEDNN = AVAILABLE and switch.AMD
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """W x + b of rows [..., n] with a weight [m, n] and bias [m]: [..., m]."""
     m, n = weight.shape
-    if x.numel() * m < (MANY if n >= FEW else MANY_OF_FEW) or not eager_on_cpu(x):
+    if x.numel() * m < (MANY if n >= FEW else MANY_OF_FEW) or not switch.eager_on_cpu(x):
         return nn.functional.linear(x, weight, bias)
     y: Tensor = Affine.apply(x, weight, bias)  # type: ignore[no-untyped-call]
     return y

@@ -4,8 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.nn import linear, products
-from rlkit.nn.products import MANY, MANY_OF_FEW, affine, outer_sum
+from rlkit.nn import linear
+from rlkit.nn.fast import products
+from rlkit.nn.fast.products import MANY, MANY_OF_FEW, affine, outer_sum
 
 SIZES = [((512, 64), 64), ((16, 128, 4), 64), ((8, 512, 64), 16), ((2, 1, 2000, 33), 17)]
 BY = pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.nn import layers, scan
+from rlkit.nn.fast import scan, switch
 from rlkit.nn.recurrent import COMPILED, Recurrent
 
 STEPS, ROWS, WIDTH = 40, 5, 12
@@ -14,7 +14,7 @@ STEPS, ROWS, WIDTH = 40, 5, 12
 
 def learned(kind: str, many: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, Tensor]:
     """Features, last states and the gradients of everything, by the compiled loops or by torch."""
-    monkeypatch.setattr(layers, "MANY", many)
+    monkeypatch.setattr(switch, "MANY", many)
     generator = torch.Generator().manual_seed(0)
 
     def normal(*shape: int) -> Tensor:
