@@ -1,4 +1,4 @@
-"""Make `rlkit/figures.json` and docs/environments: figures by the solvers, films of episodes, knobs.
+"""Make `rlkit/figures.json` and docs/environments: figures by the solvers, films of episodes, options.
 
     python docs/gallery.py [--pages] [--films] [ID ...]
 
@@ -18,7 +18,7 @@ from rlkit.envs.suite import FAMILIES
 from rlkit.films import LONGEST, film, optimal_policy, random_policy, write
 
 PAGES = Path(__file__).parent / "environments"
-KEPT = ("id", "observation", "action_space", "actions", "max_episode_steps", "exact_knobs", *FIGURE_NAMES)
+KEPT = ("id", "observation", "action_space", "actions", "max_episode_steps", "exact_options", *FIGURE_NAMES)
 WIDTH = 280  # pixels of a film
 ENDLESS = 30  # steps shown of an episode that only a time limit ends
 INTRODUCTIONS = {
@@ -33,7 +33,7 @@ TITLES = {
     "observations": "different observations",
     "optimum": "optimum",
     "optimum_in_limit": "optimum within the limit",
-    "full_information": "if the state were seen",
+    "full_information": "with full observability",
     "memoryless": "best known without memory",
     "random": "uniformly random policy",
 }
@@ -42,8 +42,8 @@ TITLES = {
 def shot(id: str, path: Path) -> None:
     """A film of one episode, under the optimal policy where that can be known."""
     one_level = {"levels": 1, "observation": "grid"}
-    knobs = one_level if id in {entry.id for entry in FAMILIES["rooms"]} else {}
-    env = make(id, render_mode="rgb_array", **knobs)
+    options = one_level if id in {entry.id for entry in FAMILIES["rooms"]} else {}
+    env = make(id, render_mode="rgb_array", **options)
     act, player, longest = random_policy(env, 0), "random play", LONGEST
     if not env.unwrapped.model.hidden:
         with suppress(NoExactModel):
@@ -72,8 +72,8 @@ def page(family: str) -> str:
         lines += [f"| observation | `{record['observation']}` |", f"| actions | {actions(record)} |"]
         if record["max_episode_steps"]:
             lines += [f"| time limit | {record['max_episode_steps']} steps |"]
-        if record["exact_knobs"]:
-            given = ", ".join(f"`{k}={v}`" for k, v in record["exact_knobs"].items())
+        if record["exact_options"]:
+            given = ", ".join(f"`{k}={v}`" for k, v in record["exact_options"].items())
             lines += [f"| figures below are for | {given} |"]
         lines += [
             f"| {title} | {shown(record[name])} |"
@@ -82,9 +82,9 @@ def page(family: str) -> str:
         ]
         if record["states"] is None:
             lines += ["| states | too many to be listed |"]
-        if record["knobs"]:
-            knobs = ", ".join(f"`{name}={value}`" for name, value in record["knobs"].items())
-            lines += [f"| knobs | {knobs} |"]
+        if record["options"]:
+            options = ", ".join(f"`{name}={value}`" for name, value in record["options"].items())
+            lines += [f"| options | {options} |"]
         lines += [""]
     return "\n".join(lines)
 
@@ -107,17 +107,18 @@ def index(figures: dict) -> str:
         "`python docs/gallery.py` makes this page, and the tests compare it with the solvers.",
         "",
         "*optimum*: the best expected return without a time limit, at the problem's own discount.",
-        "*within its limit*: of the first so many steps, undiscounted, as agents are graded. Where states",
-        "look alike, both are those of an agent that remembers what it saw, and *without memory* is the",
-        "best known of one that goes by the present observation. *random*: the uniform policy over legal",
-        "actions, within the limit where there is one. Some figures are for knobs that the page of the id",
-        "names, since the whole is too large; a few ids are too large for any.",
+        "*within its limit*: the best undiscounted return within the time limit, as agents are graded. In",
+        "partially observable environments both are those of an agent that remembers what it saw, and",
+        "*without memory* is the best known policy that acts on the present observation alone. *random*: the",
+        "uniformly random policy over legal actions, within the time limit where there is one. Some figures",
+        "are for options that the page of the id names, since the whole is too large; a few ids are too",
+        "large for any.",
         "",
-        "Every id also takes `sticky` (probability that the last action is repeated), `reward_noise`",
-        "(added or taken away, each half the time), `reward_delay` (steps between pay-days) and",
-        "`time_aware` (a limit that is part of the observation); those with one number or one array to",
-        "see take `frame_stack` (how many are seen together), and those with one number",
-        "`observation_noise` (probability of a random one).",
+        "Every id also accepts `sticky` (probability that the last action is repeated), `reward_noise`",
+        "(added or subtracted, each half the time), `reward_delay` (steps between payments) and",
+        "`time_aware` (a time limit that is part of the observation); those that observe a single number or",
+        "array accept `frame_stack` (how many observations are seen together), and those that observe a",
+        "single number `observation_noise` (probability of a random one).",
         "",
         "Rooms and games show indicators, 0 or 1, as bytes in `Box(0, 1, shape, uint8)`, which other",
         "programs take; with `multi_binary=True` they are int8 in Gymnasium's `MultiBinary(shape)`, which",

@@ -1,4 +1,4 @@
-"""What there is to know about an environment: its spaces, its knobs, and its optimum, computed."""
+"""What there is to know about an environment: its spaces, its options, and its optimum, computed."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ from rlkit.solvers import (
 Record = dict[str, Any]
 
 MOST_NODES = 100  # of the search for the best policy without memory
-FIGURES = Path(__file__).with_name("figures.json")  # what `describe` said of every id, for the table
+FIGURES = Path(__file__).with_name("figures.json")  # what `describe` found for every id
 FIGURE_NAMES = (
     *("states", "observations", "optimum", "optimum_in_limit", "full_information", "memoryless", "random"),
 )
@@ -43,8 +43,8 @@ FIGURE_NAMES = (
 def describe(name: str, *, anew: bool = False) -> Record:
     """Everything about an environment id, short or full, as a plain record; raises `RegistryError`.
 
-    The figures of the ids that rlkit ships are those it keeps, unless they are to be computed `anew`; those
-    of an id without any are computed.
+    The figures of rlkit's own ids are read from `figures.json`, those of others are computed; `anew` computes
+    them all.
     """
     id = resolve(name)
     entry = next((e for e in ENTRIES if e.id == id), None)
@@ -56,7 +56,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "id": id,
         "summary": "" if entry is None else entry.summary,
         "doc": _paragraphs(factory) if factory else _paragraphs(model or env.unwrapped)[:1],
-        "knobs": {} if factory is None or entry is None else _knobs(factory, entry.kwargs),
+        "options": {} if factory is None or entry is None else _options(factory, entry.kwargs),
         "observation": str(env.observation_space),
         "batch_observation": None if model is not None else _in_batches(id),
         "action_space": str(space),
@@ -68,7 +68,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "action_names": None if model is None else model.action_names,
         "signs": {} if model is None else dict(model.signs),
         "max_episode_steps": time_limit(env),
-        "exact_knobs": {} if entry is None or entry.exact is None else dict(entry.exact),
+        "exact_options": {} if entry is None or entry.exact is None else dict(entry.exact),
     }
     env.close()
     record |= dict.fromkeys(FIGURE_NAMES)
@@ -78,15 +78,15 @@ def describe(name: str, *, anew: bool = False) -> Record:
     if entry is not None and entry.exact is None:
         return record
     try:
-        knobs = record["exact_knobs"]
-        found = figures(exact(id, **knobs), time_limit(make(id, **knobs)))
+        options = record["exact_options"]
+        found = figures(exact(id, **options), time_limit(make(id, **options)))
         return record | {name: value for name, value in found.items() if record.get(name) is None}
     except (NoExactModel, ModelError):
         return record
 
 
 def _in_batches(id: str) -> str | None:
-    """What agents observe in batches that another package has of its own; None without, or if they fail."""
+    """What agents observe in the batches of another package; None if it has none, or if they fail."""
     if gym.spec(id.rpartition(":")[2]).vector_entry_point is None:
         return None
     try:
@@ -98,13 +98,13 @@ def _in_batches(id: str) -> str | None:
 
 
 def figures(model: MDP | POMDP, limit: int | None) -> Record:
-    """What an exact model is worth, all computed by the solvers.
+    """What an exact model is worth, computed by the solvers.
 
-    `optimum` is without a time limit, at the model's discount. `optimum_in_limit` is the expected return
-    within it, as a grade has it: gamma is 1. The others are so too, where there is a limit. Where states look
-    alike, both optima are those of an agent with memory, `full_information` is that of one who sees the
-    states, and `memoryless` the best that was found for one who goes by the present observation. None is what
-    has no value or is too large.
+    `optimum` is without a time limit, at the model's discount. `optimum_in_limit` is the undiscounted return
+    within `limit` steps, as agents are graded; with a limit the other figures are of the same kind. In a
+    partially observable model both optima are those of an agent with memory, `full_information` is that of an
+    agent that sees the states, and `memoryless` is the best known policy that acts on the present observation
+    alone. None stands for what has no value or is too large to compute.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
     episode: dict[str, Any] = {"horizon": limit, "gamma": mdp.discount if limit is None else 1.0}
@@ -135,7 +135,7 @@ def _optimum(model: MDP | POMDP, **how: Any) -> float | None:
 
 
 def listed() -> list[Record]:
-    """What is known of each id that needs nothing to be made, with its family; see `describe`."""
+    """What is known of each id that can be made without arguments, with its family; see `describe`."""
     kept = _kept()
     return [
         {"summary": entry.summary, **(kept.get(entry.id) or describe(entry.id)), "family": family}
@@ -151,16 +151,16 @@ def _kept() -> dict[str, Record]:
 
 
 def ids() -> list[str]:
-    """Ids that can be made without being given anything."""
+    """Ids that can be made without arguments."""
     return [entry.id for entry in ENTRIES if not entry.needs]
 
 
-def layout(id: str, **knobs: Any) -> Record | None:
+def layout(id: str, **options: Any) -> Record | None:
     """How the states of a grid lie in the plane: `rows` of characters and `cells` of state numbers.
 
-    None for what is no grid. A cell without a state is None.
+    None if it is not a grid. A cell without a state is None.
     """
-    env: Any = make(id, **knobs).unwrapped
+    env: Any = make(id, **options).unwrapped
     if isinstance(env, ModelEnv):
         if not isinstance(env.model, Grid | DeepSea):
             return None
@@ -190,7 +190,7 @@ def _factory(path: str) -> Any:
     return getattr(import_module(f"rlkit.{module}"), name)
 
 
-def _knobs(factory: Any, given: Any) -> dict[str, str]:
+def _options(factory: Any, given: Any) -> dict[str, str]:
     parameters = inspect.signature(factory).parameters
     return {
         name: _plain(given.get(name, p.default)) for name, p in parameters.items() if p.default is not p.empty

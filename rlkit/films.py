@@ -32,18 +32,18 @@ Image = npt.NDArray[np.uint8]
 Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whether an episode begins -> action
 
 POLICIES = ("optimal", "random")
-HASTE = 1 - 1e-7  # a discount that only decides between equals: the sooner the better
-PLANNED = 20_000_000  # states times steps of a plan that is still made
-LINE, SMALL = 22, 12  # pixels of a line below a picture, and of the letters that say who plays
-LONGEST = 1000  # steps of an episode that are shown
+HASTE = 1 - 1e-7  # a discount that breaks ties in favour of the sooner reward
+PLANNED = 20_000_000  # states times steps up to which a plan with a time limit is made
+LINE, SMALL = 22, 12  # pixels: height of a line of the caption, size of the letters that name the player
+LONGEST = 1000  # steps of an episode up to which it is shown
 NO_PICTURES = "it does not render rgb_array"
 MOST_LETTERS = 20  # of an action's name below a picture
-FPS = 4  # pictures a second of an environment that does not say
-FASTEST = 50  # pictures a second of a GIF: players slow down what is faster
+FPS = 4  # pictures a second, where the environment has no render_fps
+FASTEST = 50  # pictures a second of a GIF; viewers slow down faster ones
 
 
 class FilmError(RlkitError, ValueError):
-    """A film that cannot be made; the message says why."""
+    """The film cannot be made; the message says why."""
 
 
 def make_film(
@@ -57,31 +57,33 @@ def make_film(
     env_kwargs: Mapping[str, Any] | None = None,
     trust_env: str | Sequence[str] = (),
 ) -> int:
-    """Film the agent of a run folder, or an environment id under a policy; returns how many pictures.
+    """Film the agent of a run folder, or an environment id under a policy; returns the number of pictures.
 
-    Without `fps` they follow each other as fast as the environment says (`render_fps`), or 4 a second.
-    The policy is "random" or "optimal", which is the default. Raises `FilmError` for another policy or
-    suffix, a policy for a run, and an environment that fails or cannot be filmed, and `NoExactModel` where no
-    optimum is known.
+    The policy is "optimal", the default, or "random". Without `fps` the film is as fast as `render_fps` of
+    the environment, or 4 pictures a second. Raises `FilmError` if there is neither such a run nor such an
+    environment, for an unknown policy or suffix, for a policy with a run, and if the environment fails or does
+    not render; `NoExactModel` if no optimum is known.
     """
-    knobs = dict(env_kwargs or {})
+    options = dict(env_kwargs or {})
     if Path(what).is_dir():
         if policy is not None:
             raise FilmError(f"policy {policy!r} does not apply: {what} is a run, which has its own")
-        agent = checkpoint.load(Path(what), env_kwargs=knobs, trust_env=trust_env)
+        agent = checkpoint.load(Path(what), env_kwargs=options, trust_env=trust_env)
         id = agent.source.check()
         env = _played_by(agent, id)
         seen = ", as the agent sees it" if isinstance(env, OneOfBatch) else ""
         act, player = agent_policy(agent, env), f"{agent.name}, {agent.steps:,} steps{seen}"
     else:
         id, policy = _resolved(what), policy or "optimal"
-        env = _made(id, knobs)
+        env = _made(id, options)
         if policy not in POLICIES:
             raise FilmError(none_of("policy", policy, POLICIES))
         try:
             act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
         except NoExactModel as error:
-            raise NoExactModel(f"{error}; film a trained agent's run folder, or policy random") from error
+            raise NoExactModel(
+                f"{error}; film the run folder of a trained agent, or use --policy random"
+            ) from error
         base = env.unwrapped
         hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
         player = f"{policy} play{', sees the state' if hidden else ''}"
@@ -103,7 +105,7 @@ def _resolved(what: str) -> str:
 
 @contextmanager
 def _told(id: str) -> Iterator[None]:
-    """Whatever the environment fails with becomes one FilmError that names it."""
+    """Turn whatever the environment raises into one FilmError that names it."""
     try:
         yield
     except RlkitError:
@@ -113,10 +115,10 @@ def _told(id: str) -> Iterator[None]:
         raise FilmError(f"{id} cannot be filmed: {one_line(error) if clear else blame(error)}") from error
 
 
-def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
+def _made(id: str, options: Mapping[str, Any]) -> gym.Env[Any, Any]:
     """The environment, ready to be filmed."""
     with _told(id):
-        env = make(id, **knobs)
+        env = make(id, **options)
         base = env.unwrapped
         if isinstance(base, ModelEnv):  # of which a user's own registration may take no render_mode
             base.render_mode = "rgb_array"
@@ -124,11 +126,11 @@ def _made(id: str, knobs: Mapping[str, Any]) -> gym.Env[Any, Any]:
         env.close()
         if "rgb_array" not in (env.metadata.get("render_modes") or ()):
             raise NotImplementedError(NO_PICTURES)
-        return make(id, render_mode="rgb_array", **knobs)
+        return make(id, render_mode="rgb_array", **options)
 
 
 def _played_by(agent: Agent, id: str) -> gym.Env[Any, Any]:
-    """The environment of an id; one of its batches, as they are graded, where these alone show its spaces."""
+    """The environment of an id, or one of its batch where only batches have the agent's spaces."""
     try:
         env = _made(id, agent.env_kwargs)
         agent.source.compare(env.observation_space, env.action_space, id)
@@ -140,7 +142,7 @@ def _played_by(agent: Agent, id: str) -> gym.Env[Any, Any]:
 
 
 def _picture(env: gym.Env[Any, Any]) -> Image:
-    """What `env` looks like now; NotImplementedError if it has no pictures."""
+    """What `env` looks like now; NotImplementedError if it does not render."""
     picture: Any = None
     with suppress(NotImplementedError):
         picture = env.render()
@@ -164,7 +166,7 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     if mdp.fade and not planned:
         if mdp.n_transitions > mdp.n_choices:
             raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
-        mdp = mdp.with_fade(0.0)  # without chance, what pays most in time is what pays soonest
+        mdp = mdp.with_fade(0.0)  # without chance, the policy that earns most is the one that earns soonest
     gamma = HASTE if planned else None
     solution = solve(mdp, horizon=limit if planned else None, gamma=gamma)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan
@@ -204,9 +206,9 @@ def film(
     hold: int = FPS,
     longest: int = LONGEST,
 ) -> list[Image]:
-    """Pictures of whole episodes, `width` wide, below each what was done and earned, and who plays.
+    """Pictures of whole episodes, `width` pixels wide, captioned with action, return and player.
 
-    The last one of an episode is shown `hold` times; one longer than `longest` steps is cut.
+    The last picture of an episode is held `hold` times; an episode longer than `longest` steps is cut.
     """
     pictures: list[Image] = []
     for episode in range(episodes):
@@ -228,7 +230,7 @@ def film(
 
 
 def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
-    """Write pictures as .gif or .mp4; a GIF of more than 50 a second leaves some out.
+    """Write pictures as .gif or .mp4; a GIF of more than 50 a second drops some.
 
     Raises `FilmError` for another suffix or a missing encoder.
     """

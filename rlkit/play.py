@@ -25,25 +25,25 @@ UP, DOWN, RIGHT, LEFT = (f"\x1b[{letter}" for letter in "ABCD")
 ARROWS = {"up": UP, "down": DOWN, "right": RIGHT, "left": LEFT, "forward": UP}
 ARROWS |= {"north": UP, "south": DOWN, "east": RIGHT, "west": LEFT}
 SHOWN = {UP: "↑", DOWN: "↓", RIGHT: "→", LEFT: "←", " ": "space"}
-RESERVED = "qr"  # quit, begin anew
-MOST_KEYS = 30  # actions that one key each can tell apart
-MOST_NAMED = 12  # actions that a message lists
+RESERVED = "qr"  # quit, restart
+MOST_KEYS = 30  # actions up to which each has a key
+MOST_NAMED = 12  # actions listed in a message
 NO_BREAK = "\xa0"
 CELL = re.compile(r"[a-zA-Z]\d+")
 
 
 class PlayError(RlkitError, ValueError):
-    """What cannot be played here; the message says why."""
+    """The environment cannot be played here; the message says why."""
 
 
-def play(name: str, *, seed: int = 0, stdin: TextIO = sys.stdin, **knobs: Any) -> None:
+def play(name: str, *, seed: int = 0, stdin: TextIO = sys.stdin, **options: Any) -> None:
     """Play a `Model` until q is pressed; raises `PlayError` for anything else, and without a terminal."""
     if not stdin.isatty():
         raise PlayError("play needs a terminal to read keys from")
     id = resolve(name)
-    env: Any = make(id, **knobs)
+    env: Any = make(id, **options)
     if not isinstance(env.unwrapped, ModelEnv):
-        raise PlayError(f"{id} is not a model of rlkit; only these can be played")
+        raise PlayError(f"{id} is not a model of rlkit, and only those can be played")
     names = env.unwrapped.model.action_names or [str(a) for a in range(env.unwrapped.model.n_actions)]
     keys = bindings(names)
     with _one_key_at_a_time(stdin) if keys else nullcontext():
@@ -61,7 +61,7 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
         print(textwrap.fill(f"return {earned:.6g}   {plain(note)}", width), flush=True)
         if keys:
             print(_fill([plain(_key_and_name(key, names[a])) for key, a in keys.items()], width))
-        print("r again  q quit", flush=True)
+        print("r restart  q quit", flush=True)
         key = _key(stdin) if keys else _word(stdin, names)
         if key == "q":
             return
@@ -80,8 +80,8 @@ def _loop(id: str, env: Any, names: Sequence[str], keys: dict[str, int], seed: i
             continue
         earned, over = earned + float(reward), terminated or truncated
         again = "any key" if keys else "Enter"
-        note = f"episode over; {again} begins the next" if terminated else ""
-        note = note or (f"time limit reached; {again} begins the next" if truncated else "")
+        note = f"episode over; press {again} for the next" if terminated else ""
+        note = note or (f"time limit reached; press {again} for the next" if truncated else "")
 
 
 def _key_and_name(key: str, name: str) -> str:
@@ -89,13 +89,13 @@ def _key_and_name(key: str, name: str) -> str:
 
 
 def _fill(parts: Sequence[str], width: int) -> str:
-    """Parts in lines, none of them broken."""
+    """The parts in lines, none of them broken."""
     text = "  ".join(part.replace(" ", NO_BREAK) for part in parts)
     return textwrap.fill(text, width, break_long_words=False).replace(NO_BREAK, " ")
 
 
 def _legend(env: Any, shown: str, width: int) -> str:
-    """What the signs on a map stand for; empty where there is no map."""
+    """What the signs on a map stand for; empty without a map."""
     model = env.unwrapped.model
     while isinstance(model, Wrapper):
         model = model.inner
@@ -104,7 +104,7 @@ def _legend(env: Any, shown: str, width: int) -> str:
 
 
 def _named(word: str, names: Sequence[str]) -> int | None:
-    """The action of that name in either case, or, where all begin alike (`stake 3`), of its last word."""
+    """The action with that name, in either case, or with that last word (`stake 3`)."""
     lower = [name.lower() for name in names]
     short = [name.split()[-1] for name in lower]
     for known in (lower, short):
@@ -122,7 +122,7 @@ def _legal(env: Any, names: Sequence[str]) -> str:
 def bindings(names: Sequence[str]) -> dict[str, int]:
     """A key for each action: an arrow, a letter of its name, or the next free one.
 
-    None where names are typed: those of many actions, and cells of a board by their coordinates.
+    Empty where names are typed: if there are many actions, or if they are coordinates of cells.
     """
     if len(names) > MOST_KEYS or any(CELL.fullmatch(name) for name in names):
         return {}

@@ -82,7 +82,7 @@ def grade_differs(id):
     """Whether the grade of an id holds agents to another optimum than the one listed."""
     kept = KEPT[id]
     limit = kept["max_episode_steps"]
-    model = exact(id, **kept["exact_knobs"])
+    model = exact(id, **kept["exact_options"])
     mdp = model.mdp if isinstance(model, POMDP) else model
     if limit is None and mdp.discount < 1:
         return False
@@ -110,5 +110,5 @@ def test_a_run_is_compared_with_the_optimum_of_its_own_problem():
     """Within the limit, undiscounted; figures for other options are those of another problem."""
     assert _landmarks("rlkit/RiverSwim-v0")["optimum"] == pytest.approx(59337.878, abs=1e-3)
     assert _landmarks("rlkit/Exam-v0")["optimum"] == pytest.approx(-0.159)
-    assert KEPT["rlkit/ConnectFour-v0"]["exact_knobs"] == {"width": 4, "height": 4}
+    assert KEPT["rlkit/ConnectFour-v0"]["exact_options"] == {"width": 4, "height": 4}
     assert _landmarks("rlkit/ConnectFour-v0") == {}

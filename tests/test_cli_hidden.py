@@ -33,7 +33,7 @@ def test_the_table_lists_beliefs(rlkit, tmp_path):
     put(tmp_path, "tiger.POMDP", TIGER)
     _, out, _ = rlkit("solve", "tiger.POMDP")
     assert "nothing yet: tiger-left 0.5" in out
-    assert "if states were seen  200" in out
+    assert "fully observable  200" in out
 
 
 def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit, tmp_path):

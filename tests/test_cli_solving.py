@@ -105,7 +105,7 @@ def test_until_a_target_within_steps(rlkit, tmp_path):
     rows = [line.split() for line in solved("--avoid", "bad").splitlines()]
     assert ["1", "–", "–", "–", "–", "–", "0"] in rows
     assert ["3", "–", "–", "–", "–", "–", "1"] in rows
-    assert "reaching the target without what is to be avoided within 3 steps" in solved("--avoid-states", "1")
+    assert "reaching the target before any state to avoid within 3 steps" in solved("--avoid-states", "1")
 
 
 def test_large_models_are_listed_only_when_asked(rlkit):

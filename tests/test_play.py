@@ -33,7 +33,7 @@ def test_arrows_move_and_q_quits(keyboard, capsys):
     out = capsys.readouterr().out
     assert "S@.." in out
     assert "(down ↓)" in out
-    assert "episode over; any key begins the next" in out
+    assert "episode over; press any key for the next" in out
     assert "@ you  # wall" not in out, "there is no wall on this map"
     assert "@ you  G goal  H hole" in out
 
@@ -57,7 +57,7 @@ def test_enter_after_the_end_begins_the_next_episode(keyboard, capsys):
     type(b"1\n\nq\n")
     play("gambler", stdin=stdin, goal=80, capital=1, p_heads=0.0)
     out = capsys.readouterr().out
-    assert "episode over; Enter begins the next" in out
+    assert "episode over; press Enter for the next" in out
     assert "capital 1 of 80" in out.rpartition("episode over")[2]
 
 
@@ -109,7 +109,7 @@ def test_nothing_is_wider_than_the_terminal(keyboard, capsys, monkeypatch):
     out = capsys.readouterr().out
     lines = out.replace("\x1b[2J\x1b[H", "").split("\n")
     assert max(map(len, lines)) <= 40
-    assert "r again  q quit" in lines
+    assert "r restart  q quit" in lines
     type(b"q")
     play("connectfour", stdin=stdin)
     assert "\n1  2  3  4  5  6  7\n" in capsys.readouterr().out, "a key that is the name stands once"

@@ -1,4 +1,4 @@
-"""The command line: look at environments, solve them exactly, play and film them, train agents, grade them.
+"""The command line: list, play and film environments, solve them exactly, train agents and grade them.
 
 Each command imports what it needs when it is called, so that help and errors come at once.
 """
@@ -26,7 +26,7 @@ from rlkit.signals import exit_status, stop_signals
 
 __all__ = ["agents", "app", "environments", "learning", "main", "solving"]
 
-KEPT_OBJECTS = 500_000  # more than imports make: passing over them anew was a fifth of a start
+KEPT_OBJECTS = 500_000  # more than imports make: collecting them took a fifth of the start
 
 
 def main() -> NoReturn:
@@ -62,7 +62,7 @@ def main() -> NoReturn:
 
 
 def _is_users(error: BaseException) -> bool:
-    """Whether an error came out of code that is neither rlkit's nor installed, such as a model of theirs."""
+    """Whether an error comes from code that is neither rlkit's nor installed: the user's own."""
     folders = {name: Path(folder) for name, folder in sysconfig.get_paths().items() if name != "data"}
     known = [Path(__file__).parents[1], *folders.values()]
     files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
@@ -70,7 +70,7 @@ def _is_users(error: BaseException) -> bool:
 
 
 def _prepare_output() -> None:
-    """Streams that exist, where the caller has closed them, and that can show every character somehow."""
+    """Open streams that the caller closed, and replace characters that a stream cannot encode."""
     nowhere = Path(os.devnull)
     sys.stdin = sys.stdin or nowhere.open()
     sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))

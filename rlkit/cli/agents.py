@@ -1,4 +1,4 @@
-"""`rlkit agents` and `check-agent`: what agents there are, and whether one learns what it should."""
+"""`rlkit agents` and `check-agent`: list agents, and check that one learns what it should."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`rlkit envs`, `play`, `record` and `check`: environments, and what happens in them."""
+"""`rlkit envs`, `play`, `record` and `check`: list, play, film and check environments."""
 
 from __future__ import annotations
 

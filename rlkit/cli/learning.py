@@ -1,4 +1,4 @@
-"""`rlkit train` and `rlkit eval`: agents learn, and how close to the optimum they come."""
+"""`rlkit train` and `rlkit eval`: train agents, and grade them against the optimum."""
 
 from __future__ import annotations
 
@@ -167,11 +167,11 @@ def evaluate(
 
 
 def _landmarks(env_id: str | None) -> dict[str, float]:
-    """What is known of an environment's return: the optimum, within the time limit if any, and chance."""
+    """Returns to compare with: the optimum, within the time limit if there is one, and random play."""
     from rlkit.catalogue import listed
 
     record = next((record for record in listed() if record["id"] == env_id), None)
-    if record is None or record["exact_knobs"]:  # figures for other options are those of another problem
+    if record is None or record["exact_options"]:  # figures for other options are those of another problem
         return {}
     optimum = record["optimum" if record["max_episode_steps"] is None else "optimum_in_limit"]
     found = {"optimum": optimum, "random play": record["random"]}

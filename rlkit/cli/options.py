@@ -1,4 +1,4 @@
-"""Options that several commands have, and how what is given to an option is read."""
+"""Options that several commands share, and how their values are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def count(name: str, help: str, *, least: int = 1, most: int | None = None, meta
 
 
 def pairs(flag: str, help: str) -> Any:
-    """An option that is given once for each name and value; `given` reads it."""
+    """An option that can be repeated, with a NAME=VALUE each time; `given` reads them."""
     return typer.Option(flag, metavar="NAME=VALUE", help=help)
 
 
@@ -68,21 +68,21 @@ def given(texts: list[str] | None) -> dict[str, Any]:
 
 
 def refuse(why: str, options: dict[str, Any]) -> None:
-    """Options that do not apply are an error, not ignored."""
+    """Raise if an option is given that does not apply."""
     for name, value in options.items():
         if value not in (None, [], {}):
             raise typer.BadParameter(f"{name} does not apply: {why}")
 
 
 def modules(named: list[str] | None) -> list[str]:
-    """The modules that --trust-env names, which may lie in the current folder, behind installed ones."""
+    """The modules that --trust-env names; the current folder is searched too, after installed modules."""
     for module in named or []:
         find_modules_here(f"{module}:")
     return named or []
 
 
 def find_modules_here(name: str) -> str:
-    """`name`; where it is MODULE:NAME, the module may lie in the current folder, behind installed ones."""
+    """`name`; if it is MODULE:NAME, the current folder is searched too, after installed modules."""
     if ":" in name and "" not in sys.path:
         sys.path.append("")
     return name

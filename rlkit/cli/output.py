@@ -31,7 +31,7 @@ app = typer.Typer(
 
 
 def terminal(*, stderr: bool = False) -> Terminal:
-    """Where tables go."""
+    """The terminal, or what stdout or stderr is redirected to."""
     from rlkit.report.terminal import Terminal
 
     stream = sys.stderr if stderr else sys.stdout
@@ -40,7 +40,7 @@ def terminal(*, stderr: bool = False) -> Terminal:
 
 
 def show_cursor() -> None:
-    """Show the cursor again, which what is live hides; a signal can come before it is ready to clean up."""
+    """Show the cursor, which a live view hides; a signal can arrive before that can restore it."""
     for stderr in (False, True):
         with suppress(OSError):  # a terminal that is gone
             terminal(stderr=stderr).show_cursor()
@@ -58,12 +58,12 @@ def show(as_json: bool, record: dict[str, Any], report: Callable[[dict[str, Any]
 
 
 def say(message: str) -> None:
-    """Print one line on stderr, if it goes anywhere."""
+    """Print one line on stderr, if it is open."""
     with suppress(OSError):
         print(f"rlkit: {one_line(message)}", file=sys.stderr)
 
 
 def fail(message: str) -> NoReturn:
-    """Say in one line what is wrong with the input, and exit."""
+    """Print one line that says what is wrong with the input, and exit."""
     say(message)
     sys.exit(BAD_INPUT)

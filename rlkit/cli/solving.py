@@ -129,7 +129,7 @@ def solve(
 
 
 def _title(name: str, record: dict[str, Any], found: Solution) -> str:
-    """What a picture shows, in words."""
+    """The title of a picture."""
     from rlkit import report
 
     hidden = record["sees"] in ("beliefs", "hidden states")
@@ -139,7 +139,7 @@ def _title(name: str, record: dict[str, Any], found: Solution) -> str:
 
 
 def _check_target(objective: str | None, goal: str | list[int] | None) -> None:
-    """Raise where a target and the objective do not go together."""
+    """Raise if the objective needs a target and has none, or has one and needs none."""
     reaching = ("reach-prob", "reach-reward")
     if goal is not None and objective not in reaching:
         raise typer.BadParameter(f"--target needs --objective {' or '.join(reaching)}")
@@ -181,7 +181,7 @@ def _remembering(best: Optimum, *, all_values: bool) -> dict[str, Any]:
 
 
 def is_file(model: str) -> bool:
-    """Whether a model is meant to be a file, not an environment."""
+    """Whether the argument names a file rather than an environment."""
     path = Path(model)
     return path.is_file() or bool(path.suffix and ":" not in model)
 
@@ -206,7 +206,7 @@ def _load(
 
 
 def _own_limit(name: str, options: dict[str, Any]) -> int | None:
-    """The time limit of an environment, for rewards that fade until then."""
+    """The time limit of an environment, until which its rewards decay."""
     from rlkit.envs.adapters.gym import time_limit
     from rlkit.envs.registry import make, resolve
 
@@ -239,9 +239,9 @@ def _answer(found: Solution) -> dict[str, Any]:
 
 
 def _states(found: Solution, name: Callable[[int], str]) -> dict[str, Any]:
-    """Value, policy and Q of every state; with a horizon also the plan, [H][S], as steps run out.
+    """Value, policy and Q of every state; with a horizon also the plan, [H][S].
 
-    Where values count from when a state is first reached, the plan is that of states which can occur.
+    If values count from when a state is first reached, the plan covers the states that can occur.
     """
     mdp = found.mdp
     q: list[dict[str, Any]] = [{} for _ in range(mdp.n_states)]

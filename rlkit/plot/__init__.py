@@ -30,7 +30,7 @@ class PlotError(RlkitError, ValueError):
 
 
 def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()) -> None:
-    """Write a `picture` to a file, whose suffix says the format. Raises `PlotError` without a known one."""
+    """Write a `picture` in the format of the file's suffix; raises `PlotError` if there is no such format."""
     try:
         picture(solution, title=title, maps=maps).savefig(path, format=path.suffix[1:])
     except ValueError as error:
@@ -38,10 +38,7 @@ def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()
 
 
 def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figure:
-    """Values and policy: on `maps` where the states lie on some, else as the graph of a small model.
-
-    Larger models are drawn as curves by number of the state.
-    """
+    """Values and policy: on `maps` if there are any, as a graph if the model is small, else by state number."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

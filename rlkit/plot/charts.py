@@ -1,4 +1,4 @@
-"""Values and best actions by number of the state, and the colours of values in every picture."""
+"""Values and best actions by state number, and the colours of values in every picture."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ MOST_LETTERS = 24  # of a name
 
 
 def number(x: float) -> str:
-    """A value in three digits, or in whole ones."""
+    """A value in three digits, a large one as a whole number."""
     return (f"{x:,.0f}" if 1000 <= abs(x) < 1e6 else f"{x:.3g}").replace("-", "−")
 
 
 def heat(figure: Any, axes: Any, values: Sequence[float]) -> Callable[[float], Any]:
-    """The colour of a value among `values`, dark to light, with a bar beside the axes that explains it."""
+    """The colour of each of `values`, from dark to light, with a bar beside the axes as its key."""
     from matplotlib import colormaps
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
@@ -46,7 +46,7 @@ INFINITE = (0.75, 0.75, 0.78, 1.0)  # of values that no colour stands for
 
 
 def draw_values(figure: Any, solution: Solution) -> None:
-    """The value of each state that still has a choice, and below it the best action there."""
+    """The value and the best action of each state that has a choice."""
     from matplotlib.ticker import MaxNLocator
 
     mdp = solution.mdp

@@ -33,15 +33,15 @@ END = "#f4f6f9"
 
 
 def fits_a_graph(mdp: MDP) -> bool:
-    """Whether its graph can still be read: few states, and few arrows, of the policy at least."""
+    """Whether its graph is legible: few states and few actions."""
     known = np.concatenate(layers(mdp))
     return len(known) <= MOST_STATES and mdp.n_actions <= MOST_ACTIONS
 
 
 def draw_graph(figure: Any, solution: Solution) -> None:
-    """States that can be reached, and an arrow for each way that a choice may turn out.
+    """The states that can be reached, and an arrow for each outcome of a choice.
 
-    Where these are too many, the arrows of the best choices alone.
+    Where these are too many, only the best choices have arrows.
     """
     from matplotlib.lines import Line2D
 

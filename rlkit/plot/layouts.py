@@ -1,4 +1,4 @@
-"""On which maps the states of an environment lie."""
+"""The maps on which the states of an environment lie."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ MOST_ROOMS, TILE = 6, 64  # maps of one episode, and pixels of their cells
 
 
 def maps_of(id: str, options: Mapping[str, Any], solution: Solution) -> list[Map]:
-    """A map of a grid world, one of the taxi's town for each errand, one for what an episode makes of rooms.
+    """The maps of an environment, or none: a grid, the taxi's town for each errand, rooms as they change.
 
-    Empty where the states lie on no map.
+    Rooms have a map for each of the first arrangements of objects in the likeliest episode.
     """
     env: Any = make(id, **options).unwrapped
     model = env.model if isinstance(env, ModelEnv) else None
@@ -40,7 +40,7 @@ def maps_of(id: str, options: Mapping[str, Any], solution: Solution) -> list[Map
 
 
 def _errands() -> list[Map]:
-    """A row a destination, a column a place of the passenger, who waits elsewhere or is aboard."""
+    """A map for each destination and each place of the passenger."""
     size, n, letters = taxi.SIZE, taxi.ABOARD, dict(zip(taxi.PADS, taxi.PAD_NAMES, strict=True))
     wheres = [*(f"from {name}" for name in taxi.PAD_NAMES), "aboard"]
     number = np.arange(size * size * (n + 1) * n).reshape(size, size, n + 1, n)
@@ -59,7 +59,7 @@ def _errands() -> list[Map]:
 
 
 def _rooms(model: Rooms, states: Any, solution: Solution) -> list[Map]:
-    """The first few arrangements of things that the likeliest episode of the policy comes to."""
+    """The first few arrangements of objects in the likeliest episode of the policy."""
     from rlkit.envs.rooms.codes import EMPTY, KINDS, colour_of, kind_of
     from rlkit.envs.rooms.pictures import COLOUR_NAMES, tile
 
@@ -97,7 +97,7 @@ def _rooms(model: Rooms, states: Any, solution: Solution) -> list[Map]:
 
 
 def likeliest(solution: Solution) -> list[int]:
-    """The states from the likeliest first one on, if what is likeliest happens, until one comes again."""
+    """The states of the likeliest episode, until one recurs."""
     mdp, s, met = solution.mdp, int(solution.mdp.initial.argmax()), []
     while s not in met:
         met.append(s)

@@ -35,7 +35,7 @@ MOST_STARTS = 4  # that are marked
 
 @dataclass(frozen=True)
 class Map:
-    """Cells of the kinds `rows` [H][W], and which state each is with each heading, [H, W, headings], or -1.
+    """Cells of kinds `rows` [H][W], and the state number of each heading there, [H, W, headings], or -1.
 
     With four headings these are right, down, left, up. `letters` stand in corners of cells (row, column),
     `walls` on the east side of some; `picture` [.., .., 3] lies below it all.
@@ -67,7 +67,7 @@ def draw_maps(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
 
 
 def _draw(axes: Any, solution: Solution, shown: Map, colours: Any, cell: float) -> None:
-    """One map: things, values as colours, what the policy does as arrows and letters."""
+    """One map: objects, values as colours, the policy as arrows and letters."""
     from matplotlib.collections import PatchCollection
 
     height, width = len(shown.rows), len(shown.rows[0])
@@ -112,7 +112,7 @@ def _draw(axes: Any, solution: Solution, shown: Map, colours: Any, cell: float) 
 
 
 def _part(r: int, c: int, heading: int | None, colour: Any) -> tuple[Any, float, float]:
-    """A cell, or the quarter of it on the side that an agent faces, and the middle of that."""
+    """A cell, or the quarter of it on the side that the agent faces, and its middle."""
     from matplotlib.patches import Polygon
 
     if heading is None:
@@ -123,7 +123,7 @@ def _part(r: int, c: int, heading: int | None, colour: Any) -> tuple[Any, float,
 
 
 def _thing(r: int, c: int, kind: str) -> list[Any]:
-    """What stands on a cell that nobody acts on, as in films."""
+    """What is on a cell without a decision, drawn as in films."""
     from matplotlib.patches import Circle, FancyBboxPatch
 
     paper = FILLS[kind] if kind in (WALL, CLIFF) else PAPER
@@ -148,7 +148,7 @@ def _square(r: int, c: int, half: float, **style: Any) -> Any:
 
 
 def ways_of(solution: Solution) -> dict[str, tuple[int, int]]:
-    """The actions that are a way to go, with rows and columns of a step; left and right may also be turns."""
+    """The actions that move, with the rows and columns of a step; left and right may also be turns."""
     names = solution.mdp.action_names or ()
     return {} if "forward" in names else {name: WAYS[name] for name in names if name in WAYS}
 
@@ -156,7 +156,7 @@ def ways_of(solution: Solution) -> dict[str, tuple[int, int]]:
 def _act(
     axes: Any, marks: Sequence[Mark], ways: Mapping[str, tuple[int, int]], half: float, cell: float
 ) -> None:
-    """Arrows of actions that are a way to go, the first letter of others."""
+    """Arrows for actions that move, the first letter of others."""
     for ink in ("white", INK):
         arrows = [(x, y, *ways[action]) for x, y, action, own in marks if own == ink and action in ways]
         if not arrows:
@@ -193,7 +193,7 @@ def _act(
 
 
 def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
-    """A legend of the kinds of cells, and of the letters of actions that are no way to go."""
+    """A legend of the kinds of cells and of the letters of actions."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
@@ -221,5 +221,5 @@ def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
 
 
 def _alive(solution: Solution, maps: Sequence[Map]) -> list[int]:
-    """The states on the maps that have something to decide."""
+    """The states on the maps that have a choice."""
     return [s for shown in maps for s in shown.states.ravel().tolist() if s >= 0 and solution.choice[s] >= 0]

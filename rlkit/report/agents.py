@@ -7,7 +7,7 @@ from rlkit.report.numbers import Record
 
 
 def agents(record: Record) -> list[Block]:
-    """The agents, a table for each kind of what they can observe and remember."""
+    """The agents, a table for each kind."""
     kinds: dict[str, list[tuple[Content, ...]]] = {}
     for r in record["agents"]:
         kinds.setdefault(kind_of(r), []).append((r["agent"], ", ".join(r["actions"]), r["summary"]))
@@ -20,15 +20,15 @@ def agents(record: Record) -> list[Block]:
 
 
 def kind_of(record: Record) -> str:
-    """What an agent can observe, whether it can remember, and whether it heeds masks of actions."""
+    """What an agent can observe, whether it can have memory, and whether it respects action masks."""
     observed = f"observe {', '.join(record['observations'])}"
     memory = "with or without memory" if record["memory"] else "without memory"
-    masks = "heed masks of legal actions" if record["masks"] else "heed no masks"
+    masks = "respect action masks" if record["masks"] else "ignore action masks"
     return f"{observed}; {memory}; {masks}"
 
 
 def settings(record: Record) -> list[Block]:
     """One agent's options, as `--set NAME=VALUE` changes them."""
-    columns = (Column("setting", role="strong", whole=True), *map(Column, ("type", "default", "meaning")))
+    columns = (Column("option", role="strong", whole=True), *map(Column, ("type", "default", "meaning")))
     rows = tuple(tuple(r[key] for key in ("name", "type", "default", "meaning")) for r in record["settings"])
     return [Paragraph(f"{record['agent']}: {record['summary']}"), Table(columns, rows)]

@@ -22,9 +22,9 @@ COLUMNS = (
 FIGURES = ("optimum", "optimum_in_limit", "max_episode_steps", "memoryless", "random")
 NOTE = (
     "optimum: best expected value without a time limit, at the problem's own discount; in limit: best "
-    "expected return within the limit of steps, as graded; "
-    "memoryless: the best known by the present observation alone, where that hides the state; random: of the "
-    "uniform policy. ° solved for knobs that `rlkit envs ID` names."
+    "expected return within the time limit, as graded; memoryless: best known policy that acts on the "
+    "present observation alone, where the state is partially observable; random: uniformly random policy. "
+    "° solved for the options that `rlkit envs ID` names."
 )
 
 
@@ -40,7 +40,7 @@ def _rows(record: Record) -> Iterator[tuple[Content, ...]]:
             family = r["family"]
             yield (Span(family, "title"),)
         id = r["id"].removeprefix("rlkit/").removesuffix("-v0")
-        states = number(r["states"], 4) + ("°" if r["exact_knobs"] else " ")
+        states = number(r["states"], 4) + ("°" if r["exact_options"] else " ")
         figures = (number(r[name], 4) for name in FIGURES)
         yield f" {id}", sees(r["observation"]), number(r["actions"], 4), states, *figures
 
@@ -64,12 +64,12 @@ def environment(r: Record) -> list[Block]:
         ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
         ("signs of a map", _legend(r["signs"]) or UNKNOWN),
-        ("exactly, for", ", ".join(f"{k}={v}" for k, v in r["exact_knobs"].items()) or UNKNOWN),
+        ("solved for", ", ".join(f"{k}={v}" for k, v in r["exact_options"].items()) or UNKNOWN),
         ("states", number(r["states"])),
         ("observations", number(r["observations"])),
         ("optimum", number(r["optimum"])),
         ("optimum within the limit", number(r["optimum_in_limit"])),
-        ("if the state were seen", number(r["full_information"])),
+        ("with full observability", number(r["full_information"])),
         ("without memory", number(r["memoryless"])),
         ("random policy", number(r["random"])),
     )
@@ -78,15 +78,14 @@ def environment(r: Record) -> list[Block]:
         Paragraph("\n\n".join(r["doc"])),
         Facts(tuple(fact for fact in facts if fact[1] != UNKNOWN)),
     ]
-    if r["knobs"]:
-        blocks.append(
-            Table((Column("knob (--env NAME=VALUE)"), Column("default")), tuple(r["knobs"].items()))
-        )
+    if r["options"]:
+        columns = Column("option (--env NAME=VALUE)"), Column("default")
+        blocks.append(Table(columns, tuple(r["options"].items())))
     return blocks
 
 
 def _unlike(batch: str | None, single: str) -> str:
-    """What a batch observes, where that is not what one environment does."""
+    """What a batch observes, where that differs from a single environment."""
     return UNKNOWN if batch in (None, single) else f"{batch}, in batches"
 
 

@@ -10,7 +10,7 @@ from rlkit.report.numbers import UNKNOWN, Record, number
 FIGURES = ("value", "optimum", "random", "regret", "% of optimum")
 SEES = {
     "beliefs": "of an agent that remembers all it has seen",
-    "hidden states": "of an agent that sees the states, which are partially observable",
+    "hidden states": "of an agent that sees the states, though they are partially observable",
     "both players": "of the player who begins; every policy meets a best response",
 }
 
@@ -73,7 +73,7 @@ def _score(score: Record, role: Role) -> tuple[Content, ...]:
 
 
 def _said(score: Record) -> list[str]:
-    """What the percent of the optimum does not tell, and why there is none."""
+    """What the percent of the optimum does not say, or why there is none."""
     said = [score["note"]] if score["percent_of_optimum"] is not None else [score["reason"], score["note"]]
     return [note for note in said if note]
 

@@ -10,7 +10,7 @@ MOST_ROWS = 40  # states of a table shown in full
 
 SEES = {
     "beliefs": "observations, and remembers them",
-    "hidden states": "the states, which are partially observable",
+    "hidden states": "the states, though they are partially observable",
     "both players": "the states, and moves for both players",
 }
 
@@ -70,10 +70,10 @@ def sought(record: Record) -> str:
         "discounted": "discounted reward",
         "finite-horizon": f"reward of the first {steps}",
         "reach-prob": "probability of reaching the target"
-        + (" without what is to be avoided" if record.get("avoids") else "")
+        + (" before any state to avoid" if record.get("avoids") else "")
         + (f" within {steps}" if record["horizon"] is not None else ""),
         "reach-reward": "reward before the target is reached",
-        "average": "average reward a step",
+        "average": "average reward per step",
     }[record["objective"]]
     discounts = record["objective"] in ("total", "discounted", "finite-horizon")
     gamma = f", gamma {number(record['gamma'])}" if discounts else ""
@@ -96,7 +96,7 @@ def _certificate(record: Record) -> Facts:
         rows.append(("sees", SEES[record["sees"]]))
     if record.get("beliefs"):
         rows.append(("beliefs", _beliefs(record["beliefs"])))
-        rows.append(("if states were seen", number(record["full_information"]["value"], 8)))
+        rows.append(("fully observable", number(record["full_information"]["value"], 8)))
     return Facts(tuple(rows))
 
 

@@ -1,4 +1,4 @@
-"""What the progress records of a training run say, gathered."""
+"""What the progress records of a training run add up to."""
 
 from __future__ import annotations
 

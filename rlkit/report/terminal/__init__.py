@@ -20,7 +20,7 @@ from rlkit.signals import reader_gone
 
 
 class Terminal(Console):
-    """A console that reads no markup and no emoji codes, and passes on no control character but its own.
+    """A console that reads no markup and no emoji codes, and prints no control characters but its own.
 
     rich still reads markup in strings that it takes for titles and for the text of a status; give it `Text`.
     """
@@ -29,7 +29,7 @@ class Terminal(Console):
         super().__init__(markup=False, emoji=False, **options)
 
     def show(self, blocks: Iterable[Block]) -> None:
-        """Print the blocks; an empty line is between them, but between paragraphs and beside tables."""
+        """Print the blocks with empty lines between them, except between paragraphs and beside tables."""
         before: Block | None = None
         for block in blocks:
             close = isinstance(before, Paragraph) and isinstance(block, Paragraph)
@@ -39,12 +39,12 @@ class Terminal(Console):
             before = block
 
     def say(self, line: str) -> None:
-        """Print a line in one colour, which the terminal alone may break."""
+        """Print a line without colours and without wrapping it."""
         self.print(line, highlight=False, soft_wrap=True)
 
     @contextmanager
     def waiting(self, words: str) -> Iterator[Callable[[str], None]]:
-        """Show that something is going on, in words which the function that this gives can change."""
+        """Show a spinner with some words, which the function that this yields replaces."""
         with self.status(Text(words)) as status:
             yield lambda words: status.update(Text(words))
 
@@ -54,5 +54,5 @@ class Terminal(Console):
             yield part if part.control or part.text.isprintable() else part._replace(text=plain(part.text))
 
     def on_broken_pipe(self) -> None:
-        """Whoever read this is gone, as with `| head`: stop."""
+        """Stop: whoever read the output is gone, as with `| head`."""
         reader_gone(self.file)

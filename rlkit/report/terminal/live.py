@@ -31,11 +31,11 @@ ROWS = 7  # of facts
 NAME, FIGURE = 15, 17  # characters of a fact, of its name and its figure, where there is room
 FRAME = 4 + ROWS + 5  # lines that are neither curve nor warnings
 HIGHEST = 14  # lines of the curve
-PAUSE = 2  # seconds between two lines, where nothing is live
+PAUSE = 2  # seconds between two lines, without a terminal
 
 
 class TrainingView:
-    """Progress of a training run: live on a terminal, a line now and then elsewhere."""
+    """Progress of a training run: a live view on a terminal, a line now and then elsewhere."""
 
     def __init__(
         self, console: Terminal, *, title: str, steps: int, marks: Mapping[str, float] | None = None
@@ -56,7 +56,7 @@ class TrainingView:
             self.live.stop()
 
     def __call__(self, record: Record) -> None:
-        """Show a progress record; where nothing is live at most one every two seconds, and the last."""
+        """Show a progress record; without a terminal at most one every two seconds, and the last."""
         self.progress.add(record)
         if self.live is not None:
             self.live.update(self.panel(), refresh=True)
@@ -116,7 +116,7 @@ class TrainingView:
 
 
 def _two_lines(warnings: list[str], width: int) -> list[Text]:
-    """The first of some warnings in two lines, which are there if there is none as well."""
+    """The first warning in two lines, which are empty if there is none."""
     which = f"1/{len(warnings)} " if len(warnings) > 1 else ""
     lines = textwrap.wrap(f"! {which}{warnings[0]}", width) if warnings else []
     return [Text(line, "yellow") for line in [*lines, "", ""][:2]]
