@@ -61,8 +61,8 @@ def make_film(
 
     The policy is "optimal", the default, or "random". Without `fps` the film is as fast as `render_fps` of
     the environment, or 4 pictures a second. Raises `FilmError` if there is neither such a run nor such an
-    environment, for an unknown policy or suffix, for a policy with a run, and if the environment fails or does
-    not render; `NoExactModel` if no optimum is known.
+    environment, for an unknown policy or suffix, for a policy with a run, and if the environment fails or
+    does not render; `NoExactModel` if no optimum is known.
     """
     options = dict(env_kwargs or {})
     if Path(what).is_dir():

@@ -38,7 +38,7 @@ def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()
 
 
 def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figure:
-    """Values and policy: on `maps` if there are any, as a graph if the model is small, else by state number."""
+    """Values and policy on `maps`, if any, as a graph if the model is small, else by state number."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
