@@ -1,15 +1,54 @@
 """Code in the documents runs, and does what they say."""
 
 import re
+import shlex
 from pathlib import Path
 
 import gymnasium as gym
 import pytest
+import torch
+import typer
 
 import rlkit
 from rlkit.catalogue import describe
+from rlkit.cli import app
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+README = (ROOT / "README.md").read_text()
+
+
+def commands(text: str) -> list[str]:
+    """The command lines of rlkit in the shell code of a page, without what is only there to be replaced."""
+    code = "\n".join(re.findall(r"```(?:sh)?\n(.*?)```", text, flags=re.S))
+    lines = code.replace("\\\n", " ").replace("[ID]", "").splitlines()
+    return [line for line in lines if line.startswith("rlkit ")]
+
+
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+COMMANDS = [(page.relative_to(ROOT), line) for page in PAGES for line in commands(page.read_text())]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS, ids=str)
+def test_commands_in_the_documents_can_be_given(page: Path, line: str) -> None:
+    _, name, *arguments = shlex.split(line, comments=True)
+    command = typer.main.get_command(app).commands[name]
+    command.make_context(name, arguments)
+
+
+def test_the_readme_has_commands_and_a_wrong_one_is_found() -> None:
+    assert sum(page == Path("README.md") for page, _ in COMMANDS) > 10
+    with pytest.raises(Exception, match="No such option: --colour"):
+        test_commands_in_the_documents_can_be_given(Path(), "rlkit solve exam --colour")
+
+
+@pytest.mark.parametrize("code", re.findall(r"```python\n(.*?)```", README, flags=re.S))
+def test_the_code_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = re.sub(r"steps=\d\d_000", "steps=1024", code)
+    if not torch.cuda.is_available():
+        code = code.replace('"cuda"', '"cpu"')
+    exec(code, {"__name__": "readme"})
 
 
 def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum():
