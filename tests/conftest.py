@@ -1,8 +1,11 @@
-"""The command line, for the tests that run it."""
+"""One thread a worker, as workers take all cores; and the command line, for the tests that run it."""
 
+import os
 import sys
 
 import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import copy
 import pickle
+from functools import cache
 
 import gymnasium as gym
 import numpy as np
@@ -11,12 +12,12 @@ from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
 import rlkit
-from rlkit.envs import make_torch
+from rlkit.envs import ModelEnv, make_torch
 from rlkit.envs.suite import ENTRIES
 
 IDS = [entry.id for entry in ENTRIES if not entry.needs]
 MODES = ("NextStep", "SameStep", "Disabled")
-SIZE, STEPS, LIMIT = 5, 60, 12
+SIZE, STEPS, LIMIT = 4, 40, 12
 
 
 @pytest.fixture(params=IDS)
@@ -27,6 +28,7 @@ def id(request):
 @pytest.fixture(autouse=True)
 def no_display(monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
+    monkeypatch.setitem(ModelEnv.metadata, "render_fps", 1000)
 
 
 def leaves(value):
@@ -117,6 +119,7 @@ def test_gymnasiums_own_vectors(id, mode):
         envs.close()
 
 
+@cache
 def scalar_episodes(id, seed, steps):
     """(observation, action taken there, reward, terminated, truncated) of one environment, step by step."""
     env = gym.make(id, max_episode_steps=LIMIT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from inspect import Parameter, signature
 from typing import Any, TypeVar
 
@@ -51,10 +52,14 @@ class Settings:
         number("decay", self.decay, 0, 1)
         number("step_reward", self.step_reward)
 
-    def pool(self, generate: Callable[[np.random.Generator], L]) -> list[L]:
-        """The levels from a generator."""
-        seeds = range(self.first_level, self.first_level + self.levels)
-        return [generate(np.random.default_rng(seed)) for seed in seeds]
+    def pool(self, generate: Callable[..., L], *sizes: Any) -> tuple[L, ...]:
+        """The levels that `generate(rng, *sizes)` gives."""
+        return _levels(range(self.first_level, self.first_level + self.levels), generate, *sizes)
+
+
+@lru_cache(maxsize=4)  # the environments of a batch have the same ones
+def _levels(seeds: range, generate: Callable[..., L], *sizes: Any) -> tuple[L, ...]:
+    return tuple(generate(np.random.default_rng(seed), *sizes) for seed in seeds)
 
 
 def task(factory: F) -> F:

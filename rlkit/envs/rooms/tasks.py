@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
 from ..options import flag, number, one_of, whole
 from . import layouts
 from .codes import BALL, COLOURS, LAVA_CODE, LOCKED, PRIZE, TRAP, WALL_CODE, code
@@ -26,9 +24,9 @@ PUSHES = 120  # steps to bring the boxes home
 
 
 def _rooms(
-    generate: Callable[[np.random.Generator], Level],
     settings: Settings,
-    *,
+    generate: Callable[..., Level],
+    *sizes: Any,
     limit: int,
     handled: bool = False,
     kind: type[Rooms] = Rooms,
@@ -40,7 +38,7 @@ def _rooms(
     """
     turning = settings.move == "turn"
     others = (*HANDS, "done") if turning else HANDS if handled else ()
-    return kind(settings.pool(generate), settings, limit=limit, others=others, **rules)
+    return kind(settings.pool(generate, *sizes), settings, limit=limit, others=others, **rules)
 
 
 @task
@@ -49,7 +47,7 @@ def empty(*, size: int = 8, random_start: bool = False, see_through: bool = True
     settings = Settings(see_through=see_through, **knobs)
     whole("size", size, 4, LARGEST)
     flag("random_start", random_start)
-    return _rooms(lambda rng: layouts.empty(rng, size, random_start), settings, limit=4 * size**2)
+    return _rooms(settings, layouts.empty, size, random_start, limit=4 * size**2)
 
 
 @task
@@ -57,7 +55,7 @@ def four_rooms(*, size: int = 19, **knobs: Any) -> Rooms:
     """Find the goal in four rooms joined by gaps (MiniGrid's FourRooms; Sutton, Precup and Singh 1999)."""
     settings = Settings(**knobs)
     whole("size", size, 7, LARGEST - 1, odd=True)
-    return _rooms(lambda rng: layouts.four_rooms(rng, size), settings, limit=100)
+    return _rooms(settings, layouts.four_rooms, size, limit=100)
 
 
 @task
@@ -65,7 +63,7 @@ def door_key(*, size: int = 8, **knobs: Any) -> Rooms:
     """Pick up a key, unlock a door with it, and reach the goal behind (MiniGrid's DoorKey)."""
     settings = Settings(**knobs)
     whole("size", size, 5, LARGEST)
-    return _rooms(lambda rng: layouts.door_key(rng, size), settings, limit=10 * size**2, handled=True)
+    return _rooms(settings, layouts.door_key, size, limit=10 * size**2, handled=True)
 
 
 @task
@@ -74,7 +72,7 @@ def multi_room(*, rooms: int = 6, size: int = 10, **knobs: Any) -> Rooms:
     settings = Settings(**knobs)
     whole("rooms", rooms, 1, layouts.SIDE)
     whole("size", size, layouts.SMALLEST, layouts.SIDE)
-    return _rooms(lambda rng: layouts.multi_room(rng, rooms, size), settings, limit=20 * rooms, handled=True)
+    return _rooms(settings, layouts.multi_room, rooms, size, limit=20 * rooms, handled=True)
 
 
 @task
@@ -84,9 +82,7 @@ def crossing(*, size: int = 9, crossings: int = 1, obstacle: str = "lava", **kno
     whole("size", size, 5, LARGEST - 1, odd=True)
     whole("crossings", crossings, 1, size - 3)
     one_of("obstacle", obstacle, tuple(THINGS))
-    return _rooms(
-        lambda rng: layouts.crossing(rng, size, crossings, THINGS[obstacle]), settings, limit=4 * size**2
-    )
+    return _rooms(settings, layouts.crossing, size, crossings, THINGS[obstacle], limit=4 * size**2)
 
 
 @task
@@ -95,7 +91,7 @@ def lava_gap(*, size: int = 7, obstacle: str = "lava", **knobs: Any) -> Rooms:
     settings = Settings(**knobs)
     whole("size", size, 5, LARGEST)
     one_of("obstacle", obstacle, tuple(THINGS))
-    return _rooms(lambda rng: layouts.lava_gap(rng, size, THINGS[obstacle]), settings, limit=4 * size**2)
+    return _rooms(settings, layouts.lava_gap, size, THINGS[obstacle], limit=4 * size**2)
 
 
 @task
@@ -108,8 +104,10 @@ def memory(*, size: int = 7, random_length: bool = False, levels: int = 4096, **
     whole("size", size, 7, LARGEST - 1, odd=True)
     flag("random_length", random_length)
     return _rooms(
-        lambda rng: layouts.memory(rng, size, random_length),
         settings,
+        layouts.memory,
+        size,
+        random_length,
         limit=5 * size**2,
         idle=("pickup",),
         pays={("forward", code(PRIZE))},
@@ -124,8 +122,9 @@ def unlock(*, size: int = 6, **knobs: Any) -> Rooms:
     whole("size", size, 4, LARGEST // 2)
     opening = {("toggle", code(LOCKED, colour)) for colour in COLOURS}
     return _rooms(
-        lambda rng: layouts.unlock(rng, size),
         settings,
+        layouts.unlock,
+        size,
         limit=8 * size**2,
         handled=True,
         pays=opening,
@@ -144,8 +143,10 @@ def key_corridor(*, size: int = 3, rows: int = 3, **knobs: Any) -> Rooms:
     whole("rows", rows, 1, 4)
     taking = {("pickup", code(BALL, colour)) for colour in COLOURS}
     return _rooms(
-        lambda rng: layouts.key_corridor(rng, size, rows),
         settings,
+        layouts.key_corridor,
+        size,
+        rows,
         limit=30 * size**2,
         handled=True,
         pays=taking,
@@ -156,7 +157,7 @@ def key_corridor(*, size: int = 3, rows: int = 3, **knobs: Any) -> Rooms:
 @task
 def locked_room(**knobs: Any) -> Rooms:
     """Fetch a key from one of six rooms and reach the goal in the one it opens (MiniGrid's LockedRoom)."""
-    return _rooms(layouts.locked_room, Settings(**knobs), limit=190, handled=True)
+    return _rooms(Settings(**knobs), layouts.locked_room, limit=190, handled=True)
 
 
 @task
@@ -165,8 +166,9 @@ def red_blue_doors(*, size: int = 8, **knobs: Any) -> Rooms:
     settings = Settings(**knobs)
     whole("size", size, 4, LARGEST // 2)
     return _rooms(
-        lambda rng: layouts.red_blue_doors(rng, size),
         settings,
+        layouts.red_blue_doors,
+        size,
         limit=20 * size**2,
         handled=True,
         kind=RedBlueDoors,
@@ -193,7 +195,7 @@ def dynamic_obstacles(
     whole("balls", balls, 1, size // 2 + 1)
     flag("random_start", random_start)
     number("slip", settings.slip, 0, 0)
-    pool = settings.pool(lambda rng: layouts.obstacles(rng, size, balls, random_start))
+    pool = settings.pool(layouts.obstacles, size, balls, random_start)
     return Obstacles(pool, settings, limit=4 * size**2)
 
 
@@ -216,5 +218,5 @@ def push_box(
     whole("size", size, 5, LARGEST)
     whole("boxes", boxes, 1, (size - 2) ** 2 // 4)
     whole("pillars", pillars, 0, (size - 2) ** 2 // 4)
-    pool = settings.pool(lambda rng: layouts.push_box(rng, size, boxes, pillars))
+    pool = settings.pool(layouts.push_box, size, boxes, pillars)
     return PushBox(pool, settings, limit=PUSHES)
