@@ -133,7 +133,7 @@ def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "report", interrupt)
+        patch.setattr(evaluate, "grade_record", interrupt)
         status, _, err = toy(*command)
         assert (status, err.endswith("grade it with: rlkit eval runs/Toy-v0-ppo-0 --trust-env toys\n")) == (
             130,

@@ -12,7 +12,7 @@ import rlkit
 import rlkit.report
 from rlkit.agents import AGENTS, PPO, Agent
 from rlkit.core import NoExactModel
-from rlkit.evaluate import Score, above, exact_policy, grade, report, scale, shown
+from rlkit.evaluate import Score, above, exact_policy, grade, grade_record, scale, shown
 from rlkit.evaluate.scoring import ends
 from rlkit.experience.evaluation import evaluate_on, summarise
 from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve, state_distribution, uniform_policy
@@ -104,12 +104,12 @@ def test_actions_the_info_forbids_are_not_taken() -> None:
     np.testing.assert_array_equal(policy[:500][live] > 0, masks[live])
 
 
-def test_report() -> None:
-    record = report(PPO("FrozenLake-v1"), episodes=20)
+def test_the_record_of_a_grade() -> None:
+    record = grade_record(PPO("FrozenLake-v1"), episodes=20)
     assert record["episodes"] == 20
     assert record["exact"] == record["objectives"]["time-limited"]
     assert record["exact"] == asdict(grade(PPO("FrozenLake-v1")).score)
-    record = report(PPO("CartPole-v1"), episodes=5)
+    record = grade_record(PPO("CartPole-v1"), episodes=5)
     assert record["exact"] is None
     assert record["reason"]
     with pytest.raises(NoExactModel):
@@ -118,7 +118,7 @@ def test_report() -> None:
 
 def test_an_agent_that_moves_for_both_players_meets_a_best_response() -> None:
     """The game is a draw; one player who makes all moves would win it."""
-    graded = report(PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None}), episodes=2)["exact"]
+    graded = grade_record(PPO("rlkit/TicTacToe-v0", env_kwargs={"opponent": None}), episodes=2)["exact"]
     assert (graded["sees"], graded["optimum"], graded["ends"]) == ("both players", 0, 1)
     assert graded["random"] < -0.5
     assert graded["value"] == -1, "an untrained policy is beaten by one that knows it"
@@ -192,7 +192,7 @@ def test_an_episode_that_never_ends_is_cut() -> None:
     assert (evaluation.episodes, evaluation.cut) == (5, 5)
     assert evaluation.returns.tolist() == [-30.0] * 5
     assert evaluation.lengths.tolist() == [30] * 5
-    assert report(walks_up("CliffWalking-v1"), episodes=3, max_steps=30)["cut"] == 3
+    assert grade_record(walks_up("CliffWalking-v1"), episodes=3, max_steps=30)["cut"] == 3
 
 
 def test_more_episodes_than_environments_that_never_end_are_cut() -> None:
@@ -220,7 +220,7 @@ def test_only_episodes_that_have_not_ended_are_cut(mode: gymnasium.vector.Autore
 
 def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
     """On the slippery cliff it loses little by discounted reward, and everything in the long run."""
-    record = report(walks_up("CliffWalkingSlippery-v1"), episodes=2, max_steps=30)
+    record = grade_record(walks_up("CliffWalkingSlippery-v1"), episodes=2, max_steps=30)
     discounted, unlimited = record["objectives"]["discounted"], record["objectives"]["unlimited"]
     assert discounted["percent_of_optimum"] > 80
     assert (discounted["ends"], unlimited["ends"]) == (0, 0)
@@ -233,12 +233,12 @@ def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
 
 
 def test_a_grade_says_with_what_it_was_made() -> None:
-    record = report(PPO("rlkit/GridWorld-v0", env_kwargs={"slip": 0.3}), episodes=2, seed=9)
+    record = grade_record(PPO("rlkit/GridWorld-v0", env_kwargs={"slip": 0.3}), episodes=2, seed=9)
     assert (record["env_kwargs"], record["evaluation_seed"], record["seed"]) == ({"slip": 0.3}, 9, 0)
     assert "  graded with slip=0.3, episodes of seed 9 " in shown_text(record, 80)
-    record = report(PPO("rlkit/MDP-v0", env_kwargs={"mdp": rlkit.exact("rlkit/Exam-v0")}), episodes=2)
+    record = grade_record(PPO("rlkit/MDP-v0", env_kwargs={"mdp": rlkit.exact("rlkit/Exam-v0")}), episodes=2)
     assert json.loads(json.dumps(record))["evaluation_seed"] is None
-    record = report(PPO("rlkit/Exam-v0"), episodes=2)
+    record = grade_record(PPO("rlkit/Exam-v0"), episodes=2)
     assert "graded with" not in shown_text(record, 200)
 
 
@@ -261,7 +261,7 @@ def test_ends_are_counted_where_rewards_fade() -> None:
 
 
 def test_a_mean_above_the_optimum_is_called_sampling_error() -> None:
-    record = report(PPO("rlkit/Exam-v0"), episodes=20)
+    record = grade_record(PPO("rlkit/Exam-v0"), episodes=20)
     assert record["return_note"] is None
     lucky = summarise(np.array([1.0, 0.6]), np.array([3, 3]))
     assert above(lucky, -0.159) == "above the optimum -0.159: the sampling error of 2 episodes"

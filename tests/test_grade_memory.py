@@ -10,7 +10,7 @@ from torch import Tensor
 import rlkit
 from rlkit.agents import PPO, Agent
 from rlkit.core import MDP, POMDP, from_triplets
-from rlkit.evaluate import grade, report, shown
+from rlkit.evaluate import grade, grade_record, shown
 from rlkit.evaluate.pairs import chain_of_pairs
 from rlkit.evaluate.scoring import Score
 from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve
@@ -240,7 +240,7 @@ def test_episodes_that_do_not_end_have_no_sampled_value(monkeypatch: pytest.Monk
 
 @pytest.mark.usefixtures("sampled")
 def test_what_is_sampled_is_not_called_exact() -> None:
-    record = report(Scripted("rlkit/Exam-v0", clumsy(rlkit.exact("rlkit/Exam-v0"))), episodes=20)
+    record = grade_record(Scripted("rlkit/Exam-v0", clumsy(rlkit.exact("rlkit/Exam-v0"))), episodes=20)
     assert record["exact"] is None
     assert record["sampled"] == record["objectives"]["unlimited"]
     assert record["sampled"]["episodes"] >= 1000

@@ -110,9 +110,9 @@ def train(
         return exit_status(stop.signum)
     again = runs.command("eval", folder, env_id)
     try:
-        from rlkit.evaluate import report as graded  # after the first step is shown: it takes a while
+        from rlkit.evaluate import grade_record  # after the first step is shown: it takes a while
 
-        record = {"run": str(folder), **graded(trained)}
+        record = {"run": str(folder), **grade_record(trained)}
     except KeyboardInterrupt:
         say(f"trained and saved in {folder}; grade it with: {again}")
         raise
@@ -155,11 +155,11 @@ def evaluate(
     Samples returns, and computes the percent of the optimum where there is an exact model.
     """
     from rlkit import report
-    from rlkit.evaluate import report as graded
+    from rlkit.evaluate import grade_record
     from rlkit.run import checkpoint
 
     trained = checkpoint.load(run, env_kwargs=given(env), trust_env=modules(trust_env))
-    found = graded(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
+    found = grade_record(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     show(json, {"run": str(run), **found}, report.grade)
     score = found["exact"] or found["sampled"]
     reached = found["mean_return"] if score is None else score["percent_of_optimum"]

@@ -32,7 +32,7 @@ from rlkit.run import checkpoint
 from rlkit.solvers import evaluate_policy, uniform_policy
 from rlkit.solvers.evaluation import SingularChain
 
-__all__ = ["Grade", "Score", "above", "evaluate", "exact_policy", "grade", "report", "scale", "shown"]
+__all__ = ["Grade", "Score", "above", "evaluate", "exact_policy", "grade", "grade_record", "scale", "shown"]
 
 
 def evaluate(
@@ -120,7 +120,7 @@ def _scores_with_memory(
     return scores
 
 
-def report(
+def grade_record(
     agent: Agent | str | Path,
     *,
     episodes: int = 100,

@@ -5,7 +5,7 @@ from PIL import Image
 
 from rlkit.agents import PPO
 from rlkit.envs.registry import make
-from rlkit.evaluate import report
+from rlkit.evaluate import grade_record
 from rlkit.films import make_film
 from rlkit.run.train import train
 
@@ -20,7 +20,7 @@ def test_pong_is_learned_graded_and_filmed_as_the_agent_sees_it(tmp_path):
     agent = train(PONG, steps=32, seed=2, overrides=SMALL, env_kwargs=short, device="cpu", out=run)
     assert agent.observation_space.shape == (4, 84, 84)
     assert make(PONG).observation_space.shape == (210, 160, 3)
-    found = report(agent, episodes=2, max_steps=20, seed=1)
+    found = grade_record(agent, episodes=2, max_steps=20, seed=1)
     assert found["env_kwargs"] == short | {"reward_clipping": False, "episodic_life": False}
     out = tmp_path / "pong.gif"
     assert make_film(str(run), out) > 10

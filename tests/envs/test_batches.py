@@ -11,7 +11,7 @@ from reports import shown
 from rlkit.agents import PPO
 from rlkit.catalogue import describe
 from rlkit.envs.adapters.one_of_batch import OneOfBatch, picture_of
-from rlkit.evaluate import report
+from rlkit.evaluate import grade_record
 from rlkit.films import film, make_film
 from rlkit.report import environment
 from rlkit.run.train import train
@@ -111,7 +111,7 @@ def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks, tmp_path)
     )
     assert shown[-1]["mean_return"] == LENGTH  # while learning
     assert shown[-1]["settings"].endswith("; in Stacks, graded with reward_clipping=False")
-    found = report(agent, episodes=4)
+    found = grade_record(agent, episodes=4)
     assert found["mean_return"] == LENGTH * PAID
     assert found["env_kwargs"] == {"reward_clipping": False}
     out = tmp_path / "film.gif"

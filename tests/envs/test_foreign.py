@@ -10,7 +10,7 @@ from rlkit.agents import QLearning
 from rlkit.catalogue import describe, layout
 from rlkit.core import ModelError, NoExactModel
 from rlkit.envs.foreign import table_of
-from rlkit.evaluate import grade, report
+from rlkit.evaluate import grade, grade_record
 from rlkit.solvers import solve
 
 TABLE = {
@@ -88,7 +88,7 @@ def test_a_name_of_another_meaning_is_no_table(names, reason):
     id = registered(**names)
     with pytest.raises(NoExactModel, match=f"Bandit-v0 has no exact model: .*({reason})"):
         rlkit.exact(id)
-    record = report(QLearning(id), episodes=3)
+    record = grade_record(QLearning(id), episodes=3)
     assert record["exact"] is None
     assert "no exact model" in record["reason"]
     assert describe(id)["optimum"] is None
@@ -152,7 +152,7 @@ def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask, graded):
 
     gym.registry.pop("Bandit-v0", None)
     gym.register("Bandit-v0", Masking, max_episode_steps=10)
-    record = report(QLearning("Bandit-v0"), episodes=3)
+    record = grade_record(QLearning("Bandit-v0"), episodes=3)
     assert (record["exact"] is not None) is graded
     assert graded or record["reason"] == "Bandit-v0 masks actions that its table P offers"
 
