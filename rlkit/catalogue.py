@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from rlkit.solvers import (
 
 Record = dict[str, Any]
 
+RAISES = re.compile(r"\s*\bRaises\s[^.]*\.")  # a sentence of a docstring
 MOST_NODES = 100  # of the search for the best policy without memory
 FIGURES = Path(__file__).with_name("figures.json")  # what `describe` found for every id
 FIGURE_NAMES = (
@@ -181,8 +183,9 @@ def layout(id: str, **options: Any) -> Record | None:
 
 
 def _paragraphs(documented: Any) -> list[str]:
-    paragraphs = inspect.cleandoc(documented.__doc__ or "").split("\n\n")
-    return [" ".join(p.split()) for p in paragraphs if not p.startswith("#")]
+    """The docstring without headings and without the errors that code has to expect."""
+    paragraphs = RAISES.sub("", inspect.cleandoc(documented.__doc__ or "")).split("\n\n")
+    return [" ".join(p.split()) for p in paragraphs if p and not p.startswith("#")]
 
 
 def _factory(path: str) -> Any:

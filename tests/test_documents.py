@@ -1,5 +1,6 @@
 """Code in the documents runs, and does what they say."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -62,3 +63,12 @@ def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum():
         "three steps, then stop: 0.7 * 4 is less than 3"
     )
     assert describe("Ladder-v0")["doc"] == [names["Ladder"].__doc__]
+
+
+def test_the_pages_of_the_environments_are_those_that_the_gallery_writes() -> None:
+    place = importlib.util.spec_from_file_location("gallery", DOCS / "gallery.py")
+    gallery = importlib.util.module_from_spec(place)
+    place.loader.exec_module(gallery)
+    for family in gallery.FAMILIES:
+        written = DOCS / "environments" / f"{family}.md"
+        assert written.read_text() == gallery.page(family), "python docs/gallery.py --pages writes it anew"
