@@ -5,6 +5,8 @@ A user's own needs no line here: `register` names it, and "module:Name" is found
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
@@ -29,6 +31,14 @@ _HOMES: dict[str, dict[str, Any]] = {
         "q_learning": "rlkit.agents.tabular.learners:QLearning",
         "sarsa": "rlkit.agents.tabular.learners:Sarsa",
         "td_lambda": "rlkit.agents.tabular.learners:TDLambda",
+    },
+    "backbone": {
+        "mlp": "rlkit.nn.network:FullyConnected",
+        "cnn": "rlkit.nn.network:Convolutional",
+        "rnn": "rlkit.nn.recurrent:RNN",
+        "gru": "rlkit.nn.recurrent:GRU",
+        "lstm": "rlkit.nn.recurrent:LSTM",
+        "attention": "rlkit.nn.attention:Attention",
     },
 }
 
@@ -82,6 +92,22 @@ def find(kind: str, name: str) -> Any:
 
 def _same(known: Any, thing: Any) -> bool:
     return known is thing or known == thing or known == home_of(thing)
+
+
+def name_of(kind: str, thing: Any) -> str:
+    """The name under which a thing is registered, else its "module:Name"."""
+    return next((name for name, known in _HOMES[kind].items() if _same(known, thing)), home_of(thing))
+
+
+def check_imported(values: Iterable[Any]) -> None:
+    """Raise RegistryError for a "module:Name" whose module nobody has imported: files choose no code."""
+    for value in values:
+        module, colon, _ = value.partition(":") if isinstance(value, str) else ("", "", "")
+        if colon and module not in sys.modules:
+            raise RegistryError(
+                f"it needs the module {module!r}; if you trust it, "
+                f"add --trust-env {module} (trust_env={module!r} in Python)"
+            )
 
 
 def home_of(thing: Any) -> str:

@@ -92,7 +92,7 @@ class SoftNetwork(nn.Module):
         super().__init__()
         plain = resolve(config.backbone, encoder)[0] == "mlp"
         self.reader: Backbone = (
-            Flat(reader_of(encoder, config, generator=generator))
+            Flat(reader_of(encoder, config, convolve=False, generator=generator))
             if plain
             else build(encoder, config, generator=generator)
         )

@@ -22,6 +22,7 @@ from rlkit.experience.environments import AnyVectorEnv
 from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
 from rlkit.experience.source import Source, source_of, trusted
 from rlkit.nn.devices import choose_device
+from rlkit.registry import check_imported
 
 from ..nn import NetworkConfig
 from .config import MAX_NUM_ENVS
@@ -150,6 +151,7 @@ def _restored(
     place: str,
 ) -> AnyAgent:
     try:
+        check_imported(meta["config"].values())
         config = algorithm.Config().replace(meta["config"])
         known = sum(tensors[name].numel() for name in tensors if name.startswith("network/"))
         if isinstance(config, NetworkConfig) and config.least_weights > known:  # and would take long to make

@@ -2,6 +2,7 @@
 
 from .attention import Attention
 from .backbones import Backbone, State
+from .choice import build, resolve
 from .cnn import CNN, Grid, grid_of
 from .config import NetworkConfig
 from .distributions import (
@@ -21,7 +22,8 @@ from .encoders import Encoder, NonFiniteObservation, ObservationError, Unsupport
 from .init import linear
 from .layers import ACTIVATIONS
 from .mlp import MLP
-from .network import GridReader, build, reader_of, resolve
+from .network import Memory
+from .readers import GridReader, reader_of
 from .recurrent import Recurrent
 
 __all__ = [
@@ -39,6 +41,7 @@ __all__ = [
     "Grid",
     "GridReader",
     "Head",
+    "Memory",
     "MultiCategorical",
     "NetworkConfig",
     "NonFiniteObservation",

@@ -11,18 +11,23 @@ there are a learned bias of the score and a learned vector that is added to what
 """
 
 import math
+from typing import Self
 
 import torch
 from torch import Generator, Tensor, nn
 
-from .backbones import Backbone, State
+from rlkit.errors import ConfigError
+
+from .backbones import State
+from .config import NetworkConfig
 from .fast.products import Linear, affine
 from .fast.tanh import Tanh
 from .init import blank, initialise
 from .mlp import MLP
+from .network import Memory
 
 
-class Attention(Backbone):
+class Attention(Memory):
     """`blocks` transformer blocks of `width`, in which a step sees the `context` steps before it and itself.
 
     The state is the last `context` inputs of each block [B, context, width], then how many of these belong to
@@ -45,6 +50,33 @@ class Attention(Backbone):
             Block(width, context=context, heads=heads, init=init, generator=generator) for _ in range(blocks)
         )
         self.n_features = width
+
+    @classmethod
+    def check(cls, config: NetworkConfig) -> None:
+        """Raise ConfigError for a width that the heads do not divide, and for none."""
+        if not config.hidden:
+            raise ConfigError("attention is as wide as the last layer of hidden, which has none")
+        if config.hidden[-1] % config.heads:
+            raise ConfigError(
+                f"heads must divide the last width of hidden ({config.hidden[-1]}), got {config.heads}"
+            )
+
+    @classmethod
+    def over(cls, width: int, config: NetworkConfig, *, generator: Generator) -> Self:
+        """Blocks as wide as what they read."""
+        return cls(
+            width,
+            context=config.context,
+            heads=config.heads,
+            blocks=config.blocks,
+            init=config.init,
+            generator=generator,
+        )
+
+    @classmethod
+    def depth(cls, config: NetworkConfig) -> int:
+        """One layer a block at least."""
+        return config.blocks
 
     def initial_state(self, batch: int) -> State:
         """A memory of which nothing counts."""

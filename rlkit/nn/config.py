@@ -1,15 +1,16 @@
 """How a network is built."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any, Self
 
+from rlkit import registry
 from rlkit.errors import ConfigError
 from rlkit.settings import Settings
 
 from .init import INITS
 from .layers import ACTIVATIONS, NORMS
 
-BACKBONES = ("auto", "mlp", "cnn", "rnn", "gru", "lstm", "attention")
 COMPILERS = ("none", "inductor", "aot_eager")
 MAX_LAYERS = 256
 
@@ -18,7 +19,7 @@ MAX_LAYERS = 256
 class NetworkConfig(Settings):
     """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
-    backbone: str = "auto"  # auto, mlp, cnn, rnn, gru, lstm or attention
+    backbone: str = "auto"  # auto, mlp, cnn, rnn, gru, lstm, attention, or module:Class of your own
     hidden: tuple[int, ...] = (64, 64)  # widths of the fully connected layers; may be none
     activation: str = "tanh"  # tanh, relu, leaky_relu, prelu, gelu, selu, sigmoid or maxout
     norm: str = "none"  # none, layer or batch
@@ -32,8 +33,10 @@ class NetworkConfig(Settings):
     compiler: str = "none"  # of torch.compile: none, inductor, or aot_eager, which only rewrites
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "backbone", _name(self.backbone))
         super().__post_init__()
-        self._one_of(BACKBONES, "backbone")
+        if ":" not in self.backbone:
+            self._one_of(("auto", *registry.names("backbone")), "backbone")
         for name in ("hidden", "channels"):
             widths = getattr(self, name)
             if len(widths) > MAX_LAYERS:
@@ -49,16 +52,40 @@ class NetworkConfig(Settings):
         self._at_least(1, "context", "heads", "blocks")
         if self.blocks > MAX_LAYERS:
             raise ConfigError(f"blocks must be at most {MAX_LAYERS}, got {self.blocks}")
-        if self.backbone == "attention":
-            if not self.hidden:
-                raise ConfigError("attention is as wide as the last layer of hidden, which has none")
-            if self.hidden[-1] % self.heads:
-                raise ConfigError(
-                    f"heads must divide the last width of hidden ({self.hidden[-1]}), got {self.heads}"
-                )
+        self.backbone_class.check(self)
+
+    def replace(self, overrides: Mapping[str, object], *, agent: str = "") -> Self:
+        """As that of all settings; a backbone may be a class."""
+        named = {key: _name(value) if key == "backbone" else value for key, value in overrides.items()}
+        return super().replace(named, agent=agent)
+
+    @property
+    def backbone_class(self) -> Any:
+        """The class that `backbone` names, mlp for auto; ConfigError if that is none with `build`."""
+        try:
+            found = registry.find("backbone", "mlp" if self.backbone == "auto" else self.backbone)
+        except registry.RegistryError as error:
+            raise ConfigError(str(error)) from error
+        if not isinstance(found, type) or not hasattr(found, "build"):
+            raise ConfigError(f"backbone {self.backbone!r} must be a subclass of rlkit.nn.Backbone")
+        return found
 
     @property
     def least_weights(self) -> int:
         """So many weights there are at least, as far as that is known before a network is built."""
-        memories = {"rnn": 1, "gru": 1, "lstm": 1, "attention": self.blocks}.get(self.backbone, 0)
-        return sum(n * m for n, m in pairwise((*self.hidden, *self.hidden[-1:] * memories)))
+        least: int = self.backbone_class.least_weights(self)
+        return least
+
+
+def _name(backbone: Any) -> Any:
+    """A class by its name; ConfigError if it could not be found again by that."""
+    if not isinstance(backbone, type):
+        return backbone
+    name = registry.name_of("backbone", backbone)
+    try:
+        found = registry.find("backbone", name)
+    except registry.RegistryError:
+        found = None
+    if found is not backbone:
+        raise ConfigError(f"backbone {name} must stand at the top level of its module, or be registered")
+    return name

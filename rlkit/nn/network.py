@@ -1,79 +1,39 @@
-"""Whole networks, from packed observations to features, as a configuration asks for them."""
+"""Whole networks: what reads observations, fully connected layers, and perhaps what remembers."""
 
-import torch
+from abc import abstractmethod
+from itertools import pairwise
+from typing import ClassVar, Self
+
 from torch import Generator, Tensor, nn
 
-from .attention import Attention
 from .backbones import Backbone, State
-from .cnn import CNN, grid_of
+from .cnn import grid_of
 from .config import NetworkConfig
-from .encoders import Encoder, LeafEncoder, Space, UnsupportedSpaceError
+from .encoders import Encoder, UnsupportedSpaceError
 from .mlp import MLP
-from .recurrent import Recurrent
-
-
-def resolve(backbone: str, encoder: Encoder) -> tuple[str, str]:
-    """The kind of network that `backbone` means for these observations, and a sentence that says why.
-
-    "auto" is cnn where there is a grid or a picture, else mlp. UnsupportedSpaceError for cnn without one.
-    """
-    grids = [grid for grid in map(grid_of, encoder.leaves) if grid is not None]
-    if backbone == "cnn" and not grids:
-        raise UnsupportedSpaceError(
-            f"backbone cnn needs an observation with three axes, at least 3x3 cells; {encoder.space} has none"
-        )
-    if backbone != "auto":
-        return backbone, f"{backbone}: as configured"
-    if grids:
-        return "cnn", f"cnn: the observation holds a grid of {'x'.join(map(str, grids[0].shape))}"
-    return "mlp", "mlp: the observation holds no grid"
-
-
-def build(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> Backbone:
-    """The network of `config`, from packed observations [B, *shape] or [T, B, *shape] to features.
-
-    What reads the observations is followed by fully connected layers, and these by what remembers.
-    UnsupportedSpaceError for a cnn without a grid.
-    """
-    kind, _ = resolve(config.backbone, encoder)
-    reader = reader_of(encoder, config, generator=generator)
-    mlp = MLP.of(reader.n_features, config, generator=generator)
-    memory: Backbone | None = None
-    if kind == "attention":
-        memory = Attention(
-            mlp.n_features,
-            context=config.context,
-            heads=config.heads,
-            blocks=config.blocks,
-            init=config.init,
-            generator=generator,
-        )
-    elif kind not in ("mlp", "cnn"):
-        memory = Recurrent(mlp.n_features, mlp.n_features, kind=kind, init=config.init, generator=generator)
-    network = Network(reader, mlp, memory)
-    if config.compiler != "none":
-        network.compile(backend=config.compiler)
-    return network
-
-
-def reader_of(encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> "Encoder | GridReader":
-    """What turns packed observations [..., *shape] into features [..., n_features] for `config`.
-
-    Grids are read by convolutions, though not by an mlp, and everything else as `encoder` has it.
-    """
-    if not any(map(grid_of, encoder.leaves)):
-        return encoder
-    kind, _ = resolve(config.backbone, encoder)
-    return GridReader(encoder, () if kind == "mlp" else config.channels, config, generator=generator)
+from .readers import reader_of
 
 
 class Network(Backbone):
     """A reader of packed observations, fully connected layers, and perhaps a memory, one after the other."""
 
+    convolves: ClassVar[bool] = True
+
     def __init__(self, reader: nn.Module, mlp: MLP, memory: Backbone | None) -> None:
         super().__init__()
         self.reader, self.mlp, self.memory = reader, mlp, memory
         self.n_features = mlp.n_features
+
+    @classmethod
+    def build(cls, encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> Backbone:
+        """Reader and layers."""
+        reader = reader_of(encoder, config, convolve=cls.convolves, generator=generator)
+        return cls(reader, MLP.of(reader.n_features, config, generator=generator), None)
+
+    @classmethod
+    def least_weights(cls, config: NetworkConfig) -> int:
+        """Those of all layers but the first."""
+        return sum(n * m for n, m in pairwise(config.hidden))
 
     def initial_state(self, batch: int) -> State:
         """That of the memory, on the device of the parameters."""
@@ -88,34 +48,47 @@ class Network(Backbone):
         return features, state
 
 
-class GridReader(nn.Module):
-    """Packed observations [..., *shape] -> features of their grids and of the rest side by side."""
+class FullyConnected(Network):
+    """Layers over observations laid out flat."""
 
-    def __init__(
-        self, encoder: Encoder, channels: tuple[int, ...], config: NetworkConfig, *, generator: Generator
-    ) -> None:
-        super().__init__()
-        self.encoder = encoder
-        readers = [_reader(leaf, channels, config, generator) for leaf in encoder.leaves]
-        self.readers = nn.ModuleList(readers)
-        self.n_features = sum(reader.n_features for reader in readers)
-
-    def forward(self, packed: Tensor) -> Tensor:
-        """[..., n_features]."""
-        parts = zip(self.readers, self.encoder.split(packed), strict=True)
-        return torch.cat([reader(x) for reader, x in parts], -1)
+    convolves = False
 
 
-def _reader(
-    leaf: Space, channels: tuple[int, ...], config: NetworkConfig, generator: Generator
-) -> CNN | LeafEncoder:
-    grid = grid_of(leaf)
-    if grid is None:
-        return LeafEncoder(leaf)
-    return CNN(
-        grid,
-        channels=channels,
-        activation=config.activation,
-        init=config.init,
-        generator=generator,
-    )
+class Convolutional(Network):
+    """Layers over convolutions over the grids of observations."""
+
+    @classmethod
+    def check_space(cls, encoder: Encoder) -> None:
+        """Raise UnsupportedSpaceError where there is no grid."""
+        if not any(map(grid_of, encoder.leaves)):
+            raise UnsupportedSpaceError(
+                "backbone cnn needs an observation with three axes, at least 3x3 cells; "
+                f"{encoder.space} has none"
+            )
+
+
+class Memory(Backbone):
+    """What follows reader and layers, and is as wide as the last of them."""
+
+    @classmethod
+    @abstractmethod
+    def over(cls, width: int, config: NetworkConfig, *, generator: Generator) -> Self:
+        """A memory of features [..., width]."""
+
+    @classmethod
+    def depth(cls, config: NetworkConfig) -> int:
+        """How many layers of the last width there are in it at least."""
+        return 1
+
+    @classmethod
+    def build(cls, encoder: Encoder, config: NetworkConfig, *, generator: Generator) -> Backbone:
+        """Reader, layers and memory."""
+        reader = reader_of(encoder, config, generator=generator)
+        mlp = MLP.of(reader.n_features, config, generator=generator)
+        return Network(reader, mlp, cls.over(mlp.n_features, config, generator=generator))
+
+    @classmethod
+    def least_weights(cls, config: NetworkConfig) -> int:
+        """Those of all layers but the first."""
+        widths = (*config.hidden, *config.hidden[-1:] * cls.depth(config))
+        return sum(n * m for n, m in pairwise(widths))

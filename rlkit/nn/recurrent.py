@@ -7,16 +7,18 @@ would wait to be told where, takes one step after the other.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn.utils.rnn import PackedSequence
 
-from .backbones import Backbone, State
+from .backbones import State
+from .config import NetworkConfig
 from .fast import switch
 from .fast.products import affine
 from .init import blank, initialise
+from .network import Memory
 
 LAYERS: dict[str, Callable[..., nn.RNNBase]] = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
@@ -29,29 +31,33 @@ CELLS: dict[str, Callable[..., Any]] = {  # the same for one step
 COMPILED = ("gru", "lstm")
 
 
-class Recurrent(Backbone):
+class Recurrent(Memory):
     """A layer of `width` units: rnn (Elman 1990), gru (Cho et al. 2014) or lstm (Gers et al. 2000).
 
     The state is the hidden vector [B, width], and for lstm the cell too. Recurrent weights are orthogonal for
     each gate, biases 0, and that of the lstm's forget gate 1 (Jozefowicz et al. 2015).
     """
 
-    def __init__(
-        self, n_in: int, width: int, *, kind: str, init: str = "orthogonal", generator: Generator
-    ) -> None:
+    kind: ClassVar[str]
+
+    def __init__(self, n_in: int, width: int, *, init: str = "orthogonal", generator: Generator) -> None:
         super().__init__()
-        self.rnn = blank(LAYERS[kind], n_in, width)
+        self.rnn = blank(LAYERS[self.kind], n_in, width)
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         for from_input, from_hidden in zip(w_ih.split(width), w_hh.split(width), strict=True):  # gate by gate
             initialise(from_input, init, gain=1.0, generator=generator)
             initialise(from_hidden, "orthogonal", gain=1.0, generator=generator)
         for bias in (b_ih, b_hh):
             nn.init.zeros_(bias)
-        self._kind, self._cell = kind, CELLS[kind]
-        self._n_states = 2 if kind == "lstm" else 1
-        if kind == "lstm":
+        self._cell, self._n_states = CELLS[self.kind], 2 if self.kind == "lstm" else 1
+        if self.kind == "lstm":
             nn.init.ones_(b_ih.detach()[width : 2 * width])
         self.n_features = width
+
+    @classmethod
+    def over(cls, width: int, config: NetworkConfig, *, generator: Generator) -> Self:
+        """A layer as wide as what it reads."""
+        return cls(width, width, init=config.init, generator=generator)
 
     def initial_state(self, batch: int) -> State:
         """Zeros."""
@@ -69,7 +75,7 @@ class Recurrent(Backbone):
         if not steps:
             state = _as_tuple(self._cell(x, _as_given(state), *self.rnn.all_weights[0]))
             return state[0], state
-        if self._kind in COMPILED and switch.for_loops(x):
+        if self.kind in COMPILED and switch.for_loops(x):
             return self._scan(x, state, reset)
         if reset is not None and len(reset) > 1 and reset[1:].any():
             return self._pieces(x, state, reset)
@@ -89,7 +95,7 @@ class Recurrent(Backbone):
         w_ih, w_hh, b_ih, b_hh = self.rnn.parameters()
         going = x.new_ones(x.shape[:2], dtype=torch.bool) if reset is None else ~reset
         gates = affine(x, w_ih, b_ih)
-        features, last = Scan.apply(self._kind, gates, torch.stack(state), going, w_hh, b_hh)  # type: ignore[no-untyped-call]
+        features, last = Scan.apply(self.kind, gates, torch.stack(state), going, w_hh, b_hh)  # type: ignore[no-untyped-call]
         return features, last.unbind(0)
 
     def _pieces(self, x: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
@@ -104,6 +110,24 @@ class Recurrent(Backbone):
         output, final = self.rnn(x, _as_given(tuple(s[None].contiguous() for s in state)))
         features = output.data if isinstance(output, PackedSequence) else output
         return features, tuple(s[0] for s in _as_tuple(final))
+
+
+class RNN(Recurrent):
+    """A simple recurrent network."""
+
+    kind = "rnn"
+
+
+class GRU(Recurrent):
+    """Gated recurrent units."""
+
+    kind = "gru"
+
+
+class LSTM(Recurrent):
+    """Long short-term memory."""
+
+    kind = "lstm"
 
 
 def on_gpu(x: Tensor) -> bool:

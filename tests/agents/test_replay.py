@@ -12,7 +12,8 @@ from replay_world import GAMMA, World, embed, generator, priorities, world
 from rlkit.agents.returns import n_step_rows
 from rlkit.experience.priorities import search
 from rlkit.experience.replay import Replay
-from rlkit.nn import Attention, Backbone, Recurrent
+from rlkit.nn import Attention, Backbone
+from rlkit.nn.recurrent import GRU
 
 
 def test_the_ring_keeps_the_newest() -> None:
@@ -139,7 +140,7 @@ def test_state_round_trip(alpha: float, turns: int) -> None:
 
 
 def recurrent() -> Backbone:
-    return Recurrent(4, 6, kind="gru", generator=generator(3))
+    return GRU(4, 6, generator=generator(3))
 
 
 def attention() -> Backbone:

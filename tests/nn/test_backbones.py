@@ -11,6 +11,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 from torch import Tensor, nn
 
+from rlkit import registry
 from rlkit.errors import ConfigError
 from rlkit.nn import (
     CNN,
@@ -20,7 +21,6 @@ from rlkit.nn import (
     Encoder,
     Grid,
     NetworkConfig,
-    Recurrent,
     UnsupportedSpaceError,
     build,
     grid_of,
@@ -28,7 +28,7 @@ from rlkit.nn import (
     resolve,
 )
 
-KINDS = ("mlp", "cnn", "rnn", "gru", "lstm", "attention")
+KINDS = registry.names("backbone")
 VECTOR = spaces.Box(-1, 1, (4,))
 ROOM = spaces.Dict(direction=spaces.Discrete(4), image=spaces.MultiBinary((7, 7, 16)))
 SYMBOLS = spaces.Dict(
@@ -116,7 +116,7 @@ def test_a_network_is_its_parts(kind: str) -> None:
     if kind == "attention":
         memory = Attention(12, **past, init="kaiming", generator=generator)
     else:
-        memory = Recurrent(12, 12, kind=kind, init="kaiming", generator=generator)
+        memory = registry.find("backbone", kind)(12, 12, init="kaiming", generator=generator)
     packed = sample(Encoder(BOARD), 20, 3)
     reset = torch.rand(20, 3, generator=seeded()) < 0.1
     features, state = network(packed, network.initial_state(3), reset)
@@ -263,7 +263,7 @@ def test_without_channels_the_cells_lie_side_by_side(space: Any, scale: float | 
     else:
         cells = network.embedding(x + 1 + torch.tensor([0, 5])).sum(-2)
     torch.testing.assert_close(network(x), cells.flatten(1).float())
-    read = reader_of(Encoder(space), config(backbone="mlp"), generator=seeded())
+    read = reader_of(Encoder(space), config(), convolve=False, generator=seeded())
     torch.testing.assert_close(read(x), network(x))
 
 

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from rlkit.nn import Attention, Backbone, Recurrent, State, attention, recurrent
+from rlkit import registry
+from rlkit.nn import Attention, Backbone, State, attention, recurrent
 
 KINDS = ("rnn", "gru", "lstm", "attention")
 T, B, WIDTH, CONTEXT = 23, 5, 6, 4
@@ -25,7 +26,8 @@ def make(kind: str, *, blocks: int = 2) -> Backbone:
             for parameter in network.parameters():  # some are 0 at first
                 parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
         return network
-    return Recurrent(WIDTH, WIDTH, kind=kind, generator=seeded())
+    made: Backbone = registry.find("backbone", kind)(WIDTH, WIDTH, generator=seeded())
+    return made
 
 
 def inputs(steps: int = T, *, chance: float = 0.2, seed: int = 3) -> tuple[Tensor, Tensor]:

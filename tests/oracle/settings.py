@@ -3,9 +3,9 @@
 Settings with which they learn the probes are rlkit.check.tuning's, since `rlkit check-agent` uses them too.
 """
 
+from rlkit import registry
 from rlkit.agents import AGENTS
 from rlkit.check.tuning import TABULAR
-from rlkit.nn.config import BACKBONES
 
 # An agent that is not named here must solve every probe.
 REFUSED: dict[str, set[str]] = {
@@ -22,7 +22,7 @@ NOT_LEARNED = {(agent, "forgetting", "attention") for agent in ("rainbow", "rein
 MEMORYLESS = ("mlp", "cnn")
 ON_PICTURES = "cnn"  # needs an observation that it can be laid over
 
-MEMORY = tuple(name for name in BACKBONES if name not in ("auto", *MEMORYLESS))
+MEMORY = tuple(name for name in registry.names("backbone") if name not in MEMORYLESS)
 
 
 def has_backbone(agent: str) -> bool:

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from rlkit import registry
 from rlkit.nn.fast import scan, switch
-from rlkit.nn.recurrent import COMPILED, Recurrent
+from rlkit.nn.recurrent import COMPILED
 
 STEPS, ROWS, WIDTH = 40, 5, 12
 
@@ -20,7 +21,7 @@ def learned(kind: str, many: int, monkeypatch: pytest.MonkeyPatch) -> dict[str, 
     def normal(*shape: int) -> Tensor:
         return torch.randn(shape, generator=generator)
 
-    backbone = Recurrent(WIDTH, WIDTH, kind=kind, generator=generator)
+    backbone = registry.find("backbone", kind)(WIDTH, WIDTH, generator=generator)
     for p in backbone.parameters():
         p.data += 0.3 * normal(*p.shape)
     x = normal(STEPS, ROWS, WIDTH).requires_grad_()
