@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from .errors import FAILURES, RlkitError, did_you_mean, none_of
+from .errors import FAILURES, RlkitError, did_you_mean, none_of, one_line
 
 _HOMES: dict[str, dict[str, Any]] = {
     "agent": {
@@ -79,15 +79,25 @@ def find(kind: str, name: str) -> Any:
         return home
     module, colon, attribute = home.partition(":")
     if not colon:
-        known = f"; the {kind}s are {', '.join(sorted(names(kind)))}, or module:Name of your own"
-        raise RegistryError(f"no {kind} {name!r}{did_you_mean(name, names(kind)) or known}")
+        raise RegistryError(f"no {kind} {name!r}{_hint(kind, name)}")
     try:
         found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
     except FAILURES as error:
-        raise RegistryError(f"{kind} {name!r} cannot be imported: {error}") from error
+        what = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
+        raise RegistryError(f"{kind} {name!r} cannot be imported: {what}{one_line(error)}") from error
     return found
+
+
+def _hint(kind: str, name: str) -> str:
+    """What was likely meant: the same name of another kind, the nearest of this one, or any."""
+    other = name.lower().replace("_", "-")
+    for elsewhere in kinds():
+        if elsewhere != kind and other in names(elsewhere):
+            return f"; there is a {elsewhere} {other!r}"
+    known = f"; the {kind}s are {', '.join(sorted(names(kind)))}, or module:Name of your own"
+    return did_you_mean(name, names(kind)) or known
 
 
 def _same(known: Any, thing: Any) -> bool:

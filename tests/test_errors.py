@@ -5,9 +5,9 @@ import pytest
 import rlkit
 from rlkit.agents import ConfigError
 from rlkit.check.agents import find_agent as find_checked
-from rlkit.check.judging import ProtocolError
 from rlkit.errors import did_you_mean, nearest
 from rlkit.films import FilmError, make_film
+from rlkit.registry import RegistryError
 from rlkit.run.train import find_agent
 from rlkit.solvers import SolveError, solve
 
@@ -26,7 +26,7 @@ def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
         find_agent("PPO")
     with pytest.raises(ConfigError, match="rlkit solve ID --method value-iteration"):
         find_agent("value_iteration")
-    with pytest.raises(ProtocolError, match="no agent 'PPO'; did you mean 'ppo'"):
+    with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
         find_checked("PPO")
     with pytest.raises(SolveError, match="did you mean 'total'"):
         solve(mdp, objective="Total")

@@ -28,6 +28,14 @@ def test_a_wrong_name_is_answered_with_the_nearest():
         find("agent", "dqm")
 
 
+def test_a_name_of_another_kind_is_recognised(monkeypatch):
+    monkeypatch.setitem(registry._HOMES, "method", {"value-iteration": "nowhere:Nothing"})
+    with pytest.raises(
+        RegistryError, match="no agent 'value_iteration'; there is a method 'value-iteration'"
+    ):
+        find("agent", "value_iteration")
+
+
 def test_ones_own_is_found_by_name_and_by_place():
     register("agent", "mine", Mine)
     register("agent", "mine", Mine)

@@ -77,20 +77,20 @@ def check_model(model: Model[Any] | MDP, *, steps: int = 200, seed: int = 0) -> 
     _report(type(model).__name__, model_findings(described, steps, seed))
 
 
-def check_id(name: str, **knobs: Any) -> dict[str, Any]:
+def check_id(name: str, **options: Any) -> dict[str, Any]:
     """Every check that an environment id allows, as a plain record: its parts, and what each found."""
     from rlkit.envs.registry import make, resolve
 
     id = resolve(name)
     try:
-        env = make(id, **knobs)
+        env = make(id, **options)
     except RlkitError:
         raise
     except FAILURES as error:
         return {"id": id, "checks": [{"part": "environment", "findings": (_failed("making it", error),)}]}
 
-    def batch(**options: Any) -> None:
-        check_vector_env(gym.make_vec(id, num_envs=4, **options, **knobs))
+    def batch(**how: Any) -> None:
+        check_vector_env(gym.make_vec(id, num_envs=4, **how, **options))
 
     runs: dict[str, Callable[[], None]] = {"environment": lambda: check_env(env)}
     base = env.unwrapped
@@ -105,15 +105,15 @@ def check_id(name: str, **knobs: Any) -> dict[str, Any]:
     else:
         runs["batch"] = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
     checks = [{"part": part, "findings": _found_by(run), "note": None} for part, run in runs.items()]
-    return {"id": id, "checks": [*checks, _trained(id, knobs)]}
+    return {"id": id, "checks": [*checks, _trained(id, options)]}
 
 
-def _trained(id: str, knobs: dict[str, Any]) -> dict[str, Any]:
+def _trained(id: str, options: dict[str, Any]) -> dict[str, Any]:
     from rlkit.experience import environments
 
     found: dict[str, Any] = {"part": "training", "findings": (), "note": None}
     try:
-        env = environments.make(id, 2, kwargs=knobs)
+        env = environments.make(id, 2, kwargs=options)
     except RlkitError as error:
         return found | {"findings": (str(error),)}
     reason = untrainable(env)

@@ -17,7 +17,6 @@ takes them. An agent that is not made for an environment says so by UnsupportedE
 from __future__ import annotations
 
 import dataclasses
-import importlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,10 +25,11 @@ from typing import Any
 from gymnasium.vector import AutoresetMode
 
 from rlkit.check.judging import ProtocolError, judged
-from rlkit.check.probe import FACES, Probe
+from rlkit.check.probe import INTERFACES, Probe
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
-from rlkit.errors import FAILURES, ConfigError, did_you_mean
+from rlkit.errors import FAILURES, ConfigError
+from rlkit.registry import find
 from rlkit.settings import Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
@@ -49,7 +49,7 @@ class Cell:
 
     probe: str
     rule: str
-    face: str
+    interface: str
     autoreset_mode: str
     backbone: str | None
     verdict: str
@@ -57,8 +57,8 @@ class Cell:
 
     @property
     def where(self) -> str:
-        """Backbone, autoreset mode and face in a few words."""
-        return ", ".join(part for part in (self.backbone, self.autoreset_mode, self.face) if part)
+        """Backbone, autoreset mode and interface in a few words."""
+        return ", ".join(part for part in (self.backbone, self.autoreset_mode, self.interface) if part)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,30 +97,32 @@ class Place:
     """One cell of the grid before it is run."""
 
     probe: Probe
-    face: str
+    interface: str
     mode: AutoresetMode
     backbone: str | None
 
 
 def grid(
-    probes: Sequence[Probe], *, backbones: Sequence[str], faces: Sequence[str], fast: bool
+    probes: Sequence[Probe], *, backbones: Sequence[str], interfaces: Sequence[str], fast: bool
 ) -> Iterator[Place]:
-    """Every probe with every backbone, autoreset mode and face; with `fast` modes and faces take turns.
+    """Every probe with every backbone, autoreset mode and interface; the latter two take turns if `fast`.
 
     A rule about the end of episodes is tried in every mode all the same.
     """
     turn = 0
     for probe in probes:
-        own = [face for face in faces if face in probe.faces] or list(probe.faces)
+        own = [interface for interface in interfaces if interface in probe.interfaces] or list(
+            probe.interfaces
+        )
         for backbone in backbones or (None,):
             if not fast:
                 for mode in MODES:
-                    for face in own:
-                        yield Place(probe=probe, face=face, mode=mode, backbone=backbone)
+                    for interface in own:
+                        yield Place(probe=probe, interface=interface, mode=mode, backbone=backbone)
                 continue
             for _ in range(len(MODES) if probe.at_the_end else 1):
-                mode, face = MODES[turn % len(MODES)], own[(turn + turn // len(MODES)) % len(own)]
-                yield Place(probe=probe, face=face, mode=mode, backbone=backbone)
+                mode, interface = MODES[turn % len(MODES)], own[(turn + turn // len(MODES)) % len(own)]
+                yield Place(probe=probe, interface=interface, mode=mode, backbone=backbone)
                 turn += 1
 
 
@@ -129,7 +131,7 @@ def check_agent(
     *,
     probes: Sequence[str] = (),
     backbones: Sequence[str] = (),
-    faces: Sequence[str] | None = None,
+    interfaces: Sequence[str] | None = None,
     fast: bool = True,
     settings: Keywords | None = None,
     steps: int | None = None,
@@ -138,25 +140,25 @@ def check_agent(
 ) -> Report:
     """Train an agent on each probe, or on those named, and compare its greedy return, V and Q with the truth.
 
-    `make` is a class or a function as the module says. `settings` are further keyword arguments of it, and
-    `steps` trains for other than each probe's own number of steps. `on_cell` is told of every verdict.
-    With `fast` every probe is run once, and in every autoreset mode only where the mode matters; else the
-    product of probes, backbones, modes and faces ("model", "sync", "torch") is run. The torch face, which
-    returns tensors, is by default for rlkit's own agents.
+    `make` is a class or a function as the module says, and `settings` are further keyword arguments of it.
+    `steps` replaces each probe's own number of steps, and `on_cell` is called with every verdict. With
+    `fast` every probe runs once, in every autoreset mode only where the mode matters; otherwise the product
+    of probes, backbones, modes and interfaces ("model", "sync", "torch") runs. The torch interface, which
+    returns tensors, is only tried for rlkit's own agents by default.
 
-    Raises ProtocolError for what is no agent, and ConfigError for an unknown probe, face or setting.
+    Raises ProtocolError for what is no agent, and ConfigError for an unknown probe, interface or setting.
     """
-    for kind, given, known in (("probe", probes, tuple(PROBES)), ("face", faces or (), FACES)):
+    for kind, given, known in (("probe", probes, tuple(PROBES)), ("interface", interfaces or (), INTERFACES)):
         for name in given:
             if name not in known:
                 raise ConfigError(f"no {kind} {name!r}; there is {', '.join(known)}")
     settings = dict(settings or {})
     _check_call(make, backbones, settings)
     chosen = [PROBES[name] for name in probes or PROBES]
-    if faces is None:
-        faces = FACES if _config(make) is not None else ("model", "sync")
+    if interfaces is None:
+        interfaces = INTERFACES if _config(make) is not None else ("model", "sync")
     cells = []
-    for place in grid(chosen, backbones=backbones, faces=faces, fast=fast):
+    for place in grid(chosen, backbones=backbones, interfaces=interfaces, fast=fast):
         cells.append(run_cell(make, place, settings=settings, steps=steps, seed=seed))
         if on_cell is not None:
             on_cell(cells[-1])
@@ -166,27 +168,9 @@ def check_agent(
 def find_agent(reference: str) -> Make:
     """The class that `module:Class` names, or one of rlkit's agents by its name.
 
-    Raises ProtocolError, naming what is missing.
+    Raises RegistryError, naming what is missing, and ProtocolError for what is no class.
     """
-    module, colon, name = reference.partition(":")
-    if not colon:
-        from rlkit.agents import AGENTS
-
-        if reference not in AGENTS:
-            named = f"; give module:Class, or one of {', '.join(AGENTS)}"
-            raise ProtocolError(f"no agent {reference!r}{did_you_mean(reference, AGENTS) or named}")
-        return AGENTS[reference]
-    try:
-        found = importlib.import_module(module)
-    except ImportError as error:
-        raise ProtocolError(f"{module!r} cannot be imported: {_one_line(error)}") from None
-    except FAILURES as error:
-        raise ProtocolError(
-            f"{module!r} cannot be imported: {type(error).__name__}: {_one_line(error)}"
-        ) from error
-    made = getattr(found, name, None)
-    if made is None:
-        raise ProtocolError(f"module {module!r} has no class {name!r}")
+    made = find("agent", reference)
     if not isinstance(made, type):
         raise ProtocolError(f"{reference} is a {type(made).__name__}, not a class")
     return made
@@ -200,7 +184,7 @@ def run_cell(
     own = tuning(str(getattr(make, "name", "")) if _config(make) is not None else "")
     keywords = _keywords(make, place, {**own.settings, **(settings or {})})
     gamma = float(str(keywords["gamma"])) if "gamma" in keywords else None
-    env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, face=place.face)
+    env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, interface=place.interface)
     verdict = "failed"
     try:
         agent = make(env, seed=seed, **keywords)
@@ -218,7 +202,7 @@ def run_cell(
     return Cell(
         probe=probe.name,
         rule=probe.rule,
-        face=place.face,
+        interface=place.interface,
         autoreset_mode=place.mode.name.lower(),
         backbone=place.backbone,
         verdict=verdict,

@@ -80,7 +80,9 @@ class _Player:
 
     def __init__(self, agent: Any, probe: Probe, *, seed: int) -> None:
         self.agent, self.seed = agent, seed
-        self.env: VectorEnv[Any, Any, Any] = probe.vector_env(EPISODES, face=probe.faces[0], limited=False)
+        self.env: VectorEnv[Any, Any, Any] = probe.vector_env(
+            EPISODES, interface=probe.interfaces[0], limited=False
+        )
         self.takes = set(inspect.signature(agent.act).parameters)
         self.shape = (EPISODES, *(self.env.single_action_space.shape or ()))
 

@@ -1,6 +1,6 @@
 """What a probe is: one rule of learning, and a small problem whose optimum and values are known.
 
-Most are tables, hence have every face of a model, and their optimum and values come from the solvers.
+Most are tables, hence have every interface of a model, and their optimum and values come from the solvers.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.solvers import optimum, solve
 
-FACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
+INTERFACES = (
+    "model",
+    "sync",
+    "torch",
+)  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
 SAME = 1e-9  # difference of two values up to which they are one
 FloatArray = npt.NDArray[np.float64]
 
@@ -58,7 +62,7 @@ class Probe(ABC):
     tolerance: float = 0.05  # of the return of the greedy policy
     needs_memory: bool = False
     at_the_end: bool = False  # whether the rule is about what follows the end of an episode
-    faces: tuple[str, ...] = FACES
+    interfaces: tuple[str, ...] = INTERFACES
 
     @abstractmethod
     def vector_env(
@@ -66,7 +70,7 @@ class Probe(ABC):
         num_envs: int,
         *,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "model",
+        interface: str = "model",
         limited: bool = True,
     ) -> VectorEnv[Any, Any, Any]:
         """The probe as a vector environment, with its time limit unless not `limited`."""
@@ -127,14 +131,14 @@ class TableProbe(Probe):
         num_envs: int,
         *,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "model",
+        interface: str = "model",
         limited: bool = True,
     ) -> VectorEnv[Any, Any, Any]:
         """The probe as a vector environment, with its time limit unless not `limited`."""
         limit = self.limit if limited else None
-        if face == "sync":
+        if interface == "sync":
             return _synchronous(lambda: ModelEnv(self.model), num_envs, limit, autoreset_mode)
-        if face == "torch":
+        if interface == "torch":
             from rlkit.envs.adapters.torch import TorchVectorEnv
 
             return TorchVectorEnv(
@@ -176,14 +180,14 @@ class Bandit(Probe):
     """A one-step problem given as an environment, whose largest reward is 0 everywhere."""
 
     make: Callable[[], gym.Env[Any, Any]]
-    faces: tuple[str, ...] = ("sync",)
+    interfaces: tuple[str, ...] = ("sync",)
 
     def vector_env(
         self,
         num_envs: int,
         *,
         autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        face: str = "sync",
+        interface: str = "sync",
         limited: bool = True,
     ) -> VectorEnv[Any, Any, Any]:
         """The probe as a vector environment."""

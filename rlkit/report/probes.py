@@ -57,7 +57,7 @@ def _failures(cells: Sequence[Record]) -> list[Paragraph]:
     lines = []
     for cell in cells:
         if cell["verdict"] == "failed":
-            parts = (cell["backbone"], cell["autoreset_mode"].replace("_", " "), cell["face"])
+            parts = (cell["backbone"], cell["autoreset_mode"].replace("_", " "), cell["interface"])
             where = ", ".join(part for part in parts if part)
             line = f"✗ {cell['probe']} ({where}): {'; '.join(cell['findings'])}: {cell['rule']}"
             lines.append(Paragraph(Span(line, "bad")))

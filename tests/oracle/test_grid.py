@@ -7,7 +7,7 @@ import torch
 
 from rlkit.agents import AGENTS
 from rlkit.check.agents import MODES, Place, run_cell
-from rlkit.check.probe import FACES
+from rlkit.check.probe import INTERFACES
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
 from rlkit.experience.stepper import Stepper
@@ -33,7 +33,7 @@ def expect(agent, place, *, patience):
 
 
 def places():
-    """A cover: each agent on each probe, in each mode and face, and each memory at least on the cue."""
+    """A cover: each agent on each probe, in each mode and interface, and each memory at least on the cue."""
     turn = count()
     for agent in AGENTS:
         for probe in PROBES.values():
@@ -45,25 +45,28 @@ def places():
                 chosen = choices[:2] if has_backbone(agent) else choices
             for backbone in chosen:
                 k = next(turn)
-                face = probe.faces[k // len(MODES) % len(probe.faces)]
-                yield agent, Place(probe=probe, face=face, mode=MODES[k % len(MODES)], backbone=backbone)
+                interface = probe.interfaces[k // len(MODES) % len(probe.interfaces)]
+                yield (
+                    agent,
+                    Place(probe=probe, interface=interface, mode=MODES[k % len(MODES)], backbone=backbone),
+                )
 
 
 def every_place():
-    """The product of agents, backbones, modes and probes; the faces take turns."""
+    """The product of agents, backbones, modes and probes; the interfaces take turns."""
     turn = count()
     for agent in AGENTS:
         for probe in PROBES.values():
             for backbone in backbones(agent, probe.name, needs_memory=probe.needs_memory):
                 for mode in MODES:
-                    face = probe.faces[next(turn) % len(probe.faces)]
-                    yield agent, Place(probe=probe, face=face, mode=mode, backbone=backbone)
+                    interface = probe.interfaces[next(turn) % len(probe.interfaces)]
+                    yield agent, Place(probe=probe, interface=interface, mode=mode, backbone=backbone)
 
 
 def name(value):
     if isinstance(value, str):
         return value
-    parts = (value.probe.name.replace(" ", "-"), value.mode.name.lower(), value.face, value.backbone)
+    parts = (value.probe.name.replace(" ", "-"), value.mode.name.lower(), value.interface, value.backbone)
     return "-".join(part for part in parts if part)
 
 
@@ -83,7 +86,7 @@ def test_the_cover_leaves_nothing_out():
     for agent in AGENTS:
         own = [place for a, place in covered if a == agent]
         assert {place.mode for place in own} == set(MODES)
-        assert {place.face for place in own} == set(FACES)
+        assert {place.interface for place in own} == set(INTERFACES)
         if has_backbone(agent):
             assert {place.probe.name for place in own} == set(PROBES)
             assert {place.backbone for place in own} >= {"mlp", "cnn", *MEMORY}
@@ -99,7 +102,7 @@ NEXT_STEP, SAME_STEP, DISABLED = MODES
 
 
 def verdict(agent, probe, mode, *, backbone="mlp"):
-    place = Place(probe=PROBES[probe], face="model", mode=mode, backbone=backbone)
+    place = Place(probe=PROBES[probe], interface="model", mode=mode, backbone=backbone)
     return run_cell(AGENTS[agent], place).verdict
 
 

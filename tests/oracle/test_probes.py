@@ -8,7 +8,7 @@ from rlkit.check import check_agent
 from rlkit.check.agents import MODES, grid
 from rlkit.check.batch import batch_findings
 from rlkit.check.model import model_findings
-from rlkit.check.probe import FACES, TableProbe
+from rlkit.check.probe import INTERFACES, TableProbe
 from rlkit.check.probes import PROBES
 
 from . import tabular
@@ -35,10 +35,10 @@ def test_the_reference_solves_all_but_memory():
     assert {name for name, verdict in verdicts.items() if verdict == "refused"} == {"box"}
 
 
-@pytest.mark.parametrize("face", ["model", "sync"])
+@pytest.mark.parametrize("interface", ["model", "sync"])
 @pytest.mark.parametrize("probe", sorted(TIME_LIMITS | NEEDS_MEMORY | {"masked", "forced"}))
-def test_the_reference_with_memory_solves_what_depends_on_ends_in_every_mode(probe, face):
-    report = check_agent(tabular.Remembering, probes=[probe], faces=[face], fast=False, steps=1_000)
+def test_the_reference_with_memory_solves_what_depends_on_ends_in_every_mode(probe, interface):
+    report = check_agent(tabular.Remembering, probes=[probe], interfaces=[interface], fast=False, steps=1_000)
     assert [cell.autoreset_mode for cell in report.cells] == [mode.name.lower() for mode in MODES]
     assert report.failures == ()
 
@@ -60,7 +60,7 @@ SOUND = ["constant", "discounted", "match"]  # which break none of these rules
     ],
 )
 def test_a_broken_rule_is_found_by_name(sabotaged, probes, modes):
-    found = failed(sabotaged, probes=[*sorted(probes), *SOUND], faces=["model"], fast=False, steps=1_000)
+    found = failed(sabotaged, probes=[*sorted(probes), *SOUND], interfaces=["model"], fast=False, steps=1_000)
     assert found == dict.fromkeys(probes, modes)
 
 
@@ -80,7 +80,7 @@ def test_an_agent_that_shows_no_values_is_judged_by_what_it_does():
     assert verdicts == {"truncated": "skipped", "match": "passed"}
 
 
-# The probes: what they are worth, worked out by hand, and that their faces are sound.
+# The probes: what they are worth, worked out by hand, and that their interfaces are sound.
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_models_are_sound(name):
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("name", PROBES)
 def test_numpy_faces_are_sound(name, mode):
-    for face in PROBES[name].faces:
-        if face != "torch":
-            env = PROBES[name].vector_env(3, autoreset_mode=mode, face=face)
+    for interface in PROBES[name].interfaces:
+        if interface != "torch":
+            env = PROBES[name].vector_env(3, autoreset_mode=mode, interface=interface)
             assert list(batch_findings(env, 30, 0)) == []
 
 
-@pytest.mark.parametrize("name", [name for name, probe in PROBES.items() if "torch" in probe.faces])
+@pytest.mark.parametrize("name", [name for name, probe in PROBES.items() if "torch" in probe.interfaces])
 def test_the_torch_face_lives_the_same_episodes(name):
     probe = PROBES[name]
-    numpy, torch = (probe.vector_env(5, face=face) for face in ("model", "torch"))
+    numpy, torch = (probe.vector_env(5, interface=interface) for interface in ("model", "torch"))
     (first, info), (second, _) = numpy.reset(seed=3), torch.reset(seed=3)
     for _ in range(8):
         pairs = [(first, second)] if not isinstance(first, dict) else [(first[k], second[k]) for k in first]
@@ -148,9 +148,9 @@ def test_the_torch_face_lives_the_same_episodes(name):
 
 
 def test_only_a_time_limit_that_is_asked_for_cuts_episodes():
-    for face in FACES:
-        env = PROBES["truncated"].vector_env(2, face=face)
-        free = PROBES["truncated"].vector_env(2, face=face, limited=False)
+    for interface in INTERFACES:
+        env = PROBES["truncated"].vector_env(2, interface=interface)
+        free = PROBES["truncated"].vector_env(2, interface=interface, limited=False)
         for e in (env, free):
             e.reset(seed=0)
         cut = [[bool(e.step(np.zeros(2, int))[3].any()) for _ in range(5)] for e in (env, free)]
@@ -161,14 +161,14 @@ def test_only_a_time_limit_that_is_asked_for_cuts_episodes():
 
 
 def test_the_full_grid_is_the_product():
-    places = list(grid([PROBES["match"]], backbones=["mlp", "gru"], faces=FACES, fast=False))
-    assert len({(p.face, p.mode, p.backbone) for p in places}) == len(places) == 2 * 3 * 3
+    places = list(grid([PROBES["match"]], backbones=["mlp", "gru"], interfaces=INTERFACES, fast=False))
+    assert len({(p.interface, p.mode, p.backbone) for p in places}) == len(places) == 2 * 3 * 3
 
 
 def test_the_fast_grid_has_every_probe_and_where_episodes_ends_matter_every_mode():
-    places = list(grid(list(PROBES.values()), backbones=[], faces=FACES, fast=True))
+    places = list(grid(list(PROBES.values()), backbones=[], interfaces=INTERFACES, fast=True))
     for probe in PROBES.values():
         own = [place for place in places if place.probe is probe]
         assert len(own) == (3 if probe.at_the_end else 1)
         assert len({place.mode for place in own}) == len(own)
-    assert {place.face for place in places} == set(FACES)
+    assert {place.interface for place in places} == set(INTERFACES)
