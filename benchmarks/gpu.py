@@ -21,7 +21,7 @@ from rlkit.agents import AGENTS
 from rlkit.agents.on_policy import OnPolicyAgent
 from rlkit.core.model import leaves
 from rlkit.envs import make_torch
-from rlkit.solvers.device import backup_on
+from rlkit.solvers.backends.gpu import backup_on
 
 GRID, ROOMS = "rlkit/GridWorld-v0", "rlkit/FourRooms-v0"
 ENVIRONMENTS = (GRID, ROOMS, "rlkit/ConnectFour-v0")

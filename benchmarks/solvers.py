@@ -32,7 +32,7 @@ import numpy as np
 from benchmarks import models
 from rlkit.core import MDP, to_pairs
 from rlkit.solvers import solve
-from rlkit.solvers.backups import CompiledBackup
+from rlkit.solvers.backends.backups import CompiledBackup
 
 REPEATS = 5
 FAMILIES: dict[str, tuple[Callable[[], MDP], float]] = {

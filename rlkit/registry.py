@@ -39,6 +39,15 @@ _HOMES: dict[str, dict[str, Any]] = {
         "gru": "rlkit.nn.recurrent:GRU",
         "lstm": "rlkit.nn.recurrent:LSTM",
         "attention": "rlkit.nn.attention:Attention",
+    "method": {
+        "value-iteration": "rlkit.solvers.methods:value_iteration",
+        "synchronous": "rlkit.solvers.methods:synchronous",
+        "gauss-seidel": "rlkit.solvers.methods:gauss_seidel",
+        "prioritised": "rlkit.solvers.methods:prioritised_sweeping",
+        "policy-iteration": "rlkit.solvers.methods:policy_iteration",
+        "modified-policy-iteration": "rlkit.solvers.methods:modified_policy_iteration",
+        "linear-programming": "rlkit.solvers.methods:linear_programming",
+        "exact": "rlkit.solvers.methods:solve_in_fractions",
     },
 }
 

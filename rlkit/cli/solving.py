@@ -9,6 +9,7 @@ import typer
 
 from rlkit.cli.options import EnvOptions, Json, count, find_modules_here, given, refuse
 from rlkit.cli.output import MISSED, app, say, show, terminal
+from rlkit.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,8 +61,8 @@ def solve(
     method: Annotated[
         str,
         typer.Option(
-            help="Solve by this method: auto, value-iteration, synchronous, gauss-seidel, prioritised, "
-            "policy-iteration, modified-policy-iteration, linear-programming, or exact (in fractions)."
+            metavar="NAME",
+            help=f"Solve by this method: auto, {', '.join(names('method'))}, or MODULE:FUNCTION.",
         ),
     ] = "auto",
     device: Annotated[str, typer.Option(help="Sweep on this device: cpu or cuda.")] = "cpu",
@@ -91,7 +92,7 @@ def solve(
         "horizon": horizon,
         "minimize": minimize,
         "epsilon": epsilon,
-        "method": method,
+        "method": find_modules_here(method),
         "device": device,
     }
     hidden = isinstance(exact, POMDP)

@@ -28,13 +28,13 @@ from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.errors import RlkitError, did_you_mean, one_line
 from rlkit.experience.jsonable import options_to_json
 from rlkit.nn.monitor import Trend
+from rlkit.registry import names
 from rlkit.run import checkpoint
 from rlkit.run.checkpoint import CONFIG, KEEP, RunError
 from rlkit.run.fastest import faster
 from rlkit.run.log import MetricsLog, Record
 from rlkit.settings import whole, whole_steps
 from rlkit.signals import stop_signals
-from rlkit.solvers.options import METHODS
 
 BEGINNING = f"step-{0:012d}"  # the checkpoint of an agent that has learned nothing
 RECORDS = 200  # records in metrics.jsonl over a whole run
@@ -124,7 +124,7 @@ def find_agent(name: str) -> type[Agent]:
     if name in AGENTS:
         return AGENTS[name]
     method = name.lower().replace("_", "-")
-    if method in METHODS:
+    if method in names("method"):
         raise ConfigError(f"no agent {name!r}; it is a method of a solver: rlkit solve ID --method {method}")
     hint = did_you_mean(name, AGENTS) or f"; the agents are {', '.join(sorted(AGENTS))}"
     raise ConfigError(f"no agent {name!r}{hint}")

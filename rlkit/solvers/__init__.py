@@ -1,16 +1,6 @@
 """Operators, exact solvers with certificates, and exact evaluation of policies."""
 
-from rlkit.solvers.belief import Beliefs, belief_mdp
-from rlkit.solvers.belief_bounds import BeliefBounds, belief_bounds
 from rlkit.solvers.evaluation import average_reward, evaluate_policy, state_distribution
-from rlkit.solvers.memoryless import (
-    MemoryGain,
-    Memoryless,
-    Stochastic,
-    best_memoryless,
-    memory_gain,
-    stochastic_memoryless,
-)
 from rlkit.solvers.operators import (
     backward_induction,
     bellman,
@@ -22,10 +12,20 @@ from rlkit.solvers.operators import (
 )
 from rlkit.solvers.optima import Optimum, optimum
 from rlkit.solvers.options import SolveError
-from rlkit.solvers.point_based import point_based
+from rlkit.solvers.partial.belief import Beliefs, belief_mdp
+from rlkit.solvers.partial.bounds import BeliefBounds, belief_bounds
+from rlkit.solvers.partial.memoryless import (
+    MemoryGain,
+    Memoryless,
+    Stochastic,
+    best_memoryless,
+    memory_gain,
+    stochastic_memoryless,
+)
+from rlkit.solvers.partial.point_based import point_based
+from rlkit.solvers.partial.stationary import Stationary, best_stationary
 from rlkit.solvers.solution import Interval, Solution
 from rlkit.solvers.solve import solve
-from rlkit.solvers.stationary import Stationary, best_stationary
 from rlkit.solvers.verify import verify
 
 __all__ = [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, IntArray
-from rlkit.solvers.kernels import attract, kernel, strong_components, unsigned
+from rlkit.solvers.backends.kernels import attract, kernel, strong_components, unsigned
 
 SEARCH = 10  # what following an edge costs in a search, beside visiting a transition in a sweep
 

@@ -13,9 +13,8 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.backups import backup_of
-from rlkit.solvers.certificate import certify_by_steps, certify_discounted, certify_total
-from rlkit.solvers.gain import Gains, component_gains
+from rlkit.solvers.backends.backups import backup_of
+from rlkit.solvers.certificate import certify_discounted
 from rlkit.solvers.graph import (
     Components,
     any_transition,
@@ -25,13 +24,18 @@ from rlkit.solvers.graph import (
     missing,
     surely_reaching,
 )
-from rlkit.solvers.iteration import iterate, linear_program, proper_greedy, value_iteration
+from rlkit.solvers.methods.fractions import gains_in_fractions, small_enough, solve_in_fractions
+from rlkit.solvers.methods.linear_programming import linear_program
+from rlkit.solvers.methods.policy_iteration import proper_greedy
+from rlkit.solvers.methods.run import name_of, run
+from rlkit.solvers.methods.value_iteration import sweep_in_place
 from rlkit.solvers.operators import backward_induction, greedy
 from rlkit.solvers.options import Options
-from rlkit.solvers.rational import gains_in_fractions, small_enough, solve_in_fractions
 from rlkit.solvers.reduction import Quotient, entering, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded, Fractions, gap
-from rlkit.solvers.undiscounted import core
+from rlkit.solvers.undiscounted.certificate import certify_by_steps, certify_total
+from rlkit.solvers.undiscounted.core import core
+from rlkit.solvers.undiscounted.gain import Gains, component_gains
 
 
 class Plan(NamedTuple):
@@ -50,7 +54,7 @@ def acyclic(mdp: MDP, gamma: float, order: Components, options: Options) -> Boun
 
 
 def _one_sweep(problem: MDP, gamma: float, order: Components) -> Bounded:
-    value, sweeps = value_iteration(problem, gamma=gamma, tolerance=0.0, limits=(1, 1), order=order)
+    value, sweeps = sweep_in_place(problem, gamma=gamma, tolerance=0.0, limits=(1, 1), order=order)
     choice = backup_of(problem, gamma)(value).choice
     return Bounded(value, value, value, choice, sweeps, "value-iteration")
 
@@ -62,12 +66,12 @@ def discounted(mdp: MDP, gamma: float, order: Components, options: Options) -> B
     sweeps = 0
     for method in options.methods(mdp.n_states, gamma=gamma, largest=order.largest):
         if method == "exact":
-            found = solve_in_fractions(problem, found.choice, gamma=gamma)
+            found = solve_in_fractions(problem, gamma=gamma, start=found.choice)
         else:
-            value, more = iterate(problem, method, found.choice, gamma=gamma, order=order, options=options)
+            value, more = run(method, problem, gamma=gamma, start=found.choice, order=order, options=options)
             found = certify_discounted(problem, value, gamma=gamma)._replace(sweeps=more)
         sweeps += found.sweeps
-        found = found._replace(sweeps=sweeps, method=method)
+        found = found._replace(sweeps=sweeps, method=name_of(method))
         if gap(found.value, found.lower, found.upper) <= options.epsilon:
             break
     return _unsigned(found, options)
@@ -186,7 +190,7 @@ def _best_component_exactly(problem: MDP, label: IntArray, inside: BoolArray, ch
     reward = [
         gains[s] if stop else Fraction(0) for s, stop in zip(quotient.mdp.state_of_choice, stops, strict=True)
     ]
-    found = solve_in_fractions(quotient.mdp, proper, gamma=1.0, reward=reward)
+    found = solve_in_fractions(quotient.mdp, gamma=1.0, start=proper, reward=reward)
     assert found.fractions is not None
     return found._replace(
         **{name: getattr(found, name)[quotient.state] for name in ("value", "lower", "upper")},
@@ -224,17 +228,17 @@ def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Boun
         return reduced.restored(_one_sweep(inner, 1.0, order))
     for method in options.methods(int((~inner.terminal).sum()), gamma=1.0):
         if method == "exact":
-            found = solve_in_fractions(inner, choice, gamma=1.0, reward=reduced.exact_reward)
+            found = solve_in_fractions(inner, gamma=1.0, start=choice, reward=reduced.exact_reward)
         elif method in ("policy-iteration", "linear-programming"):
             if method == "linear-programming":
                 choice = proper_greedy(inner, linear_program(inner, gamma=1.0), choice)
             found = certify_total(inner, choice, epsilon=options.epsilon, max_rounds=options.max_sweeps)
         else:
-            value, more = iterate(inner, method, choice, gamma=1.0, order=order, options=options)
+            value, more = run(method, inner, gamma=1.0, start=choice, order=order, options=options)
             found = certify_by_steps(inner, value, choice, order=order, options=options)
             found = found._replace(sweeps=more + found.sweeps)
         sweeps, choice = sweeps + found.sweeps, found.choice
-        found = found._replace(sweeps=sweeps, method=method)
+        found = found._replace(sweeps=sweeps, method=name_of(method))
         if gap(found.value, found.lower, found.upper) <= options.epsilon:
             break
     return reduced.restored(found)

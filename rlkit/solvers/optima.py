@@ -9,10 +9,10 @@ import numpy as np
 from rlkit.core.errors import NoExactModel
 from rlkit.core.mdp import MDP, one_player
 from rlkit.core.pomdp import POMDP
-from rlkit.solvers.belief import MOST_BELIEFS, Beliefs, belief_mdp
-from rlkit.solvers.belief_bounds import belief_bounds
 from rlkit.solvers.graph import possible
-from rlkit.solvers.point_based import point_based
+from rlkit.solvers.partial.belief import MOST_BELIEFS, Beliefs, belief_mdp
+from rlkit.solvers.partial.bounds import belief_bounds
+from rlkit.solvers.partial.point_based import point_based
 from rlkit.solvers.solution import Interval, Solution, gap
 from rlkit.solvers.solve import solve
 

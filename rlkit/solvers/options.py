@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real
+from typing import Any
 
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
 from rlkit.errors import RlkitError
-
-METHODS = (
-    "auto",
-    "value-iteration",
-    "synchronous",
-    "gauss-seidel",
-    "prioritised",
-    "policy-iteration",
-    "modified-policy-iteration",
-    "linear-programming",
-    "exact",
-)
 
 EXACT = 400  # states up to which fractions settle what bounds do not
 SMALL = 2_000  # states up to which a factorisation is always cheap
@@ -64,11 +54,13 @@ class Options:
 
     minimize: bool = False
     epsilon: float = 1e-6  # largest gap between the bounds, relative to max(1, |value|)
-    method: str = "auto"
+    method: str | Callable[..., Any] = "auto"
     max_sweeps: int = 100_000
     device: str = "cpu"
 
-    def methods(self, states: int, *, gamma: float, largest: float = 1.0) -> tuple[str, ...]:
+    def methods(
+        self, states: int, *, gamma: float, largest: float = 1.0
+    ) -> tuple[str | Callable[..., Any], ...]:
         """The methods to try in turn: sweeps suit a model that mixes, factorisations one that does not.
 
         `largest` is the share of the states in one component: a model of many is swept one after the other.
@@ -93,9 +85,3 @@ class Options:
     def gives_up(self) -> bool:
         """Whether another method stands ready, so that one that does badly need not be carried through."""
         return self.method == "auto" and self.device == "cpu"
-
-    def limits(self, states: int) -> tuple[int, int]:
-        """Sweeps to make before giving up, and those after which it is judged whether they will be enough."""
-        if not self.gives_up:
-            return self.max_sweeps, self.max_sweeps
-        return (300, 50) if states <= MEDIUM else (2_000, 2_000)

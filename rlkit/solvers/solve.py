@@ -13,7 +13,8 @@ from rlkit.core.pomdp import POMDP
 from rlkit.errors import none_of
 from rlkit.solvers import objectives
 from rlkit.solvers.graph import Components, components
-from rlkit.solvers.options import METHODS, SMALL, Options, SolveError, check_kind, discount_for
+from rlkit.solvers.methods.run import Method, method_names, name_of
+from rlkit.solvers.options import SMALL, Options, SolveError, check_kind, discount_for
 from rlkit.solvers.solution import Bounded, Solution
 
 OBJECTIVES = ("discounted", "total", "reach-prob", "reach-reward", "finite-horizon", "average")
@@ -35,7 +36,7 @@ def solve(
     avoid: str | Sequence[int] | BoolArray | None = None,
     minimize: bool = False,
     epsilon: float = 1e-6,
-    method: str = "auto",
+    method: str | Method = "auto",
     max_sweeps: int = 100_000,
     device: str = "cpu",
 ) -> Solution:
@@ -44,8 +45,9 @@ def solve(
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
     total. gamma is the model's discount unless given, and 1 where the objective knows no discount.
     `target` is a label, the name of a state, a list of states or a mask [S], and so is `avoid`: where
-    reach-prob gives up. With a horizon reach-prob counts so many steps. `device` "cuda" makes the sweeps
-    on a GPU; the graph and the certificate stay on the processor.
+    reach-prob gives up. With a horizon reach-prob counts so many steps. `method` is a name, "module:name" or
+    a function like those of `rlkit.solvers.methods`. `device` "cuda" makes the sweeps on a GPU; the graph and
+    the certificate stay on the processor.
 
     In a game of two players who take turns the value is that of the player to move, if both play their best:
     v(s) = max_a r(s,a) - gamma E[v(s')] (von Neumann 1928; Knuth and Moore 1975, section 2). That needs a
@@ -147,30 +149,31 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     return objective, 1.0
 
 
-def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str, device: str) -> None:
+def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str | Method, device: str) -> None:
     """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
     within = " with a horizon" if horizon is not None else " of two players" if mdp.zero_sum else ""
-    if method not in METHODS:
-        raise SolveError(none_of("method", method, METHODS))
-    usable: tuple[str, ...] = METHODS
+    if not callable(method) and method not in method_names() and ":" not in str(method):
+        raise SolveError(none_of("method", method, method_names()))
+    usable: tuple[str, ...] | None = None  # all of them
     if horizon is not None:
         usable = ("auto",)
     elif mdp.zero_sum:
         usable = ("auto", "value-iteration")
     elif objective == "average":
         usable = ("auto", "exact")
-    if method not in usable:
+    if usable is not None and method not in usable:
         raise SolveError(
-            f"objective {objective}{within} is solved by method {' or '.join(usable)}, not {method!r}"
+            f"objective {objective}{within} is solved by method {' or '.join(usable)}, "
+            f"not {name_of(method)!r}"
         )
     if device not in DEVICES:
         raise SolveError(none_of("device", device, DEVICES))
     if device == "cpu":
         return
-    if len(usable) < len(METHODS) or method not in ON_GPU:
+    if usable is not None or method not in ON_GPU:
         raise SolveError(
             f"device {device!r} makes the sweeps of method {' or '.join(ON_GPU)}, and objective "
-            f"{objective}{within} by method {method!r} has none"
+            f"{objective}{within} by method {name_of(method)!r} has none"
         )
     import torch
 
@@ -196,7 +199,9 @@ def _mask(mdp: MDP, name: str, given: str | Sequence[int] | BoolArray | None) ->
     return mask
 
 
-def _reason(mdp: MDP, order: Components, objective: str, gamma: float, asked: str, found: Bounded) -> str:
+def _reason(
+    mdp: MDP, order: Components, objective: str, gamma: float, asked: str | Method, found: Bounded
+) -> str:
     """In one line what the model is like, and why it was solved in this way."""
     method, parts = found.method, len(order.ptr) - 1
     shape = f"{parts:,} component{'s' * (parts > 1)}, "

@@ -12,9 +12,7 @@ from contextlib import suppress
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.cycles import judge_cycles
 from rlkit.solvers.evaluation import SingularChain, average_reward, can_reach, evaluate_policy
-from rlkit.solvers.gain import component_gains
 from rlkit.solvers.graph import any_transition, end_components, missing, surely_reaching, toward
 from rlkit.solvers.operators import (
     best,
@@ -27,6 +25,8 @@ from rlkit.solvers.operators import (
 from rlkit.solvers.options import check_kind
 from rlkit.solvers.reduction import entering, merge, with_choices
 from rlkit.solvers.solution import Solution
+from rlkit.solvers.undiscounted.cycles import judge_cycles
+from rlkit.solvers.undiscounted.gain import component_gains
 
 SLIGHT = 8 * float(np.finfo(np.float64).eps)  # what one backup is rounded by
 ILLEGAL = "no choice that is offered is taken"

@@ -26,7 +26,9 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from rlkit.solvers import Solution, bellman, evaluate_policy, solve, verify
-from rlkit.solvers.options import METHODS
+from rlkit.solvers.methods.run import method_names
+
+METHODS = st.sampled_from(method_names())
 
 
 def of_discount(gamma: float) -> Evaluate:
@@ -50,25 +52,25 @@ def check_optimum(model: Exact, gamma: float, minimize: bool, method: str) -> No
 
 
 @settings(max_examples=50, deadline=None)
-@given(models(), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1 / 3]), st.booleans(), st.sampled_from(METHODS))
+@given(models(), st.sampled_from([0.0, 0.5, 0.9, 0.99, 1 / 3]), st.booleans(), METHODS)
 def test_discounted(model: Exact, gamma: float, minimize: bool, method: str) -> None:
     check_optimum(model, gamma, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
-@given(models("positive"), st.booleans(), st.sampled_from(METHODS))
+@given(models("positive"), st.booleans(), METHODS)
 def test_total_of_rewards(model: Exact, minimize: bool, method: str) -> None:
     check_optimum(model, 1.0, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
-@given(models("negative"), st.booleans(), st.sampled_from(METHODS))
+@given(models("negative"), st.booleans(), METHODS)
 def test_total_of_costs(model: Exact, minimize: bool, method: str) -> None:
     check_optimum(model, 1.0, minimize, method)
 
 
 @settings(max_examples=50, deadline=None)
-@given(models("mixed"), st.booleans(), st.sampled_from(METHODS))
+@given(models("mixed"), st.booleans(), METHODS)
 def test_total_of_mixed_rewards(model: Exact, minimize: bool, method: str) -> None:
     check_optimum(model, 1.0, minimize, method)
 
@@ -163,7 +165,7 @@ def attained(model: Exact, solution: Solution, evaluate: Evaluate) -> None:
 
 
 @settings(max_examples=80, deadline=None)
-@given(models(), TARGETS, st.booleans(), st.sampled_from(METHODS))
+@given(models(), TARGETS, st.booleans(), METHODS)
 def test_reachability(model: Exact, target: set[int], minimize: bool, method: str) -> None:
     target &= set(range(model.n))
 
@@ -181,7 +183,7 @@ def test_reachability(model: Exact, target: set[int], minimize: bool, method: st
 
 
 @settings(max_examples=80, deadline=None)
-@given(models("positive"), TARGETS, st.booleans(), st.sampled_from(METHODS))
+@given(models("positive"), TARGETS, st.booleans(), METHODS)
 def test_reward_before_a_target(model: Exact, target: set[int], minimize: bool, method: str) -> None:
     target &= set(range(model.n))
 

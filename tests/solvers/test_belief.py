@@ -11,7 +11,8 @@ from pomdps import pomdp_of, random_pomdp, tiger, tree_value
 
 import rlkit
 from rlkit.core import POMDP, NoExactModel
-from rlkit.solvers import belief, belief_mdp, best_memoryless, evaluate_policy, optimum, solve, verify
+from rlkit.solvers import belief_mdp, best_memoryless, evaluate_policy, optimum, solve, verify
+from rlkit.solvers.partial import belief
 
 
 def value_with_memory(pomdp: POMDP, horizon: int) -> float:

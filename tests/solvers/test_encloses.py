@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rlkit.core import from_successors
-from rlkit.solvers import certificate
-from rlkit.solvers.certificate import encloses
+from rlkit.solvers.undiscounted import certificate
+from rlkit.solvers.undiscounted.certificate import encloses
 
 
 def test_bounds_by_a_policy_that_never_ends_are_no_proof(monkeypatch: pytest.MonkeyPatch) -> None:

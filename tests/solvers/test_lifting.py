@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from exact_models import linear
 
-from rlkit.solvers import lifting
-from rlkit.solvers.lifting import solve_equations
+from rlkit.solvers.methods import lifting
+from rlkit.solvers.methods.lifting import solve_equations
 
 
 def chain(seed: int, n: int) -> dict[int, dict[int, Fraction]]:

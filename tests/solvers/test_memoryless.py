@@ -15,10 +15,10 @@ from rlkit.solvers import (
     best_memoryless,
     evaluate_policy,
     memory_gain,
-    memoryless,
     solve,
     stochastic_memoryless,
 )
+from rlkit.solvers.partial import memoryless
 
 HOW = [{"horizon": 5}, {"horizon": 7, "gamma": 0.9}, {"gamma": 0.8}]
 

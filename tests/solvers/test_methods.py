@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+import sys
 
 import numpy as np
 import pytest
 from exact_models import triplets
 
 from rlkit.core import MDP
-from rlkit.solvers import SolveError, average_reward, iteration, solve, verify
-from rlkit.solvers.options import METHODS
+from rlkit.solvers import SolveError, average_reward, solve, verify
+from rlkit.solvers.methods.run import method_names
 
 
 def diamond() -> MDP:
@@ -26,7 +27,7 @@ def diamond() -> MDP:
     )
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 @pytest.mark.parametrize(
     "asked",
     [
@@ -58,7 +59,7 @@ def test_a_reason_names_no_method_that_was_not_used() -> None:
     assert "small enough to solve each policy exactly" in open_.reason
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", method_names())
 @pytest.mark.parametrize(
     ("asked", "usable"),
     [
@@ -128,6 +129,7 @@ def test_rare_events_are_certified(
     seed: int, objective: str, minimize: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With a bonus on each step rounding makes policy iteration go round, for ever with seed 24."""
+    iteration = sys.modules["rlkit.solvers.methods.policy_iteration"]
     evaluated, calls = iteration.evaluated, []
     monkeypatch.setattr(iteration, "evaluated", lambda *args: calls.append(1) or evaluated(*args))
     mdp = rarely(seed)

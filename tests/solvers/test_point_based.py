@@ -8,7 +8,7 @@ from pomdps import random_pomdp, tiger, tree_value
 
 from rlkit.core import POMDP, from_sensor, from_triplets
 from rlkit.solvers import belief_mdp, optimum, point_based, solve
-from rlkit.solvers.point_based import _Bounds
+from rlkit.solvers.partial.point_based import _Bounds
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -8,10 +8,10 @@ import torch
 
 from rlkit import exact, solve
 from rlkit.core import MDP, from_triplets
-from rlkit.solvers import device, sliced
-from rlkit.solvers.backups import NumpyBackup
-from rlkit.solvers.device import backup_on
-from rlkit.solvers.sliced import LANES, Slices, filled, slices_of
+from rlkit.solvers.backends import gpu, sliced
+from rlkit.solvers.backends.backups import NumpyBackup
+from rlkit.solvers.backends.gpu import backup_on
+from rlkit.solvers.backends.sliced import LANES, Slices, filled, slices_of
 
 GPU = torch.cuda.is_available() and find_spec("triton") is not None
 MODELS = {
@@ -68,13 +68,13 @@ def test_a_model_that_would_be_mostly_zeros_is_not_cut_up(monkeypatch: pytest.Mo
     assert filled(uneven) < 0.05
     even = exact("rlkit/Garnet-v0")
     assert isinstance(even, MDP)
-    monkeypatch.setattr(device, "find_spec", lambda name: object())
-    monkeypatch.setattr(device, "which", lambda name: name)
+    monkeypatch.setattr(gpu, "find_spec", lambda name: object())
+    monkeypatch.setattr(gpu, "which", lambda name: name)
     monkeypatch.setattr(sliced, "SlicedBackup", lambda *given: "slices")
-    monkeypatch.setattr(device, "DeviceBackup", lambda *given: "rows")
+    monkeypatch.setattr(gpu, "DeviceBackup", lambda *given: "rows")
     assert [backup_on("cuda", mdp, 0.9) for mdp in (uneven, even)] == ["rows", "slices"]
     assert backup_on("cpu", even, 0.9) == "rows"
-    monkeypatch.setattr(device, "which", lambda name: None)
+    monkeypatch.setattr(gpu, "which", lambda name: None)
     assert backup_on("cuda", even, 0.9) == "rows"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from fractions import Fraction
 
 import numpy as np
@@ -13,7 +14,6 @@ from rlkit.solvers import (
     bellman,
     evaluate_policy,
     greedy,
-    iteration,
     objectives,
     policy_kernel,
     q_values,
@@ -98,7 +98,7 @@ def test_elimination_that_subtracts_is_wrong(monkeypatch: pytest.MonkeyPatch) ->
     def subtracting(moves: np.ndarray, leaving: np.ndarray, earned: np.ndarray) -> np.ndarray:
         return np.linalg.solve(np.eye(len(leaving)) - moves, earned)
 
-    monkeypatch.setattr("rlkit.solvers.elimination._eliminate", subtracting)
+    monkeypatch.setattr("rlkit.solvers.undiscounted.elimination._eliminate", subtracting)
     with pytest.raises(AssertionError):
         test_haddad_monmege_beyond_the_precision_of_floats(100, minimize=False)
 
@@ -132,7 +132,7 @@ def test_without_merging_components_the_check_fails(monkeypatch: pytest.MonkeyPa
     def none(mdp: MDP, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(mdp.n_states, -1), np.zeros(mdp.n_choices, dtype=bool)
 
-    monkeypatch.setattr("rlkit.solvers.undiscounted.end_components", none)
+    monkeypatch.setattr("rlkit.solvers.undiscounted.core.end_components", none)
     with pytest.raises((AssertionError, RuntimeError)):
         test_loops_and_circles(0.0, -5.0, 0.0, -5.0)
 
@@ -339,6 +339,7 @@ def test_policy_iteration_ends_where_rounding_always_promises_more(monkeypatch: 
         (3, 0, 4, 1 / 3, 0.0),
         (4, 0, 4, 1.0, 0.0),
     ]
+    iteration = sys.modules["rlkit.solvers.methods.policy_iteration"]
     evaluated, calls = iteration.evaluated, []
     monkeypatch.setattr(iteration, "evaluated", lambda *args: calls.append(1) or evaluated(*args))
     solution = solve(triplets(rows), objective="reach-reward", target=[4], max_sweeps=100)

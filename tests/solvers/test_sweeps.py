@@ -11,12 +11,14 @@ from scipy.sparse.csgraph import connected_components
 
 from rlkit import exact
 from rlkit.core import MDP, from_triplets
-from rlkit.solvers import SolveError, backups, best_stationary, evaluate_policy, evaluation, kernels, solve
-from rlkit.solvers.backups import CompiledBackup, NumpyBackup
-from rlkit.solvers.device import DeviceBackup
+from rlkit.solvers import SolveError, best_stationary, evaluate_policy, evaluation, solve
+from rlkit.solvers.backends import backups, gpu, kernels
+from rlkit.solvers.backends.backups import CompiledBackup, NumpyBackup
+from rlkit.solvers.backends.gpu import DeviceBackup
 from rlkit.solvers.evaluation import krylov_solve
 from rlkit.solvers.graph import components, one_component
-from rlkit.solvers.iteration import prioritised_sweeping, value_iteration
+from rlkit.solvers.methods import prioritised_sweeping
+from rlkit.solvers.methods.value_iteration import sweep_in_place
 from rlkit.solvers.operators import chosen_weights, policy_kernel
 
 
@@ -88,7 +90,7 @@ def test_states_that_mostly_stay_are_solved_in_few_sweeps() -> None:
     rows += [(s, 1, max(s - 1, 0), 1.0, 0.0) for s in range(places)]
     s, a, t, p, r = zip(*rows, strict=True)
     mdp = from_triplets(s, a, t, p, n_states=places + 1, reward=r)
-    v, sweeps = value_iteration(
+    v, sweeps = sweep_in_place(
         mdp, gamma=gamma, tolerance=1e-9, order=components(mdp), limits=(10_000, 10_000)
     )
     assert sweeps <= 5
@@ -118,7 +120,7 @@ def test_prioritised_sweeping_works_where_something_changes() -> None:
     ]
     s, a, t, p, r = zip(*rows, strict=True)
     mdp = from_triplets(s, a, t, p, n_states=places + 1, reward=r)
-    v, backups_a_state = prioritised_sweeping(mdp, gamma=0.99, tolerance=1e-12, max_sweeps=1000)
+    v, backups_a_state = prioritised_sweeping(mdp, gamma=0.99, epsilon=4e-10, max_sweeps=1000)
     np.testing.assert_allclose(v[:-1], 0.99 ** np.arange(places - 1, -1, -1), rtol=1e-9)
     assert backups_a_state <= 4
     assert solve(mdp, gamma=0.99, method="synchronous").sweeps >= places
@@ -132,8 +134,8 @@ def test_value_iteration_gives_up_where_it_would_take_too_long() -> None:
     s, a, t, p, r = zip(*rows, strict=True)
     mdp = from_triplets(s, a, t, p, n_states=places + 1, reward=r)
     common = {"gamma": 1.0, "tolerance": 1e-9, "order": one_component(mdp)}
-    _, judged = value_iteration(mdp, limits=(300, 50), **common)
-    _, carried_through = value_iteration(mdp, limits=(300, 300), **common)
+    _, judged = sweep_in_place(mdp, limits=(300, 50), **common)
+    _, carried_through = sweep_in_place(mdp, limits=(300, 300), **common)
     assert judged <= 100 < carried_through
 
 
@@ -238,10 +240,8 @@ def test_sweeps_in_torch_get_the_same_certificate(monkeypatch, gamma: float) -> 
     """The backend of the GPU, run on the processor."""
     import torch
 
-    from rlkit.solvers import device
-
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    monkeypatch.setattr(device, "backup_on", lambda device, mdp, gamma: DeviceBackup(mdp, gamma, "cpu"))
+    monkeypatch.setattr(gpu, "backup_on", lambda device, mdp, gamma: DeviceBackup(mdp, gamma, "cpu"))
     mdp = random_mdp(40, 2)
     mdp = mdp.with_reward(-np.abs(mdp.reward))
     plain, swept = (solve(mdp, gamma=gamma, device=where) for where in ("cpu", "cuda"))

@@ -23,8 +23,9 @@ from exact_models import (
 
 import rlkit
 from rlkit.core import MDP
-from rlkit.solvers import Solution, average_reward, cycles, evaluate_policy, solve, verify
+from rlkit.solvers import Solution, average_reward, evaluate_policy, solve, verify
 from rlkit.solvers.solution import fraction
+from rlkit.solvers.undiscounted import cycles
 
 SOUND = ("auto", "policy-iteration", "value-iteration", "exact")
 
@@ -154,7 +155,7 @@ def test_the_bounds_of_a_gain_hold_the_exact_one() -> None:
 
 def test_bounds_of_a_gain_without_rounding_miss_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """The negative control: biases are large where moves are rare, and a backup is as exact as they are."""
-    monkeypatch.setattr("rlkit.solvers.gain.relative_rounding", lambda mdp: 0.0)
+    monkeypatch.setattr("rlkit.solvers.undiscounted.gain.relative_rounding", lambda mdp: 0.0)
     with pytest.raises(AssertionError):
         test_the_bounds_of_a_gain_hold_the_exact_one()
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import rlkit
 from rlkit.solvers import SolveError, solve, verify
-from rlkit.solvers.options import METHODS
+from rlkit.solvers.methods.run import method_names
 
 STATES = st.sets(st.integers(0, 3), max_size=2)
 
@@ -67,7 +67,7 @@ def test_within_steps(model: Exact, target: set[int], avoid: set[int], horizon: 
 
 
 @settings(max_examples=80, deadline=None)
-@given(models(), STATES, STATES, st.booleans(), st.sampled_from(METHODS))
+@given(models(), STATES, STATES, st.booleans(), st.sampled_from(method_names()))
 def test_before_states_to_avoid(
     model: Exact, target: set[int], avoid: set[int], minimize: bool, method: str
 ) -> None:

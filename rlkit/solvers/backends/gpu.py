@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from rlkit.core.mdp import MDP
-from rlkit.solvers.backups import Backed, Backup
+from rlkit.solvers.backends.backups import Backed, Backup
 
 LEAST_FILLED = 0.25  # of slices: in others than the usual models a kernel would mostly read zeros
 
@@ -18,7 +18,7 @@ LEAST_FILLED = 0.25  # of slices: in others than the usual models a kernel would
 def backup_on(device: str, mdp: MDP, gamma: float) -> Backup:
     """The operator on a device; on a GPU it is one kernel where that can be compiled and suits the model."""
     if device != "cpu" and find_spec("triton") is not None and any(map(which, ("cc", "gcc", "clang"))):
-        from rlkit.solvers.sliced import SlicedBackup, filled
+        from rlkit.solvers.backends.sliced import SlicedBackup, filled
 
         if filled(mdp) >= LEAST_FILLED:
             return SlicedBackup(mdp, gamma, device)

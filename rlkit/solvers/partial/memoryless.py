@@ -16,13 +16,13 @@ from scipy.special import softmax
 
 from rlkit.core.mdp import FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.solvers.belief import MOST_BELIEFS, belief_mdp
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, policy_values, q_values, uniform_policy
 from rlkit.solvers.options import check_kind, discount_for
+from rlkit.solvers.partial.belief import MOST_BELIEFS, belief_mdp
+from rlkit.solvers.partial.stationary import branch_and_bound
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
-from rlkit.solvers.stationary import branch_and_bound
 
 LONGEST_STEP, LARGEST_LOGIT, TINY = 0.5, 12.0, 1e-12
 

@@ -19,11 +19,11 @@ from fractions import Fraction
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.cycles import Cycles, judge_cycles
 from rlkit.solvers.graph import any_inside, any_transition, end_components, surely_reaching, toward
-from rlkit.solvers.rational import shaped_rewards
+from rlkit.solvers.methods.fractions import shaped_rewards
 from rlkit.solvers.reduction import Quotient, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded
+from rlkit.solvers.undiscounted.cycles import Cycles, judge_cycles
 
 
 @dataclass(frozen=True, eq=False)

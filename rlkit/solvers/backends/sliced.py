@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.solvers.backups import Backed
+from rlkit.solvers.backends.backups import Backed
 
 LANES = 128  # threads that a block of a GPU is
 

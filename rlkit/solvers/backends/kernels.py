@@ -141,13 +141,15 @@ def settle(
     tolerance: float,
     max_sweeps: int,
     trial: int,
+    report: Callable[[FloatArray], None] | None,
 ) -> int:
     """Back up v [S] in place, component after component, successors first; returns the backups made.
 
     `order` lists the states by component, `component_ptr` where each begins. A component without a cycle
     takes one backup (Lemma 6.42), any other is swept to and fro until its largest change is at most
     `tolerance`, at most `max_sweeps` times, and given up where every `trial` sweeps the progress since the
-    last time promises more than that. `stretch` [C] is what `stretches` gives.
+    last time promises more than that. `stretch` [C] is what `stretches` gives. `report` gets v after each
+    sweep of a component with a cycle, and in the end.
     """
     backups = 0
     for k in range(len(component_ptr) - 1):
@@ -165,6 +167,9 @@ def settle(
                 )
                 largest = max(largest, abs(best - v[s]))
                 v[s] = best
+            if report is not None:  # noqa: SIM102  numba drops this where it is a condition of its own
+                if cyclic[k] or k == len(component_ptr) - 2:
+                    report(v)
             if largest <= tolerance:
                 break
             if turn % trial == trial - 1:
@@ -190,11 +195,13 @@ def prioritised(
     into_probability: FloatArray,
     tolerance: float,
     max_backups: int,
+    report: Callable[[FloatArray], None] | None,
 ) -> int:
     """Back up v [S] in place, always a state that may change most; returns the backups made.
 
     What a state can change by is bounded by what its successors have changed since it was backed up, each
-    times the probability of going there; states are told apart by its power of two. `stretch` is as above.
+    times the probability of going there; states are told apart by its power of two. `stretch` is as above;
+    `report` gets v after each backup.
     `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may lead to s, `owner` [C] whose they are.
     Ends when no state can change by more than `tolerance`. Source: Moore and Atkeson 1993.
     """
@@ -211,6 +218,8 @@ def prioritised(
         may_change[s], urgency[s] = 0.0, -np.inf
         best, _ = backed_up(s, state_ptr, choice_ptr, successor, probability, reward, gamma, v, stretch)
         change, v[s] = abs(best - v[s]), best
+        if report is not None:
+            report(v)
         for i in range(into_ptr[s], into_ptr[s + 1]):
             c = into_choice[i]
             p = owner[c]

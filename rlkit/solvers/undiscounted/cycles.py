@@ -10,11 +10,11 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.gain import component_gains
 from rlkit.solvers.graph import end_components, toward
+from rlkit.solvers.methods.fractions import gain_in_fractions, shaped_rewards
 from rlkit.solvers.options import EXACT
-from rlkit.solvers.rational import gain_in_fractions, shaped_rewards
 from rlkit.solvers.reduction import with_choices
+from rlkit.solvers.undiscounted.gain import component_gains
 
 ENOUGH = 1e-9  # width of the bounds on a gain from which on sweeps do not seek its sign
 SIMPLE = 1_000  # largest denominator of a potential that was meant to be one

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.solvers.kernels import COMPILE_FROM, compiled, sweep, unsigned
+from rlkit.solvers.backends.kernels import COMPILE_FROM, compiled, sweep, unsigned
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.reduction import with_choices
 

@@ -15,22 +15,31 @@ import numpy as np
 
 from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.gain import unichain
-from rlkit.solvers.lifting import Row, solve_equations
-from rlkit.solvers.options import EXACT
+from rlkit.solvers.methods.lifting import Row, solve_equations
+from rlkit.solvers.methods.policy_iteration import first_policy
+from rlkit.solvers.methods.trace import Trace, reporter
+from rlkit.solvers.options import EXACT, discount_for
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, fraction
+from rlkit.solvers.undiscounted.gain import unichain
 
 
 def solve_in_fractions(
-    mdp: MDP, choice: IntArray, *, gamma: float, reward: Sequence[Fraction] | None = None
+    mdp: MDP,
+    *,
+    gamma: float | None = None,
+    start: IntArray | None = None,
+    reward: Sequence[Fraction] | None = None,
+    trace: Trace | None = None,
 ) -> Bounded:
-    """Policy iteration in fractions from choices [S]; at gamma = 1 they must end with probability 1.
+    """Policy iteration in fractions from the choices `start` [S], which at gamma = 1 must end surely.
 
     `reward` [C] replaces that of the model, if given. The bounds are the floats on either side of the exact
     value. Raises `ModelError` for a model that is too large.
     """
     check_size(mdp)
+    gamma = discount_for(mdp, gamma)
+    choice, report = first_policy(mdp, gamma) if start is None else start, reporter(mdp, gamma, trace)
     rows = [row_of(mdp, c) for c in range(mdp.n_choices)]
     reward = rewards_of(mdp) if reward is None else reward
     discount = fraction(gamma)
@@ -43,6 +52,8 @@ def solve_in_fractions(
             {s: (reward[c],) for s, c in alive.items()},
         )
         value = [solved[s][0] if s in alive else Fraction(0) for s in range(mdp.n_states)]
+        if report is not None:
+            report(np.array([float(v) for v in value]))
         improved = _improved(mdp, choice, rows, reward, value, discount)
         if (improved == choice).all():
             break

@@ -15,8 +15,8 @@ from rlkit.core.build import expected_reward
 from rlkit.core.errors import ModelWarning
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.solvers.belief import Rows, Walk
 from rlkit.solvers.options import check_kind
+from rlkit.solvers.partial.belief import Rows, Walk
 
 MOST_MAPS = 16
 

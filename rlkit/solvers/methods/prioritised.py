@@ -1,0 +1,40 @@
+"""Prioritised sweeping: always the state that may change most."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rlkit.core.mdp import MDP
+from rlkit.solvers.backends.kernels import arrays, kernel, prioritised
+from rlkit.solvers.methods.trace import Trace, reporter
+from rlkit.solvers.methods.value_iteration import limits, per_state, stretch_of
+from rlkit.solvers.methods.values import Values, near_enough
+from rlkit.solvers.options import discount_for
+
+
+def prioritised_sweeping(
+    mdp: MDP,
+    *,
+    gamma: float | None = None,
+    epsilon: float = 1e-6,
+    max_sweeps: int = 100_000,
+    give_up: bool = False,
+    trace: Trace | None = None,
+) -> Values:
+    """Back up next the state that may change most (Moore and Atkeson 1993); a sweep is one state's backup."""
+    gamma = discount_for(mdp, gamma)
+    most, _ = limits(mdp, max_sweeps, give_up)
+    v, into, report = np.zeros(mdp.n_states), mdp.incoming, reporter(mdp, gamma, trace)
+    run = kernel(prioritised, mdp.n_transitions * most) if report is None else prioritised
+    edges = (mdp.state_of_choice, into.indptr, into.indices, into.data)
+    backups = run(
+        *arrays(mdp),
+        gamma,
+        stretch_of(mdp, gamma),
+        v,
+        *edges,
+        near_enough(epsilon, gamma),
+        most * mdp.n_states,
+        report,
+    )
+    return Values(v, per_state(mdp, backups))
