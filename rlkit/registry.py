@@ -39,6 +39,7 @@ _HOMES: dict[str, dict[str, Any]] = {
         "gru": "rlkit.nn.recurrent:GRU",
         "lstm": "rlkit.nn.recurrent:LSTM",
         "attention": "rlkit.nn.attention:Attention",
+    },
     "method": {
         "value-iteration": "rlkit.solvers.methods:value_iteration",
         "synchronous": "rlkit.solvers.methods:synchronous",
