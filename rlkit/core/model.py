@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass
 from typing import Any, Generic, TypeVar
 
+import numpy as np
 from gymnasium import spaces
 
 from rlkit.core.arrays import Array, namespace
@@ -42,7 +43,7 @@ class Model(Holder, ABC, Generic[S]):
     """
 
     n_actions: int
-    n_events: int  # how many random outcomes one step can have
+    n_events: int = 1  # how many random outcomes one step can have
     n_starts: int = 1  # how many random outcomes the start can have
     observation_space: spaces.Space[Any]
     action_space: spaces.Space[Any] | None = None  # MultiDiscrete with n_actions entries; None is Discrete
@@ -56,17 +57,19 @@ class Model(Holder, ABC, Generic[S]):
     decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
     worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown
 
-    @abstractmethod
     def start_probs(self) -> Array:
-        """Probability of each start event, [n_starts]."""
+        """Probability of each start event, [n_starts]; equally likely unless a model says otherwise."""
+        return np.full(self.n_starts, 1 / self.n_starts)
 
     @abstractmethod
     def initial(self, event: Array) -> S:
         """First states [B] for start events [B]."""
 
-    @abstractmethod
     def event_probs(self, state: S, action: Array) -> Array:
-        """Probability of each event, [B, n_events]; rows sum to 1."""
+        """Probability of each event, [B, n_events], rows sum to 1; equal unless a model says otherwise."""
+        xp = namespace(action)
+        shape = (action.shape[0], self.n_events)
+        return xp.full(shape, 1 / self.n_events, dtype=xp.float64, device=action.device)
 
     @abstractmethod
     def transition(self, state: S, action: Array, event: Array) -> Step[S]:
@@ -85,6 +88,8 @@ class Model(Holder, ABC, Generic[S]):
     def start_event(self, u: Array) -> Array:
         """Start events [B] for uniform numbers u [B]."""
         xp = namespace(u)
+        if type(self).start_probs is Model.start_probs:
+            return xp.astype(u * self.n_starts, xp.int64)
         return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
     @property
@@ -98,6 +103,8 @@ class Model(Holder, ABC, Generic[S]):
 
     def sample_event(self, state: S, action: Array, u: Array) -> Array:
         """Events [B] for uniform numbers u [B]."""
+        if type(self).event_probs is Model.event_probs:
+            return namespace(u).astype(u * self.n_events, namespace(u).int64)
         return inverse_cdf(self.event_probs(state, action), u)
 
     def sample(self, state: S, action: Array, u: Array) -> Step[S]:

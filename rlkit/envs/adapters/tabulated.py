@@ -51,7 +51,9 @@ def lookup_of(model: Model[Any]) -> Lookup | None:
     possible = (probs > 0).ravel()
     step = model.transition(take(states, state), action, np.where(possible, event, 0))
     (successor,) = leaves(step.state)
-    usual = model.n_starts == 1 or type(model).start_event is Model.start_event
+    kind = type(model)
+    drawn = kind.start_probs is not Model.start_probs and kind.start_event is Model.start_event
+    usual = model.n_starts == 1 or drawn
     return Lookup(
         cumulative=np.cumsum(probs, axis=1).reshape(shape),
         successor=successor.astype(np.int64).reshape(shape),

@@ -99,8 +99,10 @@ def try_in_torch(model: Model[Any], device: torch.device) -> None:
         torch.zeros(1, dtype=torch.float64, device=device),
     )
     own = {name for name in ("start_event", "sample_event", "sample") if not _is_default(model, name)}
+    if model.n_starts > 1 and "start_event" not in own and not _is_default(model, "start_probs"):
+        _tensors(model, "start_probs")
     if model.n_starts > 1:
-        _tensors(model, *(("start_event", u) if "start_event" in own else ("start_probs",)))
+        _tensors(model, "start_event", u)
     state = _tensors(model, "initial", event)
     _tensors(model, "observe", state)
     _tensors(model, "legal", state)

@@ -134,21 +134,11 @@ class SelfPlay(GameModel[P]):
     the player who made it: `rlkit.solve` plays such a model for both.
     """
 
-    n_events = 1
     zero_sum = True
-
-    def start_probs(self) -> Array:
-        """One beginning, [1]."""
-        return np.ones(1)
 
     def initial(self, event: Array) -> P:
         """The position before the first move."""
         return self.game.first(event)
-
-    def event_probs(self, state: P, action: Array) -> Array:
-        """Nothing is left to chance, [B, 1]."""
-        xp = namespace(action)
-        return xp.ones((action.shape[0], 1), dtype=xp.float64, device=action.device)
 
     def transition(self, state: P, action: Array, event: Array) -> Step[P]:
         """Play the move."""

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import number, whole
-from .hidden import Hidden
 
 DOWN = "▒"
 
@@ -26,14 +25,14 @@ class Table:
     waits: Array  # [B] bool whether it is the first of its turn
 
 
-class Concentration(Hidden[Table]):
+class Concentration(Model[Table]):
     """Cards lie face down, each rank twice; two alike that are turned over in one turn stay up.
 
     Of two that differ the first is turned down at once, and the second with the next card: no two of them are
     seen together. To choose a card that lies open already changes nothing, but costs the step.
     """
 
-    n_events = 1
+    hidden = True
 
     def __init__(self, pairs: int, cost: float) -> None:
         self.pairs, self.cost = whole("pairs", pairs, 2, 5), number("cost", cost, 0, 1)

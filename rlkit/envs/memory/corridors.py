@@ -9,9 +9,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import whole
-from .hidden import Hidden
 
 
 @dataclass(frozen=True)
@@ -23,14 +22,15 @@ class CorridorState:
     sign: Array  # [B] int64
 
 
-class Corridor(Hidden[CorridorState]):
+class Corridor(Model[CorridorState]):
     """A corridor with a sign at its start and a junction at its end, where the right turn pays.
 
     `length` steps lead from one to the other. The right turn pays 4; the wrong one, and staying where one
     is, -0.1. Any turn at the junction ends the episode.
     """
 
-    n_actions, n_events = 4, 1
+    hidden = True
+    n_actions = 4
     action_names = ("left", "down", "right", "up")
 
     def __init__(self, length: int) -> None:

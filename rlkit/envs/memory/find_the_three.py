@@ -9,9 +9,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import whole
-from .hidden import Hidden
 
 Image = npt.NDArray[np.uint8]
 
@@ -25,9 +24,10 @@ class SequenceState:
     number: Array  # [B] int64
 
 
-class FindTheThree(Hidden[SequenceState]):
+class FindTheThree(Model[SequenceState]):
     """Watch a sequence with exactly one 3, and name its place when asked."""
 
+    hidden = True
     sought = 3
 
     def __init__(self, length: int, largest: int) -> None:

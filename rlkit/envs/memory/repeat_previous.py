@@ -9,9 +9,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import OptionError, whole
-from .hidden import Hidden
 
 Image = npt.NDArray[np.uint8]
 LARGEST_CODE = 2**62  # of a window of symbols kept as one number
@@ -24,11 +23,13 @@ class Window:
     code: Array  # [B] int64
 
 
-class RepeatPrevious(Hidden[Window]):
+class RepeatPrevious(Model[Window]):
     """Say the symbol of `delay` steps ago; every right answer pays 1.
 
     Digit 0 stands for the time before the first symbol, digit i + 1 for symbol i.
     """
+
+    hidden = True
 
     def __init__(self, symbols: int, delay: int) -> None:
         self.symbols, self.delay = whole("symbols", symbols, 2), whole("delay", delay, 1)

@@ -9,19 +9,20 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import OptionError, number, whole
-from .hidden import Hidden
 from .repeat_previous import LARGEST_CODE, Window
 
 Image = npt.NDArray[np.uint8]
 
 
-class SignalFilter(Hidden[Window]):
+class SignalFilter(Model[Window]):
     """Say the level of a signal that is received together with delayed copies of itself.
 
     Digits are levels, 0 before the first. Strengths are kept in thousandths, so that equal sums are equal.
     """
+
+    hidden = True
 
     def __init__(self, levels: int, echoes: Mapping[int, float]) -> None:
         self.levels = whole("levels", levels, 2)

@@ -9,9 +9,8 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
-from ...core.model import Step
+from ...core.model import Model, Step
 from ..options import number
-from .hidden import Hidden
 
 Image = npt.NDArray[np.uint8]
 
@@ -24,9 +23,10 @@ class TigerState:
     heard: Array  # [B] int64, 0 nothing, 1 left, 2 right
 
 
-class Tiger(Hidden[TigerState]):
+class Tiger(Model[TigerState]):
     """Listen for a tiger behind one of two doors, and open the other."""
 
+    hidden = True
     n_actions, n_events, n_starts = 3, 2, 2
     action_names = ("listen", "open left", "open right")
     observation_space = spaces.Discrete(3)
