@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
-import typer
-
-from rlkit.cli.options import AgentOptions, Json, count, find_modules_here, given
+from rlkit.cli.options import AgentOptions, Json, argument, count, find_modules_here, given, option
 from rlkit.cli.output import MISSED, app, show, terminal
 from rlkit.registry import find, names
 
 
 @app.command()
 def agents(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Show the options of this agent.")
-    ] = None,
+    name: Annotated[str | None, argument("NAME", "Show the options of this agent.")] = None,
     json: Json = False,
 ) -> None:
     """List the agents, or the options of one."""
@@ -34,15 +30,12 @@ def agents(
 
 @app.command("check-agent")
 def check_agent(
-    agent: Annotated[
-        str, typer.Argument(metavar="AGENT", help="Check this agent: module:Class, or one of rlkit's.")
-    ],
+    agent: Annotated[str, argument("AGENT", "Check this agent: module:Class, or one of rlkit's.")],
     everything: Annotated[
-        bool,
-        typer.Option("--all/--fast", help="Run every probe in every kind of environment, or in one each."),
+        bool, option("Run every probe in every kind of environment, or in one each.", flag="--all/--fast")
     ] = False,
-    probe: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Run only this probe.")] = None,
-    backbone: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Use this backbone.")] = None,
+    probe: Annotated[list[str] | None, option("Run only this probe.", "NAME")] = None,
+    backbone: Annotated[list[str] | None, option("Use this backbone.", "NAME")] = None,
     set: AgentOptions = None,
     steps: Annotated[
         int | None, count("steps", "Train for this many steps on each probe.  [default: by probe]")

@@ -6,17 +6,23 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from rlkit.cli.options import EnvOptions, Json, TrustEnv, count, find_modules_here, given, modules
+from rlkit.cli.options import (
+    EnvOptions,
+    Json,
+    TrustEnv,
+    argument,
+    count,
+    find_modules_here,
+    given,
+    modules,
+    option,
+)
 from rlkit.cli.output import MISSED, app, show, terminal
 
 
 @app.command()
 def envs(
-    id: Annotated[
-        str | None, typer.Argument(metavar="ID", help="Show everything about this environment.")
-    ] = None,
+    id: Annotated[str | None, argument("ID", "Show everything about this environment.")] = None,
     json: Json = False,
 ) -> None:
     """List the environments, or show one."""
@@ -31,7 +37,7 @@ def envs(
 
 @app.command()
 def play(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Play this environment of rlkit.")],
+    id: Annotated[str, argument("ID", "Play this environment of rlkit.")],
     seed: Annotated[int, count("seed", "Seed the episodes.", least=0)] = 0,
     env: EnvOptions = None,
 ) -> None:
@@ -43,15 +49,10 @@ def play(
 
 @app.command()
 def record(
-    what: Annotated[
-        str, typer.Argument(metavar="RUN|ID", help="Film the agent of this run folder, or this environment.")
-    ],
-    out: Annotated[Path, typer.Option(help="Write the film to this .gif or .mp4 file.")] = Path(
-        "episode.gif"
-    ),
+    what: Annotated[str, argument("RUN|ID", "Film the agent of this run folder, or this environment.")],
+    out: Annotated[Path, option("Write the film to this .gif or .mp4 file.")] = Path("episode.gif"),
     policy: Annotated[
-        str | None,
-        typer.Option(help="Play an ID by this policy: optimal or random.  [default: optimal]"),
+        str | None, option("Play an ID by this policy: optimal or random.  [default: optimal]")
     ] = None,
     episodes: Annotated[int, count("episodes", "Film this many episodes.")] = 1,
     seed: Annotated[int, count("seed", "Seed the episodes.", least=0)] = 0,
@@ -84,7 +85,7 @@ def record(
 
 @app.command()
 def check(
-    id: Annotated[str, typer.Argument(metavar="ID", help="Check this Gymnasium environment.")],
+    id: Annotated[str, argument("ID", "Check this Gymnasium environment.")],
     env: EnvOptions = None,
     json: Json = False,
 ) -> int:

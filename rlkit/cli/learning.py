@@ -12,14 +12,15 @@ import typer
 
 from rlkit.cli.options import (
     AgentOptions,
-    Device,
     EnvOptions,
     Json,
     TrustEnv,
+    argument,
     count,
     find_modules_here,
     given,
     modules,
+    option,
     refuse,
 )
 from rlkit.cli.output import MISSED, app, say, show, terminal
@@ -32,10 +33,9 @@ if TYPE_CHECKING:
 
 @app.command()
 def train(
-    id: Annotated[str | None, typer.Argument(metavar="ID", help="Train in this environment.")] = None,
+    id: Annotated[str | None, argument("ID", "Train in this environment.")] = None,
     agent: Annotated[
-        str | None,
-        typer.Option(help=f"Train this agent: {', '.join(names('agent'))}, or module:Class.  [default: ppo]"),
+        str | None, option(f"Train this agent: {', '.join(names('agent'))}, or module:Class.  [default: ppo]")
     ] = None,
     steps: Annotated[
         int | None, count("steps", "Take exactly this many environment steps.  [default: by task]")
@@ -44,9 +44,9 @@ def train(
     set: AgentOptions = None,
     env: EnvOptions = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write the run to this folder.  [default: runs/ID-AGENT-SEED]")
+        Path | None, option("Write the run to this folder.  [default: runs/ID-AGENT-SEED]")
     ] = None,
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Resume this run.")] = None,
+    resume: Annotated[Path | None, option("Resume this run.", "RUN")] = None,
     keep: Annotated[int | None, count("keep", "Keep this many newest checkpoints.  [default: 2]")] = None,
     checkpoint_every: Annotated[
         int | None,
@@ -57,7 +57,7 @@ def train(
         ),
     ] = None,
     trust_env: TrustEnv = None,
-    device: Device = "auto",
+    device: Annotated[str, option("Use this device: auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> int:
     """Train an agent and grade it."""
@@ -130,7 +130,7 @@ def train(
 
 @app.command("eval")
 def evaluate(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Grade the agent of this run folder.")],
+    run: Annotated[Path, argument("RUN", "Grade the agent of this run folder.")],
     episodes: Annotated[int, count("episodes", "Sample this many episodes.", least=2)] = 100,
     seed: Annotated[
         int | None, count("seed", "Seed the episodes.  [default: apart from training]", least=0)
@@ -140,13 +140,12 @@ def evaluate(
         count("max_steps", "Cut episodes after this many steps.  [default: max_episode_steps, else 1000]"),
     ] = None,
     stochastic: Annotated[
-        bool, typer.Option("--stochastic", help="Sample actions instead of taking the best.")
+        bool, option("Sample actions instead of taking the best.", flag="--stochastic")
     ] = False,
     env: EnvOptions = None,
     trust_env: TrustEnv = None,
     goal: Annotated[
-        float | None,
-        typer.Option(help="Exit with 3 below this percent of optimum, or below this return without one."),
+        float | None, option("Exit with 3 below this percent of optimum, or below this return without one.")
     ] = None,
     json: Json = False,
 ) -> int:

@@ -36,21 +36,25 @@ def count(name: str, help: str, *, least: int = 1, most: int | None = None, meta
     return typer.Option(parser=whole(name, least=least, most=most), metavar=metavar, help=help)
 
 
-def pairs(flag: str, help: str) -> Any:
-    """An option that can be repeated, with a NAME=VALUE each time; `given` reads them."""
-    return typer.Option(flag, metavar="NAME=VALUE", help=help)
+def option(help: str, metavar: str | None = None, *, flag: str | None = None) -> Any:
+    """An option, named after its parameter unless a `flag` is given."""
+    return typer.Option(*([] if flag is None else [flag]), metavar=metavar, help=help)
 
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
-EnvOptions = Annotated[list[str] | None, pairs("--env", "Set an option of the environment.")]
-AgentOptions = Annotated[list[str] | None, pairs("--set", "Set an option of the agent.")]
+def argument(metavar: str, help: str) -> Any:
+    """What a command is about."""
+    return typer.Argument(metavar=metavar, help=help)
+
+
+Json = Annotated[bool, option("Print one JSON object instead of tables.", flag="--json")]
+EnvOptions = Annotated[
+    list[str] | None, option("Set an option of the environment.", "NAME=VALUE", flag="--env")
+]
+AgentOptions = Annotated[list[str] | None, option("Set an option of the agent.", "NAME=VALUE", flag="--set")]
 TrustEnv = Annotated[
     list[str] | None,
-    typer.Option(
-        "--trust-env", metavar="MODULE", help="Import this module, which registers the run's environment."
-    ),
+    option("Import this module, which registers the run's environment.", "MODULE", flag="--trust-env"),
 ]
-Device = Annotated[str, typer.Option(help="Use this device: auto, cpu or cuda.")]
 
 
 def given(texts: list[str] | None) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlkit.cli.options import EnvOptions, Json, count, find_modules_here, given, refuse
+from rlkit.cli.options import EnvOptions, Json, argument, count, find_modules_here, given, option, refuse
 from rlkit.cli.output import MISSED, app, say, show, terminal
 from rlkit.registry import names
 
@@ -24,56 +24,37 @@ MOST_CELLS = 1_600  # of a grid that is shown as a map
 
 @app.command()
 def solve(
-    model: Annotated[
-        str, typer.Argument(metavar="ID|FILE", help="Solve this environment, or the model in this file.")
-    ],
+    model: Annotated[str, argument("ID|FILE", "Solve this environment, or the model in this file.")],
     objective: Annotated[
         str | None,
-        typer.Option(
-            help="Optimise this: discounted, total, reach-prob, reach-reward, finite-horizon or average."
-        ),
+        option("Optimise this: discounted, total, reach-prob, reach-reward, finite-horizon or average."),
     ] = None,
-    minimize: Annotated[bool, typer.Option("--minimize", help="Minimise instead of maximise.")] = False,
-    gamma: Annotated[float | None, typer.Option(help="Set the discount; 1 is total reward.")] = None,
+    minimize: Annotated[bool, option("Minimise instead of maximise.", flag="--minimize")] = False,
+    gamma: Annotated[float | None, option("Set the discount; 1 is total reward.")] = None,
     horizon: Annotated[int | None, count("horizon", "Stop after this many steps.", least=0)] = None,
-    target: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Reach the states with this label or name.")
-    ] = None,
-    target_states: Annotated[
-        str | None, typer.Option(metavar="1,4", help="Reach the states with these numbers.")
-    ] = None,
-    avoid: Annotated[
-        str | None, typer.Option(metavar="LABEL", help="Avoid the states with this label or name.")
-    ] = None,
-    avoid_states: Annotated[
-        str | None, typer.Option(metavar="2,3", help="Avoid the states with these numbers.")
-    ] = None,
+    target: Annotated[str | None, option("Reach the states with this label or name.", "LABEL")] = None,
+    target_states: Annotated[str | None, option("Reach the states with these numbers.", "1,4")] = None,
+    avoid: Annotated[str | None, option("Avoid the states with this label or name.", "LABEL")] = None,
+    avoid_states: Annotated[str | None, option("Avoid the states with these numbers.", "2,3")] = None,
     labels: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Read the labels of a .tra file from this .lab file.")
+        Path | None, option("Read the labels of a .tra file from this .lab file.", "FILE")
     ] = None,
     rewards: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE", help="Add the rewards in this .srew or .trew file.")
+        list[Path] | None, option("Add the rewards in this .srew or .trew file.", "FILE")
     ] = None,
-    reward_model: Annotated[
-        str | None, typer.Option(metavar="NAME", help="Use this reward model of a .drn file.")
-    ] = None,
-    epsilon: Annotated[float, typer.Option(help="Stop when upper and lower bounds are this close.")] = 1e-6,
+    reward_model: Annotated[str | None, option("Use this reward model of a .drn file.", "NAME")] = None,
+    epsilon: Annotated[float, option("Stop when upper and lower bounds are this close.")] = 1e-6,
     method: Annotated[
         str,
-        typer.Option(
-            metavar="NAME",
-            help=f"Solve by this method: auto, {', '.join(names('method'))}, or MODULE:FUNCTION.",
-        ),
+        option(f"Solve by this method: auto, {', '.join(names('method'))}, or MODULE:FUNCTION.", "NAME"),
     ] = "auto",
-    device: Annotated[str, typer.Option(help="Sweep on this device: cpu or cuda.")] = "cpu",
-    plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw values and policy into this file.")
-    ] = None,
+    device: Annotated[str, option("Sweep on this device: cpu or cuda.")] = "cpu",
+    plot: Annotated[Path | None, option("Draw values and policy into this file.", "FILE")] = None,
     env: EnvOptions = None,
     full_information: Annotated[
-        bool, typer.Option("--full-information", help="Assume full observability.")
+        bool, option("Assume full observability.", flag="--full-information")
     ] = False,
-    all_values: Annotated[bool, typer.Option("--all-values", help="Print every state, in JSON.")] = False,
+    all_values: Annotated[bool, option("Print every state, in JSON.", flag="--all-values")] = False,
     json: Json = False,
 ) -> int:
     """Solve a model, with a certificate."""
@@ -106,8 +87,8 @@ def solve(
     _check_target(objective, goal)
     if objective != "reach-prob" and ".tra" in Path(name).suffixes and not mdp.reward.any():
         say(f"warning: {name} has no rewards; --rewards FILE gives those of a .tra file")
-    for option, label in (("target", target), ("avoid", avoid)):
-        _check_label(mdp, option, label)
+    for what, label in (("target", target), ("avoid", avoid)):
+        _check_label(mdp, what, label)
     best = optimum(mdp, target=goal, avoid=avoided, **options)
     found = best.solution
     listed = all_values or mdp.n_states <= (MOST_STATES if grid is None else MOST_CELLS)
