@@ -5,7 +5,11 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
 import re
+import time
+from contextlib import suppress
+from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,6 +19,7 @@ from gymnasium.envs.toy_text.cliffwalking import CliffWalkingEnv
 from gymnasium.envs.toy_text.frozen_lake import FrozenLakeEnv
 from gymnasium.spaces import Discrete
 
+from rlkit import __version__
 from rlkit.core import MDP, POMDP, ModelError, NoExactModel
 from rlkit.envs.adapters.gym import ModelEnv, time_limit
 from rlkit.envs.chains.deep_sea import DeepSea
@@ -35,6 +40,7 @@ from rlkit.solvers import (
 Record = dict[str, Any]
 
 RAISES = re.compile(r"\s*\bRaises\s[^.]*\.")  # a sentence of a docstring
+SLOW = 0.5  # seconds from which figures are kept
 MOST_NODES = 100  # of the search for the best policy without memory
 FIGURES = Path(__file__).with_name("figures.json")  # what `describe` found for every id
 FIGURE_NAMES = (
@@ -45,8 +51,8 @@ FIGURE_NAMES = (
 def describe(name: str, *, anew: bool = False) -> Record:
     """Everything about an environment id, short or full, as a plain record; raises `RegistryError`.
 
-    The figures of rlkit's own ids are read from `figures.json`, those of others are computed; `anew` computes
-    them all.
+    The figures of rlkit's own ids are read from `figures.json`; those of others are computed, and kept in the
+    user's cache where that took long. `anew` computes them in any case.
     """
     id = resolve(name)
     entry = next((e for e in ENTRIES if e.id == id), None)
@@ -81,7 +87,8 @@ def describe(name: str, *, anew: bool = False) -> Record:
         return record
     try:
         options = record["exact_options"]
-        found = figures(exact(id, **options), time_limit(make(id, **options)))
+        computed = figures if anew else _cached_figures
+        found = computed(exact(id, **options), time_limit(make(id, **options)))
         return record | {name: value for name, value in found.items() if record.get(name) is None}
     except (NoExactModel, ModelError):
         return record
@@ -128,6 +135,31 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
             drawn = stochastic_memoryless(model, near=fixed.policy, starts=4, **episode)
             record["memoryless"] = max(fixed.value.value, drawn.value)
     return record
+
+
+def _cached_figures(model: MDP | POMDP, limit: int | None) -> Record:
+    """The figures, kept on disk by what they depend on if they took long and the folder can be written."""
+    mdp, seen = (model.mdp, (model.observation,)) if isinstance(model, POMDP) else (model, ())
+    what = (__version__, limit, mdp.discount, mdp.fade, mdp.zero_sum, mdp.action_names)
+    digest = sha256(repr(what).encode())
+    shape = (mdp.state_ptr, mdp.choice_ptr, mdp.successor, mdp.probability)
+    for array in (*shape, mdp.reward, mdp.action, mdp.initial, *seen):
+        digest.update(repr(array.shape).encode())
+        digest.update(array)
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")) / "rlkit" / "figures"
+    path = folder / f"{digest.hexdigest()}.json"
+    with suppress(OSError, ValueError):
+        kept: Record = json.loads(path.read_text())
+        return kept
+    start = time.monotonic()
+    found = figures(model, limit)
+    if time.monotonic() - start >= SLOW:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            unfinished = path.with_suffix(f".{os.getpid()}")
+            unfinished.write_text(json.dumps(found))
+            unfinished.replace(path)
+    return found
 
 
 def _optimum(model: MDP | POMDP, **how: Any) -> float | None:

@@ -2,12 +2,14 @@
 
 import json
 
+import gymnasium as gym
 import pytest
 
 from rlkit import catalogue, exact
 from rlkit.catalogue import FIGURE_NAMES, FIGURES, describe, ids, listed
 from rlkit.cli.learning import _landmarks
-from rlkit.core import POMDP
+from rlkit.core import POMDP, from_successors
+from rlkit.envs import MDPEnv
 from rlkit.evaluate import scale
 from rlkit.solvers import belief_mdp, optima
 
@@ -57,8 +59,67 @@ def test_figures_that_were_not_kept_are_computed(monkeypatch, tmp_path):
     assert {name: listed()[0][name] for name in listing[0]} == listing[0]
 
 
-def test_every_id_has_figures_that_were_kept():
-    assert [id for id in ids() if id not in KEPT] == [], "run docs/gallery.py with these ids"
+@pytest.fixture
+def computed(monkeypatch, tmp_path):
+    """The models whose figures were computed, where every figure is kept in an empty cache."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(catalogue, "SLOW", 0.0)
+    models = []
+
+    def figures(model, limit):
+        models.append(model)
+        return compute(model, limit)
+
+    compute = catalogue.figures
+    monkeypatch.setattr(catalogue, "figures", figures)
+    return models
+
+
+def walk(chance):
+    """A walk from 1 up to 4, each step of which pays -1 and fails with a chance."""
+    return from_successors(
+        lambda s: {"on": [(1 - chance, s + 1, -1.0), (chance, s, -1.0)]} if s < 4 else {}, 1
+    )
+
+
+def test_figures_are_computed_once_for_the_same_model(computed, request):
+    request.addfinalizer(lambda: gym.registry.pop("CataloguedWalk-v0"))
+    chance = 0.5
+    gym.register("CataloguedWalk-v0", entry_point=lambda **options: MDPEnv(walk(chance), **options))
+    first, again = describe("CataloguedWalk-v0"), describe("CataloguedWalk-v0")
+    assert first == again
+    assert first["optimum"] == pytest.approx(-6)
+    assert len(computed) == 1
+    chance = 0.75
+    assert describe("CataloguedWalk-v0")["optimum"] == pytest.approx(-12), (
+        "of another model, not the old ones"
+    )
+    assert describe("CataloguedWalk-v0", anew=True)["optimum"] == pytest.approx(-12)
+    assert len(computed) == 3
+
+
+@pytest.mark.parametrize("limit", [None, 3, 4])
+def test_figures_depend_on_what_they_are_kept_by(limit, computed):
+    tiger, seen = exact("rlkit/Tiger-v0"), exact("rlkit/Tiger-v0").full_information
+    models = (tiger, seen, exact("rlkit/Tiger-v0", accuracy=0.6))
+    kept = [[catalogue._cached_figures(model, 3) for model in models] for _ in range(2)]
+    assert kept[0] == kept[1]
+    assert len({json.dumps(record) for record in kept[0]}) == 3
+    assert len(computed) == 3
+    other = catalogue._cached_figures(tiger, limit)
+    assert (other == kept[0][0]) is (limit == 3)
+
+
+def test_a_damaged_cache_and_one_that_cannot_be_written_are_passed_over(computed, tmp_path):
+    once = catalogue._cached_figures(walk(0.5), None)
+    (path,) = (tmp_path / "cache" / "rlkit" / "figures").iterdir()
+    path.write_text("{")
+    assert catalogue._cached_figures(walk(0.5), None) == once
+    path.unlink()
+    path.parent.rmdir()
+    path.parent.write_text("no folder")
+    assert catalogue._cached_figures(walk(0.5), None) == once
+    assert len(computed) == 3
 
 
 def test_every_id_is_listed_with_its_family():
