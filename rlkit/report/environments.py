@@ -50,7 +50,7 @@ def sees(space: str) -> str:
     kind = space.partition("(")[0]
     if kind == "Box":
         shape = space.rpartition("(")[2].partition(")")[0].strip(", ")
-        return f"{shape.replace(', ', '×')} numbers"
+        return "1 number" if shape == "1" else f"{shape.replace(', ', '×')} numbers"
     if kind == "Dict":
         return "Dict(" + ", ".join(re.findall(r"'(\w+)':", space)) + ")"
     return space if len(space) <= 24 else f"{kind}(…)"
