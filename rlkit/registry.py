@@ -50,6 +50,14 @@ _HOMES: dict[str, dict[str, Any]] = {
         "linear-programming": "rlkit.solvers.methods:linear_programming",
         "exact": "rlkit.solvers.methods:solve_in_fractions",
     },
+    "file": {
+        ".json": "rlkit.core.files.native:JSON",
+        ".npz": "rlkit.core.files.native:NPZ",
+        ".mdp": "rlkit.core.files.cassandra:CASSANDRA",
+        ".pomdp": "rlkit.core.files.cassandra:CASSANDRA",
+        ".tra": "rlkit.core.files.prism:PRISM",
+        ".drn": "rlkit.core.files.drn:DRN",
+    },
 }
 
 

@@ -11,8 +11,12 @@ import torch
 import typer
 
 import rlkit
+from rlkit import registry
 from rlkit.catalogue import describe
 from rlkit.cli import app
+from rlkit.core import ModelError
+from rlkit.core.files import read_model, write_model
+from rlkit.solvers import verify
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -63,6 +67,46 @@ def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum():
         "three steps, then stop: 0.7 * 4 is less than 3"
     )
     assert describe("Ladder-v0")["doc"] == [names["Ladder"].__doc__]
+
+
+def section(title: str) -> dict[str, object]:
+    """What the code of a section of docs/extending.md defines."""
+    text = (DOCS / "extending.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+    names: dict[str, object] = {"__name__": "extending"}
+    exec("import rlkit\n" + "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.S)), names)
+    return names
+
+
+@pytest.fixture
+def own_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    for kind, known in registry._HOMES.items():
+        monkeypatch.setitem(registry._HOMES, kind, dict(known))
+
+
+def test_a_solver_method(own_names: None) -> None:
+    found = section("A solver method")
+    for how in ({"gamma": 0.9}, {"gamma": 0.9, "minimize": True}, {"gamma": 0.0}):
+        solution = rlkit.solve(found["lake"], method="anchored", **how)
+        assert solution.converged
+        assert verify(found["lake"], solution) == []
+        assert solution.value == pytest.approx(rlkit.solve(found["lake"], **how).value, abs=1e-6)
+    assert found["solution"].sweeps == len(found["sweeps"]) > 100
+    slow = rlkit.solve(found["lake"], gamma=1.0, method="anchored", max_sweeps=1_000)
+    assert not slow.converged
+    assert slow.initial.lower <= 14 / 17 <= slow.initial.upper
+
+
+def test_a_model_file_format(own_names: None) -> None:
+    section("A model file format")
+    assert rlkit.solve(read_model("exam.csv.gz")).initial.value == pytest.approx(-0.159)
+    Path("bad.csv").write_text("state,action,successor,probability,reward\n0,0,1,1,0\n0,1,x,1,0\n")
+    with pytest.raises(ModelError, match=r"^bad\.csv:3: expected state,action"):
+        read_model("bad.csv")
+    with pytest.raises(ModelError, match=r"^exam\.csv\.gz: no option 'sheet'$"):
+        read_model("exam.csv.gz", sheet=1)
+    with pytest.raises(ModelError, match=r"game of two players can only be written as \.json or \.npz"):
+        write_model(rlkit.exact("rlkit/TicTacToe-v0", opponent=None), "game.csv")
 
 
 def test_the_pages_of_the_environments_are_those_that_the_gallery_writes() -> None:

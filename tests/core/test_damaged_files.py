@@ -13,6 +13,7 @@ from sample_files import DRN, LAB, POMDP, TRA, assert_equal, put
 
 from rlkit.core import ModelError, ModelWarning, from_triplets
 from rlkit.core.files import read_model, write_model
+from rlkit.registry import names
 
 
 def edited(text: str, old: str, new: str) -> str:
@@ -282,7 +283,7 @@ def test_damaged_npz(tmp_path: Path, keep: int) -> None:
         read_model(tmp_path / "m.npz")
 
 
-@pytest.mark.parametrize("name", ["m.tra.gz", "m.drn.gz", "m.json.gz", "m.MDP.gz", "m.npz.gz"])
+@pytest.mark.parametrize("name", [f"m{kind}.gz" for kind in names("file")])
 def test_damaged_gzip(tmp_path: Path, name: str) -> None:
     data = gzip.compress(TRA.encode() * 50)
     for bad in (data[:-12], data[:30], b"plain text", data[:40] + b"\0" * 20 + data[60:]):
@@ -327,12 +328,14 @@ def test_wrong_combinations(tmp_path: Path) -> None:
         read_model(tmp_path / "m.txt")
     with pytest.raises(ModelError, match=r"^m\.txt: the suffix '\.txt' is unknown \(known: \.json"):
         write_model(read_model(tra), tmp_path / "m.txt")
-    with pytest.raises(ModelError, match=r"^m\.drn: .*belong to a \.tra"):
+    with pytest.raises(ModelError, match=r"^m\.drn: the option 'labels' is for \.tra files"):
         read_model(drn, labels=tra)
-    with pytest.raises(ModelError, match=r"^m\.tra: there is no reward model 'x'"):
+    with pytest.raises(ModelError, match=r"^m\.tra: the option 'reward_model' is for \.drn files"):
         read_model(tra, reward_model="x")
     with pytest.raises(ModelError, match=r"^m\.drn: rewards stand in"):
         read_model(tra, rewards=[drn])
+    with pytest.raises(ModelError, match=r"^m\.tra: no option 'lables'"):
+        read_model(tra, lables=tra)
     with pytest.raises(FileNotFoundError):
         read_model(tmp_path / "nowhere.tra")
 

@@ -15,7 +15,12 @@ from rlkit import core
 from rlkit.core import MDP, ModelError, ModelWarning, from_triplets
 from rlkit.core.files import read_model, write_model
 from rlkit.core.files.text import split
+from rlkit.registry import find, names
 from rlkit.solvers import optimum, solve
+
+FORMATS = {kind: find("file", kind) for kind in names("file")}
+EXACT = [kind for kind, known in FORMATS.items() if known.write is not None and known.exact]
+FOREIGN = [kind for kind, known in FORMATS.items() if known.write is not None and not known.exact]
 
 
 @st.composite
@@ -48,7 +53,7 @@ def models(draw: st.DrawFn) -> MDP:
 
 
 @settings(max_examples=60, deadline=None)
-@given(mdp=models(), suffix=st.sampled_from([".json", ".npz", ".json.gz", ".npz.gz"]))
+@given(mdp=models(), suffix=st.sampled_from([f"{k}{end}" for k in EXACT for end in ("", ".gz")]))
 def test_own_formats_keep_every_field(
     tmp_path_factory: pytest.TempPathFactory, mdp: MDP, suffix: str
 ) -> None:
@@ -58,24 +63,21 @@ def test_own_formats_keep_every_field(
 
 
 @settings(max_examples=60, deadline=None)
-@given(mdp=models(), suffix=st.sampled_from([".tra", ".tra.gz", ".drn", ".drn.gz"]))
+@given(mdp=models(), kind=st.sampled_from(FOREIGN), end=st.sampled_from(["", ".gz"]))
 def test_foreign_formats_keep_the_problem(
-    tmp_path_factory: pytest.TempPathFactory, mdp: MDP, suffix: str
+    tmp_path_factory: pytest.TempPathFactory, mdp: MDP, kind: str, end: str
 ) -> None:
     """Compared as dense arrays, since parallel transitions are merged."""
-    path = tmp_path_factory.mktemp("foreign") / f"model{suffix}"
+    path = tmp_path_factory.mktemp("foreign") / f"model{kind}{end}"
     plain = MDP(
         **{k: getattr(mdp, k) for k in ("state_ptr", "choice_ptr", "successor", "probability", "reward")},
         **{k: getattr(mdp, k) for k in ("action", "initial", "transition_reward")},
         labels={"odd name": np.array([0])},
     )
     write_model(plain, path)
-    side = {ext: path.with_name(path.name.replace(".tra", ext)) for ext in (".lab", ".trew")}
-    again = (
-        read_model(path)
-        if ".drn" in suffix
-        else read_model(path, labels=side[".lab"], rewards=[side[".trew"]])
-    )
+    side = {ext: path.with_name(f"model{ext}{end}") for ext in (".lab", ".trew")}
+    beside = {"labels": side[".lab"], "rewards": [side[".trew"]]} if kind == ".tra" else {}
+    again = read_model(path, **beside)
     assert again.n_states == plain.n_states
     np.testing.assert_array_equal(again.state_ptr, plain.state_ptr)
     np.testing.assert_array_equal(again.action, plain.action)

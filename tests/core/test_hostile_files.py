@@ -16,6 +16,8 @@ from sample_files import TRA, put
 
 from rlkit.core import ModelError, from_triplets
 from rlkit.core.files import read_model, text, write_model
+from rlkit.core.files.text import suffix
+from rlkit.registry import find, names
 
 MDP = from_triplets([0, 0], [0, 1], [1, 0], [1.0, 1.0], n_states=2, labels={"a": [1]})
 
@@ -34,6 +36,11 @@ BOMBS = {
     "m.POMDP.gz": b"discount: 1\nstates: 1000\nactions: 1\nT: 0\n" + b"0 " * 500_000,
     "m.npz.gz": bytes(1_000_000),
 }
+
+
+def test_there_is_a_bomb_for_every_reader() -> None:
+    read = {find("file", suffix(Path(name))).read for name in BOMBS}
+    assert read == {find("file", kind).read for kind in names("file")}
 
 
 @pytest.mark.parametrize("name", BOMBS)
@@ -69,9 +76,7 @@ def test_models_compress_far_less_than_the_bound(tmp_path: Path) -> None:
         assert ratio < text.EXPANSION / 2
 
 
-@pytest.mark.parametrize(
-    "name", ["m.tra", "m.drn", "m.json", "m.npz", "m.POMDP", "m.MDP", "m.json.gz", "m.npz.gz"]
-)
+@pytest.mark.parametrize("name", [f"m{kind}{end}" for kind in names("file") for end in ("", ".gz")])
 @pytest.mark.parametrize("head", [b"", b"1 1 1\n0 0 0 1\n"])
 def test_sparse_files_of_10_gb(tmp_path: Path, name: str, head: bytes) -> None:
     path = put(tmp_path, name, head)

@@ -1,66 +1,56 @@
-"""Models in files: rlkit's own JSON and NPZ, PRISM's explicit files, Storm's DRN, Cassandra's format."""
+"""Models in files, each format a module: rlkit's own JSON and NPZ, PRISM's, Storm's DRN, Cassandra's."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
-from rlkit.core.files.cassandra import read_cassandra
-from rlkit.core.files.drn import read_drn, write_drn
-from rlkit.core.files.native import read_json, read_npz, write_json, write_npz
-from rlkit.core.files.prism import read_prism, write_prism
+from rlkit.core.errors import ModelError
+from rlkit.core.files.format import Format
 from rlkit.core.files.text import fail, suffix
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
+from rlkit.registry import find, names
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["Format", "read_model", "write_model"]
 
-READERS = {".json": read_json, ".npz": read_npz, ".mdp": read_cassandra, ".pomdp": read_cassandra}
 LANGUAGES = {
     **dict.fromkeys((".prism", ".pm", ".nm", ".sm", ".pctl"), "PRISM's language"),
     ".jani": "JANI",
     ".pomdpx": "PomdpX",
     ".umb": "UMB",
 }
-WRITERS = {".json": write_json, ".npz": write_npz, ".tra": write_prism, ".drn": write_drn}
 
 
-def read_model(
-    path: str | os.PathLike[str],
-    *,
-    labels: str | os.PathLike[str] | None = None,
-    rewards: Sequence[str | os.PathLike[str]] = (),
-    reward_model: str | None = None,
-) -> MDP | POMDP:
+def read_model(path: str | os.PathLike[str], **options: Any) -> MDP | POMDP:
     """Read a model from .json, .npz, .tra, .drn, .MDP or .POMDP, each with .gz behind it or not.
 
-    It is a `POMDP` where the file says what is observed. `labels` (.lab) and `rewards` (.srew, .trew, added
-    up) belong to a .tra file, `reward_model` names one of those in a .drn file. Raises `ModelError` for a
-    malformed file, its message beginning with the file's name and the line, and `OSError` for a file that
-    cannot be opened.
+    It is a `POMDP` where the file says what is observed. `options` are those of the format: `labels` (.lab)
+    and `rewards` (.srew, .trew, added up) for a .tra file, `reward_model`, the name of one, for a .drn file.
+    Raises `ModelError` for a malformed file, its message beginning with the file's name and the line, and
+    `OSError` for a file that cannot be opened.
     """
     file = Path(path)
     kind = suffix(file)
-    if kind != ".tra" and (labels is not None or len(rewards)):
-        raise fail(file, None, "files of labels and rewards belong to a .tra file")
-    if kind != ".drn" and reward_model is not None:
-        raise fail(
-            file, None, f"there is no reward model {reward_model!r}: only a .drn file names its rewards"
-        )
-    if kind == ".tra":
-        return read_prism(
-            file, labels=None if labels is None else Path(labels), rewards=[Path(x) for x in rewards]
-        )
-    if kind == ".drn":
-        return read_drn(file, reward_model=reward_model)
-    if kind in LANGUAGES:
+    if kind not in names("file") and kind in LANGUAGES:
         raise fail(file, None, f"{LANGUAGES[kind]} is not read: export the model to a .tra or .drn file")
-    if kind not in READERS:
-        raise fail(
-            file, None, f"the suffix {kind!r} is unknown (known: {', '.join([*READERS, '.tra', '.drn'])})"
-        )
-    return READERS[kind](file)
+    if kind not in names("file"):
+        raise _unknown(file, names("file"))
+    given = {name: x for name, x in options.items() if x is not None and x != [] and x != ()}
+    read = _format(kind).read
+    for name in given:
+        if name not in _options(kind):
+            kinds = " and ".join(known for known in names("file") if name in _options(known))
+            raise fail(
+                file, None, f"the option {name!r} is for {kinds} files" if kinds else f"no option {name!r}"
+            )
+    model = read(file, **given)
+    if not isinstance(model, MDP | POMDP):
+        raise fail(file, None, f"what reads {kind} files returned no model, but {model!r}")
+    return model
 
 
 def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
@@ -71,13 +61,28 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
     the format cannot express.
     """
     file = Path(path)
-    kind = suffix(file)
     if isinstance(mdp, POMDP):
         raise fail(file, None, "a POMDP cannot be written, but its MDP can: pomdp.full_information")
-    if kind not in WRITERS:
-        raise fail(file, None, f"the suffix {kind!r} is unknown (known: {', '.join(WRITERS)})")
-    if mdp.fade and kind not in (".json", ".npz"):
-        raise fail(file, None, "rewards that fade with time can only be written as .json or .npz")
-    if mdp.zero_sum and kind not in (".json", ".npz"):
-        raise fail(file, None, "a game of two players can only be written as .json or .npz")
-    WRITERS[kind](mdp, file)
+    written = {kind: _format(kind) for kind in names("file") if _format(kind).write is not None}
+    chosen = written.get(suffix(file))
+    if chosen is None or chosen.write is None:
+        raise _unknown(file, written)
+    exact = " or ".join(kind for kind, known in written.items() if known.exact)
+    for what, needed in (("rewards that fade with time", mdp.fade), ("a game of two players", mdp.zero_sum)):
+        if needed and not chosen.exact:
+            raise fail(file, None, f"{what} can only be written as {exact}")
+    chosen.write(mdp, file)
+
+
+def _format(kind: str) -> Format:
+    found: Format = find("file", kind)
+    return found
+
+
+def _options(kind: str) -> tuple[str, ...]:
+    """The options of a format's files."""
+    return tuple(signature(_format(kind).read).parameters)[1:]
+
+
+def _unknown(file: Path, known: Iterable[str]) -> ModelError:
+    return fail(file, None, f"the suffix {suffix(file)!r} is unknown (known: {', '.join(known)})")

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.files.assemble import ROW_TOLERANCE
+from rlkit.core.files.format import Format
 from rlkit.core.files.tables import Key, Pattern, Row, Tables
 from rlkit.core.files.words import Word, Words
 from rlkit.core.mdp import MDP, FloatArray
@@ -328,3 +329,6 @@ def _index(text: str) -> int | None:
     """A word as a whole number below 10^18, None where it is none."""
     digits = text.lstrip("0") or "0"
     return int(digits) if text.isascii() and text.isdigit() and len(digits) < 19 else None
+
+
+CASSANDRA = Format(read_cassandra)

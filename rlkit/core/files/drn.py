@@ -12,6 +12,7 @@ import numpy as np
 from rlkit.core.errors import ModelError
 from rlkit.core.files.assemble import Choices, actions_to_write, assemble, labels_to_write, merged
 from rlkit.core.files.drn_header import Header, read_header
+from rlkit.core.files.format import Format
 from rlkit.core.files.numbers import BadToken, decimal, decimals
 from rlkit.core.files.text import Block, blocks, fail, no_number, split, write_lines
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
@@ -33,7 +34,7 @@ LONGEST_HEADER = 1 << 20  # bytes
 CACHED = 100_000  # different ends of state lines that are remembered
 
 
-def read_drn(path: Path, *, reward_model: str | None) -> MDP | POMDP:
+def read_drn(path: Path, *, reward_model: str | None = None) -> MDP | POMDP:
     """Read a Markov decision process or chain, or a POMDP, with the rewards of one of its reward models.
 
     The model's only reward model is the default; where there are several and none is chosen, all rewards
@@ -337,3 +338,6 @@ def _bracketed(block: Block) -> FloatArray:
     """The one number [L] in the brackets that end each line; raises `BadToken`."""
     last = block.first + 2
     return decimals(np.frombuffer(block.text, dtype=np.uint8), block.start[last] + 1, block.stop[last] - 1)
+
+
+DRN = Format(read_drn, write_drn)

@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rlkit.core.errors import ModelError
+from rlkit.core.files.format import Format
 from rlkit.core.files.text import fail, most_bytes, open_writer, pieces, read_text
 from rlkit.core.mdp import MDP
 
@@ -211,3 +212,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         count = Counter(name for name, _ in pairs)
         raise _DuplicateField(repr(max(count, key=lambda name: count[name])))
     return fields
+
+
+JSON = Format(read_json, write_json, exact=True)
+NPZ = Format(read_npz, write_npz, exact=True)

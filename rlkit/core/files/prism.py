@@ -5,6 +5,7 @@ A state keeps the self loop that PRISM gives it where it stops; only one without
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -20,6 +21,7 @@ from rlkit.core.files.assemble import (
     labels_to_write,
     merged,
 )
+from rlkit.core.files.format import Format
 from rlkit.core.files.labels import read_labels
 from rlkit.core.files.text import Block, fail, no_number, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
@@ -46,7 +48,12 @@ class Table:
         return int(next(line for i, line in enumerate(lines) if i == row + 1))
 
 
-def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> MDP:
+def read_prism(
+    path: Path,
+    *,
+    labels: str | os.PathLike[str] | None = None,
+    rewards: Sequence[str | os.PathLike[str]] = (),
+) -> MDP:
     """Read a Markov decision process or chain from its .tra file, with labels and rewards from others.
 
     The rewards of all files are added up; a state's reward is paid for each step out of it. Initial is the
@@ -69,7 +76,7 @@ def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> M
     choices = _choices(table, order)
     reward = np.zeros(len(choices.owner))
     extra: FloatArray | None = None
-    for file in rewards:
+    for file in map(Path, rewards):
         if suffix(file) in STATE_REWARDS:
             reward += _state_rewards(file, n_states)[choices.owner]
         elif suffix(file) in TRANSITION_REWARDS:
@@ -77,7 +84,7 @@ def read_prism(path: Path, *, labels: Path | None, rewards: Sequence[Path]) -> M
             extra = paid if extra is None else extra + paid
         else:
             raise fail(file, None, "rewards stand in a .srew or a .trew file")
-    named = {} if labels is None else read_labels(labels, n_states)
+    named = {} if labels is None else read_labels(Path(labels), n_states)
     return assemble(choices, reward=reward, transition_reward=extra, labels=named)
 
 
@@ -349,3 +356,6 @@ def _check_header(table: Table, n_states: int) -> None:
 def _beside(path: Path, suffix: str) -> Path:
     end = ".gz" if path.suffix == ".gz" else ""
     return path.with_name(path.name.removesuffix(".gz").removesuffix(".tra") + suffix + end)
+
+
+PRISM = Format(read_prism, write_prism)

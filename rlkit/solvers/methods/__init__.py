@@ -5,9 +5,9 @@ from rlkit.solvers.methods.linear_programming import linear_programming
 from rlkit.solvers.methods.policy_iteration import policy_iteration
 from rlkit.solvers.methods.prioritised import prioritised_sweeping
 from rlkit.solvers.methods.synchronous import modified_policy_iteration, synchronous
-from rlkit.solvers.methods.trace import Sweep, Trace
+from rlkit.solvers.methods.trace import Sweep, Trace, reporter
 from rlkit.solvers.methods.value_iteration import gauss_seidel, value_iteration
-from rlkit.solvers.methods.values import Values
+from rlkit.solvers.methods.values import Values, near_enough
 
 __all__ = [
     "Sweep",
@@ -16,8 +16,10 @@ __all__ = [
     "gauss_seidel",
     "linear_programming",
     "modified_policy_iteration",
+    "near_enough",
     "policy_iteration",
     "prioritised_sweeping",
+    "reporter",
     "solve_in_fractions",
     "synchronous",
     "value_iteration",
