@@ -1,6 +1,6 @@
 """Reinforcement learning with ground truth.
 
-Importing rlkit enters its environments in Gymnasium's registry: at once if Gymnasium is loaded, else the
+Importing rlkit registers its environments in Gymnasium: at once if Gymnasium is loaded, else the
 moment it is, so that `import rlkit` itself stays light. Everything else is loaded when first used.
 """
 
@@ -71,9 +71,9 @@ class _RegisterAfterGymnasium:
 
 
 def _register() -> None:
-    from rlkit.envs.registry import register
+    from rlkit.envs.registry import register_suite
 
-    register()
+    register_suite()
 
 
 if "gymnasium" in sys.modules:

@@ -10,7 +10,6 @@ import re
 import time
 from contextlib import suppress
 from hashlib import sha256
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from rlkit.envs.adapters.gym import ModelEnv, time_limit
 from rlkit.envs.chains.deep_sea import DeepSea
 from rlkit.envs.grids.grid import Grid
 from rlkit.envs.grids.maps import START
-from rlkit.envs.registry import exact, make, resolve
+from rlkit.envs.registry import entry_of, exact, factory_of, make, resolve
 from rlkit.envs.suite import ENTRIES, FAMILIES
 from rlkit.errors import FAILURES
 from rlkit.solvers import (
@@ -55,8 +54,8 @@ def describe(name: str, *, anew: bool = False) -> Record:
     user's cache where that took long. `anew` computes them in any case.
     """
     id = resolve(name)
-    entry = next((e for e in ENTRIES if e.id == id), None)
-    factory = None if entry is None else _factory(entry.factory)
+    entry = entry_of(id)
+    factory = None if entry is None else factory_of(entry)
     env = make(id)
     model = env.unwrapped.model if isinstance(env.unwrapped, ModelEnv) else None
     space = env.action_space
@@ -218,11 +217,6 @@ def _paragraphs(documented: Any) -> list[str]:
     """The docstring without headings and without the errors that code has to expect."""
     paragraphs = RAISES.sub("", inspect.cleandoc(documented.__doc__ or "")).split("\n\n")
     return [" ".join(p.split()) for p in paragraphs if p and not p.startswith("#")]
-
-
-def _factory(path: str) -> Any:
-    module, name = path.split(":")
-    return getattr(import_module(f"rlkit.{module}"), name)
 
 
 def _options(factory: Any, given: Any) -> dict[str, str]:

@@ -139,5 +139,7 @@ def check_imported(values: Iterable[Any]) -> None:
 
 
 def home_of(thing: Any) -> str:
-    """The "module:Name" by which a class or a function is found again."""
+    """The "module:Name" by which a class or a function is found again; text, which is one, as it is."""
+    if isinstance(thing, str):
+        return thing
     return f"{thing.__module__}:{thing.__qualname__}" if hasattr(thing, "__qualname__") else ""

@@ -1,17 +1,17 @@
-"""The ids of rlkit, entered in Gymnasium's registry, and the exact model behind an id."""
+"""The ids of rlkit and of models of your own, registered in Gymnasium, and the exact model behind an id."""
 
 from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..errors import FAILURES, RlkitError, did_you_mean
-from ..registry import RegistryError
+from ..registry import RegistryError, home_of
 from .suite import ENTRIES, Entry
 
 if TYPE_CHECKING:
@@ -30,29 +30,75 @@ MODEL_FILE = (
 )
 
 
-def register() -> None:
-    """Enter every id in Gymnasium's registry, once."""
-    from gymnasium.envs.registration import register as enter
+_ENTRIES = {entry.id: entry for entry in ENTRIES}
+
+
+def entry_of(id: str) -> Entry | None:
+    """What is registered by a full id, with or without a module in front; None if that is not a model."""
+    return _ENTRIES.get(id.rpartition(":")[2])
+
+
+def register(
+    id: str,
+    factory: str | Callable[..., Model[Any]],
+    *,
+    summary: str = "",
+    max_episode_steps: int | None = None,
+    kwargs: Mapping[str, Any] | None = None,
+    exact: Mapping[str, Any] | None = None,
+) -> None:
+    """Register a model of your own in Gymnasium, with all that ids of rlkit have.
+
+    `factory` is a class or a function that returns a Model, or its "module:name"; its keyword arguments are
+    the options of the id, which also takes the common ones, such as `sticky`. `kwargs` are those with other
+    values than its defaults, `exact` those for which a large one is solved. To register the same again
+    changes nothing; RegistryError for an id that is taken or malformed.
+    """
+    entry = Entry(id, factory, summary, max_episode_steps, dict(kwargs or {}), exact=dict(exact or {}))
+    known = _ENTRIES.get(id)
+    if known is not None and home_of(known.factory) != home_of(factory):
+        raise RegistryError(f"there is an environment {id!r} already, made by {home_of(known.factory)}")
+    import gymnasium as gym
+
+    if known is not None:
+        gym.registry.pop(id, None)
+    if id in gym.registry:
+        raise RegistryError(f"there is an environment {id!r} already")
+    try:
+        _enter(entry)
+    except gym.error.Error as error:
+        raise RegistryError(f"{id!r} cannot be registered: {error}") from error
+    _ENTRIES[id] = entry
+
+
+def register_suite() -> None:
+    """Register every id of rlkit in Gymnasium, once."""
     from gymnasium.envs.registration import registry
 
     for entry in ENTRIES:
         if entry.id not in registry:
-            enter(
-                id=entry.id,
-                entry_point=f"{__name__}:make_scalar {entry.id}",
-                vector_entry_point=f"{__name__}:make_vector {entry.id}",
-                max_episode_steps=entry.max_episode_steps,
-                kwargs=dict(entry.kwargs),
-            )
+            _enter(entry)
+
+
+def _enter(entry: Entry) -> None:
+    from gymnasium.envs.registration import register as enter
+
+    enter(
+        id=entry.id,
+        entry_point=f"{__name__}:make_scalar {entry.id}",
+        vector_entry_point=f"{__name__}:make_vector {entry.id}",
+        max_episode_steps=entry.max_episode_steps,
+        kwargs=dict(entry.kwargs),
+    )
 
 
 def __getattr__(name: str) -> Any:
-    """`make_scalar ID` and `make_vector ID`, the entry points of an id of the suite.
+    """`make_scalar ID` and `make_vector ID`, the entry points of an id that is made from a model.
 
     The id is a part of the name, because Gymnasium lets options replace every argument of an entry point.
     """
     maker, _, id = name.partition(" ")
-    entry = next((entry for entry in ENTRIES if entry.id == id), None)
+    entry = _ENTRIES.get(id)
     if entry is None or maker not in ("make_scalar", "make_vector"):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     made = partial(globals()[maker], entry)
@@ -63,11 +109,11 @@ def __getattr__(name: str) -> Any:
     return made
 
 
-def make_scalar(entry: Entry, /, *, render_mode: str | None = None, **knobs: Any) -> ModelEnv:
-    """The scalar face of an id; `knobs` go to its factory."""
+def make_scalar(entry: Entry, /, *, render_mode: str | None = None, **options: Any) -> ModelEnv:
+    """One environment of an id; `options` go to its factory."""
     from .adapters.gym import ModelEnv
 
-    return ModelEnv(build(entry.factory, knobs), render_mode=render_mode)
+    return ModelEnv(build(entry, options), render_mode=render_mode)
 
 
 def make_vector(
@@ -79,23 +125,23 @@ def make_vector(
     autoreset_mode: Any = "NextStep",
     render_mode: str | None = None,
     device: str | None = None,
-    **knobs: Any,
+    **options: Any,
 ) -> VectorEnv[Any, Any, Any]:
-    """The vector face of an id, the torch face if a device is named; `knobs` go to its factory."""
+    """A batch of an id, in torch if a device is named; `options` go to its factory."""
     from .adapters.vector import ModelVectorEnv
 
-    options: dict[str, Any] = {
+    batch: dict[str, Any] = {
         "num_envs": num_envs,
         "max_episode_steps": max_episode_steps,
         "autoreset_mode": autoreset_mode,
         "render_mode": render_mode,
     }
-    model = build(entry.factory, knobs)
+    model = build(entry, options)
     if device is None:
-        return ModelVectorEnv(model, **options)
+        return ModelVectorEnv(model, **batch)
     from .adapters.torch import TorchVectorEnv
 
-    return TorchVectorEnv(model, device=device, **options)
+    return TorchVectorEnv(model, device=device, **batch)
 
 
 def make_torch(
@@ -105,9 +151,9 @@ def make_torch(
     *,
     max_episode_steps: int | None = None,
     autoreset_mode: Any = "NextStep",
-    **knobs: Any,
+    **options: Any,
 ) -> TorchVectorEnv:
-    """The torch face of one of rlkit's ids: a batch whose tensors never leave the device.
+    """A batch of an id that is made from a model, whose tensors never leave the device.
 
     The time limit is the id's own where none is given. Raises `RegistryError` for an id or a device that
     is not there.
@@ -117,15 +163,15 @@ def make_torch(
     from .adapters.torch import TorchVectorEnv
 
     id = resolve(env_id)
-    entry = next((e for e in ENTRIES if e.id == id), None)
+    entry = entry_of(id)
     if entry is None:
-        raise RegistryError(f"{id} is not one of rlkit's environments; only they run in torch")
+        raise RegistryError(f"{id} is not made from a model of rlkit; only such environments run in torch")
     try:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         raise RegistryError(f"device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
     return TorchVectorEnv(
-        build(entry.factory, {**entry.kwargs, **knobs}),
+        build(entry, {**entry.kwargs, **options}),
         num_envs=num_envs,
         device=device,
         max_episode_steps=max_episode_steps or entry.max_episode_steps,
@@ -134,10 +180,10 @@ def make_torch(
 
 
 def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
-    """`gymnasium.make`, with one `RegistryError` for whatever is wrong with the id or the knobs."""
+    """`gymnasium.make`, with one `RegistryError` for whatever is wrong with the id or the options."""
     import gymnasium as gym
 
-    register()
+    register_suite()
     try:
         return gym.make(env_id, **kwargs)
     except RlkitError:
@@ -146,47 +192,55 @@ def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
         raise RegistryError(f"{env_id} cannot be made: {error}") from error
 
 
-def build(factory: str, knobs: Mapping[str, Any]) -> Model[Any]:
-    """Call a factory given as "module:function", and wrap what it makes as the knobs ask.
+def factory_of(entry: Entry) -> Callable[..., Any]:
+    """What makes the model of an id."""
+    if not isinstance(entry.factory, str):
+        return entry.factory
+    module, name = entry.factory.split(":")
+    made: Callable[..., Any] = getattr(import_module(module), name)
+    return made
 
-    Raises `UnknownOption` for a knob that neither the factory nor a wrapper has, `MissingOption` for one that
-    the factory needs.
+
+def build(entry: Entry, options: Mapping[str, Any]) -> Model[Any]:
+    """Call the factory of an id, and wrap what it makes as the options ask.
+
+    Raises `UnknownOption` for an option that neither the factory nor a wrapper has, `MissingOption` for one
+    that the factory needs.
     """
     import inspect
 
     from .errors import MissingOption, UnknownOption
     from .wrappers import WRAPPERS
 
-    module, name = factory.split(":")
-    function = getattr(import_module(f"rlkit.{module}"), name)
-    parameters = inspect.signature(function).parameters
-    for knob, parameter in parameters.items():
-        if parameter.default is parameter.empty and knob not in knobs:
-            raise MissingOption(f"{name} cannot be made without its option {knob!r}")
-    for knob in knobs:
-        if knob not in parameters and knob not in WRAPPERS:
+    factory = factory_of(entry)
+    parameters, label = inspect.signature(factory).parameters, factory.__name__
+    for name, parameter in parameters.items():
+        if parameter.default is parameter.empty and name not in options:
+            raise MissingOption(f"{label} cannot be made without its option {name!r}")
+    for name in options:
+        if name not in parameters and name not in WRAPPERS:
             own = ", ".join(parameters) or "none"
-            hint = did_you_mean(knob, [*parameters, *WRAPPERS]) or ";"
+            hint = did_you_mean(name, [*parameters, *WRAPPERS]) or ";"
             raise UnknownOption(
-                f"{name}() got an unexpected keyword argument {knob!r}{hint} "
+                f"{label}() got an unexpected keyword argument {name!r}{hint} "
                 f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
             )
-    model: Model[Any] = function(**{knob: value for knob, value in knobs.items() if knob in parameters})
-    for knob, wrap in WRAPPERS.items():
-        if knob in knobs:
-            model = wrap(model, knobs[knob])
+    model: Model[Any] = factory(**{name: value for name, value in options.items() if name in parameters})
+    for name, wrap in WRAPPERS.items():
+        if name in options:
+            model = wrap(model, options[name])
     return model
 
 
 def resolve(name: str) -> str:
     """The full id for a short one: `exam` is `rlkit/Exam-v0`, `cartpole` is `CartPole-v1`.
 
-    rlkit's own ids come first, and of several versions the newest. `module:name` imports a module that enters
-    ids of its own, and keeps it in front of the id. Raises `RegistryError` with near names.
+    rlkit's own ids come first, and of several versions the newest. `module:name` imports a module that
+    registers ids of its own, and keeps it in front of the id. Raises `RegistryError` with near names.
     """
     from gymnasium.envs.registration import registry
 
-    register()
+    register_suite()
     module, colon, bare_name = name.rpartition(":")
     before = set(registry)
     if colon:
@@ -235,7 +289,7 @@ def _short_names() -> dict[str, str]:
     """Full ids by what they are also called, in lower case."""
     from gymnasium.envs.registration import parse_env_id, registry
 
-    register()
+    register_suite()
     short: dict[str, tuple[bool, int, str]] = {}
     for id in registry:
         namespace, bare, version = parse_env_id(id)
@@ -260,7 +314,8 @@ def _registered(name: str, before: Collection[str] | None = None) -> str:
 
 def _is_of(module: str, spec: EnvSpec) -> bool:
     """Whether an environment is made by a module, or by another part of its package."""
-    point = spec.entry_point
+    entry = _ENTRIES.get(spec.id)
+    point = spec.entry_point if entry is None else entry.factory
     owner = point if isinstance(point, str) else getattr(point, "__module__", "")
     return re.split("[.:]", owner)[0] == module.partition(".")[0]
 
@@ -284,6 +339,6 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
     try:
         return base.pomdp() if base.model.hidden else base.mdp()
     except NoExactModel as error:
-        entry = next((e for e in ENTRIES if e.id == id), None)
-        knobs = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
-        raise NoExactModel(f"{error}{f'; it is solved for {knobs}' if knobs else ''}") from error
+        entry = entry_of(id)
+        options = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""
+        raise NoExactModel(f"{error}{f'; it is solved for {options}' if options else ''}") from error

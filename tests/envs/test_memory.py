@@ -67,7 +67,7 @@ def entry(request):
 
 
 def test_memory_buys_at_least_5_percent(entry):
-    pomdp = enumerate_pomdp(build(entry.factory, entry.kwargs))
+    pomdp = enumerate_pomdp(build(entry, entry.kwargs))
     gain = memory_gain(pomdp, horizon=limit_of(entry), max_nodes=10, starts=2)
     assert gain.random <= gain.memoryless + 1e-9
     assert gain.memoryless <= gain.with_memory.upper + 1e-9
@@ -76,7 +76,7 @@ def test_memory_buys_at_least_5_percent(entry):
 
 
 def test_torch_lives_the_same_episodes(entry):
-    model = build(entry.factory, entry.kwargs)
+    model = build(entry, entry.kwargs)
     options = {"num_envs": 16, "max_episode_steps": limit_of(entry), "autoreset_mode": "SameStep"}
     ours, theirs = ModelVectorEnv(model, **options), TorchVectorEnv(model, device="cpu", **options)
     a, b = ours.reset(seed=7)[0], theirs.reset(seed=7)[0]
@@ -96,7 +96,7 @@ def test_torch_lives_the_same_episodes(entry):
 
 
 def test_events_are_drawn_as_their_probabilities_say(entry):
-    model = build(entry.factory, entry.kwargs)
+    model = build(entry, entry.kwargs)
     u = (np.arange(3000) + 0.5) / 3000
     starts = model.start_event(u)
     np.testing.assert_array_equal(starts, inverse_cdf(model.start_probs()[None], u))
@@ -108,7 +108,7 @@ def test_events_are_drawn_as_their_probabilities_say(entry):
 
 
 def test_nothing_fails_after_the_end(entry):
-    model = build(entry.factory, entry.kwargs)
+    model = build(entry, entry.kwargs)
     rng = np.random.default_rng(0)
     state = model.initial(rng.integers(model.n_starts, size=50))
     for _ in range(2 * limit_of(entry)):
