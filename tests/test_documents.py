@@ -25,7 +25,8 @@ README = (ROOT / "README.md").read_text()
 
 def commands(text: str) -> list[str]:
     """The command lines of rlkit in the shell code of a page, without what is only there to be replaced."""
-    code = "\n".join(re.findall(r"```(?:sh)?\n(.*?)```", text, flags=re.S))
+    blocks = re.findall(r"^```(\w*)\n(.*?)^```", text, flags=re.S | re.M)
+    code = "\n".join(block for language, block in blocks if language in ("", "sh"))
     lines = code.replace("\\\n", " ").replace("[ID]", "").splitlines()
     return [line for line in lines if line.startswith("rlkit ")]
 
