@@ -200,14 +200,14 @@ print("torch" in sys.modules)
     assert f"agent {name!r}" in done.stderr
 
 
-def test_agents_and_their_settings_are_listed(rlkit):
+def test_agents_and_their_options_are_listed(rlkit):
     status, out, _ = rlkit("agents")
     assert status == 0
     assert all(f"\n {name} " in out for name in names("agent"))
     status, out, _ = rlkit("agents", "ppo", "--json")
     described = json.loads(out)
     assert described["agent"] == "ppo"
-    assert {s["name"]: s["default"] for s in described["settings"]}["gae_lambda"] == "0.95"
+    assert {s["name"]: s["default"] for s in described["options"]}["gae_lambda"] == "0.95"
     status, _, err = rlkit("agents", "pqm")
     assert (status, err) == (2, "rlkit: no agent 'pqm'; did you mean 'pqn'?\n")
 

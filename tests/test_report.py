@@ -74,7 +74,7 @@ def test_plain_lines_where_there_is_no_terminal():
     assert out.getvalue().splitlines() == [
         "network  mlp: as configured",
         "device   cpu: there is no GPU",
-        "settings hidden=8",
+        "options  hidden=8",
         "step 1/100  return 0.1  50 steps/s",
         "step 100/100  return 10  50 steps/s",
     ]
@@ -281,7 +281,7 @@ def test_no_number_of_the_dashboard_is_cut(width: int) -> None:
     settings = "num_envs=64 learning_rate=0.00412 entropy_coef=0.0123 rollout_steps=4096"
     lines = dashboard(width, 30, {**record(4000), **FULL, "settings": settings})
     shown = "\n".join(lines)
-    words = [word for line in lines if "settings" in line for word in line.split() if "=" in word]
+    words = [word for line in lines if "options" in line for word in line.split() if "=" in word]
     assert words
     assert set(words) <= set(settings.split())
     names = ("return", "episode length", "episodes", "steps/s", "evaluation", "best so far")

@@ -24,8 +24,8 @@ def agents(
         records = [abilities(find("agent", name)) for name in sorted(names("agent"))]
         show(json, {"agents": records}, report.agents)
     else:
-        record = {"agent": name, "summary": summary(known), "settings": settings(known)}
-        show(json, record, report.settings)
+        record = {"agent": name, "summary": summary(known), "options": settings(known)}
+        show(json, record, report.options)
 
 
 @app.command("check-agent")

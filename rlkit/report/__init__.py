@@ -1,6 +1,6 @@
 """Records, as `--json` prints them, become blocks of plain data; `terminal` and `html` show those."""
 
-from rlkit.report.agents import agents, settings
+from rlkit.report.agents import agents, options
 from rlkit.report.environments import environment, environments, findings
 from rlkit.report.grades import grade
 from rlkit.report.numbers import number
@@ -14,7 +14,7 @@ __all__ = [
     "findings",
     "grade",
     "number",
-    "settings",
+    "options",
     "solution",
     "sought",
     "verdicts",

@@ -27,8 +27,8 @@ def kind_of(record: Record) -> str:
     return f"{observed}; {memory}; {masks}"
 
 
-def settings(record: Record) -> list[Block]:
+def options(record: Record) -> list[Block]:
     """One agent's options, as `--set NAME=VALUE` changes them."""
     columns = (Column("option", role="strong", whole=True), *map(Column, ("type", "default", "meaning")))
-    rows = tuple(tuple(r[key] for key in ("name", "type", "default", "meaning")) for r in record["settings"])
+    rows = tuple(tuple(r[key] for key in ("name", "type", "default", "meaning")) for r in record["options"])
     return [Paragraph(f"{record['agent']}: {record['summary']}"), Table(columns, rows)]

@@ -89,6 +89,5 @@ class Progress:
 
     def about(self) -> Facts:
         """The network and the device that learn, and why these, and with which options."""
-        return Facts(
-            tuple((name, self.record.get(name, UNKNOWN)) for name in ("network", "device", "settings"))
-        )
+        shown = {"network": "network", "device": "device", "options": "settings"}
+        return Facts(tuple((name, self.record.get(key, UNKNOWN)) for name, key in shown.items()))
