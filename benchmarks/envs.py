@@ -1,10 +1,10 @@
 """Steps a second of every environment, beside its peers: python -m benchmarks.envs [--out FILE] [ID ...].
 
 One core, random legal actions, episodes beginning anew counted in the time and not in the steps. `vector` is
-the batched face at 1,024 environments in NEXT_STEP mode, `scalar` the single one from `gymnasium.make`, with
-Gymnasium's wrappers; a peer is the original environment, made the same way, in turn with ours in the same
+the batched interface at 1,024 environments in NEXT_STEP mode, `scalar` the single one from `gymnasium.make`,
+with Gymnasium's wrappers; a peer is the original environment, made the same way, in turn with ours in the same
 run. Figures are medians of five rounds. `bytes` is what one environment of a batch holds. With
-`--device cuda` the torch face is measured on a GPU instead, at growing batches.
+`--device cuda` the torch interface is measured on a GPU instead, at growing batches.
 Peers come with `pip install -e .[dev]`.
 """
 
@@ -21,7 +21,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-import rlkit  # noqa: F401  enters the ids
+import rlkit  # noqa: F401  registers the ids
 from rlkit.core.model import leaves
 from rlkit.envs.suite import ENTRIES
 
@@ -93,7 +93,7 @@ def scalar_rate(env: gym.Env[Any, Any], seconds: float = SECONDS) -> float:
 
 
 def torch_rate(id: str, size: int, device: str, seconds: float = 2.0) -> float:
-    """Steps a second of the torch face; on a GPU the clock is read when its queue is empty."""
+    """Steps a second of the torch interface; on a GPU the clock is read when its queue is empty."""
     import torch
 
     from rlkit.envs import make_torch
@@ -128,7 +128,7 @@ def row(id: str) -> str:
     peer = None
     if id in PEERS:
         if "MiniGrid" in PEERS[id]:
-            import minigrid  # noqa: F401  enters the ids
+            import minigrid  # noqa: F401  registers the ids
         peer = gym.make(PEERS[id])
     vector_rate(batch, 1.0)  # after this a batch of a small model is stepped by a compiled loop
     rounds = [
@@ -149,7 +149,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("ids", nargs="*", help="environments (default: all)")
     parser.add_argument("--out", type=Path, help="write the table here as well")
-    parser.add_argument("--device", default="cpu", help="cpu, or cuda for the torch face on a GPU")
+    parser.add_argument("--device", default="cpu", help="cpu, or cuda for the torch interface on a GPU")
     options = parser.parse_args()
     ids = options.ids or [entry.id for entry in ENTRIES if not entry.needs]
     if options.device == "cpu":

@@ -7,7 +7,7 @@ from typing import Any
 
 import gymnasium as gym
 
-import rlkit  # noqa: F401  (enters the ids)
+import rlkit  # noqa: F401  (registers the ids)
 
 
 def flat(id: str, **options: Any) -> gym.Env[Any, Any]:
