@@ -2,8 +2,8 @@
 
 One core, random legal actions, episodes beginning anew counted in the time and not in the steps. `vector` is
 the batched interface at 1,024 environments in NEXT_STEP mode, `scalar` the single one from `gymnasium.make`,
-with Gymnasium's wrappers; a peer is the original environment, made the same way, in turn with ours in the same
-run. Figures are medians of five rounds. `bytes` is what one environment of a batch holds. With
+with Gymnasium's wrappers; a peer is the original environment, made the same way, in turn with ours in the
+same run. Figures are medians of five rounds. `bytes` is what one environment of a batch holds. With
 `--device cuda` the torch interface is measured on a GPU instead, at growing batches.
 Peers come with `pip install -e .[dev]`.
 """
