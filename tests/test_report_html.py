@@ -1,5 +1,7 @@
 """Reports as a page: the same words as on a terminal, as text, and nothing from elsewhere."""
 
+import dataclasses
+import json
 import re
 from html.parser import HTMLParser
 
@@ -83,16 +85,20 @@ def solved(id: str) -> list[Block]:
     return [grid({"grid": layout(id), "values": solution.value.tolist(), "policy": names})]
 
 
-@pytest.mark.parametrize(
-    "blocks",
-    [
-        environments({"environments": listed()}),
-        environment(describe("doorkey5x5")),
-        findings({"id": "x", "checks": [{"part": "model", "findings": ["a", "b"], "note": ""}]}),
-        solved("rlkit/CliffWalking-v0"),
-    ],
-    ids=["environments", "environment", "findings", "map"],
-)
+REPORTS = {
+    "environments": environments({"environments": listed()}),
+    "environment": environment(describe("doorkey5x5")),
+    "findings": findings({"id": "x", "checks": [{"part": "model", "findings": ["a", "b"], "note": ""}]}),
+    "map": solved("rlkit/CliffWalking-v0"),
+}
+
+
+@pytest.mark.parametrize("blocks", REPORTS.values(), ids=REPORTS)
+def test_blocks_are_plain_data(blocks: list[Block]) -> None:
+    assert json.loads(json.dumps([dataclasses.asdict(block) for block in blocks]))
+
+
+@pytest.mark.parametrize("blocks", REPORTS.values(), ids=REPORTS)
 def test_a_page_says_what_a_terminal_does(blocks: list[Block]) -> None:
     said = " ".join(Page(html.fragment(blocks)).words).split()
     assert sorted(said) == sorted(shown(blocks, 1000).replace("─", "").split())
