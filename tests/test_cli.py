@@ -118,7 +118,7 @@ def test_train_then_grade(rlkit):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_stopped_run_says_how_to_go_on_and_does(name, rlkit, monkeypatch, request):
+def test_a_stopped_run_says_how_to_resume_it_and_does(name, rlkit, monkeypatch, request):
     from rlkit.report.terminal.live import TrainingView
 
     stop = getattr(signal, name)

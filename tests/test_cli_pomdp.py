@@ -90,7 +90,7 @@ def test_too_many_beliefs_give_bounds_and_exit_3(rlkit, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("target", [("--target-states", "1"), ("--target", "x")])
-def test_a_target_among_hidden_states_is_refused(rlkit, tmp_path, target):
+def test_a_target_in_a_partially_observable_model_is_refused(rlkit, tmp_path, target):
     put(tmp_path, "tiger.POMDP", TIGER)
     status, out, err = rlkit("solve", "tiger.POMDP", "--objective", "reach-prob", *target)
     assert (status, out) == (2, "")

@@ -46,13 +46,13 @@ def test_cells_are_typed_in_either_case_and_enter_ends_nothing(keyboard, capsys)
     assert "(b2)" in out
     last = out.rpartition("rlkit/TicTacToe-v0")[2]
     assert " 2 " in last
-    assert "X" in last.partition("to move")[0], "Enter begins nothing anew"
+    assert "X" in last.partition("to move")[0], "Enter restarts nothing"
     assert "b2 is not legal here; legal: " in out
     assert "no action 'z9'; legal: " in out
     assert "   a b c" in out
 
 
-def test_enter_after_the_end_begins_the_next_episode(keyboard, capsys):
+def test_enter_after_the_end_starts_the_next_episode(keyboard, capsys):
     stdin, type = keyboard
     type(b"1\n\nq\n")
     play("gambler", stdin=stdin, goal=80, capital=1, p_heads=0.0)
