@@ -13,6 +13,7 @@ import numpy.typing as npt
 from rlkit.core.errors import ModelError, ModelWarning, NoExactModel
 from rlkit.core.graph import reachable
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.rows import pointers
 
 H = TypeVar("H", bound=Hashable)
 Outcome = tuple[float, H, float]
@@ -195,8 +196,8 @@ def assemble(
     rows = np.cumsum(first) - 1
     sizes = np.bincount(rows[kept], minlength=len(starts)) if len(s) else np.zeros(0, np.int64)
     return MDP(
-        state_ptr=_pointer(choices_per_state),
-        choice_ptr=_pointer(sizes),
+        state_ptr=pointers(choices_per_state),
+        choice_ptr=pointers(sizes),
         successor=t[kept],
         probability=p[kept],
         reward=expected if varies else r[starts].copy(),
@@ -224,10 +225,6 @@ def expected_reward(probability: FloatArray, reward: FloatArray, starts: IntArra
     rounding = np.finfo(np.float64).eps * sizes * np.add.reduceat(np.abs(product), starts)
     mean[np.abs(mean) <= rounding] = 0.0
     return mean
-
-
-def _pointer(sizes: IntArray) -> IntArray:
-    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
 def _names(names: Sequence[str] | None) -> tuple[str, ...] | None:

@@ -29,9 +29,7 @@ def to_gymnasium(mdp: MDP, numbers: npt.ArrayLike | None = None) -> dict[int, di
     """
     _check(mdp)
     number = np.arange(mdp.n_states) if numbers is None else np.asarray(numbers)
-    sizes = np.diff(mdp.choice_ptr)
-    reward = np.repeat(mdp.reward, sizes) if mdp.transition_reward is None else mdp.transition_reward
-    columns = mdp.probability, number[mdp.successor], reward, mdp.terminal[mdp.successor]
+    columns = mdp.probability, number[mdp.successor], mdp.reward_by_transition, mdp.terminal[mdp.successor]
     outcomes = list(zip(*(column.tolist() for column in columns), strict=True))
     ends = mdp.choice_ptr.tolist()
     table: dict[int, dict[int, list[Outcome]]] = {s: {} for s in sorted(set(number.tolist()))}

@@ -176,6 +176,16 @@ class MDP:
             object.__setattr__(other, name, value)
         return other
 
+    def per_transition(self, per_choice: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Numbers given per choice, [C], for each of its transitions, [T]."""
+        return np.repeat(per_choice, np.diff(self.choice_ptr))
+
+    @property
+    def reward_by_transition(self) -> FloatArray:
+        """What each transition pays, [T]."""
+        paid = self.transition_reward
+        return self.per_transition(self.reward) if paid is None else paid
+
     def table(self, per_choice: npt.NDArray[Any], fill: float = np.nan) -> FloatArray:
         """Spread numbers given per choice, [C], over a table [S, A]; `fill` where no choice is."""
         table = np.full((self.n_states, self.n_actions), fill)

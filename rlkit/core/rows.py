@@ -1,4 +1,4 @@
-"""Rows of probabilities that ought to sum to 1."""
+"""Compressed rows: where each begins, the places it covers, and probabilities that ought to sum to 1."""
 
 from __future__ import annotations
 
@@ -9,6 +9,17 @@ import numpy.typing as npt
 
 ROW_TOLERANCE = 1e-6  # rows further from 1 than this are refused
 ROUNDING = 1e-12  # rows nearer to 1 than this are left as they are
+
+
+def pointers(sizes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+    """Where each row begins, and the last one ends, [C + 1]."""
+    return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def ranges(start: npt.ArrayLike, size: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
+    """start, start + 1, ... of each row [C], one behind the other."""
+    first = np.cumsum(size) - size
+    return np.repeat(np.asarray(start, dtype=np.int64) - first, size) + np.arange(size.sum())
 
 
 class Rescaled(NamedTuple):

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from rlkit.core.errors import ModelError, NoExactModel
 from rlkit.core.mdp import MDP, IntArray
 from rlkit.core.pomdp import POMDP, named_state
-from rlkit.core.rows import ROW_TOLERANCE
+from rlkit.core.rows import ROW_TOLERANCE, pointers, ranges
 
 MOST_TRANSITIONS = 10_000_000  # between states and what was observed on entering them
 
@@ -61,7 +61,7 @@ def from_sensor(
         raise ModelError(f"sensor has {sensor.shape[0]} rows, expected {mdp.n_actions} actions x {n} states")
     if observation_names is not None and len(observation_names) != n_sights:
         raise ModelError(f"{len(observation_names)} names for {n_sights} observations")
-    row = np.repeat(mdp.action, np.diff(mdp.choice_ptr)).astype(np.int64) * n + mdp.successor  # [T]
+    row = mdp.per_transition(mdp.action).astype(np.int64) * n + mdp.successor  # [T]
     total, used = sensor.sum(axis=1), np.unique(row)
     off = (np.abs(total[used] - 1) > ROW_TOLERANCE) | ~np.isfinite(total[used])
     negative = np.repeat(np.arange(len(total)), np.diff(sensor.indptr))[sensor.data < 0]
@@ -78,8 +78,8 @@ def from_sensor(
     # every transition [T] with every observation of it: J outcomes
     count = np.diff(sensor.indptr)[row]
     _check_size(count.sum())
-    place = _ranges(sensor.indptr[row], count)
-    ptr = np.append(0, np.cumsum(count))[mdp.choice_ptr]  # [C+1] first outcome of each choice
+    place = ranges(sensor.indptr[row], count)
+    ptr = pointers(count)[mdp.choice_ptr]  # [C+1] first outcome of each choice
     pair, number = np.unique(
         np.repeat(mdp.successor, count) * np.int64(n_sights) + sensor.indices[place],
         return_inverse=True,
@@ -88,18 +88,18 @@ def from_sensor(
     state = np.concatenate([starts, pair // n_sights])
     seen = np.concatenate([np.full(len(starts), n_sights), pair % n_sights])
     choices = np.diff(mdp.state_ptr)[state]
-    choice = _ranges(mdp.state_ptr[state], choices)
+    choice = ranges(mdp.state_ptr[state], choices)
     sizes = np.diff(ptr)[choice]
     _check_size(sizes.sum())
-    outcome = _ranges(ptr[choice], sizes)
+    outcome = ranges(ptr[choice], sizes)
     probability = np.repeat(mdp.probability / total[row], count) * sensor.data[place]
     paid = mdp.transition_reward
     initial = np.zeros(len(state))
     initial[: len(starts)] = mdp.initial[starts]
     return SensorPOMDP(
         mdp=MDP(
-            state_ptr=np.append(0, np.cumsum(choices)),
-            choice_ptr=np.append(0, np.cumsum(sizes)),
+            state_ptr=pointers(choices),
+            choice_ptr=pointers(sizes),
             successor=len(starts) + number[outcome],
             probability=probability[outcome],
             reward=mdp.reward[choice],
@@ -129,9 +129,3 @@ def _check_size(transitions: int) -> None:
             f"states and observations together have {transitions:,} transitions (at most "
             f"{MOST_TRANSITIONS:,}); who sees the states needs no observations: full information"
         )
-
-
-def _ranges(start: IntArray, size: IntArray) -> IntArray:
-    """start, start + 1, ... for each of some runs, one behind the other."""
-    first = np.cumsum(size) - size
-    return np.repeat(np.asarray(start, dtype=np.int64) - first, size) + np.arange(size.sum())

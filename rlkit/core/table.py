@@ -32,7 +32,6 @@ class TableModel(Model[TableState]):
         if not mdp.n_choices:
             raise ModelError("every state of the MDP is terminal: there is no step to take")
         sizes = np.diff(mdp.choice_ptr)
-        reward = mdp.transition_reward
         self.mdp = mdp
         self.n_actions = mdp.n_actions
         self.n_events = int(sizes.max(initial=1))
@@ -49,7 +48,7 @@ class TableModel(Model[TableState]):
         self.probability = mdp.probability  # [T]
         self.cumulative = _cumulative(mdp.probability, mdp.choice_ptr)  # [T] up to here within the choice
         self.successor = mdp.successor.astype(np.int64)  # [T]
-        self.reward = np.repeat(mdp.reward, sizes) if reward is None else reward  # [T]
+        self.reward = mdp.reward_by_transition  # [T]
         paid = -abs(self.reward) if mdp.zero_sum else self.reward  # by either of two players
         self.worst = _worst(float(paid.min(initial=0.0)), mdp.discount)
         self.ends = mdp.terminal  # [S]

@@ -14,6 +14,7 @@ from torch import Tensor
 from rlkit.agents import Agent
 from rlkit.core import MDP, from_triplets
 from rlkit.core.mdp import BoolArray
+from rlkit.core.rows import ranges
 from rlkit.evaluate.shown import Shown, acts, choices
 
 MOST_PAIRS = 20_000
@@ -44,7 +45,7 @@ def chain_of_pairs(agent: Agent, given: Shown, *, horizon: int | None, stochasti
         pair, action = np.nonzero(policy)
         choice, weight = choice_of[states[pair], action], policy[pair, action]
         size = np.diff(mdp.choice_ptr)[choice]
-        place = np.repeat(mdp.choice_ptr[choice] - np.cumsum(size) + size, size) + np.arange(size.sum())
+        place = ranges(mdp.choice_ptr[choice], size)
         reward = np.bincount(pair, weights=weight * mdp.reward[choice], minlength=len(states))
         source, successor = np.repeat(pair, size), mdp.successor[place]
         target = np.full(len(source), OVER)

@@ -40,7 +40,7 @@ def possible(mdp: MDP, horizon: int) -> BoolArray:
     """Where an episode can be after 0, 1, ..., `horizon` steps, [H + 1, S]."""
     there = np.zeros((horizon + 1, mdp.n_states), dtype=np.bool_)
     there[0] = mdp.initial > 0
-    source = np.repeat(mdp.state_of_choice, np.diff(mdp.choice_ptr))
+    source = mdp.per_transition(mdp.state_of_choice)
     edge = mdp.probability > 0
     for step in range(horizon):
         there[step + 1, mdp.successor[edge & there[step][source]]] = True
@@ -63,13 +63,13 @@ def end_components(mdp: MDP, allowed: BoolArray) -> tuple[IntArray, BoolArray]:
 
     The second array [C] marks the choices that stay inside. Source: de Alfaro 1997, section 3.3.
     """
-    owner, sizes = mdp.state_of_choice, np.diff(mdp.choice_ptr)
+    owner = mdp.state_of_choice
     inside = allowed.copy()
     while True:
-        order, ptr, _ = _strong(mdp, np.repeat(inside, sizes))
+        order, ptr, _ = _strong(mdp, mdp.per_transition(inside))
         label = np.empty(mdp.n_states, dtype=np.int64)
         label[order] = np.repeat(np.arange(len(ptr) - 1), np.diff(ptr))
-        stays = inside & ~any_transition(mdp, label[mdp.successor] != np.repeat(label[owner], sizes))
+        stays = inside & ~any_transition(mdp, label[mdp.successor] != mdp.per_transition(label[owner]))
         if (stays == inside).all():
             break
         left = np.bincount(owner[stays], minlength=mdp.n_states)

@@ -97,6 +97,14 @@ def mixing(mdp: MDP, weight: FloatArray) -> csr_array:
     return csr_array((weight, np.arange(mdp.n_choices), mdp.state_ptr), shape=(mdp.n_states, mdp.n_choices))
 
 
+def action_kernel(mdp: MDP, action: int) -> tuple[csr_array, FloatArray]:
+    """Transition matrix [S, S] and reward [S] of an action, wherever it is offered; nothing elsewhere."""
+    choice = np.flatnonzero(mdp.action == action)
+    shape = (mdp.n_states, mdp.n_choices)
+    taken = csr_array((np.ones(len(choice)), (mdp.state_of_choice[choice], choice)), shape=shape)
+    return taken @ mdp.matrix, taken @ mdp.reward
+
+
 def choice_weights(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
     """Probability of each choice [C] under a policy: action probabilities [S, A], or actions [S].
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.core.rows import pointers, ranges
 from rlkit.solvers.graph import toward
 
 
@@ -32,11 +33,10 @@ def merge(mdp: MDP, label: IntArray, inside: BoolArray, stop: FloatArray | None)
     origin = np.append(choices, np.full(stops, -1))[order]
     real = origin >= 0
     sizes = np.where(real, np.diff(mdp.choice_ptr)[origin], 1) if len(origin) else np.zeros(0, np.int64)
-    choice_ptr = np.append(0, np.cumsum(sizes))
+    choice_ptr = pointers(sizes)
     state_ptr = np.searchsorted(owner[order], np.arange(ended + 2))
     from_model = np.repeat(real, sizes)
-    source = np.repeat(np.where(real, mdp.choice_ptr[origin], 0) - choice_ptr[:-1], sizes)
-    source = (source + np.arange(choice_ptr[-1]))[from_model]
+    source = ranges(np.where(real, mdp.choice_ptr[origin], 0), sizes)[from_model]
     successor = np.full(choice_ptr[-1], ended)
     successor[from_model] = state[mdp.successor[source]]
     probability = np.ones(choice_ptr[-1])
@@ -75,11 +75,11 @@ def lift_choices(mdp: MDP, quotient: Quotient, choice: IntArray, stay: IntArray)
 
 def with_choices(mdp: MDP, kept: BoolArray, *, reward: FloatArray | None = None) -> MDP:
     """The same states with some of their choices [C], and other rewards [C] if given."""
-    transitions = np.repeat(kept, np.diff(mdp.choice_ptr))
+    transitions = mdp.per_transition(kept)
     return replace(
         mdp,
-        state_ptr=np.append(0, np.cumsum(kept))[mdp.state_ptr],
-        choice_ptr=np.append(0, np.cumsum(np.diff(mdp.choice_ptr)[kept])),
+        state_ptr=pointers(kept)[mdp.state_ptr],
+        choice_ptr=pointers(np.diff(mdp.choice_ptr)[kept]),
         successor=mdp.successor[transitions],
         probability=mdp.probability[transitions],
         reward=(mdp.reward if reward is None else reward)[kept],
@@ -91,5 +91,5 @@ def with_choices(mdp: MDP, kept: BoolArray, *, reward: FloatArray | None = None)
 def entering(mdp: MDP, target: BoolArray) -> FloatArray:
     """Probability that each choice leads into the target, [C]."""
     into = np.where(target[mdp.successor], mdp.probability, 0.0)
-    rows = np.repeat(np.arange(mdp.n_choices), np.diff(mdp.choice_ptr))
+    rows = mdp.per_transition(np.arange(mdp.n_choices))
     return np.bincount(rows, weights=into, minlength=mdp.n_choices).astype(np.float64)

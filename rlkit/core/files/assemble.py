@@ -14,7 +14,7 @@ from rlkit.core.build import expected_reward
 from rlkit.core.errors import ModelError, ModelWarning
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.core.rows import ROUNDING, rescaled
+from rlkit.core.rows import ROUNDING, pointers, ranges, rescaled
 
 ROW_TOLERANCE = 1e-5  # what a file may miss 1 by: many are written with six digits
 FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
@@ -80,7 +80,7 @@ def assemble(
     successor, sizes, owner = choices.successor, choices.sizes, choices.owner
     if ((np.diff(owner) == 0) & (np.diff(action) < 0)).any():
         order = np.lexsort((action, owner))
-        source = np.repeat(choices.starts[order], sizes[order]) + _places(sizes[order])
+        source = ranges(choices.starts[order], sizes[order])
         action, reward, sizes = action[order], reward[order], sizes[order]
         successor, probability = successor[source], probability[source]
         transition_reward = None if transition_reward is None else transition_reward[source]
@@ -90,8 +90,8 @@ def assemble(
         initial[marked if len(marked) else 0] = 1 / max(len(marked), 1)
     try:
         return MDP(
-            state_ptr=_pointer(np.bincount(owner, minlength=choices.n_states)),
-            choice_ptr=_pointer(sizes),
+            state_ptr=pointers(np.bincount(owner, minlength=choices.n_states)),
+            choice_ptr=pointers(sizes),
             successor=successor,
             probability=probability,
             reward=reward,
@@ -112,10 +112,10 @@ def merged(mdp: MDP) -> tuple[MDP, FloatArray]:
 
     Successors of each choice ascend; the rewards of transitions that are merged are averaged.
     """
-    choice = np.repeat(np.arange(mdp.n_choices), np.diff(mdp.choice_ptr))
+    choice = mdp.per_transition(np.arange(mdp.n_choices))
     order = np.lexsort((mdp.successor, choice))
     successor, probability = mdp.successor[order], mdp.probability[order]
-    reward = mdp.reward[choice] if mdp.transition_reward is None else mdp.transition_reward[order]
+    reward = mdp.reward_by_transition[order]
     new = np.ones(len(order), dtype=np.bool_)
     new[1:] = (np.diff(choice) != 0) | (np.diff(successor) != 0)
     if new.all():
@@ -226,12 +226,3 @@ def _actions(choices: Choices) -> tuple[IntArray, tuple[str, ...] | None]:
 
 def _is_number(text: str) -> bool:
     return text.isascii() and text.isdigit() and not text.startswith("0") and len(text) < 10
-
-
-def _places(sizes: IntArray) -> IntArray:
-    """0, 1, 2, ... within each run."""
-    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-
-
-def _pointer(sizes: IntArray) -> IntArray:
-    return np.append(0, np.cumsum(sizes))

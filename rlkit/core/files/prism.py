@@ -96,13 +96,13 @@ def write_prism(mdp: MDP, path: Path) -> None:
     `ModelError` for an initial distribution that is not uniform, and for names that would not be read back.
     """
     plain, reward = merged(mdp)
-    owner = np.repeat(plain.state_of_choice, np.diff(plain.choice_ptr)).tolist()
+    owner = plain.per_transition(plain.state_of_choice).tolist()
     place = np.arange(plain.n_choices) - plain.state_ptr[plain.state_of_choice]
-    choice = np.repeat(place, np.diff(plain.choice_ptr)).tolist()
+    choice = plain.per_transition(place).tolist()
     target = plain.successor.tolist()
     named = mdp.action_names is not None or not np.array_equal(place, mdp.action)
     action = [f" {word}" if named else "" for word in actions_to_write(mdp, path)]
-    ends = np.repeat(plain.action, np.diff(plain.choice_ptr)).tolist()
+    ends = plain.per_transition(plain.action).tolist()
     sizes = f"{plain.n_states} {plain.n_choices}"
     labels = labels_to_write(mdp, path)
     if "deadlock" not in labels:

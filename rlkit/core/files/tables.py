@@ -16,6 +16,7 @@ from rlkit.core.files.assemble import ROW_TOLERANCE, Choices, assemble
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
+from rlkit.core.rows import pointers, ranges
 from rlkit.core.sensor import from_sensor
 
 Key = tuple[int, int]  # action, state
@@ -91,7 +92,7 @@ class Tables:
         keys = [*product(range(n_actions), range(n))]
         sizes, observation, probability = _flat([self.sights.get(key, {}) for key in keys])
         shape = (len(keys), _size(self.observations))
-        sensor = csr_array((probability, observation, np.append(0, np.cumsum(sizes))), shape=shape)
+        sensor = csr_array((probability, observation, pointers(sizes)), shape=shape)
         total = sensor.sum(axis=1)
         off = np.abs(total - 1) > ROW_TOLERANCE
         if off.any():
@@ -117,7 +118,7 @@ class Tables:
         if count.sum() > MOST_SIGHTS:
             message = f"rewards of {count.sum():,} observations after transitions (at most {MOST_SIGHTS:,})"
             raise fail(self.path, self.last_line, message)
-        place = np.repeat(sensor.indptr[row] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+        place = ranges(sensor.indptr[row], count)
         each = [np.repeat(column, count) for column in columns[:3]]
         reward = self._last_given(axes, [*each, sensor.indices[place].astype(np.int64)])
         mean: FloatArray = np.add.reduceat(sensor.data[place] * reward, np.cumsum(count) - count)

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.rows import pointers, ranges
 from rlkit.solvers.backends.backups import Backed
 
 LANES = 128  # threads that a block of a GPU is
@@ -61,12 +62,12 @@ class Slices(NamedTuple):
 def rows_of(mdp: MDP) -> tuple[IntArray, IntArray, IntArray]:
     """The first row of each slice [slices + 1], the first step of each row [rows + 1], a choice's row [C]."""
     per_state = np.maximum(np.diff(mdp.state_ptr), 1)
-    first_row = _starts(np.pad(per_state, (0, -mdp.n_states % LANES)).reshape(-1, LANES).max(1))
+    first_row = pointers(np.pad(per_state, (0, -mdp.n_states % LANES)).reshape(-1, LANES).max(1))
     rank = np.arange(mdp.n_choices) - mdp.state_ptr[mdp.state_of_choice]
     row = first_row[mdp.state_of_choice // LANES] + rank
     longest = np.zeros(first_row[-1], dtype=np.int64)
     np.maximum.at(longest, row, np.diff(mdp.choice_ptr))
-    return first_row, _starts(longest), row
+    return first_row, pointers(longest), row
 
 
 def filled(mdp: MDP) -> float:
@@ -83,18 +84,11 @@ def slices_of(mdp: MDP) -> Slices:
     reward[row, lane] = mdp.reward
     end = np.flatnonzero(mdp.terminal)
     reward[first_row[end // LANES], end % LANES] = 0.0
-    transitions = np.diff(mdp.choice_ptr)
-    rank = np.arange(mdp.n_transitions) - np.repeat(mdp.choice_ptr[:-1], transitions)
-    place = np.repeat(first_step[row], transitions) + rank, np.repeat(lane, transitions)
+    place = ranges(first_step[row], np.diff(mdp.choice_ptr)), mdp.per_transition(lane)
     successor = np.zeros((first_step[-1], LANES), dtype=mdp.successor.dtype)
     probability = np.zeros((first_step[-1], LANES))
     successor[place], probability[place] = mdp.successor, mdp.probability
     return Slices(first_row, first_step, successor, probability, reward)
-
-
-def _starts(sizes: IntArray) -> IntArray:
-    starts: IntArray = np.concatenate([[0], np.cumsum(sizes)])
-    return starts
 
 
 class SlicedBackup:

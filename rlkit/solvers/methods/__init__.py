@@ -5,9 +5,8 @@ from rlkit.solvers.methods.linear_programming import linear_programming
 from rlkit.solvers.methods.policy_iteration import policy_iteration
 from rlkit.solvers.methods.prioritised import prioritised_sweeping
 from rlkit.solvers.methods.synchronous import modified_policy_iteration, synchronous
-from rlkit.solvers.methods.trace import Sweep, Trace, reporter
 from rlkit.solvers.methods.value_iteration import gauss_seidel, value_iteration
-from rlkit.solvers.methods.values import Values, near_enough
+from rlkit.solvers.methods.values import Sweep, Trace, Values, near_enough, reporter
 
 __all__ = [
     "Sweep",

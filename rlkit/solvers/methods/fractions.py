@@ -17,7 +17,7 @@ from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.methods.lifting import Row, solve_equations
 from rlkit.solvers.methods.policy_iteration import first_policy
-from rlkit.solvers.methods.trace import Trace, reporter
+from rlkit.solvers.methods.values import Trace, reporter
 from rlkit.solvers.options import EXACT, discount_for
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, fraction

@@ -7,8 +7,7 @@ from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.methods.policy_iteration import evaluated, first_policy, improve, proper_greedy
-from rlkit.solvers.methods.trace import Trace, reporter
-from rlkit.solvers.methods.values import Values
+from rlkit.solvers.methods.values import Trace, Values, reporter
 from rlkit.solvers.operators import greedy, q_values
 from rlkit.solvers.options import SolveError, discount_for
 

@@ -9,8 +9,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import surely_reaching
-from rlkit.solvers.methods.trace import Report, Trace, reporter
-from rlkit.solvers.methods.values import Values
+from rlkit.solvers.methods.values import Report, Trace, Values, reporter
 from rlkit.solvers.operators import best, greedy, q_values
 from rlkit.solvers.options import SolveError, discount_for
 

@@ -6,9 +6,8 @@ import numpy as np
 
 from rlkit.core.mdp import MDP
 from rlkit.solvers.backends.kernels import arrays, kernel, prioritised
-from rlkit.solvers.methods.trace import Trace, reporter
 from rlkit.solvers.methods.value_iteration import limits, per_state, stretch_of
-from rlkit.solvers.methods.values import Values, near_enough
+from rlkit.solvers.methods.values import Trace, Values, near_enough, reporter
 from rlkit.solvers.options import discount_for
 
 

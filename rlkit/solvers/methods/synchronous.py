@@ -9,8 +9,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.backends.backups import Backup, CompiledBackup, NumpyBackup, backup_of
-from rlkit.solvers.methods.trace import Trace, reporter
-from rlkit.solvers.methods.values import Values
+from rlkit.solvers.methods.values import Trace, Values, reporter
 from rlkit.solvers.options import discount_for
 
 PARTIAL = 20  # sweeps of one policy at most

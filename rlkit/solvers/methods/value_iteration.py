@@ -7,8 +7,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, FloatArray
 from rlkit.solvers.backends.kernels import arrays, kernel, settle, stretches, unsigned
 from rlkit.solvers.graph import SEARCH, Components, components, one_component
-from rlkit.solvers.methods.trace import Report, Trace, reporter
-from rlkit.solvers.methods.values import Values, near_enough
+from rlkit.solvers.methods.values import Report, Trace, Values, near_enough, reporter
 from rlkit.solvers.options import MEDIUM, discount_for
 
 

@@ -1,10 +1,16 @@
-"""What a method returns."""
+"""What a method returns, and what it shows of its sweeps to whoever wants to follow it."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from typing import NamedTuple
 
-from rlkit.core.mdp import FloatArray
+import numpy as np
+
+from rlkit.core.mdp import MDP, FloatArray
+from rlkit.solvers.certificate import certify_discounted
+from rlkit.solvers.operators import bellman
 
 
 class Values(NamedTuple):
@@ -17,3 +23,34 @@ class Values(NamedTuple):
 def near_enough(epsilon: float, gamma: float) -> float:
     """The change of a sweep at which values are likely to be within epsilon of the optimal ones."""
     return epsilon * (0.25 * (1 - gamma) if gamma < 1 else 1e-4)
+
+
+class Sweep(NamedTuple):
+    """The values after a sweep, and what one more backup says of them."""
+
+    number: int  # 1, 2, ...
+    value: FloatArray  # [S]
+    residual: float  # the largest change of a state
+    lower: FloatArray  # [S] bounds on the optimum; infinite without discount, where one backup proves none
+    upper: FloatArray  # [S]
+
+
+Trace = Callable[[Sweep], object] | list[Sweep]  # is called with each sweep, or collects them
+Report = Callable[[FloatArray], None]
+
+
+def reporter(mdp: MDP, gamma: float, trace: Trace | None) -> Report | None:
+    """What a method calls with its values [S] after each sweep; None where nobody follows."""
+    if trace is None:
+        return None
+    tell = trace.append if isinstance(trace, list) else trace
+    numbers = count(1)
+
+    def report(v: FloatArray) -> None:
+        lower, upper = np.full((2, len(v)), [[-np.inf], [np.inf]])
+        if gamma < 1:
+            _, lower, upper, *_ = certify_discounted(mdp, v, gamma=gamma)
+        residual = np.abs(bellman(mdp, v, gamma) - v).max(initial=0.0)
+        tell(Sweep(next(numbers), v.copy(), float(residual), lower, upper))
+
+    return report

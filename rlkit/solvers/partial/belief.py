@@ -20,6 +20,7 @@ from rlkit.core.build import expected_reward, from_triplets
 from rlkit.core.errors import NoExactModel
 from rlkit.core.mdp import MDP, FloatArray, IntArray, one_player
 from rlkit.core.pomdp import POMDP
+from rlkit.solvers.operators import action_kernel
 from rlkit.solvers.options import check_kind, discount_for
 
 MOST_BELIEFS = 100_000  # that are looked at unless more are asked for
@@ -97,14 +98,9 @@ class Walk:
         self.index: dict[bytes, int] = {}
         self.found: list[tuple[IntArray, FloatArray]] = []  # states and weights of each belief
         self.observation: list[int] = []
-        self.kernel: list[csr_array] = []  # [A] transitions under each action, [S, S]
-        self.reward: list[FloatArray] = []  # [A] of [S]
-        for a in range(mdp.n_actions):
-            choice = np.flatnonzero(mdp.action == a)
-            state = mdp.state_of_choice[choice]
-            take = csr_array((np.ones(len(choice)), (state, choice)), shape=(mdp.n_states, mdp.n_choices))
-            self.kernel.append(take @ mdp.matrix)
-            self.reward.append(take @ mdp.reward)
+        kernels = [action_kernel(mdp, a) for a in range(mdp.n_actions)]
+        self.kernel = [moves for moves, _ in kernels]  # [A] of [S, S]
+        self.reward = [reward for _, reward in kernels]  # [A] of [S]
         self.rows: list[Rows] = [tuple(np.zeros(0, dtype=t) for t in (int, int, int, float, float))]
         self.start = self.split(csr_array(mdp.initial[None, :]))
 

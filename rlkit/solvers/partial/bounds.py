@@ -61,7 +61,7 @@ def _closed(walk: Walk, left: IntArray, maps: list[BoolArray]) -> MDP:
     pomdp, mdp = walk.pomdp, walk.pomdp.mdp
     first = len(walk.found) + walk.ended
     seen = np.array([walk.observation[i] for i in left])
-    choice = np.repeat(np.arange(mdp.n_choices), np.diff(mdp.choice_ptr))  # [T]
+    choice = mdp.per_transition(np.arange(mdp.n_choices))  # [T]
     rows: list[Rows] = []
     for k, allowed in enumerate(maps):
         offset, more = first + k * mdp.n_states, k * mdp.n_actions

@@ -13,9 +13,10 @@ from scipy.sparse import csr_array
 
 from rlkit.core.mdp import FloatArray
 from rlkit.core.pomdp import POMDP
+from rlkit.core.rows import ranges
 from rlkit.core.sensor import SensorPOMDP
 from rlkit.solvers.evaluation import linear_solve
-from rlkit.solvers.operators import backward_induction
+from rlkit.solvers.operators import action_kernel, backward_induction
 from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
@@ -68,11 +69,8 @@ class _Problem:
         self.moves: list[csr_array] = []  # [A] of [S, S]
         self.reward = np.zeros((mdp.n_actions, mdp.n_states))
         for a in range(mdp.n_actions):
-            choice = np.flatnonzero(mdp.action == a)
-            state = mdp.state_of_choice[choice]
-            take = csr_array((np.ones(len(choice)), (state, choice)), shape=(mdp.n_states, mdp.n_choices))
-            self.reward[a] = take @ self.mdp.reward
-            self.moves.append(take @ mdp.matrix)
+            moves, self.reward[a] = action_kernel(self.mdp, a)
+            self.moves.append(moves)
             self.kernel.append(_with_sights(self.moves[-1], _sights(pomdp, a)))
         self.size = sum(kernel.nnz + kernel.shape[1] for kernel in self.kernel)
         self.start = mdp.initial[None]  # [M, S] beliefs weighted by the probability of the first observation
@@ -106,7 +104,7 @@ def _with_sights(moves: csr_array, sights: csr_array) -> csr_array:
     entries = moves.tocoo()
     state, successor = entries.coords
     count = np.diff(sights.indptr)[successor]
-    place = np.repeat(sights.indptr[successor] - (np.cumsum(count) - count), count) + np.arange(count.sum())
+    place = ranges(sights.indptr[successor], count)
     column = sights.indices[place].astype(np.int64) * n + np.repeat(successor, count)
     weight = np.repeat(entries.data, count) * sights.data[place]
     return csr_array((weight, (np.repeat(state, count), column)), shape=(n, n_sights * n))
