@@ -17,8 +17,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks import models
-from rlkit.agents import AGENTS
-from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.agents import AGENTS, Agent
 from rlkit.core.model import leaves
 from rlkit.envs import make_torch
 from rlkit.solvers.backends.gpu import backup_on
@@ -95,10 +94,9 @@ def training(device: Device, name: str, env_id: str, backbone: str, num_envs: in
     """
     size = num_envs * ROWS
 
-    def learning(*, capture: bool) -> tuple[OnPolicyAgent, float]:
+    def learning(*, capture: bool) -> tuple[Agent, float]:
         settings = {"num_envs": num_envs, "rollout_steps": ROWS, "backbone": backbone, "capture": capture}
         agent = AGENTS[name](env_id, config=AGENTS[name].Config().replace(settings), device=device.name)
-        assert isinstance(agent, OnPolicyAgent)
         agent.train(size).train(size)  # runs, then captures
         return agent, size * device.rate(lambda: agent.train(size), 2.0, at_once=1)
 
@@ -107,7 +105,7 @@ def training(device: Device, name: str, env_id: str, backbone: str, num_envs: in
     config = agent.config
     obs, reset = agent.stepper.obs[:1], agent.stepper.reset[:1]
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        agent._scores(obs, agent.initial_state(1), reset)
+        agent.policy.scores(obs, agent.policy.initial_state(1), reset)
     passes = 2 + 3 * int(getattr(config, "epochs", 1))  # acting, values, and forwards and back in each epoch
     work = rate * passes * counter.get_total_flops()
     return (

@@ -27,7 +27,8 @@ from rich.live import Live
 
 from benchmarks.agents import CARTPOLE, GRID, ITERATION, ROUND, floor_rate, per_second, run
 from rlkit.agents import AGENTS
-from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.agents.ppo import PPOLearner
+from rlkit.nn.policy import Policy
 from rlkit.report.terminal import Terminal
 from rlkit.report.terminal.live import TrainingView
 from rlkit.run import train as training
@@ -182,11 +183,10 @@ def overhead(repeats: int) -> list[str]:
     for _ in range(repeats):
         clock = Clock()
         with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-            ppo = AGENTS["ppo"]
             clock.watch(stack, CartPoleVectorEnv, "step", names[0])
-            clock.watch(stack, ppo, "_scores", names[1])
-            clock.watch(stack, OnPolicyAgent, "_returns", names[2])
-            clock.watch(stack, ppo, "_update", names[2])
+            clock.watch(stack, Policy, "scores", names[1])
+            clock.watch(stack, PPOLearner, "batch", names[2])
+            clock.watch(stack, PPOLearner, "update", names[2])
             clock.watch(stack, training._Recorder, "__call__", names[3])
             clock.watch(stack, training, "_write_config", names[3])
             clock.watch(stack, training.checkpoint, "save", names[3])

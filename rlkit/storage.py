@@ -20,7 +20,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -28,13 +27,14 @@ from torch import Tensor
 from rlkit.settings import MOST
 
 from .errors import DamagedError, LoadError, UnsupportedError, one_line
+from .trees import flat, nested
 
 try:
     import fcntl
 except ImportError:  # on Windows, where who saves to one folder must take turns
     fcntl = None  # type: ignore[assignment]
 
-FORMAT = 2
+FORMAT = 3
 META = "agent.json"
 MAX_META = 2**26  # bytes
 CHECKPOINTS = "checkpoints"  # in a run folder
@@ -71,9 +71,25 @@ class Saved(NamedTuple):
     meta: dict[str, Any]
     tensors: Mapping[str, Tensor]
 
+    def state(self, part: str) -> dict[str, Any] | None:
+        """A part of the state that was written, read from the disk now; None if there is none."""
+        if part not in self.meta["state"]:
+            return None
+        names = [name for name in self.tensors if name.startswith(f"{part}/")]
+        leaves = flat({part: self.meta["state"][part]}) | {name: self.tensors[name] for name in names}
+        found: dict[str, Any] = nested(leaves).get(part, {})
+        return found
 
-def write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
-    """Write the folder `path`, replacing an older agent; FileExistsError if it holds anything else."""
+
+def write(path: Path, state: Mapping[str, Any], meta: dict[str, Any]) -> None:
+    """Write a tree of tensors, arrays and JSON values, and what else is to be known, to the folder `path`.
+
+    It replaces an older agent; FileExistsError if the folder holds anything else.
+    """
+    leaves = flat(state)
+    tensors = {name: torch.as_tensor(x) for name, x in leaves.items() if isinstance(x, Tensor | np.ndarray)}
+    rest = nested({name: x for name, x in leaves.items() if name not in tensors})
+    meta = {**meta, "state": {**{part: {} for part in state}, **rest}}
     path.mkdir(parents=True, exist_ok=True)
     with _alone(path):
         if not (path / META).exists() and not all(_is_ours(file) for file in path.iterdir()):
@@ -294,9 +310,12 @@ def _read_meta(path: Path) -> dict[str, Any]:
         raise DamagedError(f"{file} is damaged: its checksum does not fit")
     _check_fields(file, meta, FIELDS)
     _check_fields(file, meta["tensors"], {"sha256": str, "bytes": int})
-    if "stepper" in meta:
-        _check_fields(file, meta, {"num_envs": int, "stepper": dict})
-        _check_fields(file, meta["stepper"], {"finished": list, "episodes": int})
+    state = meta["state"]
+    _check_fields(file, state, {"loop": dict, "learner": dict})
+    _check_fields(file, state["loop"], {"steps": int, "horizon": int, "early_stopping": dict})
+    if "experience" in state:
+        _check_fields(file, state, {"experience": dict})
+        _check_fields(file, state["experience"], {"num_envs": int, "episodes": int, "finished": list})
     return meta
 
 
@@ -307,11 +326,9 @@ FIELDS: dict[str, type | UnionType] = {
     "env_kwargs": dict,
     "config": dict,
     "seed": int,
-    "steps": int,
-    "horizon": int,
-    "early_stopping": dict,
     "observation_space": dict,
     "action_space": dict,
+    "state": dict,
     "tensors": dict,
 }
 SHOWN: dict[type | UnionType, str] = {
@@ -336,24 +353,3 @@ def _check_fields(file: Path, meta: dict[str, Any], fields: dict[str, type | Uni
 def _short(value: object) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 40 else f"{text[:40]}..."
-
-
-def with_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors, named `prefix/name`."""
-    return {f"{prefix}/{name}": tensor for name, tensor in tensors.items()}
-
-
-def under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors saved by `with_prefix`, under their own names."""
-    start = f"{prefix}/"
-    return {name.removeprefix(start): tensors[name] for name in tensors if name.startswith(start)}
-
-
-def as_tensors(arrays: dict[str, NDArray[Any]]) -> dict[str, Tensor]:
-    """Copies of arrays as tensors of the same type."""
-    return {name: torch.from_numpy(np.array(array)) for name, array in arrays.items()}
-
-
-def as_arrays(tensors: dict[str, Tensor]) -> dict[str, NDArray[Any]]:
-    """Tensors on the CPU as arrays that share their memory."""
-    return {name: tensor.numpy() for name, tensor in tensors.items()}

@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor
 
 from rlkit import storage
+from rlkit.trees import flat, nested
 
 
 def tensors_of(saved: Path) -> Path:
@@ -25,7 +26,8 @@ def forge(
     meta = json.loads((saved / storage.META).read_text())
     del meta["sha256"]
     if tensors is not None:
-        storage.write(saved, tensors, {k: v for k, v in meta.items() if k != "tensors"})
+        state = nested({**flat(meta["state"]), **tensors})
+        storage.write(saved, state, {k: v for k, v in meta.items() if k not in ("tensors", "state")})
         meta["tensors"] = json.loads((saved / storage.META).read_text())["tensors"]
     change(meta)
     (saved / storage.META).write_text(json.dumps({**meta, "sha256": storage._digest_of(meta)}))

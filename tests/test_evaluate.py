@@ -164,7 +164,7 @@ def test_no_episode_is_shared_between_seeds_or_rounds() -> None:
     played, agent = [], PPO(Seeds(128), hidden=(2,))
     for seed in range(30):
         env = Seeds(128)
-        evaluate_on(agent, env, episodes=384, seed=seed, stochastic=False, max_steps=1)
+        evaluate_on(agent.policy, env, episodes=384, seed=seed, stochastic=False, max_steps=1)
         played += env.seeds
     assert len(played) == 30 * 3 * 128
     assert len(set(played)) == len(played)
@@ -208,9 +208,9 @@ def test_only_episodes_that_have_not_ended_are_cut(mode: gymnasium.vector.Autore
     )
     agent = PPO(env, hidden=(8,))
     settings = {"episodes": 200, "seed": 7, "stochastic": True}
-    whole = evaluate_on(agent, env, **settings, max_steps=100)
+    whole = evaluate_on(agent.policy, env, **settings, max_steps=100)
     assert whole.cut == 0, "the limit of the environment comes at the same step"
-    some = evaluate_on(agent, env, **settings, max_steps=6)
+    some = evaluate_on(agent.policy, env, **settings, max_steps=6)
     assert some.episodes == 200
     assert 0 < some.cut < 200
     assert some.cut <= (some.lengths == 6).sum()

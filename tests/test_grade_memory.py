@@ -13,6 +13,7 @@ from rlkit.core import MDP, POMDP, from_triplets
 from rlkit.evaluate import grade, grade_record, shown
 from rlkit.evaluate.pairs import chain_of_pairs
 from rlkit.evaluate.scoring import Score
+from rlkit.nn.policy import Policy
 from rlkit.solvers import belief_mdp, evaluate_policy, optima, solve
 
 Rule = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
@@ -23,17 +24,24 @@ class Scripted(PPO):
 
     def __init__(self, id: str, rule: Rule, **settings: object) -> None:
         super().__init__(id, hidden=(2,), **settings)
+        self.learner.policy = ScriptedPolicy(self.policy, rule)
+
+
+class ScriptedPolicy(Policy):
+    def __init__(self, like: Policy, rule: Rule) -> None:
+        parts = (like.encoder, like.network, like.head, like.action_space)
+        super().__init__(*parts, device=like.device, seed=0)
         self.rule = rule
 
     def initial_state(self, batch):
         return (torch.zeros(batch, dtype=torch.int64),)
 
-    def policy(self, obs, state, reset, mask, *, stochastic):
+    def probabilities(self, obs, state, reset, mask, *, stochastic):
         chances, number = self.rule(obs, torch.where(reset, 0, state[0]))
         return chances.double(), (number,)
 
     def choose(self, obs, state, reset, mask, generator):
-        chances, state = self.policy(obs, state, reset, mask, stochastic=True)
+        chances, state = self.probabilities(obs, state, reset, mask, stochastic=True)
         return chances.multinomial(1, generator=torch.default_generator).squeeze(-1), state
 
 

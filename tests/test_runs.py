@@ -16,6 +16,7 @@ from saved_agents import dies_at, forge, tensors_of, whole
 import rlkit.run.train
 from rlkit import storage
 from rlkit.agents import PPO, ConfigError, LoadError, StepsError
+from rlkit.experience.rollout import Rollouts
 from rlkit.run import checkpoint, log
 from rlkit.run.checkpoint import RunError
 from rlkit.run.train import resume, train
@@ -251,14 +252,14 @@ def test_what_was_learned_before_an_error_is_kept_and_named(
 def test_any_error_is_one_of_rlkit_that_says_how_to_resume(
     error: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    iterate = PPO._iterate
+    iterate = Rollouts.iterate
 
-    def fails(agent: PPO, budget: int) -> dict[str, float]:
-        if agent.steps >= 128:
+    def fails(rollouts: Rollouts, budget: int) -> dict[str, float]:
+        if rollouts.clock.steps >= 128:
             raise error
-        return iterate(agent, budget)
+        return iterate(rollouts, budget)
 
-    monkeypatch.setattr(PPO, "_iterate", fails)
+    monkeypatch.setattr(Rollouts, "iterate", fails)
     monkeypatch.setattr(rlkit.run.train, "WORK", 1e9)
     with pytest.raises(
         RunError, match=r"stopped after step 128: .*step-0*128; resume with: rlkit train --res"

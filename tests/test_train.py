@@ -26,6 +26,7 @@ from rlkit.agents import (
 )
 from rlkit.agents.tabular.base import STEPS_PER_ITERATION
 from rlkit.envs.registry import resolve
+from rlkit.experience.rollout import Rollouts
 from rlkit.registry import RegistryError
 from rlkit.run import checkpoint, log
 from rlkit.run.train import Interrupted, RunError, resume, train
@@ -161,7 +162,7 @@ def test_a_run_that_is_stopped_early_says_so(tmp_path: Path) -> None:
     config = json.loads((run / "config.json").read_text())
     assert (config["steps"], config["stopped_early"]) == (640, 192)
     saved = json.loads((checkpoint.latest(run) / META).read_text())
-    assert saved["early_stopping"]["stopped"] is True
+    assert saved["state"]["loop"]["early_stopping"]["waited"] == agent.config.patience
     last = log.read(run)[-1]
     assert (last["step"], last["stopped_early"]) == (192, 1.0)
     with pytest.raises(RunError, match="was stopped early at step 192; give a total other than 640"):
@@ -333,17 +334,17 @@ def test_divergence_in_the_first_iteration_leaves_nothing(tmp_path: Path) -> Non
 
 
 def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    right = PPO._iterate
+    right = Rollouts.iterate
 
-    def breaks(agent: PPO, budget: int) -> dict[str, float]:
-        metrics = right(agent, budget)
-        if agent.steps > 500:
-            next(agent.network.parameters()).data[0, 0] = float("nan")
+    def breaks(rollouts: Rollouts, budget: int) -> dict[str, float]:
+        metrics = right(rollouts, budget)
+        if rollouts.clock.steps > 500:
+            next(rollouts.learner.policy.network.parameters()).data[0, 0] = float("nan")
         return metrics
 
-    monkeypatch.setattr(PPO, "_iterate", breaks)
+    monkeypatch.setattr(Rollouts, "iterate", breaks)
     monkeypatch.setattr(rlkit.run.train, "WORK", 0)
-    with pytest.raises(NonFiniteError, match=r"network/.* is not finite at step \d+.*last good checkpoint"):
+    with pytest.raises(NonFiniteError, match=r"network.* is not finite at step \d+.*last good checkpoint"):
         train("rlkit/Exam-v0", steps=1_024, overrides=SMALL, out=tmp_path / "run")
     kept = checkpoint.load(tmp_path / "run")
     assert kept.steps > 400

@@ -13,10 +13,10 @@ from rlkit.errors import (
 from rlkit.experience.evaluation import Evaluation
 
 from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
-from .base import Agent
+from .agent import Agent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
-from .neural import NeuralAgent
+from .learner import Learner, NeuralLearner
 from .ppo import PPO, PPOConfig
 from .pqn import PQN, PQNConfig
 from .presets import default_steps
@@ -31,15 +31,14 @@ from .tabular import (
     QLambda,
     QLearning,
     Sarsa,
-    TabularAgent,
     TabularConfig,
     TDLambda,
 )
 
-NEURAL: dict[str, type[NeuralAgent]] = {
+NEURAL: dict[str, type[Agent]] = {
     agent.name: agent for agent in (A2C, DQN, PPO, PQN, REINFORCE, SAC, Rainbow)
 }
-TABULAR: dict[str, type[TabularAgent]] = {
+TABULAR: dict[str, type[Agent]] = {
     agent.name: agent for agent in (MC, Sarsa, ExpectedSarsa, NStepSarsa, TDLambda)
 } | {agent.name: agent for agent in (QLearning, DoubleQ, QLambda, DynaQ, PrioritizedSweeping)}
 AGENTS: dict[str, type[Agent]] = {**NEURAL, **TABULAR}
@@ -66,9 +65,10 @@ __all__ = [
     "EnvironmentFault",
     "Evaluation",
     "ExpectedSarsa",
+    "Learner",
     "LoadError",
     "NStepSarsa",
-    "NeuralAgent",
+    "NeuralLearner",
     "NonFiniteError",
     "NothingLearned",
     "PPOConfig",
@@ -83,7 +83,6 @@ __all__ = [
     "Sarsa",
     "StepsError",
     "TDLambda",
-    "TabularAgent",
     "TabularConfig",
     "UnsupportedError",
     "default_steps",

@@ -8,14 +8,20 @@ for what lies beyond a time limit or the end of the rollout.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
-from torch import Tensor
+import torch
+from gymnasium import Space
+from torch import nn
 
-from rlkit.experience.rollout import Batch
+from rlkit.experience.experience import Experience, Figures
+from rlkit.experience.rollout import Batch, Rollout, Rollouts
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import Encoder, Head, distribution
 
-from .actor_critic import ActorCriticAgent, ActorCriticConfig
-from .config import AgentConfig
+from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
+from .agent import CriticAgent
+from .learner import NeuralLearner
 from .losses import policy_gradient, value_loss
 from .ppo import normalise
 
@@ -31,14 +37,29 @@ class A2CConfig(ActorCriticConfig):
     normalize_advantage: bool = False
 
 
-class A2C(ActorCriticAgent):
-    """Advantage actor-critic."""
+class A2CLearner(NeuralLearner):
+    """One step for each rollout."""
 
-    name: ClassVar[str] = "a2c"
-    Config: ClassVar[type[AgentConfig]] = A2CConfig
     config: A2CConfig
 
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
+    def check_actions(self, space: Space[Any]) -> None:
+        """Discrete, MultiDiscrete and Box."""
+        distribution(space)
+
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """An actor and a critic."""
+        return actor_critic(encoder, self.action_space, self.config, generator)
+
+    def experience(self, stepper: Stepper) -> Experience:
+        """Rollouts of the present policy."""
+        return Rollouts(stepper, self)
+
+    def batch(self, given: Rollout) -> Batch:
+        """The rollout with advantages."""
+        return with_advantages(self, given)
+
+    def update(self, batch: Batch) -> Figures:
+        """One step along the policy gradient."""
         c, b = self.config, batch
         params, value = self.network(b.obs, b.state, b.reset)
         action, _, *rest = b.columns
@@ -49,8 +70,16 @@ class A2C(ActorCriticAgent):
 
         l_policy = policy_gradient(log_prob=log_prob, advantage=advantage)
         l_value, h = value_loss(b.keep(value), target), h.mean()
-        grad_norm = self._descend(self._loss(l_policy, l_value, h))
+        grad_norm = self.descend(total_loss(c, l_policy, l_value, h))
         return {"policy_loss": l_policy, "value_loss": l_value, "entropy": h, "grad_norm": grad_norm}
+
+
+class A2C(CriticAgent):
+    """Advantage actor-critic."""
+
+    name = "a2c"
+    Config = A2CConfig
+    Learner = A2CLearner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,8 +96,9 @@ class REINFORCEConfig(A2CConfig):
         self._within(1, 1, "gae_lambda")
 
 
-class REINFORCE(A2C):
+class REINFORCE(CriticAgent):
     """REINFORCE with a learned baseline."""
 
-    name: ClassVar[str] = "reinforce"
-    Config: ClassVar[type[AgentConfig]] = REINFORCEConfig
+    name = "reinforce"
+    Config = REINFORCEConfig
+    Learner = A2CLearner

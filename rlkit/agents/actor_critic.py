@@ -1,18 +1,18 @@
 """Policies with a critic, learned from rollouts: what REINFORCE, A2C and PPO share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
+from gymnasium import Space
 from torch import Tensor, nn
 
 from rlkit.experience.rollout import Batch, Rollout, batch_of
-from rlkit.nn.devices import torch_defaults
+from rlkit.nn import Distribution, Encoder, State, build, distribution, linear, resolve
 
-from ..nn import Distribution, Encoder, State, build, distribution, linear, resolve
-from .on_policy import OnPolicyAgent, OnPolicyConfig
+from .config import OnPolicyConfig
+from .learner import NeuralLearner
+from .returns import rollout_returns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,17 +38,20 @@ class ActorCritic(nn.Module):
     """
 
     def __init__(
-        self, encoder: Encoder, head: Distribution, config: ActorCriticConfig, generator: torch.Generator
+        self, encoder: Encoder, n_params: int, config: ActorCriticConfig, generator: torch.Generator
     ) -> None:
         super().__init__()
-        self.head = head
         self.actor = build(encoder, config, generator=generator)
         self.shared = resolve(config.backbone, encoder)[0] != "mlp"
         self.critic = self.actor if self.shared else build(encoder, config, generator=generator)
-        self.policy_head = linear(self.actor.n_features, head.n_params, gain=0.01, generator=generator)
+        self.policy_head = linear(self.actor.n_features, n_params, gain=0.01, generator=generator)
         self.value_head = linear(self.critic.n_features, 1, gain=1.0, generator=generator)
 
-    def policy(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+    def initial_state(self, batch: int) -> State:
+        """The actor's state at the start of episodes."""
+        return self.actor.initial_state(batch)
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """The parameters of the policy [..., P] at packed observations."""
         features, state = self.actor(obs, state, reset)
         return self.policy_head(features), state
@@ -65,51 +68,30 @@ class ActorCritic(nn.Module):
         return self.policy_head(features), self.value_head(own).squeeze(-1)
 
 
-class ActorCriticAgent(OnPolicyAgent):
-    """Learns from batches whose columns are action, old log-probability, advantage and lambda-return."""
+def actor_critic(
+    encoder: Encoder, space: Space[Any], config: ActorCriticConfig, generator: torch.Generator
+) -> tuple[ActorCritic, Distribution]:
+    """A network and a head for the actions of a space."""
+    head = distribution(space)
+    return ActorCritic(encoder, head.n_params, config, generator), head
 
-    config: ActorCriticConfig
-    network: ActorCritic
-    head: Distribution
 
-    def _check_actions(self) -> None:
-        distribution(self.action_space)
+def with_advantages(learner: NeuralLearner, rollout: Rollout) -> Batch:
+    """The steps of a rollout with their actions, log-probabilities, advantages and lambda-returns."""
+    c = cast(ActorCriticConfig, learner.config)
 
-    def _build(self, generator: torch.Generator) -> None:
-        self.head = distribution(self.action_space)
-        self.network = ActorCritic(self.encoder, self.head, self.config, generator)
+    def v(obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> Tensor:
+        value: Tensor = learner.network.value(obs, state, reset)[0]
+        return value
 
-    def _batch(self, rollout: Rollout) -> Batch:
-        """The steps of a rollout with their actions, log-probabilities, advantages and lambda-returns."""
+    reward = learner.statistics.scaled(rollout.reward)
+    advantage, target = rollout_returns(rollout, v, reward=reward, gamma=c.gamma, lambda_=c.gae_lambda)
+    mask = None if rollout.mask is None else rollout.mask[:-1]
+    log_prob, _ = learner.head.log_prob_and_entropy(rollout.params, rollout.action, mask)
+    return batch_of(rollout, rollout.action, log_prob, advantage, target)
 
-        def v(obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> Tensor:
-            return self.network.value(obs, state, reset)[0]
 
-        advantage, target = self._returns(rollout, v, lambda_=self.config.gae_lambda)
-        mask = None if rollout.mask is None else rollout.mask[:-1]
-        log_prob, _ = self.head.log_prob_and_entropy(rollout.params, rollout.action, mask)
-        return batch_of(rollout, rollout.action, log_prob, advantage, target)
-
-    def _loss(self, l_policy: Tensor, l_value: Tensor, h: Tensor) -> Tensor:
-        """L_policy + c_v L_value - c_e H, without a gradient of the entropy that would be 0."""
-        c = self.config
-        loss = l_policy + c.value_coef * l_value
-        return loss - c.entropy_coef * h if c.entropy_coef else loss
-
-    def initial_state(self, batch: int) -> State:
-        """The actor's state at the start of episodes."""
-        return self.network.actor.initial_state(batch)
-
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        return self.network.policy(obs, state, reset)
-
-    @torch_defaults()
-    def value(self, obs: Any, state: State | None = None) -> NDArray[np.float32]:
-        """V [B] of a batch of observations, at the start of episodes unless `state` is given."""
-        packed = self._tensor(self.encoder.pack_any(obs)[0])
-        reset = torch.full((len(packed),), state is None, device=self.device)
-        state = self.initial_state(len(packed)) if state is None else state
-        with torch.inference_mode():
-            value, _ = self.network.value(packed, state, reset)
-        found: NDArray[np.float32] = value.cpu().numpy()
-        return found
+def total_loss(c: ActorCriticConfig, l_policy: Tensor, l_value: Tensor, h: Tensor) -> Tensor:
+    """L_policy + c_v L_value - c_e H, without a gradient of the entropy that would be 0."""
+    loss = l_policy + c.value_coef * l_value
+    return loss - c.entropy_coef * h if c.entropy_coef else loss

@@ -71,3 +71,44 @@ class EpsilonConfig(AgentConfig):
         """The chance of a random action after the part `progress` of the training."""
         part = min(1.0, progress / self.epsilon_fraction) if self.epsilon_fraction else 1.0
         return self.epsilon_start + part * (self.epsilon_end - self.epsilon_start)
+
+    @property
+    def last_epsilon(self) -> float:
+        """The chance at the end of the training."""
+        return self.epsilon_end
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnPolicyConfig(NeuralConfig):
+    """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
+
+    rollout_steps: int = 128  # steps of each environment before an update
+    schedule: str = "linear"
+    capture: bool = True  # on a GPU, replay iterations from a CUDA graph where the environment allows it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(1, "rollout_steps")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OffPolicyConfig(NeuralConfig):
+    """Steps are environment steps, counted over all environments."""
+
+    replay_size: int = 100_000  # transitions that are kept
+    batch_size: int = 128  # transitions in an update
+    learning_starts: int = 1_000  # steps into an empty replay before the first update
+    train_every: int = 64  # steps between two rounds of updates
+    updates_per_step: float = 0.25  # updates for each environment step
+    sequence: int = 32  # rows of a sequence that a network with memory learns from
+    burn_in: int = 0  # rows before them
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._at_least(1, "replay_size", "batch_size", "train_every", "sequence")
+        self._at_least(0, "learning_starts", "burn_in")
+        self._positive("updates_per_step")
+        if self.replay_size < self.num_envs:
+            raise ConfigError(
+                f"replay_size must be at least num_envs ({self.num_envs}), got {self.replay_size}"
+            )

@@ -12,7 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from rlkit.errors import RlkitError
 
 from ..nn import Discrete
-from .base import Agent
+from .agent import Agent
 
 ACTIONS: dict[str, spaces.Space[Any]] = {
     "Discrete": spaces.Discrete(2),
@@ -48,7 +48,7 @@ def abilities(agent: type[Agent]) -> dict[str, Any]:
         "actions": actions,
         "observations": observations,
         "memory": _made(agent, **like, backbone="gru", hidden=(8,)) is not None,
-        "masks": found is not None and isinstance(found.head, Discrete),
+        "masks": found is not None and isinstance(found.policy.head, Discrete),
     }
 
 

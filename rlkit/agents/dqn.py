@@ -10,23 +10,26 @@ bring it up to date (Kapturowski et al. 2019, "R2D2").
 """
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from rlkit import storage
 from rlkit.errors import ConfigError
+from rlkit.experience.experience import Experience, Figures, Metrics, StateDict
+from rlkit.experience.memory import Due, Memory, burnt_in
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import Encoder, EpsilonGreedy, Head, State
+from rlkit.nn.actions import mask_width
 
-from ..nn import State
-from .base import Metrics
-from .config import AgentConfig
-from .off_policy import OffPolicyAgent, OffPolicyConfig
+from .agent import ActionValueAgent
+from .config import OffPolicyConfig
+from .learner import NeuralLearner
 from .q_losses import greedy, sequence_priority
-from .q_network import Categorical, Expected, QAgent, QConfig, QNetwork, Quantiles, Returns
+from .q_network import Categorical, Expected, QConfig, QNetwork, Quantiles, Returns
 from .returns import n_step_rows
 
 DISTRIBUTIONS = ("none", "c51", "quantile")
@@ -61,70 +64,76 @@ class DQNConfig(QConfig, OffPolicyConfig):
         if not -float("inf") < self.v_min < self.v_max < float("inf"):
             raise ConfigError(f"v_min must be below v_max, got {self.v_min} and {self.v_max}")
 
+    def epsilon(self, progress: float) -> float:
+        """The chance of a random action: none with noise."""
+        return 0.0 if self.noisy else super().epsilon(progress)
 
-class DQN(QAgent, OffPolicyAgent):
-    """Deep Q-learning for discrete actions."""
+    @property
+    def last_epsilon(self) -> float:
+        """The chance at the end of the training: none with noise."""
+        return 0.0 if self.noisy else super().last_epsilon
 
-    name: ClassVar[str] = "dqn"
-    Config: ClassVar[type[AgentConfig]] = DQNConfig
+
+class DQNLearner(NeuralLearner):
+    """Updates from a replay memory, towards a target network."""
+
     config: DQNConfig
 
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        self.head.epsilon = self._last_epsilon
-        self.target_network = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
-        self.target_network.to(self.device).eval()
-
-    def _q_network(self, generator: torch.Generator) -> QNetwork:
-        c = self.config
-        return QNetwork(
-            self.encoder,
-            self.head.n_params,
-            c,
-            generator,
-            returns=returns_of(c),
-            dueling=c.dueling,
-            sigma=c.noisy_sigma if c.noisy else 0.0,
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """A network of action values, or of what is to be known of returns."""
+        c, head = self.config, EpsilonGreedy(mask_width(self.action_space))
+        head.epsilon = c.last_epsilon
+        returns, sigma = returns_of(c), c.noisy_sigma if c.noisy else 0.0
+        network = QNetwork(
+            encoder, head.n_params, c, generator, returns=returns, dueling=c.dueling, sigma=sigma
         )
+        return network, head
 
-    def _begin(self) -> None:
-        super()._begin()
+    def prepare(self) -> None:
+        """Make the target network, too."""
+        self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
+        super().prepare()
+
+    def experience(self, stepper: Stepper) -> Experience:
+        """A replay memory."""
+        memory = Memory(stepper, self)
         if self.config.prioritized:
-            self.replay.prioritise(self.config.priority_alpha)
+            memory.replay.prioritise(self.config.priority_alpha)
+        return memory
 
-    def _iterate(self, budget: int) -> Metrics:
-        metrics = super()._iterate(budget)
+    def learn(self, experience: Experience, budget: int) -> Metrics:
+        """Steps with the present epsilon or noise, and updates."""
+        metrics = super().learn(experience, budget)
         self.network.silence()
-        self.head.epsilon = self._last_epsilon
-        return {"epsilon": self.epsilon, **metrics}
+        self.head.epsilon = self.config.last_epsilon
+        return {"epsilon": self.config.epsilon(self.clock.progress), **metrics}
 
-    def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
+    def behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
+        """Epsilon-greedy actions, or greedy ones by a noisy network."""
         self.network.draw_noise(self.generator, batch=(len(obs),))
-        self.head.epsilon = self.epsilon
-        q, state = self.network(obs, state, reset)
-        return self.head.act(q, self.head.noise((len(obs),), self.generator), mask), state
+        self.head.epsilon = self.config.epsilon(self.clock.progress)
+        return super().behave(obs, state, reset, mask)
 
-    def _before_updates(self, before: int) -> None:
-        if self.steps // self.config.target_every > before // self.config.target_every:
-            self.target_network.load_state_dict(self.network.state_dict())
-
-    def _update(self, times: int) -> dict[str, Tensor]:
-        c, figures = self.config, dict[str, Tensor]()
+    def update(self, batch: Due) -> Figures:
+        """As many updates as are due."""
+        c, figures = self.config, Figures()
+        if self.clock.steps // c.target_every > batch.since // c.target_every:
+            self.target.load_state_dict(self.network.state_dict())
         # New noise and new priorities come with every update; the target network stays over all of them.
         together = 1 if c.noisy or c.prioritized else max(1, TOGETHER // c.batch_size)
-        for made in range(0, times, together):
-            for lesson in self._lessons(min(together, times - made)):
-                figures = self._learn_from(lesson)
+        for made in range(0, batch.times, together):
+            for lesson in self._lessons(batch.memory, min(together, batch.times - made)):
+                figures = self._learn(batch.memory, lesson)
         return figures
 
-    def _lessons(self, n: int) -> "Iterator[Lesson]":
+    def _lessons(self, m: Memory, n: int) -> "Iterator[Lesson]":
         """What the next n updates learn from."""
-        c, replay = self.config, self.replay
-        size = max(1, c.batch_size // self.sequence)
+        c, replay = self.config, m.replay
+        size = max(1, c.batch_size // m.sequence)
         first, weight = replay.draw(n * size, generator=self.generator, beta=self.beta)
-        rows = replay.rows(first, self.burn_in + self.sequence + c.n_step)
-        steps = rows[self.burn_in :]  # [T + n_step, n N]
-        now = steps[: self.sequence]  # [T, n N]
+        rows = replay.rows(first, m.burn_in + m.sequence + c.n_step)
+        steps = rows[m.burn_in :]  # [T + n_step, n N]
+        now = steps[: m.sequence]  # [T, n N]
         reward, discount, after = n_step_rows(
             reward=replay.reward[steps[:-1]],
             discount=c.gamma * replay.discount[steps[:-1]],
@@ -139,85 +148,73 @@ class DQN(QAgent, OffPolicyAgent):
             discount=discount,
             after=after,
             mask=None if replay.mask is None else replay.mask[steps.gather(0, after)],
-            x_target=self._target(rows, after),
+            x_target=self._target(m, rows, after),
             weight=None if weight is None else weight[None],
         )
         pieces = [repeat(None) if part is None else part.split(size, 1) for part in parts]
         return map(Lesson._make, zip(*pieces, strict=False))
 
-    def _learn_from(self, lesson: "Lesson") -> dict[str, Tensor]:
+    def _learn(self, m: Memory, lesson: "Lesson") -> Figures:
         returns = self.network.returns
-        x, x_after = self._read(lesson)  # [T, N, A, K]
+        x, x_after = self._read(m, lesson)  # [T, N, A, K]
         taken = pick(x, lesson.action)
         with torch.no_grad():
             best = greedy(returns.mean(x_after), lesson.mask)
             following = pick(lesson.x_target, best)
         loss, error = returns.loss(taken, following, reward=lesson.reward, discount=lesson.discount)
-        if self.replay.priorities is not None:
-            self.replay.priorities.set_errors(lesson.rows[0], sequence_priority(error, lesson.learned))
+        if m.replay.priorities is not None:
+            m.replay.priorities.set_errors(lesson.rows[0], sequence_priority(error, lesson.learned))
 
         learned = lesson.learned
         weighted = learned if lesson.weight is None else learned * lesson.weight
         mean_loss = (weighted * loss).sum() / learned.sum().clamp(min=1)
-        grad_norm = self._descend(mean_loss)
+        grad_norm = self.descend(mean_loss)
         q = returns.mean(taken.detach())[learned].mean()
         return {"loss": mean_loss.detach(), "q": q, "grad_norm": grad_norm}
 
     @torch.no_grad()
-    def _target(self, rows: Tensor, after: Tensor) -> Tensor:
+    def _target(self, m: Memory, rows: Tensor, after: Tensor) -> Tensor:
         """What the target network says of the rows `after` those that are learned."""
-        self.target_network.draw_noise(self.generator)
-        if not self.replay.states:
-            return self._of_single(self.target_network, rows.gather(0, after)[0])
-        return at_rows(self._of_sequences(self.target_network, rows), after)
+        self.target.draw_noise(self.generator)
+        if not m.replay.states:
+            return of_single(m, self.target, rows.gather(0, after)[0])
+        return at_rows(of_sequences(m, self.target, rows), after)
 
-    def _read(self, lesson: "Lesson") -> tuple[Tensor, Tensor]:
+    def _read(self, m: Memory, lesson: "Lesson") -> tuple[Tensor, Tensor]:
         """What the network says of the rows that are learned; it, or its target, of the rows after."""
         network, rows, after = self.network, lesson.rows, lesson.after
         x_after, double = lesson.x_target, self.config.double
         network.draw_noise(self.generator)
-        if self.replay.states:
-            x = self._of_sequences(network, rows)
-            return x[: self.sequence], at_rows(x.detach(), after) if double else x_after
+        if m.replay.states:
+            x = of_sequences(m, network, rows)
+            return x[: m.sequence], at_rows(x.detach(), after) if double else x_after
         if double:
             with torch.no_grad():
-                x_after = self._of_single(network, rows.gather(0, after)[0])
-        return self._of_single(network, rows[0]), x_after
-
-    def _of_single(self, network: QNetwork, rows: Tensor) -> Tensor:
-        """What a network without memory says of rows [N], [1, N, A, K]."""
-        return network.outputs(self.replay.obs.index_select(0, rows), (), None)[0][None]
-
-    def _of_sequences(self, network: QNetwork, rows: Tensor) -> Tensor:
-        """What a network with memory says of rows [burn_in + L, N], of the last L."""
-        replay, b = self.replay, self.burn_in
-        obs, reset, state = replay.obs[rows], replay.reset[rows], replay.state_at(rows[0])
-        if b:
-            with torch.no_grad():
-                _, state = network.backbone(obs[:b], state, reset[:b])
-        return network.outputs(obs[b:], state, reset[b:])[0]
-
-    @property
-    def epsilon(self) -> float:
-        """The present probability of a uniformly random action in training: none with noise."""
-        return 0.0 if self.config.noisy else super().epsilon
-
-    @property
-    def _last_epsilon(self) -> float:
-        return 0.0 if self.config.noisy else self.config.epsilon_end
+                x_after = of_single(m, network, rows.gather(0, after)[0])
+        return of_single(m, network, rows[0]), x_after
 
     @property
     def beta(self) -> float:
         """The present exponent of the importance weights, which rises to 1 over the training."""
         start = self.config.priority_beta
-        return start + (1 - start) * min(1.0, self.progress)
+        return start + (1 - start) * min(1.0, self.clock.progress)
 
-    def _buffers(self) -> dict[str, Tensor]:
-        return super()._buffers() | storage.with_prefix("target", self.target_network.state_dict())
+    def state_dict(self) -> StateDict:
+        """As of every learner, with the target network."""
+        return super().state_dict() | {"target": self.target.state_dict()}
 
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.target_network.load_state_dict(storage.under("target", tensors))
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`."""
+        super().load_state_dict(saved)
+        self.target.load_state_dict(saved["target"])
+
+
+class DQN(ActionValueAgent):
+    """Deep Q-learning for discrete actions."""
+
+    name = "dqn"
+    Config = DQNConfig
+    Learner = DQNLearner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -231,11 +228,12 @@ class RainbowConfig(DQNConfig):
     prioritized: bool = True
 
 
-class Rainbow(DQN):
+class Rainbow(ActionValueAgent):
     """Deep Q-learning with all of its extensions (Hessel et al. 2018)."""
 
-    name: ClassVar[str] = "rainbow"
-    Config: ClassVar[type[AgentConfig]] = RainbowConfig
+    name = "rainbow"
+    Config = RainbowConfig
+    Learner = DQNLearner
 
 
 def returns_of(config: DQNConfig) -> Returns:
@@ -271,3 +269,13 @@ def pick(x: Tensor, action: Tensor) -> Tensor:
 def at_rows(x: Tensor, row: Tensor) -> Tensor:
     """x[row[t, j], j] for all t and j, [L, N, ...] -> [T, N, ...]."""
     return x[row, torch.arange(row.shape[1], device=row.device)]
+
+
+def of_single(m: Memory, network: QNetwork, rows: Tensor) -> Tensor:
+    """What a network without memory says of rows [N], [1, N, A, K]."""
+    return network.outputs(m.replay.obs.index_select(0, rows), (), None)[0][None]
+
+
+def of_sequences(m: Memory, network: QNetwork, rows: Tensor) -> Tensor:
+    """What a network with memory says of rows [burn_in + L, N], of the last L."""
+    return network.outputs(*burnt_in(network.backbone, *m.sequences(rows), rows=m.burn_in))[0]

@@ -8,14 +8,20 @@ where L_clip is the clipped surrogate, L_value half the squared error to the lam
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
-from torch import Tensor
+import torch
+from gymnasium import Space
+from torch import Tensor, nn
 
-from rlkit.experience.rollout import Batch
+from rlkit.experience.experience import Experience, Figures
+from rlkit.experience.rollout import Batch, Rollout, Rollouts
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import Encoder, Head, distribution
 
-from .actor_critic import ActorCriticAgent, ActorCriticConfig
-from .config import AgentConfig
+from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
+from .agent import CriticAgent
+from .learner import NeuralLearner
 from .losses import kl_estimate, ppo_clip, value_loss
 
 
@@ -33,14 +39,29 @@ class PPOConfig(ActorCriticConfig):
         self._positive("clip")
 
 
-class PPO(ActorCriticAgent):
-    """Proximal policy optimisation."""
+class PPOLearner(NeuralLearner):
+    """Several epochs of minibatches on each rollout."""
 
-    name: ClassVar[str] = "ppo"
-    Config: ClassVar[type[AgentConfig]] = PPOConfig
     config: PPOConfig
 
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
+    def check_actions(self, space: Space[Any]) -> None:
+        """Discrete, MultiDiscrete and Box."""
+        distribution(space)
+
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """An actor and a critic."""
+        return actor_critic(encoder, self.action_space, self.config, generator)
+
+    def experience(self, stepper: Stepper) -> Experience:
+        """Rollouts of the present policy."""
+        return Rollouts(stepper, self)
+
+    def batch(self, given: Rollout) -> Batch:
+        """The rollout with advantages."""
+        return with_advantages(self, given)
+
+    def update(self, batch: Batch) -> Figures:
+        """L_clip + c_v L_value - c_e H on every minibatch."""
         c = self.config
         for _ in range(c.epochs):
             for b in batch.minibatches(c.minibatches, self.generator):
@@ -55,7 +76,7 @@ class PPO(ActorCriticAgent):
                     log_prob=log_prob, old_log_prob=old_log_prob, advantage=advantage, clip=c.clip
                 )
                 l_value, h = value_loss(b.keep(value), target), h.mean()
-                grad_norm = self._descend(self._loss(l_clip, l_value, h))
+                grad_norm = self.descend(total_loss(c, l_clip, l_value, h))
 
         kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob)
         return {
@@ -65,6 +86,14 @@ class PPO(ActorCriticAgent):
             "kl": kl,
             "grad_norm": grad_norm,
         }
+
+
+class PPO(CriticAgent):
+    """Proximal policy optimisation."""
+
+    name = "ppo"
+    Config = PPOConfig
+    Learner = PPOLearner
 
 
 def normalise(advantage: Tensor) -> Tensor:

@@ -9,18 +9,22 @@ normalisation takes the place of target networks in keeping this stable.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
-from rlkit.experience.rollout import Batch, Rollout, batch_of
+from rlkit.experience.experience import Experience, Figures, Metrics
+from rlkit.experience.rollout import Batch, Rollout, Rollouts, batch_of
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import Encoder, EpsilonGreedy, Head, State, mask_logits
+from rlkit.nn.actions import mask_width
 
-from ..nn import State, mask_logits
-from .base import Metrics
-from .config import AgentConfig
+from .agent import ActionValueAgent
+from .config import OnPolicyConfig
+from .learner import NeuralLearner
 from .losses import value_loss
-from .on_policy import OnPolicyAgent, OnPolicyConfig
-from .q_network import QAgent, QConfig
+from .q_network import QConfig, QNetwork
+from .returns import rollout_returns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,35 +45,54 @@ class PQNConfig(QConfig, OnPolicyConfig):
         self._within(0, 1, "lambda_")
 
 
-class PQN(QAgent, OnPolicyAgent):
-    """Parallelised Q-network."""
+class PQNLearner(NeuralLearner):
+    """Several epochs of minibatches on each rollout."""
 
-    name: ClassVar[str] = "pqn"
-    Config: ClassVar[type[AgentConfig]] = PQNConfig
     config: PQNConfig
 
-    def _iterate(self, budget: int) -> Metrics:
-        self.head.epsilon = epsilon = self.epsilon
-        metrics = super()._iterate(budget)
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """A network of action values."""
+        head = EpsilonGreedy(mask_width(self.action_space))
+        head.epsilon = self.config.epsilon_end
+        return QNetwork(encoder, head.n_params, self.config, generator), head
+
+    def experience(self, stepper: Stepper) -> Experience:
+        """Rollouts of the present policy."""
+        return Rollouts(stepper, self)
+
+    def learn(self, experience: Experience, budget: int) -> Metrics:
+        """One rollout with the present epsilon."""
+        self.head.epsilon = epsilon = self.config.epsilon(self.clock.progress)
+        metrics = super().learn(experience, budget)
         self.head.epsilon = self.config.epsilon_end
         return {"epsilon": epsilon, **metrics}
 
-    def _batch(self, rollout: Rollout) -> Batch:
-        """The steps of a rollout with their lambda-returns."""
+    def batch(self, given: Rollout) -> Batch:
+        """The rollout with lambda-returns."""
 
         def best(obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> Tensor:
-            return mask_logits(self.network(obs, state, reset)[0], mask).amax(-1)
+            return mask_logits(self.network.scores(obs, state, reset)[0], mask).amax(-1)
 
-        _, target = self._returns(rollout, best, lambda_=self.config.lambda_)
-        return batch_of(rollout, rollout.action, target)
+        c, reward = self.config, self.statistics.scaled(given.reward)
+        _, target = rollout_returns(given, best, reward=reward, gamma=c.gamma, lambda_=c.lambda_)
+        return batch_of(given, given.action, target)
 
-    def _update(self, batch: Batch) -> dict[str, Tensor]:
+    def update(self, batch: Batch) -> Figures:
+        """The squared error of Q(x, a) on every minibatch."""
         c = self.config
         for _ in range(c.epochs):
             for b in batch.minibatches(c.minibatches, self.generator):
                 action, target = b.columns
-                q, _ = self.network(b.obs, b.state, b.reset)
+                q, _ = self.network.scores(b.obs, b.state, b.reset)
                 taken = b.keep(q.gather(-1, action.unsqueeze(-1)).squeeze(-1))
                 loss = value_loss(taken, b.keep(target))
-                grad_norm = self._descend(loss)
+                grad_norm = self.descend(loss)
         return {"loss": loss, "q": taken.mean(), "grad_norm": grad_norm}
+
+
+class PQN(ActionValueAgent):
+    """Parallelised Q-network."""
+
+    name = "pqn"
+    Config = PQNConfig
+    Learner = PQNLearner

@@ -3,22 +3,15 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rlkit.nn.actions import mask_width
-from rlkit.nn.devices import torch_defaults
-
-from ..nn import ACTIVATIONS, Encoder, EpsilonGreedy, State, build, linear
+from ..nn import ACTIVATIONS, Encoder, State, build, linear
 from ..nn.init import HIDDEN_GAIN
 from ..nn.layers import width_before
 from ..nn.noisy import NoisyLinear
 from .config import EpsilonConfig, NeuralConfig
-from .neural import NeuralAgent
 from .q_losses import bellman_target, categorical_divergence, huber, project, quantile_huber
 
 
@@ -146,7 +139,11 @@ class QNetwork(nn.Module):
         self.value_head = stream(self.returns.size) if dueling else None
         self._noisy = [module for module in self.modules() if isinstance(module, NoisyLinear)]
 
-    def forward(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+    def initial_state(self, batch: int) -> State:
+        """The backbone's state at the start of episodes."""
+        return self.backbone.initial_state(batch)
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
         """Q [..., A] of packed observations, and the next state."""
         x, state = self.outputs(obs, state, reset)
         return self.returns.mean(x), state
@@ -168,46 +165,3 @@ class QNetwork(nn.Module):
         if self.value_head is not None:
             x = self.value_head(features).unsqueeze(-2) + x - x.mean(-2, keepdim=True)
         return x, state
-
-
-class QAgent(NeuralAgent):
-    """An agent that acts on action values."""
-
-    config: QConfig
-    network: QNetwork
-    head: EpsilonGreedy
-
-    def _build(self, generator: torch.Generator) -> None:
-        self.head = EpsilonGreedy(mask_width(self.action_space))
-        self.head.epsilon = self.config.epsilon_end
-        self.network = self._q_network(generator)
-
-    def _prepare(self) -> None:
-        super()._prepare()
-        self.head.to(self.device)
-
-    def _q_network(self, generator: torch.Generator) -> QNetwork:
-        return QNetwork(self.encoder, self.head.n_params, self.config, generator)
-
-    @property
-    def epsilon(self) -> float:
-        """The present probability of a uniformly random action in training."""
-        return self.config.epsilon(self.progress)
-
-    def initial_state(self, batch: int) -> State:
-        """The backbone's state at the start of episodes."""
-        return self.network.backbone.initial_state(batch)
-
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        q, state = self.network(obs, state, reset)
-        return q, state
-
-    @torch_defaults()
-    def q_values(self, obs: Any, state: State | None = None) -> NDArray[np.float32]:
-        """Q [B, A] of a batch of observations, at the start of episodes unless `state` is given."""
-        packed = self._tensor(self.encoder.pack_any(obs)[0])
-        reset = torch.full((len(packed),), state is None, device=self.device)
-        with torch.inference_mode():
-            q, _ = self._scores(packed, self.initial_state(len(packed)) if state is None else state, reset)
-        found: NDArray[np.float32] = q.cpu().numpy()
-        return found

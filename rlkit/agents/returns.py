@@ -11,8 +11,13 @@ For step t of B environments, all arrays with leading axes [T, B]:
 A time limit therefore keeps its discount and is cut; a terminal state has discount 0 and is cut.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
+
+from rlkit.experience.rollout import Final, Rollout
+from rlkit.nn import State
 
 
 def gae(
@@ -30,6 +35,35 @@ def gae(
     for t in reversed(range(len(delta))):
         acc = torch.addcmul(delta[t], decay[t], acc, out=advantage[t])
     return advantage
+
+
+def rollout_returns(
+    r: Rollout,
+    value_of: Callable[[Tensor, State, Tensor, Tensor | None], Tensor],
+    *,
+    reward: Tensor,
+    gamma: float,
+    lambda_: float,
+) -> tuple[Tensor, Tensor]:
+    """(advantages, lambda-returns) [T, B] of a rollout for `reward` [T, B], as it is learned from.
+
+    `value_of` (obs, state, reset, mask) gives V.
+    """
+
+    def of_final(final: Final) -> Tensor:
+        nowhere = torch.zeros_like(final.at, dtype=torch.bool)
+        return value_of(final.obs, final.state, nowhere, final.mask)
+
+    value = value_of(r.obs, r.state, r.reset, r.mask)
+    advantage = gae(
+        reward=reward,
+        discount=gamma * r.discount,
+        value=value[:-1],
+        next_value=r.successors(value, of_final),
+        cut=r.cut,
+        lambda_=lambda_,
+    )
+    return advantage, advantage + value[:-1]
 
 
 def n_step(*, reward: Tensor, discount: Tensor, cut: Tensor) -> tuple[Tensor, Tensor, Tensor]:

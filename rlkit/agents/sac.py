@@ -11,25 +11,26 @@ reads the observation is one network, which learns from the critics' loss alone.
 
 import copy
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlkit import storage
 from rlkit.errors import UnsupportedError
-from rlkit.nn.actions import bounded
-from rlkit.nn.optimization import Descent
-
-from ..nn import (
+from rlkit.experience.experience import Experience, Figures, StateDict
+from rlkit.experience.memory import Due, Memory, burnt_in
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import (
     MLP,
     Backbone,
     Categorical,
     Encoder,
     GridReader,
+    Head,
     SquashedGaussian,
     State,
     build,
@@ -39,8 +40,11 @@ from ..nn import (
     reader_of,
     resolve,
 )
-from .config import AgentConfig
-from .off_policy import OffPolicyAgent, OffPolicyConfig
+from rlkit.nn.actions import bounded
+
+from .agent import Agent
+from .config import OffPolicyConfig
+from .learner import NeuralLearner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,6 +107,15 @@ class SoftNetwork(nn.Module):
         self.policy = tower(n, head.n_params, 0.01, config, generator)
         self.log_alpha = nn.Parameter(torch.tensor(math.log(config.alpha)))
 
+    def initial_state(self, batch: int) -> State:
+        """The reader's state at the start of episodes."""
+        return self.reader.initial_state(batch)
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor | None) -> tuple[Tensor, State]:
+        """The parameters of the policy [..., P] at packed observations."""
+        x, state = self.reader(obs, state, reset)
+        return self.policy(x), state
+
     def values(self, x: Tensor) -> Tensor:
         """Both critics' values [2, ..., n_values]."""
         return torch.stack([critic(x) for critic in self.critics])
@@ -114,76 +127,80 @@ def tower(n_in: int, n_out: int, gain: float, config: SACConfig, generator: torc
     return nn.Sequential(mlp.layers, linear(mlp.n_features, n_out, gain=gain, generator=generator))
 
 
-class SAC(OffPolicyAgent):
-    """Soft actor-critic for Discrete and bounded Box actions."""
+class SACLearner(NeuralLearner):
+    """Updates of critics, policy and alpha from a replay memory, towards a target network."""
 
-    name: ClassVar[str] = "sac"
-    Config: ClassVar[type[AgentConfig]] = SACConfig
     config: SACConfig
     network: SoftNetwork
     head: Categorical | SquashedGaussian
 
-    def _check_actions(self) -> None:
-        space = self.action_space
+    def check_actions(self, space: spaces.Space[Any]) -> None:
+        """Discrete and bounded Box."""
         finite = isinstance(space, spaces.Box) and bool(np.all(bounded(space)))
         if not finite and not isinstance(space, spaces.Discrete):
             raise UnsupportedError(f"SAC needs a Discrete or a bounded Box action space, got {space}")
 
-    def _build(self, generator: torch.Generator) -> None:
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """A reader with two critics and a policy on top."""
         space = self.action_space
+        head: Categorical | SquashedGaussian
         if isinstance(space, spaces.Discrete):
-            self.head = Categorical(int(space.n))
+            head = Categorical(int(space.n))
         else:
-            self.head = SquashedGaussian(space.shape or ())
-        self.network = SoftNetwork(self.encoder, self.head, self.config, generator)
-        self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False).to(self.device).eval()
+            head = SquashedGaussian(space.shape or ())
+        return SoftNetwork(encoder, head, self.config, generator), head
 
-    def _descents(self) -> dict[str, Descent]:
+    def prepare(self) -> None:
+        """Make the target network, too."""
+        self.target = copy.deepcopy(self.network).requires_grad_(requires_grad=False)
+        super().prepare()
+
+    def experience(self, stepper: Stepper) -> Experience:
+        """A replay memory."""
+        return Memory(stepper, self)
+
+    def parameters(self) -> dict[str, list[nn.Parameter]]:
+        """Those of critics and reader, of the policy, and alpha."""
         network = self.network
-        learned = {
+        return {
             "critics": [*network.reader.parameters(), *network.critics.parameters()],
             "policy": list(network.policy.parameters()),
             "alpha": [network.log_alpha],
         }
-        rate = self.config.learning_rate
-        return {name: Descent(group, self.config, rate=rate) for name, group in learned.items()}
 
-    def _behave(self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None) -> tuple[Tensor, State]:
-        params, state = self._scores(obs, state, reset)
-        return self.head.act(params, self.head.noise((len(obs),), self.generator), mask), state
-
-    def _update(self, times: int) -> dict[str, Tensor]:
-        figures: dict[str, Tensor] = {}
-        for _ in range(times):
-            figures = self._update_once()
+    def update(self, batch: Due) -> Figures:
+        """As many updates as are due."""
+        figures = Figures()
+        for _ in range(batch.times):
+            figures = self._update_once(batch.memory)
         return figures
 
-    def _update_once(self) -> dict[str, Tensor]:
-        c, replay, network = self.config, self.replay, self.network
-        first, _ = replay.draw(max(1, c.batch_size // self.sequence), generator=self.generator)
-        rows = replay.rows(first, self.burn_in + self.sequence + 1)
-        steps = rows[self.burn_in :]  # [T + 1, N]
+    def _update_once(self, m: Memory) -> Figures:
+        c, replay, network = self.config, m.replay, self.network
+        first, _ = replay.draw(max(1, c.batch_size // m.sequence), generator=self.generator)
+        rows = replay.rows(first, m.burn_in + m.sequence + 1)
+        steps = rows[m.burn_in :]  # [T + 1, N]
         now, learned = steps[:-1], replay.start[steps[:-1]]
         mask = None if replay.mask is None else replay.mask[steps]
         alpha = network.log_alpha.exp().detach()
 
-        x, x_target = self._read(first, rows)  # [T + 1, N, F]
+        x, x_target = self._read(m, rows)  # [T + 1, N, F]
         with torch.no_grad():
             q, h = self._soft(self.target, x[1:], x_target[1:], None if mask is None else mask[1:])
             reward = self.statistics.scaled(replay.reward[now])
             target = reward + c.gamma * replay.discount[now] * (q + alpha * h)
         error = (self._taken(x[:-1], replay.action[now]) - target)[:, learned]
         l_critics = 0.5 * error.square().sum(0).mean()
-        grad_norm = self._descend(l_critics, "critics")
+        grad_norm = self.descend(l_critics, "critics")
 
         x = x[:-1].detach()
         q, h = (y[learned] for y in self._soft(network, x, x, None if mask is None else mask[:-1]))
         l_policy = -(q + alpha * h).mean()
-        self._descend(l_policy, "policy")
+        self.descend(l_policy, "policy")
 
         wanted = self._wanted(None if mask is None else mask[:-1][learned])
         h = h.detach()
-        self._descend(network.log_alpha * (h - wanted).mean(), "alpha")
+        self.descend(network.log_alpha * (h - wanted).mean(), "alpha")
         for slow, fast in zip(self.target.parameters(), network.parameters(), strict=True):
             slow.data.lerp_(fast.data, c.target_rate)
         for kept, running in zip(self.target.buffers(), network.buffers(), strict=True):
@@ -197,16 +214,13 @@ class SAC(OffPolicyAgent):
             "grad_norm": grad_norm,
         }
 
-    def _read(self, first: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, m: Memory, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the rows after the burn-in, by the network and by its target."""
-        obs, reset, b = self.replay.obs[rows], self.replay.reset[rows], self.burn_in
-        state = target_state = self.replay.state_at(first)
+        seen = m.sequences(rows)
+        own, other = (burnt_in(net.reader, *seen, rows=m.burn_in) for net in (self.network, self.target))
         with torch.no_grad():
-            if b:
-                _, state = self.network.reader(obs[:b], state, reset[:b])
-                _, target_state = self.target.reader(obs[:b], target_state, reset[:b])
-            x_target, _ = self.target.reader(obs[b:], target_state, reset[b:])
-        x, _ = self.network.reader(obs[b:], state, reset[b:])
+            x_target, _ = self.target.reader(*other)
+        x, _ = self.network.reader(*own)
         return x, x_target
 
     def _taken(self, x: Tensor, action: Tensor) -> Tensor:
@@ -238,17 +252,19 @@ class SAC(OffPolicyAgent):
             return self.config.entropy * math.log(self.head.n_params)
         return self.config.entropy * mask.sum(-1).log()
 
-    def initial_state(self, batch: int) -> State:
-        """The reader's state at the start of episodes."""
-        return self.network.reader.initial_state(batch)
+    def state_dict(self) -> StateDict:
+        """As of every learner, with the target network."""
+        return super().state_dict() | {"target": self.target.state_dict()}
 
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        x, state = self.network.reader(obs, state, reset)
-        return self.network.policy(x), state
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`."""
+        super().load_state_dict(saved)
+        self.target.load_state_dict(saved["target"])
 
-    def _buffers(self) -> dict[str, Tensor]:
-        return super()._buffers() | storage.with_prefix("target", self.target.state_dict())
 
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.target.load_state_dict(storage.under("target", tensors))
+class SAC(Agent):
+    """Soft actor-critic for Discrete and bounded Box actions."""
+
+    name = "sac"
+    Config = SACConfig
+    Learner = SACLearner

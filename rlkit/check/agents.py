@@ -222,7 +222,7 @@ def _check_call(make: Make, backbones: Sequence[str], settings: Keywords) -> Non
     """ProtocolError for what cannot be called, ConfigError naming a keyword that it does not take."""
     if not callable(make):
         raise ProtocolError(f"{make!r} is neither a class nor a function")
-    if inspect.isabstract(make):
+    if inspect.isabstract(make) or getattr(make, "Learner", make) is None:
         raise ProtocolError(f"{_name(make)} is abstract")
     try:
         takes = _parameters(make)

@@ -116,7 +116,7 @@ def train(
     except KeyboardInterrupt:
         say(f"trained and saved in {folder}; grade it with: {again}")
         raise
-    early = trained.early_stopping
+    early = trained.loop.early_stopping
     if trained.steps < total:
         say(
             f"stopped early at step {trained.steps} of {total}, after {early.waited} evaluations "

@@ -71,8 +71,8 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
     scales = [scale(model, **objective) for objective in _objectives(mdp, agent.config.gamma, limit)]
     if not scales:
         raise NoExactModel(f"the rewards of {agent.env_id} fade with time, and it sets no time limit")
-    with cpu_threads(agent.threads):
-        if agent.initial_state(1):
+    with cpu_threads(agent.learner.threads):
+        if agent.policy.initial_state(1):
             own = agent.seed if seed is None else seed
             scores = _scores_with_memory(agent, given, scales, stochastic=stochastic, seed=own)
         else:

@@ -36,7 +36,7 @@ def chain_of_pairs(agent: Agent, given: Shown, *, horizon: int | None, stochasti
     mdp, choice_of = given.mdp, choices(given.mdp)
     start = np.flatnonzero((mdp.initial > 0) & ~mdp.terminal)
     number: dict[tuple[int, bytes], int] = {(s, b""): i for i, s in enumerate(start.tolist())}
-    states, memory, depth = start, agent.initial_state(len(start)), 0
+    states, memory, depth = start, agent.policy.initial_state(len(start)), 0
     rows: list[tuple[NDArray[Any], ...]] = []
     while len(states) and (horizon is None or depth < horizon):
         reset = torch.full((len(states),), depth == 0, device=agent.device)

@@ -138,7 +138,7 @@ def _episodes(
     regret, moves = np.zeros(size), 0
     states = rng.choice(mdp.n_states, size, p=mdp.initial)
     playing = np.flatnonzero(~mdp.terminal[states])
-    states, memory, weight = states[playing], agent.initial_state(len(playing)), 1.0
+    states, memory, weight = states[playing], agent.policy.initial_state(len(playing)), 1.0
     ended = size - len(playing)
     for t in range(1, (LONGEST if losses.horizon is None else losses.horizon) + 1):
         reset = torch.full((len(playing),), t == 1, device=agent.device)

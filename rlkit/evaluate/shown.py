@@ -51,7 +51,7 @@ def shown(agent: Agent, mdp: MDP) -> Shown:
         legal &= _told(env, legal)
     env.close()
     legal[mdp.terminal] = True
-    obs, mask = (torch.as_tensor(x, device=agent.device) for x in (agent.encoder.pack(seen), legal))
+    obs, mask = (torch.as_tensor(x, device=agent.device) for x in (agent.policy.encoder.pack(seen), legal))
     return Shown(mdp, obs, mask, mdp.terminal)
 
 
@@ -96,7 +96,9 @@ def acts(
     stochastic: bool,
 ) -> tuple[NDArray[np.float64], tuple[Tensor, ...]]:
     """Action probabilities [B, A] in some states, given what is remembered, and what is remembered then."""
-    chosen, memory = agent.policy(given.obs[states], memory, reset, given.mask[states], stochastic=stochastic)
+    chosen, memory = agent.policy.probabilities(
+        given.obs[states], memory, reset, given.mask[states], stochastic=stochastic
+    )
     policy = chosen.cpu().numpy()[:, : given.mdp.n_actions]
     return policy / policy.sum(-1, keepdims=True), memory  # they were float32 numbers
 

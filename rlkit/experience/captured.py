@@ -6,39 +6,36 @@ number that it had then stays, and what it would bind anew is written where the 
 
 import gc
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
-from torch import Tensor
 
 from rlkit.errors import UnsupportedError, one_line
+from rlkit.trees import flat, nested
 
 T = TypeVar("T")
-Held: TypeAlias = dict[str, Tensor]
 
 
 class Owner(Protocol):
     """What a computation belongs to."""
 
-    generator: torch.Generator
+    def state_dict(self) -> dict[str, Any]:
+        """The tensors that change with it and are bound anew, in a tree."""
 
-    def held(self) -> Held:
-        """The tensors that change with it and are bound anew, by name."""
-
-    def hold(self, tensors: Held) -> None:
-        """Go on with these in place of `held`."""
+    def load_state_dict(self, saved: dict[str, Any]) -> Any:
+        """Continue with these in place of those of `state_dict`."""
 
 
 class Captured(Generic[T]):
     """A function that is run at the first call, so that libraries get ready, and replayed from then on.
 
-    What it goes on from and binds anew is what `owner` holds, whose generator it may draw from. Its result
-    lies in memory that the next call writes. Raises UnsupportedError if it cannot be captured: if it looks at
+    What it goes on from and binds anew is the state of `owner`; it may draw from `generator`. Its result lies
+    in memory that the next call writes. Raises UnsupportedError if it cannot be captured: if it looks at
     a number of the device, or brings one there.
     """
 
-    def __init__(self, function: Callable[[], T], owner: Owner) -> None:
-        self.function, self.owner = function, owner
+    def __init__(self, function: Callable[[], T], owner: Owner, generator: torch.Generator) -> None:
+        self.function, self.owner, self.generator = function, owner, generator
         self.has_run = False
         self.replay: Callable[[], None] | None = None
 
@@ -48,10 +45,10 @@ class Captured(Generic[T]):
             self.has_run = True
             return self.function()
         if self.replay is None:
-            self.memory = {name: x.clone() for name, x in self.owner.held().items()}
-            self.owner.hold(self.memory)
+            self.memory = {name: x.clone() for name, x in flat(self.owner.state_dict()).items()}
+            self.owner.load_state_dict(nested(self.memory))
             try:
-                self.replay, self.result = capture(self._run, self.owner.generator)
+                self.replay, self.result = capture(self._run, self.generator)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:  # of the capture's end, where something before made it fail
@@ -60,17 +57,18 @@ class Captured(Generic[T]):
                     f"this training cannot be captured in a CUDA graph, set capture=false: {why}"
                 ) from error
         else:
-            self._write(self.owner.held())
-        self.owner.hold(self.memory)
+            self._write()
+        self.owner.load_state_dict(nested(self.memory))
         self.replay()
         return self.result
 
     def _run(self) -> T:
         result = self.function()
-        self._write(self.owner.held())
+        self._write()
         return result
 
-    def _write(self, tensors: Held) -> None:
+    def _write(self) -> None:
+        tensors = flat(self.owner.state_dict())
         for name, x in self.memory.items():
             if tensors[name] is not x:
                 x.copy_(tensors[name])
@@ -78,7 +76,7 @@ class Captured(Generic[T]):
 
 def capture(function: Callable[[], T], generator: torch.Generator) -> tuple[Callable[[], None], T]:
     """What replays the function, and where its result then lies."""
-    gc.collect()  # a graph that nobody needs, if it went during the capture, would end it
+    gc.collect()  # freeing an old graph during the capture would abort it
     with torch.cuda.device(generator.device), torch.cuda.stream(torch.cuda.current_stream(generator.device)):
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(generator)

@@ -1,4 +1,4 @@
-"""How well an agent does: episodes on fresh environments, with seeds that training never uses."""
+"""How well a policy does: episodes on fresh environments, with seeds that training never uses."""
 
 import itertools
 import sys
@@ -9,8 +9,8 @@ import torch
 from numpy.typing import NDArray
 
 from rlkit.envs.foreign import SEEDS
-from rlkit.nn.acting import Acting
 from rlkit.nn.devices import torch_defaults
+from rlkit.nn.policy import Policy
 from rlkit.settings import whole, whole_seed
 
 from .environments import AnyVectorEnv, has_time_limit
@@ -38,7 +38,7 @@ class Evaluation:
 
 @torch_defaults()
 def evaluate_on(
-    agent: Acting,
+    policy: Policy,
     env: AnyVectorEnv,
     *,
     episodes: int,
@@ -59,19 +59,19 @@ def evaluate_on(
     seed = whole_seed(seed)
     rounds = itertools.count()
     stepper = stepper_for(
-        env, agent.encoder, seed=first_seed(seed, next(rounds), env.num_envs), device=agent.device
+        env, policy.encoder, seed=first_seed(seed, next(rounds), env.num_envs), device=policy.device
     )
     quota = np.full(env.num_envs, episodes // env.num_envs)
     quota[: episodes % env.num_envs] += 1
-    state = agent.initial_state(env.num_envs)
-    generator = torch.Generator(agent.device).manual_seed(seed) if stochastic else None
+    state = policy.initial_state(env.num_envs)
+    generator = torch.Generator(policy.device).manual_seed(seed) if stochastic else None
     total, steps = np.zeros(env.num_envs), np.zeros(env.num_envs, dtype=np.int64)
     returns: list[float] = []
     lengths: list[int] = []
     waiting = np.zeros(env.num_envs, dtype=np.bool_)  # in an episode that was cut
     cut = 0
     while quota.any():
-        action, state = agent.choose(stepper.obs, state, stepper.reset, stepper.mask, generator)
+        action, state = policy.choose(stepper.obs, state, stepper.reset, stepper.mask, generator)
         step = stepper.step(action)
         valid = step.valid.cpu().numpy()
         total += step.reward.cpu().numpy() * valid

@@ -8,6 +8,7 @@ observation. Neither of these starts a transition, and so one rule stands for th
 newest step and for gaps: what follows a row can be used up to the next row that starts nothing.
 """
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import torch
@@ -138,14 +139,14 @@ class Replay:
             self._ready = filled and bool(self.start.any())
         return self._ready
 
-    def state(self) -> dict[str, Tensor]:
+    def state_dict(self) -> dict[str, Tensor]:
         """All that is stored, in the order of the rows written so far."""
         own = {"present": self.present, "stored": self.stored}
         if self.priorities is not None:
             own["highest"] = self.priorities.highest
         return own | {name: column[:n] for name, (column, n) in self._columns(self._written).items()}
 
-    def set_state(self, tensors: dict[str, Tensor]) -> None:
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
         """Go back to a saved state, of a memory of the same size."""
         self._written = len(tensors["start"]) // self.num_envs
         for name, (column, n) in self._columns(self._written).items():

@@ -5,7 +5,7 @@ are one form: a batch [T, N] whose columns are drawn, where a step by itself is 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import torch
 from gymnasium.vector import AutoresetMode
@@ -13,7 +13,10 @@ from torch import Tensor
 
 from rlkit.nn import Head, State
 
+from .captured import Captured
+from .experience import Experience, Figures, Metrics, Student
 from .stepper import Step, Stepper
+from .torch_stepper import TorchStepper
 
 Policy: TypeAlias = Callable[[Tensor, State, Tensor], tuple[Tensor, State]]
 
@@ -60,15 +63,18 @@ def collect(
     budget: int,
     state: State,
     generator: torch.Generator,
+    take: Callable[[Tensor], Step] | None = None,
 ) -> tuple[Rollout, State, int]:
     """At most `budget` valid steps in at most `rows` rows; the network's state after, and how many steps.
 
-    Steps beyond the budget, which drifted environments can make, are dropped. Nothing is read from the
-    device before the last row, unless the budget may end sooner; nothing at all if it can be captured.
+    `take` steps the environments, by default as the stepper does. Steps beyond the budget, which drifted
+    environments can make, are dropped. Nothing is read from the device before the last row, unless the budget
+    may end sooner; nothing at all if it can be captured.
     """
     drifts = stepper.mode is AutoresetMode.NEXT_STEP
     if not drifts:
         rows = min(rows, budget // stepper.num_envs)
+    take = take or stepper.step
     noise = head.noise((rows, stepper.num_envs), generator)
     start = state
     stand = [(stepper.obs, stepper.reset)]
@@ -80,7 +86,7 @@ def collect(
         params, state = policy(stepper.obs, state, stepper.reset)
         action = head.act(params, noise[t], stepper.mask)
         acted.append((params, action))
-        steps.append(stepper.step(action))
+        steps.append(take(action))
         states.append(state)
         stand.append((stepper.obs, stepper.reset))
         masks.append(stepper.mask)
@@ -181,3 +187,53 @@ def batch_of(rollout: Rollout, *columns: Tensor) -> Batch:
         return (x.flatten(0, 1) if valid is None else x[valid]).unsqueeze(0)
 
     return Batch(row(obs), None, None if mask is None else row(mask), (), None, tuple(map(row, columns)))
+
+
+class Rollouts(Experience):
+    """Rollouts of the present policy, each learned from once and forgotten.
+
+    A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over. Where
+    the environments allow it, whole iterations on a GPU are replayed from a CUDA graph.
+    """
+
+    def __init__(self, stepper: Stepper, learner: Student) -> None:
+        super().__init__(stepper, learner)
+        c = learner.config
+        self.rows = max(1, c.num_envs * c.rollout_steps // stepper.num_envs)
+        self.size = self.rows * stepper.num_envs
+        can = c.capture and not c.monitor and stepper.can_be_captured(self.rows)
+        self.captured = Captured(self._whole_iteration, self, learner.generator) if can else None
+
+    def iterate(self, budget: int) -> Metrics:
+        """One rollout, cut short where the budget ends, and what is learned from it."""
+        if self.captured is None or budget < self.size:
+            taken, figures = self._iteration(budget)
+        else:
+            self._torch_stepper.read()
+            taken, figures, unread = self.captured()
+            self._torch_stepper.replayed(unread)
+        self.clock.steps += taken
+        return {name: x.item() for name, x in figures.items()}
+
+    @property
+    def _torch_stepper(self) -> TorchStepper:
+        """The stepper, where its steps can be captured."""
+        return cast(TorchStepper, self.stepper)
+
+    def _whole_iteration(self) -> tuple[int, Figures, Any]:
+        """An iteration that is not cut short, and what is to be read of the episodes that ended in it."""
+        return (*self._iteration(self.size), self._torch_stepper.unread)
+
+    def _iteration(self, budget: int) -> tuple[int, Figures]:
+        policy = self.learner.policy
+        rollout, self.state, taken = collect(
+            self.stepper,
+            policy.scores,
+            policy.head,
+            rows=self.rows,
+            budget=budget,
+            state=self.state,
+            generator=self.learner.generator,
+            take=self.step,
+        )
+        return taken, self.learner.learn_from(rollout)

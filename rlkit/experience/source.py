@@ -43,7 +43,7 @@ class Source:
         if self.env_id is None:
             raise UnsupportedError(
                 "the agent was trained on a VectorEnv without an id, or a wrapped one, and none can be made "
-                "anew: load it with env= to train it, and evaluate it by evaluate_on"
+                "anew: load it with env= to train it, and evaluate its policy by evaluate_on"
             )
         if self.module and self.env_id not in gymnasium.registry:
             raise UnsupportedError(

@@ -9,7 +9,7 @@ on their own device.
 
 import math
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 from weakref import WeakKeyDictionary, ref
 
@@ -25,7 +25,6 @@ from rlkit.envs.foreign import seed_of
 from rlkit.errors import FAILURES, EnvironmentFault, NonFiniteError, RlkitError, UnsupportedError
 from rlkit.nn import Encoder, ObservationError
 from rlkit.nn.actions import MaskError, as_given, legal_actions, mask_width
-from rlkit.nn.normalisation import Statistics
 
 from .faults import autoreset_mode, blame, name_of, overwritten, reset_overwrites
 
@@ -317,59 +316,30 @@ class Stepper:
             self._returns[done] = 0
             self._lengths[done] = 0
 
-    def state(self) -> tuple[dict[str, Array], dict[str, Any]]:
-        """(arrays, JSON) of everything, and the environment's own state if it is one of rlkit's."""
-        arrays = {
-            name: np.asarray(x.cpu().numpy() if isinstance(x, Tensor) else x)
-            for name, x in self._held().items()
-        }
+    def state_dict(self) -> dict[str, Any]:
+        """What changes with a step, where it lies, and what changes in the environment if it is rlkit's."""
+        own = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
+        own |= {} if self.mask is None else {"mask": self.mask}
         base = self.env.unwrapped
-        if isinstance(base, ModelVectorEnv):
-            arrays |= {f"env/{name}": np.asarray(value) for name, value in base.get_state().items()}
-        return arrays, {"finished": list(self.finished), "episodes": self.episodes}
+        return own | ({"env": base.state_dict()} if isinstance(base, ModelVectorEnv) else {})
 
-    def _held(self) -> dict[str, Any]:
-        """What changes with a step, beside the environment."""
-        held = {name: getattr(self, f"_{name}") for name in OWN} | {"obs": self.obs, "reset": self.reset}
-        return held if self.mask is None else held | {"mask": self.mask}
-
-    def set_state(self, arrays: dict[str, Array], meta: dict[str, Any], *, seed: int) -> bool:
-        """Go back to a saved state; an environment that cannot starts new episodes, seeded with `seed`.
-
-        Whether it could.
-        """
-        self._finished.extend((float(value), int(length)) for value, length in meta["finished"])
-        self._episodes = int(meta["episodes"])
-        own = {name.removeprefix("env/"): value for name, value in arrays.items() if name.startswith("env/")}
+    def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
+        """Go back to a saved state; False, and nothing changes, if the environment cannot."""
         base = self.env.unwrapped
-        if not isinstance(base, ModelVectorEnv) or not own:
-            self.restart(seed)
+        if not isinstance(base, ModelVectorEnv) or "env" not in saved:
             return False
-        self._encoder.check_packed(arrays["obs"], self.num_envs)
-        base.set_state(own)
+        own = {name: self._own(x) for name, x in saved.items() if name != "env"}
+        base.load_state_dict(saved["env"])
         for name in OWN:
-            setattr(self, f"_{name}", self._own(arrays[name]))
-        self._stand(arrays["obs"], arrays.get("mask"), arrays["reset"])
+            setattr(self, f"_{name}", own[name])
+        self._stand(own["obs"], own.get("mask"), own["reset"])
         return True
 
-    def _own(self, array: Array) -> Any:
-        """A saved array in the form that this stepper counts in."""
-        return array
+    def recount(self, finished: Iterable[tuple[float, int]], episodes: int) -> None:
+        """Continue the counts of `finished` and `episodes`."""
+        self._finished.extend((float(value), int(length)) for value, length in finished)
+        self._episodes = episodes
 
-
-class Watched:
-    """A stepper whose steps `statistics` see; everything else is the stepper's own."""
-
-    def __init__(self, stepper: Stepper, statistics: Statistics) -> None:
-        self._stepper, self._statistics = stepper, statistics
-        statistics.begin(stepper.num_envs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._stepper, name)
-
-    def step(self, action: Tensor) -> Step:
-        """Take one action in every environment."""
-        obs, reset = self._stepper.obs, self._stepper.reset
-        step = self._stepper.step(action)
-        self._statistics.see(obs, reset, step.reward, step.valid)
-        return step
+    def _own(self, x: Any) -> Any:
+        """A saved array or tensor in the form that this stepper counts in."""
+        return x.numpy(force=True) if isinstance(x, Tensor) else x

@@ -4,7 +4,6 @@ Returns and lengths of episodes are gathered on the device too, and read when so
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -16,7 +15,7 @@ from rlkit.envs.adapters.torch import TorchVectorEnv
 from rlkit.nn import Encoder
 
 from .environments import AnyVectorEnv
-from .stepper import LAST, OWN, Array, Info, Step, Stepper
+from .stepper import LAST, Info, Step, Stepper
 
 MOST_UNREAD = 1024  # steps
 
@@ -91,19 +90,6 @@ class TorchStepper(Stepper):
         self.read()
         return self._episodes
 
-    def held(self) -> dict[str, Tensor]:
-        """The tensors that change with a step, those of the environment among them."""
-        env = self.env.unwrapped.held()  # type: ignore[attr-defined]
-        return self._held() | {f"env/{name}": x for name, x in env.items()}
-
-    def hold(self, tensors: Mapping[str, Tensor]) -> None:
-        """Go on with these in place of `held`."""
-        for name in OWN:
-            setattr(self, f"_{name}", tensors[name])
-        self.obs, self.reset, self.mask = tensors["obs"], tensors["reset"], tensors.get("mask")
-        env = {name.removeprefix("env/"): x for name, x in tensors.items() if name.startswith("env/")}
-        self.env.unwrapped.hold(env)  # type: ignore[attr-defined]
-
     def _legal(self, info: Info) -> Any:
         return info["action_mask"] if self._masked else None
 
@@ -115,7 +101,7 @@ class TorchStepper(Stepper):
             self.read()
         self._returns, self._lengths = self._returns * ~done, self._lengths * ~done
 
-    def recount(self, unread: list[tuple[Tensor, Tensor, Tensor]]) -> None:
+    def replayed(self, unread: list[tuple[Tensor, Tensor, Tensor]]) -> None:
         """Take note of steps that were replayed: what `unread` was when they were captured."""
         self.unread = list(unread)
 
@@ -133,8 +119,8 @@ class TorchStepper(Stepper):
     def _tensor(self, array: Any) -> Tensor:
         return torch.as_tensor(array, device=self.device)
 
-    def _own(self, array: Array) -> Tensor:
-        return torch.from_numpy(array).to(self.device)
+    def _own(self, x: Any) -> Tensor:
+        return torch.as_tensor(x, device=self.device)
 
 
 def stepper_for(env: AnyVectorEnv, encoder: Encoder, *, seed: int, device: torch.device) -> Stepper:

@@ -72,8 +72,8 @@ class NormalisingEncoder(Encoder):
         self.register_buffer("_numeric", joined, persistent=False)
         # Far from 0, as a time stamp is, differences of float64 numbers are lost in float32.
         exact = torch.float64 if self.dtype == np.float64 else torch.float32
-        self.register_buffer("_mean", torch.zeros(self.shape, dtype=exact), persistent=False)
-        self.register_buffer("_scale", torch.ones(self.shape, dtype=exact), persistent=False)
+        self.register_buffer("_mean", torch.zeros(self.shape, dtype=exact))
+        self.register_buffer("_scale", torch.ones(self.shape, dtype=exact))
 
     def read(self, moments: Moments) -> None:
         """Normalise by these from now on."""
@@ -118,8 +118,9 @@ class Statistics(nn.Module):
         return self.obs is not None or self.returns is not None
 
     def begin(self, num_envs: int) -> None:
-        """Get ready for the steps of so many environments, in new episodes."""
-        self.ongoing = self.ongoing.new_zeros(num_envs)
+        """Get ready for the steps of so many environments."""
+        if len(self.ongoing) != num_envs:
+            self.ongoing = self.ongoing.new_zeros(num_envs)
 
     def see(self, obs: Tensor, reset: Tensor, reward: Tensor, valid: Tensor) -> None:
         """Take in one step of all environments [B], from where they stood."""

@@ -7,7 +7,7 @@ another 1.3 s.
 """
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,12 +141,12 @@ class Descent:
                 scale = v.sqrt().div_((1 - power(0.999, self.steps)) ** 0.5).add_(self.config.adam_eps)
                 w.addcdiv_(m * (-self.rate / (1 - power(0.9, self.steps))), scale)
 
-    def state(self) -> dict[str, Tensor]:
-        """What going on needs beside the parameters."""
+    def state_dict(self) -> dict[str, Tensor]:
+        """What is needed to resume beside the parameters."""
         return {**self.moments, "steps": torch.tensor(int(self.steps))}
 
-    def set_state(self, tensors: dict[str, Tensor]) -> None:
-        """Undo `state`."""
+    def load_state_dict(self, tensors: Mapping[str, Tensor]) -> None:
+        """Undo `state_dict`."""
         for name, moment in self.moments.items():
             moment.copy_(tensors[name])
         self.steps = int(tensors["steps"])

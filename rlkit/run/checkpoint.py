@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from rlkit import storage
-from rlkit.agents import AGENTS, Agent, LoadError, saving
+from rlkit.agents import AGENTS, Agent, LoadError
 from rlkit.errors import RlkitError
 from rlkit.storage import CHECKPOINT, CHECKPOINTS, META
 
@@ -36,7 +36,7 @@ def save(run_dir: Path, agent: Agent, *, keep: int = KEEP, begin_anew: bool = Fa
     anew when it is resumed.
     """
     path = run_dir / CHECKPOINTS / f"step-{agent.steps:012d}"
-    saving.save(agent, path, begin_anew=begin_anew)
+    agent.save(path, begin_anew=begin_anew)
     kept = [other for other in storage.checkpoints(run_dir) if other <= path][-keep:]
     for other in path.parent.iterdir():
         if CHECKPOINT.fullmatch(other.name) and other.is_dir() and other not in kept:
@@ -66,7 +66,7 @@ def load(
         raise LoadError(
             f"{saved.path / META} is of an agent {name!r}; this version has {', '.join(sorted(AGENTS))}"
         )
-    return saving.load(AGENTS[name], saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
+    return AGENTS[name].load(saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ from contextlib import suppress
 
 import torch
 
-from rlkit.agents.base import Agent, Metrics
+from rlkit.agents.agent import Agent
+from rlkit.experience.experience import Metrics
 
 MEASURED = 1.0  # seconds of learning on each device
 UNCOUNTED = 2  # iterations before

@@ -155,7 +155,7 @@ def resume(
     with checkpoint.alone(run_dir):
         learner = checkpoint.load(run_dir, device=before if device == "auto" else device, trust_env=trust_env)
         learner.source.check()
-        if learner.early_stopping.stopped and total == learner.horizon:
+        if learner.loop.early_stopping.stopped and total == learner.clock.horizon:
             raise RunError(
                 f"{run_dir} was stopped early at step {learner.steps}; give a total other than {total}"
             )
@@ -304,7 +304,9 @@ class _Recorder:
                 "settings": _settings(agent),
             }
             begin = time.perf_counter()
-            self.on_progress({**record, **self.about, "warnings": agent.warnings(metrics, rising=rising)})
+            self.on_progress(
+                {**record, **self.about, "warnings": agent.learner.warnings(metrics, rising=rising)}
+            )
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt
@@ -352,7 +354,7 @@ def _write_config(out: Path, agent: Agent, steps: int, checkpoints: _Checkpoints
     config = {
         **_identity(agent),
         "steps": steps,
-        "stopped_early": agent.steps if agent.early_stopping.stopped and agent.steps < steps else None,
+        "stopped_early": agent.steps if agent.loop.early_stopping.stopped and agent.steps < steps else None,
         "keep": checkpoints.keep,
         "checkpoint_every": checkpoints.every,
         "device": str(agent.device),

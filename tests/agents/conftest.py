@@ -9,7 +9,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
-from rlkit.agents import base, saving
+from rlkit.agents import agent
 from rlkit.nn import devices
 
 
@@ -108,8 +108,7 @@ def _probes() -> None:
 def _on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Agents compute there unless a test names a GPU: numbers are compared to the last digit."""
     choose = devices.choose_device
-    for module in (base, saving):
-        monkeypatch.setattr(module, "choose_device", lambda name: choose("cpu" if name == "auto" else name))
+    monkeypatch.setattr(agent, "choose_device", lambda name: choose("cpu" if name == "auto" else name))
 
 
 @pytest.fixture(autouse=True)

@@ -132,29 +132,43 @@ def test_what_json_cannot_hold_is_not_saved(mdp: MDP, tmp_path: Path) -> None:
 Change = Callable[[dict[str, Any]], Any]
 
 
+def loop(meta: dict[str, Any]) -> dict[str, Any]:
+    return meta["state"]["loop"]  # type: ignore[no-any-return]
+
+
+def stands(meta: dict[str, Any]) -> dict[str, Any]:
+    return meta["state"]["experience"]  # type: ignore[no-any-return]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
         (lambda meta: meta.pop("config"), "it has no 'config'"),
-        (lambda meta: meta.pop("horizon"), "it has no 'horizon'"),
+        (lambda meta: loop(meta).pop("horizon"), "it has no 'horizon'"),
         (lambda meta: meta.pop("agent"), "it has no 'agent'"),
-        (lambda meta: meta.pop("num_envs"), "it has no 'num_envs'"),
-        (lambda meta: meta["stepper"].pop("finished"), "it has no 'finished'"),
+        (lambda meta: stands(meta).pop("num_envs"), "it has no 'num_envs'"),
+        (lambda meta: stands(meta).pop("finished"), "it has no 'finished'"),
         (lambda meta: meta.update(agent=["ppo"]), "agent must be text"),
         (lambda meta: meta.update(agent="sarsop"), "agent 'sarsop'; this version has a2c, double_q, dqn,"),
         (lambda meta: meta.update(env_id=3), "env_id must be text or null, not 3"),
         (lambda meta: meta.update(env_kwargs=3), "env_kwargs must be an object, not 3"),
-        (lambda meta: meta.update(num_envs=-2), "num_envs must be a whole number of at least 0, not -2"),
-        (lambda meta: meta.update(num_envs=0), "num_envs must be from 1 to 1048576, not 0"),
-        (lambda meta: meta.update(num_envs=10**9), "num_envs must be from 1 to 1048576, not 1000000000"),
-        (lambda meta: meta.update(steps="x"), 'steps must be a whole number of at least 0, not "x"'),
-        (lambda meta: meta.update(horizon=None), "horizon must be a whole number"),
+        (
+            lambda meta: stands(meta).update(num_envs=-2),
+            "num_envs must be a whole number of at least 0",
+        ),
+        (lambda meta: stands(meta).update(num_envs=0), "num_envs must be from 1 to 1048576, not 0"),
+        (
+            lambda meta: stands(meta).update(num_envs=10**9),
+            "num_envs must be from 1 to 1048576, not 10",
+        ),
+        (lambda meta: loop(meta).update(steps="x"), 'steps must be a whole number of at least 0, not "x"'),
+        (lambda meta: loop(meta).update(horizon=None), "horizon must be a whole number"),
         (lambda meta: meta.update(seed="q"), 'seed must be a whole number of at least 0, not "q"'),
         (lambda meta: meta.update(seed=2**70), "seed must be a whole number"),
-        (lambda meta: meta.update(early_stopping=3), "early_stopping must be an object, not 3"),
-        (lambda meta: meta["early_stopping"].pop("waited"), "damaged"),
-        (lambda meta: meta["early_stopping"].update(best_return="x"), "damaged"),
-        (lambda meta: meta["stepper"].update(finished=[3]), "damaged"),
+        (lambda meta: loop(meta).update(early_stopping=3), "early_stopping must be an object, not 3"),
+        (lambda meta: loop(meta)["early_stopping"].pop("waited"), "damaged"),
+        (lambda meta: loop(meta)["early_stopping"].update(best_return="x"), "damaged"),
+        (lambda meta: stands(meta).update(finished=[3]), "damaged"),
         (lambda meta: meta["config"].update(num_envs=10**9), "num_envs must be at most"),
         (lambda meta: meta["config"].update(num_envs=-2), "num_envs must be at least 1"),
         (lambda meta: meta["config"].update(hidden=[7]), "size mismatch"),

@@ -15,8 +15,7 @@ from gymnasium.vector import VectorWrapper
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from rlkit.agents import A2C, PPO, PQN, REINFORCE
-from rlkit.agents.on_policy import OnPolicyAgent
+from rlkit.agents import A2C, PPO, PQN, REINFORCE, Agent
 from rlkit.envs import make_torch
 from rlkit.envs.suite import ENTRIES
 from rlkit.errors import UnsupportedError
@@ -26,15 +25,14 @@ from rlkit.experience.rollout import finals_of
 from rlkit.experience.torch_stepper import TorchStepper
 from rlkit.nn import optimization, recurrent
 from rlkit.nn.fast import switch
+from rlkit.trees import flat, nested
 
-A = TypeVar("A", bound=OnPolicyAgent)
+A = TypeVar("A", bound=Agent)
 GPU = torch.cuda.is_available()
 DEVICE = "cuda" if GPU else "cpu"
 WAITS = {"_local_scalar_dense", "nonzero", "masked_select", "equal", "lift_fresh"}
 SMALL: dict[str, Any] = {"num_envs": 8, "rollout_steps": 8, "hidden": (8,)}
-UPDATES: dict[type[OnPolicyAgent], dict[str, Any]] = {
-    kind: {"epochs": 2, "minibatches": 2} for kind in (PPO, PQN)
-}
+UPDATES: dict[type[Agent], dict[str, Any]] = {kind: {"epochs": 2, "minibatches": 2} for kind in (PPO, PQN)}
 WHOLE = 8 * 8
 CAN_BE_CAPTURED = TorchStepper.can_be_captured
 
@@ -93,10 +91,10 @@ def written_down(function: Any, generator: torch.Generator) -> tuple[Callable[[]
 
 def memory_of(run: captured.Captured[Any]) -> Iterator[Tensor]:
     """All that an iteration changes."""
-    agent: Any = run.owner
+    agent: Any = run.owner.learner
     yield from run.memory.values()
-    yield from agent.network.parameters()
-    yield from agent.network.buffers()
+    yield from agent.policy.parameters()
+    yield from agent.policy.buffers()
     yield from agent.statistics.buffers()
     for descent in agent.descents.values():
         yield from (
@@ -127,20 +125,20 @@ def learner(kind: type[A], env_id: str, *, limit: int | None = None, knobs: Any 
     return agent
 
 
-def numbers(agent: OnPolicyAgent) -> None:
+def numbers(agent: Agent) -> None:
     """Those that change lie on the device, as on a GPU."""
-    for descent in agent.descents.values():
+    for descent in agent.learner.descents.values():
         if not GPU:
             descent.rate, descent.steps = torch.tensor([0, int(descent.steps)], dtype=torch.float64)
 
 
-def learned(agent: OnPolicyAgent) -> tuple[Tensor, list[tuple[float, int]], int]:
+def learned(agent: Agent) -> tuple[Tensor, list[tuple[float, int]], int]:
     """Parameters, the last episodes, and how many there were."""
     parameters = torch.cat([p.detach().flatten().cpu() for p in agent.network.parameters()])
     return parameters, list(agent.stepper.finished), agent.stepper.episodes
 
 
-def alike(one: OnPolicyAgent, other: OnPolicyAgent) -> bool:
+def alike(one: Agent, other: Agent) -> bool:
     (p, *seen), (q, *seen_too) = learned(one), learned(other)
     return torch.allclose(p, q, atol=1e-6) and seen == seen_too
 
@@ -150,8 +148,8 @@ def both(kind: type[A], env_id: str, steps: int = 4 * WHOLE, **settings: Any) ->
     replayed, run = learner(kind, env_id, **settings), learner(kind, env_id, capture=False, **settings)
     for agent in (replayed, run):
         agent.train(steps)
-    assert replayed._replayed is not None
-    assert replayed._replayed.replay is not None
+    assert replayed.experience.captured is not None
+    assert replayed.experience.captured.replay is not None
     return replayed, run
 
 
@@ -177,13 +175,13 @@ TASKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("task", TASKS)
 @pytest.mark.parametrize("kind", [PPO, PQN])
-def test_a_replayed_training_learns_the_same(kind: type[OnPolicyAgent], task: str) -> None:
+def test_a_replayed_training_learns_the_same(kind: type[Agent], task: str) -> None:
     env_id, settings = TASKS[task]
     assert alike(*both(kind, env_id, **settings))
 
 
 @pytest.mark.parametrize("kind", [A2C, REINFORCE])
-def test_one_that_learns_once_from_a_rollout_too(kind: type[OnPolicyAgent]) -> None:
+def test_one_that_learns_once_from_a_rollout_too(kind: type[Agent]) -> None:
     assert alike(*both(kind, "rlkit/GridWorld-v0", gamma=0.9))
 
 
@@ -194,7 +192,7 @@ def test_several_choices_at_once() -> None:
 def test_an_evaluation_between_replays_changes_nothing() -> None:
     agents = both(PPO, "rlkit/GridWorld-v0")
     other = make_torch("rlkit/GridWorld-v0", 4, DEVICE, autoreset_mode="SameStep")
-    evaluate_on(agents[0], other, episodes=8, seed=5, stochastic=True)
+    evaluate_on(agents[0].policy, other, episodes=8, seed=5, stochastic=True)
     for agent in agents:
         agent.train(2 * WHOLE)
     assert alike(*agents)
@@ -205,27 +203,26 @@ def test_control_a_rate_that_is_not_on_the_device_would_stay() -> None:
     agents = []
     for capture in (True, False):
         agent = learner(PPO, "rlkit/GridWorld-v0", capture=capture)
-        (descent,) = agent.descents.values()
+        (descent,) = agent.learner.descents.values()
         vars(descent).update(rate=0.0, steps=0)
         agents.append(agent.train(4 * WHOLE))
     assert not alike(*agents)
 
 
 @pytest.mark.parametrize("name", ["env/elapsed", "env/state_0", "returns", "obs"])
-def test_control_what_is_not_held_would_begin_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    held = TorchStepper.held
+def test_control_what_the_state_lacks_would_begin_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    here, load = TorchStepper.state_dict, TorchStepper.load_state_dict
 
-    def forgetful(stepper: TorchStepper) -> dict[str, Tensor]:
-        return {k: x.clone() if k == name else x for k, x in held(stepper).items()}
+    def forgetful(stepper: TorchStepper) -> dict[str, Any]:
+        return nested({k: x.clone() if k == name else x for k, x in flat(here(stepper)).items()})
 
-    def keep(stepper: TorchStepper, tensors: Any) -> None:
-        kept.append(held(stepper)[name])
-        hold(stepper, {**tensors, name: kept[-1]})
+    def keep(stepper: TorchStepper, saved: dict[str, Any]) -> bool:
+        kept.append(flat(here(stepper))[name])
+        return load(stepper, nested({**flat(saved), name: kept[-1]}))
 
-    hold = TorchStepper.hold
     kept: list[Tensor] = []  # whose memory is not given to another
-    monkeypatch.setattr(TorchStepper, "held", forgetful)
-    monkeypatch.setattr(TorchStepper, "hold", keep)
+    monkeypatch.setattr(TorchStepper, "state_dict", forgetful)
+    monkeypatch.setattr(TorchStepper, "load_state_dict", keep)
     assert not alike(*both(PPO, "rlkit/GridWorld-v0"))
 
 
@@ -247,7 +244,7 @@ def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
 
     agent.train(6 * WHOLE, callback=stop)
     again = learner(PPO, "rlkit/GridWorld-v0")
-    loaded = PPO.load(tmp_path / "half", env=again.given_env, device=DEVICE)
+    loaded = PPO.load(tmp_path / "half", env=again.source.given, device=DEVICE)
     numbers(loaded)
     loaded.continue_to(6 * WHOLE)
     assert alike(loaded, run)
@@ -257,7 +254,7 @@ def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
 def test_time_limits_are_found_without_looking() -> None:
     """As many as there can be; those that are none are the first step."""
     agent = learner(PPO, "rlkit/GridWorld-v0")
-    agent._ready(WHOLE)
+    agent.loop.ready(WHOLE)
     limited = torch.rand(5, 8, generator=torch.Generator().manual_seed(0)) < 0.2
     steps = [agent.stepper.step(torch.zeros(8, dtype=torch.int64, device=DEVICE)) for _ in range(5)]
     states = [(torch.full((8, 1), float(t), device=DEVICE),) for t in range(5)]
@@ -275,7 +272,7 @@ def test_they_are_valued_as_if_they_had_been_looked_for() -> None:
     """Also where a row has fewer than there can be, so that some are none."""
     agents = [learner(PPO, "rlkit/GridWorld-v0", limit=3, capture=False) for _ in range(2)]
     for agent in agents:
-        agent._ready(WHOLE)
+        agent.loop.ready(WHOLE)
     agents[1].stepper.most_limits = lambda steps: None  # type: ignore[method-assign]
     for agent in agents:
         agent.train(4 * WHOLE)
@@ -299,20 +296,20 @@ class Wrapped(VectorWrapper):  # type: ignore[type-arg]
 def test_only_steps_that_look_at_nothing_can_be_captured(mode: str, steps: int, wrap: Any, can: bool) -> None:
     env: Any = make_torch("rlkit/GridWorld-v0", 8, DEVICE, autoreset_mode=mode)
     agent = PPO(wrap(env) if wrap else env, device=DEVICE, capture=False, **SMALL)
-    agent._ready(WHOLE)
+    agent.loop.ready(WHOLE)
     agent.stepper.device = torch.device("cuda")
     assert CAN_BE_CAPTURED(agent.stepper, steps) is can  # type: ignore[arg-type]
 
 
 def test_what_a_gpu_would_wait_for_is_named() -> None:
     agent = learner(PPO, "rlkit/GridWorld-v0")
-    noise = agent.head.noise
+    noise = agent.policy.head.noise
 
     def looks(lead: tuple[int, ...], generator: torch.Generator) -> Tensor:
         drawn = noise(lead, generator)
         return drawn * drawn.sum().isfinite().item()
 
-    agent.head.noise = looks  # type: ignore[method-assign]
+    agent.policy.head.noise = looks  # type: ignore[method-assign]
     with pytest.raises(UnsupportedError, match="cannot be captured in a CUDA graph, set capture=false"):
         agent.train(2 * WHOLE)
 
@@ -324,5 +321,5 @@ def test_every_environment_can_be_captured(env_id: str) -> None:
     agent = A2C(env, seed=3, device=DEVICE, hidden=(8,), rollout_steps=4)
     numbers(agent)
     agent.train(3 * 32)
-    assert agent._replayed is not None
-    assert agent._replayed.replay is not None
+    assert agent.experience.captured is not None
+    assert agent.experience.captured.replay is not None

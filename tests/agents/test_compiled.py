@@ -6,25 +6,24 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from rlkit.agents import DQN, PPO
-from rlkit.agents.neural import NeuralAgent
+from rlkit.agents import DQN, PPO, Agent
 from rlkit.errors import ConfigError
 from rlkit.nn.fast import products, switch
 from rlkit.nn.fast.tanh import CompiledTanh
 
-FEW: dict[type[NeuralAgent], dict[str, Any]] = {
+FEW: dict[type[Agent], dict[str, Any]] = {
     PPO: {"num_envs": 8, "rollout_steps": 16, "minibatches": 2},
     DQN: {"num_envs": 8, "learning_starts": 64, "hidden": (16,)},
 }
 
 
-def learned(agent: type[NeuralAgent], **settings: Any) -> Tensor:
+def learned(agent: type[Agent], **settings: Any) -> Tensor:
     """All parameters after a few updates."""
     trained = agent("CartPole-v1", seed=3, device="cpu", **FEW[agent], **settings).train(512)
     return torch.cat([p.detach().flatten() for p in trained.network.parameters()])
 
 
-def agree(agent: type[NeuralAgent], compiler: str, **settings: Any) -> bool:
+def agree(agent: type[Agent], compiler: str, **settings: Any) -> bool:
     eager = learned(agent, **settings)
     return torch.allclose(learned(agent, compiler=compiler, **settings), eager, atol=1e-6)
 
@@ -70,7 +69,7 @@ def test_control_a_network_that_computes_otherwise_is_seen(monkeypatch: pytest.M
 @pytest.mark.parametrize("compiler", ["aot_eager", "inductor"])
 @pytest.mark.parametrize("backbone", ["mlp", "gru", "attention"])
 @pytest.mark.parametrize("agent", FEW)
-def test_every_compiler_learns_the_same(agent: type[NeuralAgent], backbone: str, compiler: str) -> None:
+def test_every_compiler_learns_the_same(agent: type[Agent], backbone: str, compiler: str) -> None:
     assert agree(agent, compiler, backbone=backbone)
 
 

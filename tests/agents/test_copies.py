@@ -11,6 +11,7 @@ import torch
 
 from rlkit.agents import AGENTS, PPO, Agent, QLearning, UnsupportedError
 from rlkit.nn.optimization import Descent
+from rlkit.trees import flat
 
 QUICK: dict[str, Any] = {
     **{"hidden": (8,), "rollout_steps": 16, "learning_starts": 64, "replay_size": 500, "batch_size": 16},
@@ -29,8 +30,10 @@ def made(name: str) -> Agent:
 
 
 def same(a: Agent, b: Agent) -> bool:
-    found, other = a.parameters() | a.training_tensors(), b.parameters() | b.training_tensors()
-    return found.keys() == other.keys() and all(torch.equal(found[k], other[k]) for k in found)
+    found, other = flat(a.learner.state_dict()), flat(b.learner.state_dict())
+    return found.keys() == other.keys() and all(
+        torch.equal(torch.as_tensor(found[k]), torch.as_tensor(other[k])) for k in found
+    )
 
 
 @pytest.mark.parametrize("way", COPIES)
@@ -76,7 +79,7 @@ def test_a_copy_on_an_environment_given_acts_and_says_what_it_needs() -> None:
 
 def test_parameters_stay_parts_of_the_vector_that_is_stepped() -> None:
     twin = copy.deepcopy(made("ppo").train(64))
-    descent: Descent = twin.descents["network"]
+    descent: Descent = twin.learner.descents["network"]
     before = descent.vector.clone()
     next(iter(descent.parameters)).data += 1
     assert not torch.equal(before, descent.vector)

@@ -10,6 +10,7 @@ from torch import Tensor
 from rlkit.agents import SAC, ConfigError, NothingLearned, dqn
 from rlkit.agents.dqn import DQN, Rainbow
 from rlkit.agents.returns import n_step_rows
+from rlkit.experience.memory import Due
 from rlkit.nn import State
 
 GAMMA = 0.5
@@ -30,9 +31,9 @@ class Row(NamedTuple):
 
 def lived(agent: DQN, steps: int) -> list[list[Row]]:
     """Train, and write down the rows of every environment beside the agent."""
-    agent._ready(steps)
+    agent.loop.ready(steps)
     rows: list[list[Row]] = [[] for _ in range(agent.stepper.num_envs)]
-    add = agent.replay.add
+    add = agent.experience.replay.add
 
     def noted(**given: Any) -> None:
         step = given["step"]
@@ -52,7 +53,7 @@ def lived(agent: DQN, steps: int) -> list[list[Row]]:
                 own.append(Row(step.next_obs[b].clone(), False, step.next_mask[b].clone()))
         add(**given)
 
-    agent.replay.add = noted  # type: ignore[method-assign]
+    agent.experience.replay.add = noted  # type: ignore[method-assign]
     agent.train(steps)
     for b, own in enumerate(rows):
         own.append(Row(agent.stepper.obs[b], bool(agent.stepper.reset[b]), agent.stepper.mask[b]))
@@ -61,9 +62,9 @@ def lived(agent: DQN, steps: int) -> list[list[Row]]:
 
 def states_of(agent: DQN, rows: list[Row]) -> list[State]:
     """The network's state before each row."""
-    states = [agent.initial_state(1)]
+    states = [agent.policy.initial_state(1)]
     for row in rows if states[0] else ():
-        states.append(agent.network(row.obs[None], states[-1], torch.tensor([row.reset]))[1])
+        states.append(agent.network.scores(row.obs[None], states[-1], torch.tensor([row.reset]))[1])
     return states if states[0] else states * len(rows)
 
 
@@ -75,15 +76,17 @@ def reference(agent: DQN, rows: list[list[Row]], first: list[int]) -> float:
     for number in first:
         b = number % len(rows)
         own = rows[b]
-        i = next(i for i, row in enumerate(own) if row.obs.equal(agent.replay.obs[number]) and row.start)
+        i = next(
+            i for i, row in enumerate(own) if row.obs.equal(agent.experience.replay.obs[number]) and row.start
+        )
         online = target = states[b][i]
         q, q_target = [], []
-        for row in own[i : i + agent.burn_in + agent.sequence + c.n_step]:
-            values, online = agent.network(row.obs[None], online, torch.tensor([row.reset]))
+        for row in own[i : i + agent.experience.burn_in + agent.experience.sequence + c.n_step]:
+            values, online = agent.network.scores(row.obs[None], online, torch.tensor([row.reset]))
             q.append(values[0])
-            values, target = agent.target_network(row.obs[None], target, torch.tensor([row.reset]))
+            values, target = agent.learner.target.scores(row.obs[None], target, torch.tensor([row.reset]))
             q_target.append(values[0])
-        for t in range(agent.burn_in, agent.burn_in + agent.sequence):
+        for t in range(agent.experience.burn_in, agent.experience.burn_in + agent.experience.sequence):
             if not own[i + t].start:
                 continue
             total, discount, k = 0.0, 1.0, t
@@ -113,25 +116,27 @@ def losses(settings: dict[str, Any], breaking: Any = None) -> tuple[float, float
         **settings,
     )
     with torch.no_grad():  # so that the two networks differ
-        for parameter in (*agent.network.parameters(), *agent.target_network.parameters()):
-            parameter += 0.1 * torch.randn(parameter.shape, generator=agent.generator)
+        for parameter in (*agent.network.parameters(), *agent.learner.target.parameters()):
+            parameter += 0.1 * torch.randn(parameter.shape, generator=agent.learner.generator)
     with pytest.warns(NothingLearned):
         rows = lived(agent, 320)
-    own_draw, drawn = agent.replay.draw, []
+    own_draw, drawn = agent.experience.replay.draw, []
 
     def draw(*args: Any, **kwargs: Any) -> Any:
         drawn.append(own_draw(*args, **kwargs))
-        while not agent.replay.start[drawn[-1].first].all():  # the reference begins where a transition does
+        while not agent.experience.replay.start[
+            drawn[-1].first
+        ].all():  # the reference begins where a transition does
             drawn.append(own_draw(*args, **kwargs))
         return drawn[-1]
 
-    agent.replay.draw = draw  # type: ignore[method-assign]
+    agent.experience.replay.draw = draw  # type: ignore[method-assign]
     found: list[float] = []
-    agent._descend = lambda loss: found.append(loss.item()) or loss.detach()  # type: ignore[method-assign, func-returns-value]
+    agent.learner.descend = lambda loss: found.append(loss.item()) or loss.detach()  # type: ignore[method-assign, func-returns-value]
     if breaking is not None:
         breaking(agent)
-    agent._update(2)
-    size = max(1, agent.config.batch_size // agent.sequence)
+    agent.learner.learn_from(Due(agent.experience, 2, agent.steps))
+    size = max(1, agent.config.batch_size // agent.experience.sequence)
     return found[-1], reference(agent, rows, drawn[-1].first.tolist()[-size:])
 
 
@@ -156,7 +161,7 @@ def test_an_update_is_that_of_plain_loops(settings: dict[str, Any]) -> None:
 
 def test_what_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     def forget(agent: DQN) -> None:
-        for part in agent.replay.states:
+        for part in agent.experience.replay.states:
             part.zero_()
 
     def run_on(agent: DQN) -> None:
@@ -166,7 +171,9 @@ def test_what_would_be_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(dqn, "n_step_rows", wrong)
 
     def terminate(agent: DQN) -> None:
-        agent.replay.discount[~agent.replay.start.roll(-4)] = 0.0  # as if time limits ended for good
+        agent.experience.replay.discount[~agent.experience.replay.start.roll(-4)] = (
+            0.0  # as if time limits ended for good
+        )
 
     for spoil in (forget, run_on, terminate):
         found, expected = losses({"backbone": "gru", **MEMORY, "burn_in": 0}, spoil)
@@ -236,7 +243,7 @@ def test_the_target_is_copied_every_so_many_steps_of_all_environments(num_envs: 
         updates_per_step=0.05,
     )
     copied = []
-    agent.target_network.load_state_dict = lambda _: copied.append(agent.steps)  # type: ignore[method-assign, assignment]
+    agent.learner.target.load_state_dict = lambda _: copied.append(agent.steps)  # type: ignore[method-assign, assignment]
     agent.train(400)
     assert copied == [100, 200, 300, 400]
 
@@ -245,17 +252,17 @@ def test_updates_are_as_many_as_the_steps_are_worth() -> None:
     for settings in ({"num_envs": 5, "train_every": 30}, {"num_envs": 1, "train_every": 7}):
         agent = DQN("probe/Constant-v0", learning_starts=100, updates_per_step=0.3, **settings)
         learned: list[Any] = []
-        agent._learn_from = lambda lesson, learned=learned: learned.append(lesson) or {}  # type: ignore[method-assign]
+        agent.learner._learn = lambda _, lesson, learned=learned: learned.append(lesson) or {}  # type: ignore[method-assign]
         agent.train(400)
         assert len(learned) == int(400 * 0.3) - int(100 * 0.3)
 
 
 def test_beta_and_epsilon_follow_the_progress() -> None:
     agent = DQN("probe/Constant-v0", priority_beta=0.4, epsilon_fraction=0.5)
-    agent.horizon = 100
+    agent.clock.horizon = 100
     found = []
-    for agent.steps in (0, 25, 50, 100):
-        found.append((agent.beta, agent.epsilon))
+    for agent.clock.steps in (0, 25, 50, 100):
+        found.append((agent.learner.beta, agent.config.epsilon(agent.clock.progress)))
     assert found == [pytest.approx(pair) for pair in [(0.4, 1.0), (0.55, 0.525), (0.7, 0.05), (1.0, 0.05)]]
 
 
@@ -287,7 +294,7 @@ def test_settings_that_do_not_fit(settings: dict[str, Any], message: str) -> Non
     [
         ({}, 500, r"steps 1 to 500: the first update comes after step 1,000, by learning_starts"),
         ({"learning_starts": 0, "updates_per_step": 0.001}, 500, "no update came due by updates_per_step"),
-        ({"learning_starts": 0, "backbone": "gru"}, 64, "no whole sequence was lived"),
+        ({"learning_starts": 0, "backbone": "gru"}, 64, "no whole sequence was collected"),
     ],
 )
 @pytest.mark.parametrize("agent", [DQN, SAC])
@@ -295,11 +302,11 @@ def test_a_training_without_an_update_warns(
     agent: type[DQN | SAC], settings: dict[str, Any], steps: int, why: str
 ) -> None:
     learner = agent("probe/Ragged-v0", num_envs=4, hidden=(8,), **settings)
-    before = {name: x.clone() for name, x in learner.parameters().items()}
+    before = {name: x.clone() for name, x in learner.policy.state_dict().items()}
     with pytest.warns(NothingLearned, match=f"{agent.name} learned nothing in .*{why}") as caught:
         learner.train(steps)
     assert caught[0].filename == __file__
-    assert all(torch.equal(before[name], x) for name, x in learner.parameters().items())
+    assert all(torch.equal(before[name], x) for name, x in learner.policy.state_dict().items())
 
 
 def test_a_second_part_that_learns_does_not_warn() -> None:

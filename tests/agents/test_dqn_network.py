@@ -39,9 +39,9 @@ def test_dueling_advantages_have_mean_zero(distribution: str) -> None:
 @pytest.mark.parametrize("distribution", ["none", "c51", "quantile"])
 def test_sequences_and_batches_have_the_same_values(distribution: str) -> None:
     own, obs = network(distribution=distribution, noisy=True, dueling=True), torch.randn(5, 6, 4)
-    q, _ = own(obs, (), None)
+    q, _ = own.scores(obs, (), None)
     assert q.shape == (5, 6, 3)
-    torch.testing.assert_close(q[2], own(obs[2], (), None)[0])
+    torch.testing.assert_close(q[2], own.scores(obs[2], (), None)[0])
 
 
 def test_expected_returns() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from rlkit.agents.dqn import DQN
+from rlkit.experience.memory import Memory
 from rlkit.nn.noisy import NoisyLinear
 
 
@@ -79,7 +80,7 @@ def test_noise_is_drawn_for_every_step_and_every_update_of_both_networks(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     own, drawn = agent(updates_per_step=0.125), []
-    for name, network in (("network", own.network), ("target", own.target_network)):
+    for name, network in (("network", own.network), ("target", own.learner.target)):
         monkeypatch.setattr(
             network,
             "draw_noise",
@@ -96,15 +97,16 @@ def test_acting_is_greedy_on_the_means_and_epsilon_is_none() -> None:
     own = agent().train(64)
     obs = np.zeros(50, np.int64)
     assert len(set(own.act(obs, stochastic=True)[0].tolist())) == 1
-    assert own.epsilon == own.head.epsilon == 0
+    assert own.config.epsilon(1.0) == own.policy.head.epsilon == 0
     assert np.array_equal(own.q_values(obs), own.q_values(obs))
 
 
 def test_noise_explores() -> None:
     def second_actions(own: DQN) -> int:
-        own._ready(400)
-        own._collect(400, 400)
-        return int(own.replay.action[own.replay.start].sum())
+        memory = own.loop.ready(400)
+        assert isinstance(memory, Memory)
+        memory.collect(400, 400)
+        return int(memory.replay.action[memory.replay.start].sum())
 
     assert 0 < second_actions(agent()) < 400
     assert second_actions(agent(noisy_sigma=1e-6)) in (0, 400)

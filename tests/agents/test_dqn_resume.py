@@ -8,6 +8,7 @@ from saved_agents import whole as whole_of
 
 from rlkit.agents import Agent
 from rlkit.agents.dqn import DQN, Rainbow
+from rlkit.experience.replay import Replay
 
 SMALL: dict[str, Any] = {
     "hidden": (8,),
@@ -38,12 +39,12 @@ def test_going_on_is_exact(kind: type[DQN], settings: dict[str, Any], tmp_path: 
 
 
 def test_what_is_not_saved_would_be_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    load = DQN._load_buffers
+    load = Replay.load_state_dict
 
-    def forgetful(self: DQN, tensors: dict[str, Any]) -> None:
-        load(self, tensors | {"replay/highest": tensors["replay/highest"] + 1})
+    def forgetful(self: Replay, saved: dict[str, Any]) -> None:
+        load(self, saved | {"highest": saved["highest"] + 1})
 
-    monkeypatch.setattr(DQN, "_load_buffers", forgetful)
+    monkeypatch.setattr(Replay, "load_state_dict", forgetful)
     with pytest.raises(AssertionError):
         test_going_on_is_exact(*KINDS[1], tmp_path)
 
@@ -56,9 +57,9 @@ def test_where_loading_starts_new_episodes_nothing_follows_on(tmp_path: Path) ->
         loaded.continue_to(200)  # takes up where it stood, and no step
     for b in range(4):
         own = slice(b, None, 4)
-        head = int(loaded.replay.present[b])
-        before = int(agent.replay.present[b])
-        gap = bool(agent.replay.start[own][before - 1])  # in the middle of an episode
+        head = int(loaded.experience.replay.present[b])
+        before = int(agent.experience.replay.present[b])
+        gap = bool(agent.experience.replay.start[own][before - 1])  # in the middle of an episode
         assert head == before + gap
-        assert not loaded.replay.start[own][head - 1 : head + 1].any()
+        assert not loaded.experience.replay.start[own][head - 1 : head + 1].any()
     assert loaded.train(200).steps == 400

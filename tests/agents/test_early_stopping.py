@@ -10,8 +10,10 @@ import torch
 from torch import Tensor
 
 from rlkit.agents import AGENTS, NEURAL, PPO, ConfigError, UnsupportedError
-from rlkit.agents.early_stopping import EarlyStopping
+from rlkit.agents.loop import EarlyStopping
+from rlkit.agents.seeds import stream
 from rlkit.experience.evaluation import Evaluation, summarise
+from rlkit.trees import flat
 
 NETWORKS = list(NEURAL)
 SMALL: dict[str, Any] = {"hidden": (4,), "num_envs": 4, "rollout_steps": 8}  # 32 steps an iteration
@@ -39,7 +41,7 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[dict[
     seen: list[dict[str, Tensor]] = []
 
     def evaluate(agent: PPO, episodes: int = 100, *, seed: int | None = None, **options: Any) -> Evaluation:
-        seen.append({name: x.clone() for name, x in agent.parameters().items()})
+        seen.append({name: x.clone() for name, x in agent.policy.state_dict().items()})
         return summarise(np.full(2, scores[len(seen) - 1]), np.ones(2, np.int64))
 
     monkeypatch.setattr(PPO, "evaluate", evaluate)
@@ -56,8 +58,8 @@ def test_training_ends_early_with_the_best_parameters(monkeypatch: pytest.Monkey
     agent = PPO("rlkit/Exam-v0", **SMALL, evaluate_every=64, patience=2)
     agent.train(640, callback=lambda _, m: metrics.append(m))
     assert (agent.steps, agent.finished) == (256, True)
-    assert same(agent.parameters(), seen[1])
-    assert not same(agent.parameters(), seen[3]), "the last ones are others"
+    assert same(agent.policy.state_dict(), seen[1])
+    assert not same(agent.policy.state_dict(), seen[3]), "the last ones are others"
     last = metrics[-1]
     assert (last["stopped_early"], last["best_return"], last["best_step"]) == (1.0, 5.0, 128)
     assert [m.get("stopped_early") for m in metrics[:-1]] == [None, 0.0, None, 0.0, None, 0.0, None]
@@ -70,7 +72,7 @@ def test_without_patience_all_steps_are_taken_and_the_best_parameters_returned(
     agent = PPO("rlkit/Exam-v0", **SMALL, evaluate_every=64).train(160)
     assert agent.steps == 160
     assert len(seen) == 3, "the last parameters are judged too"
-    assert same(agent.parameters(), seen[1])
+    assert same(agent.policy.state_dict(), seen[1])
 
 
 def test_more_training_goes_on_from_the_best(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -81,7 +83,7 @@ def test_more_training_goes_on_from_the_best(monkeypatch: pytest.MonkeyPatch, tm
     assert loaded.finished
     assert loaded.continue_to(640).steps == 192, "the training that was planned is over"
     assert loaded.train(64).steps == 256
-    assert loaded.early_stopping.best_return == 9
+    assert loaded.loop.early_stopping.best_return == 9
 
 
 def test_training_for_the_steps_that_were_left_takes_them(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,8 +101,8 @@ def losses(name: str, **settings: Any) -> tuple[list[dict[str, float]], list[Ten
     learned = [
         {k: v for k, v in m.items() if k.split("_")[0] not in ("eval", "best", "stopped")} for m in metrics
     ]
-    arrays, _ = agent.stepper.state()
-    return learned, [torch.as_tensor(x) for x in arrays.values()], agent.generator.get_state()
+    stands = [torch.as_tensor(x) for x in flat(agent.stepper.state_dict()).values()]
+    return learned, stands, agent.learner.generator.get_state()
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -118,7 +120,7 @@ def test_an_evaluation_that_disturbs_training_would_be_noticed(monkeypatch: pyte
     right = PPO.evaluate
 
     def wrong(agent: PPO, *args: Any, **options: Any) -> Evaluation:
-        torch.rand(1, generator=agent.generator)
+        torch.rand(1, generator=agent.learner.generator)
         return right(agent, *args, **options)
 
     plain = losses("ppo", rollout_steps=8)
@@ -128,7 +130,7 @@ def test_an_evaluation_that_disturbs_training_would_be_noticed(monkeypatch: pyte
 
 def test_evaluations_have_episodes_of_their_own() -> None:
     agent = PPO("rlkit/Exam-v0", **SMALL)
-    seeds = {name: agent._stream(name) for name in ("environment", "selection", "evaluation")}
+    seeds = {name: stream(agent.seed, name) for name in ("environment", "selection", "evaluation")}
     assert len(set(seeds.values())) == 3
 
 

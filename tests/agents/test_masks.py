@@ -30,6 +30,7 @@ def test_only_legal_actions_are_taken_and_learned(agent: type[Agent]) -> None:
 def test_stochastic_policies_leave_illegal_actions_out(agent: type[Agent]) -> None:
     untrained = agent("probe/OnlyLegal-v0")
     mask = torch.tensor([[True, False, True]])
-    policy, _ = untrained.policy(torch.zeros(1, dtype=torch.int64), (), mask[0, :1], mask, stochastic=True)
+    obs = torch.zeros(1, dtype=torch.int64)
+    policy, _ = untrained.policy.probabilities(obs, (), mask[0, :1], mask, stochastic=True)
     assert policy[0, 1] == 0
     assert policy.sum().item() == pytest.approx(1)

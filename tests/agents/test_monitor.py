@@ -147,10 +147,10 @@ def test_watching_changes_nothing(name: str) -> None:
     if hasattr(AGENTS[name].Config, "learning_starts"):
         settings |= {"learning_starts": 64, "batch_size": 16}
     metrics: dict[str, float] = {}
-    plain = AGENTS[name]("rlkit/Exam-v0", **settings).train(256).parameters()
+    plain = AGENTS[name]("rlkit/Exam-v0", **settings).train(256).policy.state_dict()
     watched = AGENTS[name]("rlkit/Exam-v0", **settings, monitor=True)
     watched.train(256, callback=lambda _, m: metrics.update(m))
-    assert all(torch.equal(plain[key], value) for key, value in watched.parameters().items())
+    assert all(torch.equal(plain[key], value) for key, value in watched.policy.state_dict().items())
     assert any(key.startswith("grad/") for key in metrics)
 
 

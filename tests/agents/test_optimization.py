@@ -137,7 +137,7 @@ def parameters_after_a_break(name: str, tmp_path: Path) -> tuple[dict[str, Tenso
 
     config = PPOConfig(num_envs=4, rollout_steps=8, hidden=(4,), optimizer=name, learning_rate=0.01)
     whole = PPO("rlkit/Exam-v0", config=config).train(128, callback=save)
-    return whole.parameters(), PPO.load(tmp_path / "saved").continue_to(128).parameters()
+    return whole.policy.state_dict(), PPO.load(tmp_path / "saved").continue_to(128).policy.state_dict()
 
 
 def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
@@ -147,6 +147,6 @@ def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
 @pytest.mark.parametrize("name", OPTIMIZERS)
 def test_moments_survive_a_checkpoint(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert same(*parameters_after_a_break(name, tmp_path))
-    monkeypatch.setattr(Descent, "set_state", lambda descent, tensors: None)
+    monkeypatch.setattr(Descent, "load_state_dict", lambda descent, tensors: None)
     lost = not same(*parameters_after_a_break(name, tmp_path))
     assert lost == (name != "sgd"), "an optimiser with moments goes astray without them"

@@ -124,13 +124,13 @@ def test_state_round_trip(alpha: float, turns: int) -> None:
     if alpha:
         drawn = a.replay.draw(8, generator=generator()).first
         priorities(a).set_errors(drawn, torch.linspace(0, 9, 8))
-    b.replay.set_state({name: tensor.clone() for name, tensor in a.replay.state().items()})
+    b.replay.load_state_dict({name: tensor.clone() for name, tensor in a.replay.state_dict().items()})
     for name in ("obs", "reset", "state", "episode", "time", "ended"):
         setattr(b, name, copy.deepcopy(getattr(a, name)))
     b.record = [list(record) for record in a.record]
     for w in (a, b):
         w.turns(5)
-    columns = zip(a.replay.state().items(), b.replay.state().items(), strict=True)
+    columns = zip(a.replay.state_dict().items(), b.replay.state_dict().items(), strict=True)
     assert all(n == m and x.equal(y) for (n, x), (m, y) in columns)
     first = [w.replay.draw(64, generator=generator(1)).first for w in (a, b)]
     assert first[0].equal(first[1])

@@ -8,6 +8,7 @@ import torch
 from gymnasium.vector import AutoresetMode
 
 from rlkit.agents import A2C, PPO
+from rlkit.agents.returns import rollout_returns
 from rlkit.experience.rollout import Batch, batch_of, collect
 
 MEMORIES = ["rnn", "gru", "lstm", "attention"]
@@ -23,16 +24,16 @@ def agent(backbone: str, mode: AutoresetMode = AutoresetMode.SAME_STEP, **settin
 
 def lived(learner: A2C, budget: int = 96) -> Any:
     """A rollout that begins in the middle of episodes."""
-    learner._ready(96)
+    learner.loop.ready(96)
     for _ in range(2):
-        rollout, learner.state, taken = collect(
+        rollout, learner.experience.state, taken = collect(
             learner.stepper,
-            learner.network.policy,
-            learner.head,
+            learner.policy.scores,
+            learner.policy.head,
             rows=24,
             budget=budget,
-            state=learner.state,
-            generator=learner.generator,
+            state=learner.experience.state,
+            generator=learner.learner.generator,
         )
     assert taken <= budget
     return rollout
@@ -54,7 +55,7 @@ def test_forgetting_the_resets_or_the_state_would_be_noticed(backbone: str) -> N
     rollout = lived(learner)
     with torch.no_grad():
         deaf, _ = learner.network(rollout.obs[:-1], rollout.state, None)
-        blank, _ = learner.network(rollout.obs[:-1], learner.initial_state(4), rollout.reset[:-1])
+        blank, _ = learner.network(rollout.obs[:-1], learner.policy.initial_state(4), rollout.reset[:-1])
     assert not torch.allclose(deaf, rollout.params, atol=1e-5)
     assert not torch.allclose(blank, rollout.params, atol=1e-5)
 
@@ -75,7 +76,7 @@ def test_a_time_limit_is_valued_from_what_was_last_seen(backbone: str) -> None:
             episode = torch.cat([rollout.obs[start : end + 1, b], final.obs[j : j + 1]])
             with torch.no_grad():
                 reset = torch.zeros((len(episode), 1), dtype=torch.bool)
-                whole, _ = learner.network.value(episode[:, None], learner.initial_state(1), reset)
+                whole, _ = learner.network.value(episode[:, None], learner.policy.initial_state(1), reset)
                 going_on = torch.zeros(1, dtype=torch.bool)
                 state = tuple(part[j : j + 1] for part in final.state)
                 found, _ = learner.network.value(final.obs[j : j + 1], state, going_on)
@@ -92,7 +93,7 @@ def test_advantages_at_a_time_limit_remember_the_episode(backbone: str) -> None:
         return learner.network.value(obs, state, reset)[0]
 
     with torch.no_grad():
-        delta, _ = learner._returns(rollout, v, lambda_=0.0)
+        delta, _ = rollout_returns(rollout, v, reward=rollout.reward, gamma=learner.config.gamma, lambda_=0.0)
         value = v(rollout.obs, rollout.state, rollout.reset, None)
         for final in rollout.finals:
             after = v(final.obs, final.state, torch.zeros(len(final.obs), dtype=torch.bool), None)
@@ -142,15 +143,15 @@ def test_minibatches_are_whole_columns(memory: bool) -> None:
 def test_the_budget_is_never_overrun() -> None:
     """In NEXT_STEP mode environments drift apart; steps beyond the budget are dropped and cut the trace."""
     learner = agent("mlp", AutoresetMode.NEXT_STEP)
-    learner._ready(96)
+    learner.loop.ready(96)
     rollout, _, taken = collect(
         learner.stepper,
-        learner.network.policy,
-        learner.head,
+        learner.policy.scores,
+        learner.policy.head,
         rows=24,
         budget=37,
         state=(),
-        generator=learner.generator,
+        generator=learner.learner.generator,
     )
     assert taken == rollout.valid.sum() == 37
     last = rollout.valid[-1]

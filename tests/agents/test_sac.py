@@ -12,6 +12,7 @@ from gymnasium import spaces
 from torch import Tensor
 
 from rlkit.agents import SAC, NothingLearned, UnsupportedError
+from rlkit.experience.memory import Due
 from rlkit.experience.stepper import Step, Stepper
 
 SMALL: dict[str, Any] = {"hidden": (16,), "learning_starts": 32, "num_envs": 4, "batch_size": 32}
@@ -37,7 +38,7 @@ def test_soft_values_of_discrete_actions() -> None:
     agent = filled("probe/Ragged-v0")
     x = torch.linspace(-1, 1, 5 * agent.network.reader.n_features).reshape(5, -1)
     mask = torch.tensor([[True, True, False]]).expand(5, -1)
-    q, h = agent._soft(agent.network, x, x, mask)
+    q, h = agent.learner._soft(agent.network, x, x, mask)
     for i in range(5):
         logits = agent.network.policy(x[i])[:2].tolist()
         pi = [math.exp(p) / sum(math.exp(other) for other in logits) for p in logits]
@@ -51,7 +52,7 @@ def test_soft_values_of_a_box_are_those_of_the_squashed_policy() -> None:
     agent = filled("Pendulum-v1")
     x = torch.tensor([[0.6, -0.8, 1.0]]).expand(20_000, -1)
     with torch.no_grad():
-        q, h = agent._soft(agent.network, x, x, None)
+        q, h = agent.learner._soft(agent.network, x, x, None)
         mean, log_std = agent.network.policy(x[0])
     normal = torch.distributions.Normal(mean, log_std.exp())
     u = torch.linspace(-8, 8, 20_001)
@@ -69,10 +70,10 @@ def test_soft_values_of_a_box_are_those_of_the_squashed_policy() -> None:
 @pytest.mark.parametrize("group", ["critics", "policy", "alpha"])
 def test_each_loss_moves_its_own_parameters(backbone: str, group: str) -> None:
     agent = filled("probe/Ragged-v0", backbone=backbone)
-    for name, descent in agent.descents.items():
+    for name, descent in agent.learner.descents.items():
         descent.rate = 1e-2 if name == group else 0.0
     before = values(agent)
-    agent._update(1)
+    agent.learner.update(Due(agent.experience, 1, agent.steps))
     own = {"critics": {"critics"}, "policy": {"policy"}, "alpha": {"log_alpha"}}[group]
     if group == "critics" and backbone == "gru":
         own |= {"reader"}
@@ -82,20 +83,22 @@ def test_each_loss_moves_its_own_parameters(backbone: str, group: str) -> None:
 def test_the_critics_loss_is_the_soft_bellman_error(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = filled("probe/Ragged-v0")
     drawn: list[Tensor] = []
-    draw = agent.replay.draw
+    draw = agent.experience.replay.draw
     monkeypatch.setattr(
-        agent.replay, "draw", lambda *a, **k: drawn.append(draw(*a, **k).first) or (drawn[-1], None)
+        agent.experience.replay,
+        "draw",
+        lambda *a, **k: drawn.append(draw(*a, **k).first) or (drawn[-1], None),
     )
     with torch.no_grad():
-        agent.target.critics[0][-1].bias.add_(3.0)  # so that the target is another network
-    network, r, alpha = agent.network, agent.replay, agent.network.log_alpha.exp().item()
-    before, target_before = copy.deepcopy(network), copy.deepcopy(agent.target)
-    found = agent._update(1)["critic_loss"].item()
+        agent.learner.target.critics[0][-1].bias.add_(3.0)  # so that the target is another network
+    network, r, alpha = agent.network, agent.experience.replay, agent.network.log_alpha.exp().item()
+    before, target_before = copy.deepcopy(network), copy.deepcopy(agent.learner.target)
+    found = agent.learner.update(Due(agent.experience, 1, agent.steps))["critic_loss"].item()
     with torch.no_grad():
         error = 0.0
         for i in drawn[0].tolist():
             j = (i + r.num_envs) % r.size
-            x, after = agent.encoder(r.obs[i : i + 1]), agent.encoder(r.obs[j : j + 1])
+            x, after = agent.policy.encoder(r.obs[i : i + 1]), agent.policy.encoder(r.obs[j : j + 1])
             logits = before.policy(after)[0].masked_fill(~r.mask[j], -torch.inf)
             pi = logits.softmax(-1)
             lowest = torch.minimum(*(c(after)[0] for c in target_before.critics))
@@ -109,9 +112,11 @@ def test_the_critics_loss_is_the_soft_bellman_error(monkeypatch: pytest.MonkeyPa
 
 def test_the_target_follows_slowly() -> None:
     agent = filled("probe/Ragged-v0", target_rate=0.25)
-    before = [p.clone() for p in agent.target.parameters()]
-    agent._update(1)
-    for slow, old, fast in zip(agent.target.parameters(), before, agent.network.parameters(), strict=True):
+    before = [p.clone() for p in agent.learner.target.parameters()]
+    agent.learner.update(Due(agent.experience, 1, agent.steps))
+    for slow, old, fast in zip(
+        agent.learner.target.parameters(), before, agent.network.parameters(), strict=True
+    ):
         assert torch.allclose(slow, 0.75 * old + 0.25 * fast, atol=1e-6)
 
 
@@ -119,7 +124,7 @@ def constant_value(**settings: Any) -> float:
     options = {"gamma": 0.8, "learning_rate": 0.01, "target_rate": 0.05, "alpha": 1e-8, "schedule": "linear"}
     agent = SAC("probe/Constant-v0", **{**SMALL, **options, **settings}).train(2_000)
     with torch.no_grad():
-        x, _ = agent.network.reader(torch.tensor([0]), agent.initial_state(1), torch.tensor([True]))
+        x, _ = agent.network.reader(torch.tensor([0]), agent.policy.initial_state(1), torch.tensor([True]))
         return agent.network.values(x).mean().item()
 
 
@@ -142,7 +147,7 @@ def test_alpha_rises_while_the_entropy_is_too_low(entropy: float, rises: bool) -
         agent.network.policy[-1].weight.zero_()
         agent.network.policy[-1].bias.copy_(torch.tensor([0.8, 0.2]).log())
     before = agent.network.log_alpha.item()
-    agent._update(1)
+    agent.learner.update(Due(agent.experience, 1, agent.steps))
     assert (agent.network.log_alpha.item() > before) == rises
 
 
@@ -162,7 +167,7 @@ def test_other_actions_are_refused(space: spaces.Space[Any]) -> None:
 
 def test_the_target_normalises_as_the_network_does() -> None:
     agent = SAC("Pendulum-v1", **SMALL, norm="batch").train(256)
-    kept, running = dict(agent.target.named_buffers()), dict(agent.network.named_buffers())
+    kept, running = dict(agent.learner.target.named_buffers()), dict(agent.network.named_buffers())
     assert any(name.endswith("running_mean") and x.any() for name, x in running.items())
     assert all(torch.equal(kept[name], x) for name, x in running.items())
 

@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from saved_agents import forge, tensors_of
 
 from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError, UnsupportedError
+from rlkit.agents.ppo import PPOLearner
 from rlkit.nn import devices
 from rlkit.storage import META
 
@@ -136,8 +137,8 @@ def test_agents_leave_the_global_generator_alone(agent: type[Agent]) -> None:
 def test_networks_that_share_layers_are_saved(backbone: str, tmp_path: Path) -> None:
     agent = PPO("rlkit/Exam-v0", hidden=(8,), backbone=backbone, num_envs=4, rollout_steps=8).train(64)
     agent.save(tmp_path / "saved")
-    saved = PPO.load(tmp_path / "saved").parameters()
-    assert all(torch.equal(tensor, saved[name]) for name, tensor in agent.parameters().items())
+    saved = PPO.load(tmp_path / "saved").policy.state_dict()
+    assert all(torch.equal(tensor, saved[name]) for name, tensor in agent.policy.state_dict().items())
 
 
 @pytest.mark.parametrize("broken", [float("nan"), float("inf")])
@@ -145,7 +146,7 @@ def test_parameters_that_are_not_finite_are_not_saved(broken: float, tmp_path: P
     agent = PPO("CartPole-v1", hidden=(8,))
     agent.save(tmp_path / "saved")
     next(agent.network.parameters()).data[0, 0] = broken
-    with pytest.raises(NonFiniteError, match=r"network/actor.mlp.layers.0.weight is not finite at step 0"):
+    with pytest.raises(NonFiniteError, match=r"network.actor.mlp.layers.0.weight is not finite at step 0"):
         agent.save(tmp_path / "saved")
     kept = PPO.load(tmp_path / "saved")
     assert all(p.isfinite().all() for p in kept.network.parameters())
@@ -159,7 +160,7 @@ def test_dropout_draws_from_the_seed(agent: type[Agent]) -> None:
     found = []
     for world in (1, 2):
         torch.manual_seed(world)
-        found.append(agent("rlkit/Exam-v0", seed=3, **settings).train(128).parameters())
+        found.append(agent("rlkit/Exam-v0", seed=3, **settings).train(128).policy.state_dict())
     assert all(torch.equal(found[0][name], found[1][name]) for name in found[0])
 
 
@@ -169,15 +170,15 @@ def test_others_who_draw_meanwhile_change_nothing(agent: Any, monkeypatch: pytes
     settings: dict[str, Any] = {"hidden": (8,), "dropout": 0.5, "num_envs": 4}
     if agent is DQN:
         settings |= {"learning_starts": 64, "batch_size": 16}
-    alone = agent("rlkit/Exam-v0", **settings).train(512).parameters()
-    update = agent._update
+    alone = agent("rlkit/Exam-v0", **settings).train(512).policy.state_dict()
+    update = agent.Learner.update
 
     def disturbed(self: Any, *given: Any) -> Any:
         torch.rand(3)
         return update(self, *given)
 
-    monkeypatch.setattr(agent, "_update", disturbed)
-    found = agent("rlkit/Exam-v0", **settings).train(512).parameters()
+    monkeypatch.setattr(agent.Learner, "update", disturbed)
+    found = agent("rlkit/Exam-v0", **settings).train(512).policy.state_dict()
     assert all(torch.equal(alone[name], found[name]) for name in alone)
 
 
@@ -186,13 +187,13 @@ def test_initial_weights_are_computed_on_the_threads_of_the_agent(
     threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Products of many threads are rounded otherwise, and so would be what the same seed gives."""
-    seen, build = [], PPO._build
+    seen, build = [], PPOLearner.build
 
-    def note(self: PPO, generator: torch.Generator) -> None:
+    def note(self: PPOLearner, *given: Any) -> Any:
         seen.append(torch.get_num_threads())
-        build(self, generator)
+        return build(self, *given)
 
-    monkeypatch.setattr(PPO, "_build", note)
+    monkeypatch.setattr(PPOLearner, "build", note)
     with devices.cpu_threads(3):
         PPO("CartPole-v1", hidden=(8,), threads=threads)
         assert torch.get_num_threads() == 3
@@ -202,7 +203,7 @@ def test_initial_weights_are_computed_on_the_threads_of_the_agent(
 def test_random_states_of_another_kind_of_device_are_drawn_anew(tmp_path: Path) -> None:
     path = tmp_path / "saved"
     PPO("rlkit/Exam-v0", hidden=(8,)).train(100).save(path)
-    tensors = load_file(tensors_of(path))
-    forge(path, lambda meta: None, {**tensors, "generator": tensors["generator"][:16]})  # as on CUDA
-    first, second = (PPO.load(path).train(100).parameters() for _ in range(2))
+    tensors, name = load_file(tensors_of(path)), "learner/generator"
+    forge(path, lambda meta: None, {**tensors, name: tensors[name][:16]})  # as on CUDA
+    first, second = (PPO.load(path).train(100).policy.state_dict() for _ in range(2))
     assert all(torch.equal(first[name], second[name]) for name in first)

@@ -16,6 +16,7 @@ from scripted import Says, Vector, entered
 from rlkit.agents import (
     DQN,
     PPO,
+    Agent,
     EnvironmentFault,
     PPOConfig,
     QLearning,
@@ -37,9 +38,9 @@ def test_training_restarts_cleanly_where_others_stepped_the_environment() -> Non
         QLearning(SyncVectorEnv([lambda: Says(spaces.Discrete(1), length=10, obs=lambda env: 0)] * 2)),
     ):
         agent.train(14)
-        evaluate_on(agent, agent.given_env, episodes=2, seed=0, stochastic=False)
+        evaluate_on(agent.policy, agent.source.given, episodes=2, seed=0, stochastic=False)
         agent.train(60)
-        agent.given_env.reset(seed=3)
+        agent.source.given.reset(seed=3)
         agent.train(60)
         assert set(agent.stepper.finished) == {(10.0, 10)}
 
@@ -52,15 +53,27 @@ def test_two_agents_may_share_an_environment() -> None:
         first.train(14)
         second.train(14)
     assert set(first.stepper.finished) | set(second.stepper.finished) <= {(10.0, 10)}
-    rows = first.replay.obs.shape[0]
-    joined = [r for r in range(rows) if first.replay.start[r] and first.replay.reset[(r + 2) % rows]]
-    assert not [r for r in joined if first.replay.discount[r] and first.replay.start[(r + 2) % rows]]
+    rows = first.experience.replay.obs.shape[0]
+    joined = [
+        r
+        for r in range(rows)
+        if first.experience.replay.start[r] and first.experience.replay.reset[(r + 2) % rows]
+    ]
+    assert not [
+        r
+        for r in joined
+        if first.experience.replay.discount[r] and first.experience.replay.start[(r + 2) % rows]
+    ]
 
 
 def test_a_callback_may_evaluate_on_the_training_environment() -> None:
     env = SyncVectorEnv([lambda: Says(length=10)] * 2)
     agent = PPO(env, rollout_steps=8)
-    agent.train(64, callback=lambda a, m: evaluate_on(a, env, episodes=2, seed=0, stochastic=False) and None)
+
+    def evaluated(learning: Agent, metrics: dict[str, float]) -> None:
+        evaluate_on(learning.policy, env, episodes=2, seed=0, stochastic=False)
+
+    agent.train(64, callback=evaluated)
     assert set(agent.stepper.finished) <= {(10.0, 10)}
     assert agent.steps == 64
 

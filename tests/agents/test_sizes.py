@@ -8,7 +8,9 @@ import pytest
 import torch
 from saved_agents import forge
 
-from rlkit.agents import AGENTS, DQN, PPO, ConfigError, LoadError, UnsupportedError, off_policy
+from rlkit.agents import AGENTS, DQN, PPO, ConfigError, LoadError, UnsupportedError
+from rlkit.agents.ppo import PPOLearner
+from rlkit.experience import memory
 from rlkit.settings import MOST, Settings
 
 FIELDS = [
@@ -65,7 +67,7 @@ def test_a_network_is_not_made_where_the_file_has_too_few_weights(
     PPO("CartPole-v1", hidden=(4, 4)).save(tmp_path / "saved")
     forge(tmp_path / "saved", lambda meta: meta["config"].update(settings))
     if settings["hidden"][0] > 9:
-        monkeypatch.setattr(PPO, "_build", lambda *given: pytest.fail("it was made"))
+        monkeypatch.setattr(PPOLearner, "build", lambda *given: pytest.fail("it was made"))
         with pytest.raises(LoadError, match=r"it has \d+ weights, too few for hidden \(20000"):
             PPO.load(tmp_path / "saved")
     else:
@@ -96,10 +98,14 @@ def test_a_replay_that_no_memory_holds_is_refused(
         agent.train(128)
     agent = DQN("CartPole-v1", hidden=(8,), replay_size=4_000, learning_starts=64, num_envs=4, **settings)
     agent.train(128)
-    held = sum(x.nbytes for x in vars(agent.replay).values() if isinstance(x, torch.Tensor))
-    held += sum(x.nbytes for x in agent.replay.states)
-    held += 0 if agent.replay.priorities is None else agent.replay.priorities.weight.nbytes
-    assert agent.replay.bytes_per_row * agent.replay.size == pytest.approx(held, rel=0.01)
-    monkeypatch.setattr(off_policy, "memory", lambda device: held / 2)
+    held = sum(x.nbytes for x in vars(agent.experience.replay).values() if isinstance(x, torch.Tensor))
+    held += sum(x.nbytes for x in agent.experience.replay.states)
+    held += (
+        0 if agent.experience.replay.priorities is None else agent.experience.replay.priorities.weight.nbytes
+    )
+    assert agent.experience.replay.bytes_per_row * agent.experience.replay.size == pytest.approx(
+        held, rel=0.01
+    )
+    monkeypatch.setattr(memory, "memory", lambda device: held / 2)
     with pytest.raises(UnsupportedError, match="replay_size 4,000 needs"):
-        agent._begin()
+        agent.learner.experience(agent.stepper)

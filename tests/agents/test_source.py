@@ -14,6 +14,7 @@ from gymnasium import spaces
 from saved_agents import forge, whole
 
 from rlkit.agents import AGENTS, DQN, PPO, SAC, Agent, ConfigError, LoadError, QLearning, UnsupportedError
+from rlkit.agents.dqn import DQNLearner
 from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
 from rlkit.run import checkpoint
 from rlkit.run.train import train
@@ -169,7 +170,7 @@ def test_what_is_not_needed_to_act_is_neither_made_nor_read(
     agent = DQN("rlkit/FrozenLake-v0", **quick(DQN)).train(192)
     agent.save(tmp_path / "saved")
     made: list[str] = []
-    monkeypatch.setattr(DQN, "_begin", lambda agent: made.append("replay"))
+    monkeypatch.setattr(DQNLearner, "experience", lambda learner, stepper: made.append("replay"))
     monkeypatch.setattr(
         "rlkit.experience.environments.make", lambda *given, **more: made.append("environment")
     )

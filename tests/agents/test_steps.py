@@ -99,5 +99,5 @@ def test_an_environment_given_is_made_again_as_it_was(tmp_path: Path) -> None:
 def test_an_environment_that_cannot_be_made_again_has_no_id(env: Any) -> None:
     agent = QLearning(env)
     assert (agent.env_id, agent.env_kwargs) == (None, {})
-    with pytest.raises(UnsupportedError, match="evaluate it by evaluate_on"):
+    with pytest.raises(UnsupportedError, match="evaluate its policy by evaluate_on"):
         agent.evaluate()

@@ -23,16 +23,22 @@ FORK = multiprocessing.get_context("fork")
 def write(path: Path, number: int, tensors: int = 3) -> None:
     """A saved agent all of whose parts are a number."""
     meta = {
-        **{"agent": "ppo", "env_id": None, "env_kwargs": {}, "config": {}, "early_stopping": {}},
-        **{"observation_space": {}, "action_space": {}, "horizon": 0, "seed": 0, "steps": number},
+        **{"agent": "ppo", "env_id": None, "env_kwargs": {}, "config": {}},
+        **{"observation_space": {}, "action_space": {}, "seed": 0},
     }
-    storage.write(path, {f"t{i}": torch.full((50,), number) for i in range(tensors)}, meta)
+    loop = {"steps": number, "horizon": 0, "early_stopping": {"waited": 0}}
+    learner = {f"t{i}": torch.full((50,), number) for i in range(tensors)}
+    storage.write(path, {"loop": loop, "learner": learner}, meta)
 
 
 def number_in(path: Path) -> int:
     """The number, which must be the same in all parts."""
     saved = storage.read(path)
-    found = {saved.meta["steps"], *(int(x) for name in saved.tensors for x in saved.tensors[name])}
+    steps = saved.meta["state"]["loop"]["steps"]
+    found = {
+        steps,
+        *(int(x) for name in saved.tensors for x in saved.tensors[name]),
+    }
     (number,) = found
     return int(number)
 
@@ -115,8 +121,8 @@ def test_every_changed_bit_is_noticed(tmp_path: Path) -> None:
         (lambda path: os.truncate(path / META, 10 << 30), "more than 67,108,864 bytes"),
         (lambda path: (path / META).write_text("[" * 100_000), "recursion"),
         (lambda path: (path / META).write_text('{"a":' * 900 + "1" + "}" * 900), "format"),
-        (lambda path: (path / META).write_text("{}"), "the format null; this version of rlkit reads 2"),
-        (lambda path: forge(path, lambda meta: meta.update(format=3)), "the format 3"),
+        (lambda path: (path / META).write_text("{}"), "the format null; this version of rlkit reads 3"),
+        (lambda path: forge(path, lambda meta: meta.update(format=99)), "the format 99"),
         (
             lambda path: forge(path, lambda meta: meta["tensors"].update(sha256="../../../secrets")),
             "names the",
@@ -203,7 +209,7 @@ def test_tensors_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
     write(tmp_path / "saved", 7)
     saved = storage.read(tmp_path / "saved")
     write(tmp_path / "saved", 8)
-    assert saved.tensors["t1"].tolist() == [7] * 50, "also after the file is gone"
+    assert saved.tensors["learner/t1"].tolist() == [7] * 50, "also after the file is gone"
     with pytest.raises(KeyError):
         saved.tensors["t9"]
     assert len(saved.tensors) == 3

@@ -118,7 +118,7 @@ def test_a_default_type_of_the_program_is_its_own(agent: Any, backbone: str) -> 
         learner = agent(env_id, num_envs=2, backbone=backbone, **options).train(256)
         learner.act(np.zeros((4, 4, 1), np.float32))
         learner.evaluate(2)
-        return learner.parameters()
+        return learner.policy.state_dict()
 
     plain = trained()
     torch.set_default_dtype(torch.float64)

@@ -1,6 +1,6 @@
 """Tabular agents: one number for every state and action (Sutton and Barto 2018, chapters 5 to 8)."""
 
-from .base import TabularAgent, TabularConfig
+from .base import TabularConfig
 from .learners import (
     MC,
     DoubleQ,
@@ -25,6 +25,5 @@ __all__ = [
     "QLearning",
     "Sarsa",
     "TDLambda",
-    "TabularAgent",
     "TabularConfig",
 ]

@@ -1,8 +1,9 @@
-"""What tabular agents share: a table for a network, one number per observation, and the loop over steps."""
+"""What tabular agents share: a table for a network, one number per observation."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar, cast
 
@@ -12,20 +13,31 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from rlkit import storage
 from rlkit.errors import ConfigError, UnsupportedError
-from rlkit.experience.environments import AnyVectorEnv
-from rlkit.nn.devices import choose_device
+from rlkit.experience.experience import Experience, Metrics, StateDict
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import Encoder, EpsilonGreedy, Head, State
 
-from ...nn import Encoder, EpsilonGreedy, State
-from ..base import Agent, Metrics
 from ..config import EpsilonConfig
-from .records import BoolArray, FloatArray, IntArray, Model, Queue, Rule, Table, Trace, Transitions, Window
+from ..learner import Learner
+from .records import (
+    BoolArray,
+    FloatArray,
+    IntArray,
+    Model,
+    Queue,
+    Rule,
+    Running,
+    Table,
+    Trace,
+    Transitions,
+    Window,
+)
 
 R = TypeVar("R", Window, Trace, Model, Queue)
 
-MAX_CELLS = 10_000_000
 STEPS_PER_ITERATION = 8192
+MAX_CELLS = 10_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,9 +82,13 @@ class QTable(nn.Module):
         """The row [B] of packed observations [B, ...]."""
         return (obs.reshape(len(obs), -1).long() - self._starts) @ self._strides
 
-    def forward(self, obs: Tensor) -> Tensor:
+    def initial_state(self, batch: int) -> State:
+        """A table remembers nothing."""
+        return ()
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
         """Q [B, A] of packed observations."""
-        return self.q[self.index(obs)]
+        return self.q[self.index(obs)], state
 
 
 def _categories(encoder: Encoder) -> tuple[IntArray, IntArray]:
@@ -96,73 +112,127 @@ def _categories(encoder: Encoder) -> tuple[IntArray, IntArray]:
     return np.concatenate(sizes).astype(np.int64), np.concatenate(starts).astype(np.int64)
 
 
-class TabularAgent(Agent):
-    """An agent with a table of action values, on the CPU.
+class TabularLearner(Learner):
+    """A table of action values, on the CPU.
 
-    A subclass learns from one step of all environments at a time, in `_improve`.
+    A subclass learns from one step of all environments at a time. What it keeps beside the table are its
+    `records`, by name.
     """
 
     config: TabularConfig
-    network: QTable
-    head: EpsilonGreedy
-    action: IntArray  # [B] what the environments do next, where it is `chosen` already
-    chosen: BoolArray  # [B]
+    devices = ("cpu",)
 
-    def __init__(
-        self, env: str | AnyVectorEnv, *misplaced: object, device: str = "auto", **options: Any
-    ) -> None:
-        choose_device(device)
-        super().__init__(env, *misplaced, device="cpu", **options)
-
-    def _build(self, generator: torch.Generator) -> None:
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """A table with a row for each observation."""
         n_actions = int(cast(spaces.Discrete, self.action_space).n)
-        self.head = EpsilonGreedy(n_actions)
-        self.head.epsilon = self.config.epsilon_end
-        self.network = QTable(self.encoder, n_actions, self.config.initial_value)
-        self.table = Table(self.network.q.numpy(), self.network.visits.numpy())
+        head = EpsilonGreedy(n_actions)
+        head.epsilon = self.config.last_epsilon
+        return QTable(encoder, n_actions, self.config.initial_value), head
 
-    def describe(self) -> str:
-        """How large the table is."""
-        states, actions = self.network.q.shape
-        return f"a table of {states:,} x {actions}"
+    def prepare(self) -> None:
+        """Share the table's memory with the kernels."""
+        network = self.policy.network
+        self.table = Table(network.q.numpy(), network.visits.numpy())
+        self.records: dict[str, Any] = {}
 
-    def _begin(self) -> None:
-        n = self.stepper.num_envs
-        self.action, self.chosen = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
-        self._all_legal = np.ones((n, self.head.n_params), dtype=np.bool_)
+    def experience(self, stepper: Stepper) -> Stream:
+        """A stream of steps."""
+        return Stream(stepper, self)
 
-    def _interrupted(self) -> None:
-        self.chosen &= ~self.stepper.reset.numpy()
+    def running(self, num_envs: int) -> Running | None:
+        """An empty record of the running episodes, for an algorithm that keeps one."""
+        return None
 
     @abstractmethod
-    def _improve(self, t: Transitions) -> float:
-        """Update the table; the sum of the absolute errors it had."""
+    def learn_from(self, batch: Stream) -> float:
+        """Update the table by the stream's step; the sum of the absolute errors it had."""
+
+    def learn(self, experience: Experience, budget: int) -> Metrics:
+        """Steps with the present epsilon, each learned from at once."""
+        metrics = experience.iterate(budget)
+        return {"epsilon": self.epsilon, **metrics}
 
     @property
     def epsilon(self) -> float:
         """The present probability of a uniformly random action in training."""
-        return self.config.epsilon(self.progress)
+        return self.config.epsilon(self.clock.progress)
 
     @property
     def rule(self) -> Rule:
         """How large an update is at present."""
-        return Rule(self.config.gamma, self.config.rate(self.progress), self.config.omega)
+        return Rule(self.config.gamma, self.config.rate(self.clock.progress), self.config.omega)
 
-    def _iterate(self, budget: int) -> Metrics:
+    def choose(self, state: IntArray, mask: BoolArray, *, chosen: BoolArray, action: IntArray) -> None:
+        """Write what the epsilon-greedy policy does into `action` [B] where nothing is `chosen` [B]."""
+        from .kernels import act
+
+        act(self.table.q, state, mask, self.epsilon, self.uniform(len(state)), chosen, action)
+
+    def uniform(self, *shape: int) -> FloatArray:
+        """Random numbers from [0, 1)."""
+        drawn: FloatArray = torch.rand(shape, generator=self.generator, dtype=torch.float64).numpy()
+        return drawn
+
+    def describe(self) -> str:
+        """How large the table is."""
+        states, actions = self.table.q.shape
+        return f"a table of {states:,} x {actions}"
+
+    def state_dict(self) -> StateDict:
+        """As of every learner, with its records."""
+        return super().state_dict() | {"records": {k: x._asdict() for k, x in self.records.items()}}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`; ValueError for a record that points outside the table."""
+        super().load_state_dict(saved)
+        for name, like in self.records.items():
+            self.records[name] = self.loaded(like, saved["records"][name])
+
+    def loaded(self, like: R, saved: Mapping[str, Any]) -> R:
+        """A saved record in place of `like`; ValueError for one that does not fit or points elsewhere."""
+        found = type(like)(**{name: as_array(x) for name, x in saved.items()})
+        found.check(like, *self.table.q.shape)
+        return found
+
+
+class Stream(Experience):
+    """Steps of all environments, each learned from before the next is taken; `now` is the present one."""
+
+    learner: TabularLearner
+    now: Transitions
+    action: IntArray  # [B] what the environments do next, where it is `chosen` already
+    chosen: BoolArray  # [B]
+
+    def __init__(self, stepper: Stepper, learner: TabularLearner) -> None:
+        super().__init__(stepper, learner)
+        n = stepper.num_envs
+        self.action, self.chosen = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.bool_)
+        self._all_legal = np.ones((n, learner.table.q.shape[1]), dtype=np.bool_)
+        self.running = learner.running(n)
+
+    def interrupted(self) -> None:
+        """No action is chosen for new episodes, and what ran before them is forgotten."""
+        reset = self.stepper.reset.numpy()
+        self.chosen &= ~reset
+        if self.running is not None:
+            self.running.length[reset] = 0
+
+    def iterate(self, budget: int) -> Metrics:
+        """Some thousand steps, each learned from at once."""
         taken, errors = 0, 0.0
         while taken < min(budget, STEPS_PER_ITERATION):
-            t = self._step(budget - taken)
-            errors += self._improve(t)
-            valid = int(t.valid.sum())
+            self.now = self._stepped(budget - taken)
+            errors += self.learner.learn_from(self)
+            valid = int(self.now.valid.sum())
             taken += valid
-            self.steps += valid
-        return {"epsilon": self.epsilon, "td_error": errors / taken}
+            self.clock.steps += valid
+        return {"td_error": errors / taken}
 
-    def _step(self, budget: int) -> Transitions:
+    def _stepped(self, budget: int) -> Transitions:
         """One step of all environments; what drifted ones take beyond the budget is not valid."""
         state, mask = self._row(self.stepper.obs), self._legal(self.stepper.mask)
-        self._act(state, mask, chosen=self.chosen, action=self.action)
-        step = self.stepper.step(torch.from_numpy(self.action))
+        self.learner.choose(state, mask, chosen=self.chosen, action=self.action)
+        step = self.step(torch.from_numpy(self.action))
         valid = step.valid & (step.valid.cumsum(0) <= budget)
         return Transitions(
             state=state,
@@ -175,53 +245,41 @@ class TabularAgent(Agent):
             valid=valid.numpy(),
         )
 
-    def _act(self, state: IntArray, mask: BoolArray, *, chosen: BoolArray, action: IntArray) -> None:
-        """Write what the epsilon-greedy policy does where nothing is `chosen`."""
-        from .kernels import act
-
-        act(self.table.q, state, mask, self.epsilon, self._uniform(len(state)), chosen, action)
+    def choose_next(self) -> IntArray:
+        """Actions [B] in the successors, which are taken next unless the episode ended."""
+        t, action = self.now, np.zeros_like(self.now.action)
+        self.learner.choose(t.next_state, t.next_mask, chosen=np.zeros_like(t.done), action=action)
+        self.action, self.chosen = action, t.valid & ~t.done
+        return action
 
     def _row(self, obs: Tensor) -> IntArray:
-        row: IntArray = self.network.index(obs).numpy()
+        row: IntArray = self.learner.policy.network.index(obs).numpy()
         return row
 
     def _legal(self, mask: Tensor | None) -> BoolArray:
         return self._all_legal if mask is None else mask.numpy()
 
-    def _uniform(self, *shape: int) -> FloatArray:
-        drawn: FloatArray = torch.rand(shape, generator=self.generator, dtype=torch.float64).numpy()
-        return drawn
+    def state_dict(self) -> StateDict:
+        """As of every experience, with what is chosen and what runs."""
+        own = {"action": self.action, "chosen": self.chosen}
+        running = {} if self.running is None else {"running": self.running._asdict()}
+        return super().state_dict() | own | running
 
-    # Acting
-
-    def initial_state(self, batch: int) -> State:
-        """A table remembers nothing."""
-        return ()
-
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        return self.network(obs), state
-
-    def q_values(self, obs: Any) -> NDArray[np.float64]:
-        """Q [B, A] of a batch of observations."""
-        q: NDArray[np.float64] = self.network(self._tensor(self.encoder.pack_any(obs)[0])).numpy()
-        return q
-
-    # Saving
-
-    def _buffers(self) -> dict[str, Tensor]:
-        return storage.as_tensors({"action": self.action, "chosen": self.chosen})
-
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        action, chosen = tensors["action"].numpy(), tensors["chosen"].numpy()
+    def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
+        """Go back to a state of as many environments; False if the episodes begin anew."""
+        action, chosen = as_array(saved["action"]), as_array(saved["chosen"])
         for name, x, y in (("action", action, self.action), ("chosen", chosen, self.chosen)):
             if (x.shape, x.dtype) != (y.shape, y.dtype):
                 raise ValueError(f"{name} is {x.dtype} {x.shape}, which does not fit {y.dtype} {y.shape}")
-        if ((action < 0) | (action >= self.head.n_params)).any():
+        if ((action < 0) | (action >= self._all_legal.shape[1])).any():
             raise ValueError("action holds what is not one")
         self.action, self.chosen = action, chosen
+        if self.running is not None:
+            like: Any = self.running
+            self.running = self.learner.loaded(like, saved["running"])
+        return super().load_state_dict(saved)
 
-    def _loaded(self, like: R, name: str, tensors: dict[str, Tensor]) -> R:
-        """What a checkpoint holds in place of the arrays `like`; ValueError for what points elsewhere."""
-        found = type(like)(**storage.as_arrays(storage.under(name, tensors)))
-        found.check(like, *self.table.q.shape)
-        return found
+
+def as_array(x: Any) -> NDArray[Any]:
+    """A tensor or an array as an array, which may share its memory."""
+    return x.numpy() if isinstance(x, Tensor) else np.asarray(x)

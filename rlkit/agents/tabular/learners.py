@@ -6,78 +6,102 @@ Those on the policy that acts choose the next action before they learn, and then
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import nn
 
-from rlkit import storage
+from rlkit.nn import Encoder, Head
 
-from ..config import AgentConfig
-from .base import TabularAgent, TabularConfig
-from .records import IntArray, Model, Queue, Trace, Transitions, Window
+from ..agent import ActionValueAgent
+from .base import Stream, TabularConfig, TabularLearner
+from .records import Model, Queue, Running, Table, Trace, Window
 
 WHOLE_EPISODES = int(np.iinfo(np.int64).max)
 
 
-class ExpectedSarsa(TabularAgent):
-    """r + gamma sum_a pi(a | s') Q(s', a), for the epsilon-greedy policy pi that acts (section 6.6)."""
+class ExpectedSarsaLearner(TabularLearner):
+    """Targets by the policy that acts."""
 
-    name: ClassVar[str] = "expected_sarsa"
-    Config: ClassVar[type[AgentConfig]] = TabularConfig
-
-    def _improve(self, t: Transitions) -> float:
-        return self._expected(t, self.epsilon)
-
-    def _expected(self, t: Transitions, epsilon: float) -> float:
+    def learn_from(self, batch: Stream) -> float:
+        """One step of Expected Sarsa."""
         from .kernels import expected_sarsa
 
-        return expected_sarsa(self.table, t, self.rule, epsilon)
+        return expected_sarsa(self.table, batch.now, self.rule, self.epsilon)
 
 
-class QLearning(ExpectedSarsa):
+class ExpectedSarsa(ActionValueAgent):
+    """r + gamma sum_a pi(a | s') Q(s', a), for the epsilon-greedy policy pi that acts (section 6.6)."""
+
+    name = "expected_sarsa"
+    Config = TabularConfig
+    Learner = ExpectedSarsaLearner
+
+
+class QLearner(TabularLearner):
+    """Targets by the greedy policy."""
+
+    def learn_from(self, batch: Stream) -> float:
+        """One step of Q-learning."""
+        from .kernels import expected_sarsa
+
+        return expected_sarsa(self.table, batch.now, self.rule, 0.0)
+
+
+class QLearning(ActionValueAgent):
     """r + gamma max_a Q(s', a): Expected Sarsa for the greedy policy (Watkins 1989; section 6.5)."""
 
-    name: ClassVar[str] = "q_learning"
+    name = "q_learning"
+    Config = TabularConfig
+    Learner = QLearner
 
-    def _improve(self, t: Transitions) -> float:
-        return self._expected(t, 0.0)
 
+class DoubleQLearner(TabularLearner):
+    """The network's `q` is the mean of `both` [2, S, A], and `visits` [2, S, A] are theirs."""
 
-class DoubleQ(TabularAgent):
-    """Two tables, each of which values the actions that the other prefers (van Hasselt 2010; section 6.7)."""
+    def build(self, encoder: Encoder, generator: torch.Generator) -> tuple[nn.Module, Head]:
+        """Two tables and their mean."""
+        network, head = super().build(encoder, generator)
+        network.register_buffer("both", network.get_buffer("q").repeat(2, 1, 1))
+        network.visits = network.get_buffer("visits").repeat(2, 1, 1)
+        return network, head
 
-    name: ClassVar[str] = "double_q"
-    Config: ClassVar[type[AgentConfig]] = TabularConfig
-
-    def _build(self, generator: torch.Generator) -> None:
-        """The network's `q` is the mean of `both` [2, S, A], and `visits` [2, S, A] are theirs."""
-        super()._build(generator)
-        self.network.register_buffer("both", self.network.q.repeat(2, 1, 1))
-        self.network.visits = self.network.visits.repeat(2, 1, 1)
-
-    def _improve(self, t: Transitions) -> float:
+    def learn_from(self, batch: Stream) -> float:
+        """One step, of one table by the other."""
         from .kernels import double_q
 
-        both, visits = self.network.get_buffer("both").numpy(), self.network.visits.numpy()
-        return double_q(self.table.q, both, visits, t, self.rule, self._uniform(len(t.state)))
+        both = self.policy.network.both.numpy()
+        u = self.uniform(len(batch.now.state))
+        return double_q(self.table.q, both, self.table.visits, batch.now, self.rule, u)
 
 
-class OnPolicy(TabularAgent):
-    """Learns about the actions that it takes."""
+class DoubleQ(ActionValueAgent):
+    """Two tables, each of which values the actions that the other prefers (van Hasselt 2010; section 6.7)."""
 
-    def _choose(self, t: Transitions) -> IntArray:
-        """Actions [B] in the successors, which are taken next unless the episode ended."""
-        action = np.zeros_like(t.action)
-        self._act(t.next_state, t.next_mask, chosen=np.zeros_like(t.done), action=action)
-        self.action, self.chosen = action, t.valid & ~t.done
-        return action
+    name = "double_q"
+    Config = TabularConfig
+    Learner = DoubleQLearner
 
 
 @dataclass(frozen=True, kw_only=True)
-class NStepConfig(TabularConfig):
-    """Fields of n-step Sarsa."""
+class SarsaConfig(TabularConfig):
+    """Settings of Sarsa, which has none of its own."""
+
+    @property
+    def rewards(self) -> int:
+        """How many there are in a return before bootstrapping."""
+        return 1
+
+    @property
+    def counts_first(self) -> bool:
+        """Whether only the first visit of a pair in an episode counts."""
+        return False
+
+
+@dataclass(frozen=True, kw_only=True)
+class NStepConfig(SarsaConfig):
+    """Settings of n-step Sarsa."""
 
     n_step: int = 4  # rewards before bootstrapping
 
@@ -85,79 +109,84 @@ class NStepConfig(TabularConfig):
         super().__post_init__()
         self._at_least(1, "n_step")
 
-
-class Sarsa(OnPolicy):
-    """r + gamma Q(s', a'), for the action a' that is taken next (Rummery and Niranjan 1994; section 6.4)."""
-
-    name: ClassVar[str] = "sarsa"
-    Config: ClassVar[type[AgentConfig]] = TabularConfig
-
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        self._n = 1  # steps in a return
-        self._first = np.zeros(0, dtype=np.int64)  # [S * A] scratch, where first visits count alone
-
-    def _begin(self) -> None:
-        super()._begin()
-        self.window = Window.empty(self.stepper.num_envs, min(self._n, 256))
-
-    def _improve(self, t: Transitions) -> float:
-        from .kernels import n_step_sarsa
-
-        next_action = self._choose(t)
-        self.window = self.window.with_room()
-        return n_step_sarsa(self.table, t, next_action, self.window, self._first, self.rule, self._n)
-
-    def _buffers(self) -> dict[str, Tensor]:
-        window = storage.with_prefix("window", storage.as_tensors(self.window._asdict()))
-        return super()._buffers() | window
-
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.window = self._loaded(self.window, "window", tensors)
-
-    def _interrupted(self) -> None:
-        super()._interrupted()
-        self.window.length[self.stepper.reset.numpy()] = 0
-
-
-class NStepSarsa(Sarsa):
-    """r_0 + gamma r_1 + ... + gamma^n Q(s_n, a_n) (section 7.2)."""
-
-    name: ClassVar[str] = "n_step_sarsa"
-    Config: ClassVar[type[AgentConfig]] = NStepConfig
-    config: NStepConfig
-
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        self._n = self.config.n_step
+    @property
+    def rewards(self) -> int:
+        """As configured."""
+        return self.n_step
 
 
 @dataclass(frozen=True, kw_only=True)
-class MCConfig(TabularConfig):
-    """Fields of Monte Carlo control."""
+class MCConfig(SarsaConfig):
+    """Settings of Monte Carlo control."""
 
     first_visit: bool = True  # or every visit of a pair in an episode
 
+    @property
+    def rewards(self) -> int:
+        """All of an episode."""
+        return WHOLE_EPISODES
 
-class MC(Sarsa):
+    @property
+    def counts_first(self) -> bool:
+        """As configured."""
+        return self.first_visit
+
+
+class SarsaLearner(TabularLearner):
+    """Returns of one reward, of n, or of whole episodes, on the policy that acts."""
+
+    config: SarsaConfig
+
+    def prepare(self) -> None:
+        """Make room to note first visits, where these count alone."""
+        super().prepare()
+        self._first = np.zeros(self.table.q.size if self.config.counts_first else 0, dtype=np.int64)
+
+    def running(self, num_envs: int) -> Running:
+        """The latest steps of each episode."""
+        return Window.empty(num_envs, min(self.config.rewards, 256))
+
+    def learn_from(self, batch: Stream) -> float:
+        """One step: updates of the pairs whose returns are complete."""
+        from .kernels import n_step_sarsa
+
+        after = batch.choose_next()
+        batch.running = window = cast(Window, batch.running).with_room()
+        n = self.config.rewards
+        return n_step_sarsa(self.table, batch.now, after, window, self._first, self.rule, n)
+
+
+class Sarsa(ActionValueAgent):
+    """r + gamma Q(s', a'), for the action a' that is taken next (Rummery and Niranjan 1994; section 6.4)."""
+
+    name = "sarsa"
+    Config = SarsaConfig
+    Learner = SarsaLearner
+
+
+class NStepSarsa(ActionValueAgent):
+    """r_0 + gamma r_1 + ... + gamma^n Q(s_n, a_n) (section 7.2)."""
+
+    name = "n_step_sarsa"
+    Config = NStepConfig
+    Learner = SarsaLearner
+
+
+class MC(ActionValueAgent):
     """Returns of whole episodes; a time limit bootstraps from the final observation (section 5.4)."""
 
-    name: ClassVar[str] = "mc"
-    Config: ClassVar[type[AgentConfig]] = MCConfig
-    config: MCConfig
-
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        self._n = WHOLE_EPISODES
-        self._first = np.zeros(self.table.q.size if self.config.first_visit else 0, dtype=np.int64)
+    name = "mc"
+    Config = MCConfig
+    Learner = SarsaLearner
 
 
 @dataclass(frozen=True, kw_only=True)
 class LambdaConfig(TabularConfig):
-    """Fields of agents with eligibility traces."""
+    """Settings of agents with eligibility traces."""
 
-    lambda_: float = 0.8  # how slowly traces fade
+    watkins: ClassVar[bool] = False  # learn about the greedy policy, and cut traces where it is left
+
+    lambda_: float = 0.8  # how slowly traces decay
     traces: str = "replacing"  # replacing or accumulating
     trace_cutoff: float = 1e-3  # a trace that is not above this is dropped
 
@@ -167,53 +196,55 @@ class LambdaConfig(TabularConfig):
         self._one_of(("accumulating", "replacing"), "traces")
 
 
-class TDLambda(OnPolicy):
-    """Sarsa(lambda): each error is shared with the pairs that led to it (Rummery 1995; section 12.7)."""
+@dataclass(frozen=True, kw_only=True)
+class WatkinsConfig(LambdaConfig):
+    """Settings of Q(lambda)."""
 
-    name: ClassVar[str] = "td_lambda"
-    Config: ClassVar[type[AgentConfig]] = LambdaConfig
+    watkins: ClassVar[bool] = True
+
+
+class LambdaLearner(TabularLearner):
+    """Each error is shared with the pairs that led to it, as far as they have a trace."""
+
     config: LambdaConfig
-    watkins: ClassVar[bool] = False
 
-    def _begin(self) -> None:
-        super()._begin()
-        self.trace = Trace.empty(self.stepper.num_envs, 32)
+    def running(self, num_envs: int) -> Running:
+        """The traces of each episode."""
+        return Trace.empty(num_envs, 32)
 
-    def _improve(self, t: Transitions) -> float:
+    def learn_from(self, batch: Stream) -> float:
+        """One step: updates of all pairs that have a trace."""
         from .kernels import lambda_step
 
         c = self.config
-        next_action = self._choose(t)
-        self.trace = self.trace.with_room()
+        after = batch.choose_next()
+        batch.running = trace = cast(Trace, batch.running).with_room()
         replacing = c.traces == "replacing"
         return lambda_step(
-            *(self.table, t, next_action, self.trace, self.rule),
-            *(c.lambda_, c.trace_cutoff, replacing, self.watkins),
+            *(self.table, batch.now, after, trace, self.rule),
+            *(c.lambda_, c.trace_cutoff, replacing, c.watkins),
         )
 
-    def _buffers(self) -> dict[str, Tensor]:
-        trace = storage.with_prefix("trace", storage.as_tensors(self.trace._asdict()))
-        return super()._buffers() | trace
 
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.trace = self._loaded(self.trace, "trace", tensors)
+class TDLambda(ActionValueAgent):
+    """Sarsa(lambda): each error is shared with the pairs that led to it (Rummery 1995; section 12.7)."""
 
-    def _interrupted(self) -> None:
-        super()._interrupted()
-        self.trace.length[self.stepper.reset.numpy()] = 0
+    name = "td_lambda"
+    Config = LambdaConfig
+    Learner = LambdaLearner
 
 
-class QLambda(TDLambda):
+class QLambda(ActionValueAgent):
     """Watkins's Q(lambda): traces towards the greedy policy, cut where it is left (section 12.10)."""
 
-    name: ClassVar[str] = "q_lambda"
-    watkins: ClassVar[bool] = True
+    name = "q_lambda"
+    Config = WatkinsConfig
+    Learner = LambdaLearner
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlanningConfig(TabularConfig):
-    """Fields of agents that learn a model."""
+    """Settings of agents that learn a model."""
 
     planning_steps: int = 5  # updates from the model after each step
 
@@ -222,42 +253,43 @@ class PlanningConfig(TabularConfig):
         self._at_least(1, "planning_steps")
 
 
-class ModelBased(TabularAgent):
-    """Counts what each pair leads to, for all of its training."""
+def empty_model(table: Table) -> Model:
+    """What is known before the first step, with room for some outcomes."""
+    n_states, n_actions = table.q.shape
+    return Model.empty(n_states, n_actions, capacity=1024)
+
+
+class DynaLearner(TabularLearner):
+    """Q-learning from steps taken, and from outcomes of tried pairs as often as they were seen."""
 
     config: PlanningConfig
 
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        n_states, n_actions = self.table.q.shape
-        self.model = Model.empty(n_states, n_actions, capacity=1024)
+    def prepare(self) -> None:
+        """Count what each pair leads to, for all of the training."""
+        super().prepare()
+        self.records["model"] = empty_model(self.table)
 
-    def _buffers(self) -> dict[str, Tensor]:
-        model = storage.with_prefix("model", storage.as_tensors(self.model._asdict()))
-        return super()._buffers() | model
-
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.model = self._loaded(self.model, "model", tensors)
-
-
-class DynaQ(ModelBased):
-    """Q-learning from steps taken and from steps that the model imagines (Sutton 1990; section 8.2)."""
-
-    name: ClassVar[str] = "dyna_q"
-    Config: ClassVar[type[AgentConfig]] = PlanningConfig
-
-    def _improve(self, t: Transitions) -> float:
+    def learn_from(self, batch: Stream) -> float:
+        """One step, and imagined ones."""
         from .planning import dyna_q
 
-        self.model = self.model.with_room(len(t.state))
-        u = self._uniform(len(t.state), self.config.planning_steps, 2)
-        return dyna_q(self.table, t, self.model, self.rule, u)
+        n = len(batch.now.state)
+        self.records["model"] = model = self.records["model"].with_room(n)
+        u = self.uniform(n, self.config.planning_steps, 2)
+        return dyna_q(self.table, batch.now, model, self.rule, u)
+
+
+class DynaQ(ActionValueAgent):
+    """Q-learning from steps taken and from steps that the model imagines (Sutton 1990; section 8.2)."""
+
+    name = "dyna_q"
+    Config = PlanningConfig
+    Learner = DynaLearner
 
 
 @dataclass(frozen=True, kw_only=True)
 class SweepingConfig(PlanningConfig):
-    """Fields of prioritized sweeping."""
+    """Settings of prioritized sweeping."""
 
     learning_rate: float = 1.0
     schedule: str = "constant"
@@ -268,30 +300,29 @@ class SweepingConfig(PlanningConfig):
         self._at_least(0, "theta")
 
 
-class PrioritizedSweeping(ModelBased):
-    """Expected updates where they change most first (Moore and Atkeson 1993; section 8.4)."""
+class SweepingLearner(TabularLearner):
+    """Expected updates by the model of the pairs that wait in a queue."""
 
-    name: ClassVar[str] = "prioritized_sweeping"
-    Config: ClassVar[type[AgentConfig]] = SweepingConfig
     config: SweepingConfig
 
-    def _build(self, generator: torch.Generator) -> None:
-        super()._build(generator)
-        self.queue = Queue.empty(self.table.q.size)
+    def prepare(self) -> None:
+        """Count what each pair leads to, and queue the pairs whose values change."""
+        super().prepare()
+        self.records["model"] = empty_model(self.table)
+        self.records["queue"] = Queue.empty(self.table.q.size)
 
-    def _improve(self, t: Transitions) -> float:
+    def learn_from(self, batch: Stream) -> float:
+        """One step, and updates of the pairs at the head of the queue."""
         from .planning import prioritized_sweeping
 
-        c = self.config
-        self.model = self.model.with_room(len(t.state))
-        return prioritized_sweeping(
-            self.table, t, self.model, self.queue, self.rule, c.theta, c.planning_steps
-        )
+        c, t, queue = self.config, batch.now, self.records["queue"]
+        self.records["model"] = model = self.records["model"].with_room(len(t.state))
+        return prioritized_sweeping(self.table, t, model, queue, self.rule, c.theta, c.planning_steps)
 
-    def _buffers(self) -> dict[str, Tensor]:
-        queue = storage.with_prefix("queue", storage.as_tensors(self.queue._asdict()))
-        return super()._buffers() | queue
 
-    def _load_buffers(self, tensors: dict[str, Tensor]) -> None:
-        super()._load_buffers(tensors)
-        self.queue = self._loaded(self.queue, "queue", tensors)
+class PrioritizedSweeping(ActionValueAgent):
+    """Expected updates where they change most first (Moore and Atkeson 1993; section 8.4)."""
+
+    name = "prioritized_sweeping"
+    Config = SweepingConfig
+    Learner = SweepingLearner

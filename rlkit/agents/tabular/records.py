@@ -5,7 +5,7 @@ A pair is a state and an action as one number, state * A + action.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,6 +182,9 @@ class Queue(NamedTuple):
     def empty(cls, pairs: int) -> Self:
         """A queue with room for all pairs."""
         return cls(_zeros(pairs), _zeros(pairs) - 1, np.zeros(pairs), _zeros(1))
+
+
+Running: TypeAlias = Window | Trace
 
 
 def _check_form(arrays: NamedTuple, like: NamedTuple, *growing: str) -> int:

@@ -122,14 +122,14 @@ class Simulation:
         """The same numbers in the library and on the device of this simulation."""
         return self.xp.asarray(values, device=self.device)
 
-    def held(self) -> dict[str, Array]:
-        """The arrays that change with a step, which are everything that going on needs."""
+    def state_dict(self) -> dict[str, Array]:
+        """The arrays that change with a step, where they lie: everything needed to resume."""
         fields = [] if self.state is None else leaves(self.state)
         own = {name: getattr(self, name) for name in COUNTERS}
         return own | {f"state_{i}": x for i, x in enumerate(fields)}
 
-    def hold(self, arrays: Mapping[str, Array]) -> None:
-        """Go on with these in place of `held`."""
+    def load_state_dict(self, arrays: Mapping[str, Array]) -> None:
+        """Continue with these arrays in place of those of `state_dict`."""
         for name in COUNTERS:
             setattr(self, name, arrays[name])
         if "state_0" in arrays:

@@ -7,7 +7,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
@@ -129,23 +128,14 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         state = self._simulation.state
         return tuple(draw(self.model, take(state, slice(i, i + 1)), None) for i in range(self.num_envs))
 
-    def get_state(self) -> dict[str, npt.NDArray[Any]]:
-        """Everything that a continued run needs, as arrays."""
-        held = self.held().items()
-        return {name: np.array(x if isinstance(x, np.ndarray) else x.cpu().numpy()) for name, x in held}
+    def state_dict(self) -> dict[str, Array]:
+        """The arrays that change with a step, where they lie: everything needed to resume."""
+        return {**self._simulation.state_dict(), "done": self._done}
 
-    def set_state(self, saved: dict[str, npt.NDArray[Any]]) -> tuple[Any, Info]:
-        """Continue from what `get_state` returned; returns what `reset` would."""
-        self.hold({name: self._simulation.array(np.array(x)) for name, x in saved.items()})
-        return self._observations(), self._infos(self._everybody)
-
-    def held(self) -> dict[str, Array]:
-        """The arrays that change with a step, where they are: everything that a continued run needs."""
-        return {**self._simulation.held(), "done": self._done}
-
-    def hold(self, arrays: Mapping[str, Array]) -> None:
-        """Go on with these in place of `held`."""
-        self._simulation.hold(arrays)
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Continue with these arrays in place of those of `state_dict`."""
+        arrays = {name: self._simulation.array(x) for name, x in saved.items()}
+        self._simulation.load_state_dict(arrays)
         self._done = arrays["done"]
 
     def _simulate(self, model: Model[Any]) -> Simulation:

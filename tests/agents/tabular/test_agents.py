@@ -18,6 +18,7 @@ from rlkit.agents.tabular.base import QTable
 from rlkit.evaluate import grade
 from rlkit.experience.stepper import Step, Stepper
 from rlkit.nn import Encoder
+from rlkit.trees import flat
 
 ON_POLICY = [learners.MC, learners.Sarsa, learners.NStepSarsa, learners.TDLambda, learners.ExpectedSarsa]
 GREEDY = [
@@ -172,10 +173,10 @@ def test_what_is_learned_depends_on_the_seed_and_not_on_the_iterations(
 def test_room_is_made_for_long_episodes_and_many_outcomes() -> None:
     """Episodes of the cliff outlast the first window, and the taxi's outcomes the first model."""
     mc = learners.MC("rlkit/CliffWalking-v0", num_envs=2, epsilon_end=1.0).train(1_500)
-    assert mc.window.pair.shape[1] > 256
+    assert mc.experience.running.pair.shape[1] > 256
     traces = learners.TDLambda("rlkit/CliffWalking-v0", num_envs=2, trace_cutoff=0.0).train(500)
-    assert traces.trace.pair.shape[1] > 32
-    model = learners.DynaQ("rlkit/Taxi-v0").train(256 * 40).model
+    assert traces.experience.running.pair.shape[1] > 32
+    model = learners.DynaQ("rlkit/Taxi-v0").train(256 * 40).learner.records["model"]
     assert model.size[1] > 1_024
     assert model.tries.sum() == 256 * 40
 
@@ -198,8 +199,8 @@ def test_training_goes_on_from_a_checkpoint_to_the_same_bytes(
     resumed = agent.load(tmp_path / "saved").continue_to(5_000)
     for name, buffer in whole.network.state_dict().items():
         np.testing.assert_array_equal(buffer, resumed.network.state_dict()[name])
-    for name, buffer in whole._buffers().items():
-        np.testing.assert_array_equal(buffer, resumed._buffers()[name])
+    for name, x in flat(whole.state_dict()).items():
+        np.testing.assert_array_equal(x, flat(resumed.state_dict())[name], err_msg=name)
 
 
 @pytest.mark.parametrize("agent", [learners.MC, learners.NStepSarsa, learners.TDLambda, learners.QLambda])
@@ -212,10 +213,9 @@ def test_what_hangs_over_is_dropped_where_loading_starts_new_episodes(agent: Any
     loaded = agent.load(tmp_path / "saved", env=lakes())
     with pytest.warns(UserWarning, match="begin anew"):
         loaded.continue_to(101)  # takes up where it stood, and no step
-    held = "window" if hasattr(trained, "window") else "trace"
-    assert getattr(trained, held).length.any()
-    assert not getattr(loaded, held).length.any()
-    assert not loaded.chosen.any()
+    assert trained.experience.running.length.any()
+    assert not loaded.experience.running.length.any()
+    assert not loaded.experience.chosen.any()
 
 
 # Observations

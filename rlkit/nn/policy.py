@@ -1,34 +1,65 @@
-"""Acting on observations as a user has them: one or a batch, with masks and memory."""
+"""Policies: what acts, apart from what it acts in and from what it learns by."""
 
-from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from . import Discrete, Encoder, Head, State
 from .actions import Array, BoolArray, as_given, legal_actions
+from .backbones import State
 from .devices import torch_defaults
+from .distributions import Discrete, Head
+from .encoders import Encoder
 
 
-class Acting(ABC):
-    """What acts by scores of packed observations, of which a head makes actions."""
+class Scorer(Protocol):
+    """A network whose numbers a head makes actions of."""
 
-    action_space: spaces.Space[Any]
-    device: torch.device
-    encoder: Encoder
-    head: Head
-    _acting: torch.Generator
-
-    @abstractmethod
-    def _scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
-        """What `head` makes actions of, [B, n_params] of packed observations, and the next state."""
-
-    @abstractmethod
     def initial_state(self, batch: int) -> State:
         """The network's state at the start of episodes."""
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        """[B, n_params] of packed observations, and the next state."""
+
+
+class Policy(nn.Module):
+    """An encoder of observations, a network that scores actions, and a head that chooses one by the scores.
+
+    It is what is saved to act, graded and played against; it knows no environment and no optimiser.
+    `seed` is that of stochastic actions in `act`.
+    """
+
+    head: Head
+    network: Any  # a Scorer and a Module
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        network: nn.Module,
+        head: Head,
+        action_space: spaces.Space[Any],
+        *,
+        device: torch.device,
+        seed: int,
+    ) -> None:
+        super().__init__()
+        self.head, self.encoder, self.network = head, encoder, network
+        self.action_space = action_space
+        self.device = device
+        self._generator = torch.Generator(device).manual_seed(seed)
+        self.to(device).eval()
+
+    def initial_state(self, batch: int) -> State:
+        """The network's state at the start of episodes."""
+        scorer: Scorer = self.network
+        return scorer.initial_state(batch)
+
+    def scores(self, obs: Tensor, state: State, reset: Tensor) -> tuple[Tensor, State]:
+        """What the head reads, [B, n_params] of packed observations, and the next state."""
+        scorer: Scorer = self.network
+        return scorer.scores(obs, state, reset)
 
     @torch_defaults()
     def act(
@@ -56,7 +87,7 @@ class Acting(ABC):
         state = self.initial_state(n) if state is None else state
         if any(len(part) != n for part in state):
             raise ValueError(f"the state is that of {len(state[0])} observations, not of {n}")
-        drawn = self._acting if stochastic else None
+        drawn = self._generator if stochastic else None
         action, state = self.choose(self._tensor(packed), state, self._tensor(first), legal, drawn)
         given = as_given(action, self.action_space)
         return given if batched else given[0], state
@@ -71,23 +102,33 @@ class Acting(ABC):
         generator: torch.Generator | None,
     ) -> tuple[Tensor, State]:
         """(actions [B, ...], next state) for packed observations: drawn with `generator`, or greedy."""
-        scores, state = self._scores(obs, state, reset)
+        scores, state = self.scores(obs, state, reset)
         noise = None if generator is None else self.head.noise((len(obs),), generator)
         return self.head.act(scores, noise, mask), state
 
     @torch_defaults()
     @torch.inference_mode()
-    def policy(
+    def probabilities(
         self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None, *, stochastic: bool
     ) -> tuple[Tensor, State]:
         """Action probabilities [B, A] for packed observations; greedy ones are 0 or 1."""
         assert isinstance(self.head, Discrete)
-        scores, state = self._scores(obs, state, reset)
+        scores, state = self.scores(obs, state, reset)
         if stochastic:
             return self.head.probabilities(scores, mask).double(), state
         best = self.head.act(scores, None, mask)
         return nn.functional.one_hot(best, self.head.n_params).double(), state
 
+    @torch_defaults()
+    @torch.inference_mode()
+    def ask(self, method: str, obs: Any, state: State | None = None) -> Array:
+        """What a method of the network says of a batch of observations; without `state`, of first ones."""
+        packed = self._tensor(self.encoder.pack_any(obs)[0])
+        reset = torch.full((len(packed),), state is None, device=self.device)
+        state = self.initial_state(len(packed)) if state is None else state
+        found: Array = getattr(self.network, method)(packed, state, reset)[0].cpu().numpy()
+        return found
+
     def _tensor(self, array: Array) -> Tensor:
-        """On the agent's device; on the CPU they share memory."""
+        """On the policy's device; on the CPU they share memory."""
         return torch.from_numpy(array).to(self.device)

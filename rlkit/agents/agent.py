@@ -1,0 +1,403 @@
+"""What every agent offers: learning, acting, evaluating, saving."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Self, TypeAlias
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from rlkit import storage
+from rlkit.errors import (
+    ConfigError,
+    LoadError,
+    MisplacedArgument,
+    NonFiniteError,
+    RlkitError,
+    UnsupportedError,
+    one_line,
+)
+from rlkit.experience.environments import AnyVectorEnv
+from rlkit.experience.evaluation import MAX_ENVS, Evaluation, evaluate_on
+from rlkit.experience.experience import Clock, Experience, Metrics, StateDict
+from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
+from rlkit.experience.source import Source, source_of, trusted
+from rlkit.experience.stepper import Stepper
+from rlkit.nn import NetworkConfig, State
+from rlkit.nn.devices import choose_device, cpu_threads, torch_defaults
+from rlkit.nn.policy import Policy
+from rlkit.registry import check_imported
+from rlkit.settings import whole, whole_seed, whole_steps
+from rlkit.trees import flat, nested
+
+from .config import AgentConfig
+from .learner import Learner
+from .loop import DAMAGE, Loop
+from .presets import preset
+from .seeds import stream
+
+Callback: TypeAlias = Callable[["Agent", Metrics], None]
+
+
+class Agent:
+    """A policy and a learner for an environment, and the loop that trains them.
+
+    `env` is an environment id or a Gymnasium VectorEnv. The configuration is `config` if given, else the
+    algorithm's defaults with the tuned settings for this id, if there are any (presets.py); keyword
+    arguments change single fields of it. Raises MisplacedArgument for more than `env` by position, and
+    ConfigError, UnsupportedError or UnsupportedSpaceError for what does not fit.
+
+    A subclass is an algorithm: its name, its configuration and its learner.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[AgentConfig]]
+    Learner: ClassVar[type[Learner]] = None  # type: ignore[assignment]  # none: an agent is abstract
+
+    @torch_defaults()
+    def __init__(
+        self,
+        env: str | AnyVectorEnv | Source,
+        *misplaced: object,
+        config: AgentConfig | None = None,
+        seed: int = 0,
+        device: str = "auto",
+        env_kwargs: Mapping[str, Any] | None = None,
+        **overrides: object,
+    ) -> None:
+        if misplaced:
+            raise MisplacedArgument(type(self).__name__, self.name, len(misplaced))
+        self.source = env if isinstance(env, Source) else source_of(env, env_kwargs)
+        self.seed = whole_seed(seed)
+        chosen = choose_device(device)
+        self.device = chosen if chosen.type in self.Learner.devices else torch.device("cpu")
+        base = config or self.configure(self.env_id)
+        if not isinstance(base, self.Config):
+            raise ConfigError(
+                f"{type(self).__name__} takes a {self.Config.__name__}, got {type(base).__name__}"
+            )
+        if self.source.given is not None:
+            overrides = {"num_envs": self.source.given.num_envs} | overrides
+        self.config = base.replace(overrides, agent=self.name)
+        self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
+        if self.config.evaluate_every and self.env_id is None:
+            raise UnsupportedError("evaluate_every needs an environment id, to make others to evaluate on")
+        self.clock = Clock()
+        self.learner = self.Learner(
+            self.observation_space,
+            self.action_space,
+            self.config,
+            name=self.name,
+            clock=self.clock,
+            seed=self.seed,
+            device=self.device,
+        )
+        self.loop = Loop(self.learner, self.source, evaluate=self._mean_return)
+
+    def __repr__(self) -> str:
+        where = self.source.full_id or self.source.given or "an environment without an id"
+        return f"{type(self).__name__} on {where}, {self.steps:,} steps"
+
+    @property
+    def env_id(self) -> str | None:
+        """The id of the environment, if it has one that says what it is."""
+        return self.source.env_id
+
+    @property
+    def env_kwargs(self) -> dict[str, Any]:
+        """The options that the environment is made with."""
+        return self.source.env_kwargs
+
+    @property
+    def policy(self) -> Policy:
+        """What acts."""
+        return self.learner.policy
+
+    @property
+    def network(self) -> Any:
+        """The policy's network."""
+        return self.policy.network
+
+    @property
+    def experience(self) -> Experience:
+        """Where batches come from; AttributeError before the agent has begun to learn."""
+        if self.loop.experience is None:
+            raise AttributeError(f"{self!r} has not begun to learn")
+        return self.loop.experience
+
+    @property
+    def stepper(self) -> Stepper:
+        """What steps the environments that it learns on; AttributeError before it has begun to learn."""
+        return self.experience.stepper
+
+    @property
+    def steps(self) -> int:
+        """Environment steps taken."""
+        return self.clock.steps
+
+    @property
+    def finished(self) -> bool:
+        """Whether the present training is over: all its steps are taken, or it was stopped early."""
+        return self.loop.finished
+
+    @classmethod
+    def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
+        """The default configuration with the tuned settings for `env_id`, then `overrides`, changed in it."""
+        changes = {**preset(cls.name, env_id), **(overrides or {})}
+        return cls.Config().replace(changes, agent=cls.name)
+
+    def describe(self) -> str:
+        """What stands between observations and actions, in a few words."""
+        return self.learner.describe()
+
+    # Learning
+
+    @torch_defaults()
+    def train(self, steps: int, *, callback: Callback | None = None) -> Self:
+        """Learn for exactly `steps` environment steps; `callback(agent, metrics)` follows each update.
+
+        A second call continues what the first has learned, and its schedules: what falls over the training,
+        such as the learning rate or epsilon, is a function of the steps taken out of all those planned so
+        far. So `train(n).train(n)` ends its first half with a learning rate annealed to 0 and starts its
+        second half in the middle of the schedule of `train(2 * n)`. What early stopping gave up is taken up
+        again. If `steps` are no multiple of the environments, there are new ones, fewer, and a replay memory
+        starts anew with them.
+
+        Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
+        observation, a reward or the loss is NaN or infinite.
+        """
+        steps = whole_steps(steps)
+        self.loop.begin(steps)
+        return self.continue_to(self.steps + steps, callback=callback)
+
+    @torch_defaults()
+    def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
+        """Learn until `steps` reaches `horizon`: what `train` does, and how a loaded agent resumes.
+
+        With `evaluate_every` the agent is left with the policy that was best in an evaluation, and with
+        `patience` training may end early. Warns with `NothingLearned` if no update was made on the way.
+        """
+        self.loop.run(horizon, lambda metrics: None if callback is None else callback(self, metrics))
+        return self
+
+    # Acting
+
+    def act(
+        self,
+        obs: Any,
+        state: State | None = None,
+        *,
+        mask: NDArray[Any] | None = None,
+        reset: NDArray[np.bool_] | None = None,
+        stochastic: bool = False,
+    ) -> tuple[Any, State]:
+        """The action for one observation, or the actions for a batch, and the state to pass in next time.
+
+        See `Policy.act`.
+        """
+        return self.policy.act(obs, state, mask=mask, reset=reset, stochastic=stochastic)
+
+    @torch_defaults()
+    def evaluate(
+        self,
+        episodes: int = 100,
+        *,
+        seed: int | None = None,
+        stochastic: bool = False,
+        max_steps: int | None = None,
+    ) -> Evaluation:
+        """Play `episodes` episodes on fresh environments, seeded apart from training; greedy by default.
+
+        An episode that has not ended after `max_steps` steps is cut there and counted in `cut`; by default
+        after 1,000 where the environment has no time limit of its own.
+        """
+        episodes = whole("episodes", episodes, least=1)
+        seed = stream(self.seed, "evaluation") if seed is None else whole_seed(seed)
+        env = self.source.make(min(episodes, MAX_ENVS), self.device, graded=True)
+        try:
+            with cpu_threads(self.learner.threads):
+                return evaluate_on(
+                    self.policy, env, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps
+                )
+        finally:
+            env.close()
+
+    def _mean_return(self, seed: int) -> float:
+        return self.evaluate(self.config.evaluate_episodes, seed=seed).mean_return
+
+    # Saving
+
+    def state_dict(self) -> StateDict:
+        """All that is needed to resume, as a tree of tensors, arrays and JSON values, where they lie.
+
+        A training that is resumed takes the same steps as one that was never stopped.
+        """
+        own = {"learner": self.learner.state_dict(), "loop": self.loop.state_dict()}
+        standing = self.loop.standing()
+        return own if standing is None else own | {"experience": standing}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`; experience is taken up when the agent learns."""
+        self.loop.load_state_dict(saved["loop"])
+        self.learner.load_state_dict(saved["learner"])
+        if "experience" in saved:
+            self.loop.pending = lambda: dict(saved["experience"])
+
+    def save(self, path: str | Path, *, begin_anew: bool = False) -> None:
+        """Write everything needed to resume to the folder `path`: safetensors and JSON, no pickle.
+
+        With `begin_anew` episodes begin anew when it is resumed. Raises UnsupportedError if an option of the
+        environment is not JSON, NonFiniteError if a parameter is NaN or infinite, FileExistsError if the
+        folder holds anything but a saved agent, and then leaves what is there as it is.
+        """
+        state = self.state_dict()
+        for name, x in flat(state["learner"]["policy"]).items():
+            if not x.isfinite().all():
+                raise NonFiniteError(f"{name} is not finite at step {self.steps}, and is not saved")
+        if begin_anew and "experience" in state:
+            stepper = {name: x for name, x in state["experience"]["stepper"].items() if name != "env"}
+            state["experience"] = {**state["experience"], "stepper": stepper}
+        source = self.source
+        about = {
+            "env_id": source.full_id,
+            "env_kwargs": options_to_json(source.env_kwargs),
+            "observation_space": space_to_json(source.observation_space),
+            "action_space": space_to_json(source.action_space),
+        }
+        storage.write(Path(path), state, about | self._identity())
+
+    def _identity(self) -> dict[str, Any]:
+        return {"agent": self.name, "config": self.config.to_json(), "seed": self.seed}
+
+    @classmethod
+    def load(
+        cls,
+        path: str | Path | storage.Saved,
+        *,
+        env: str | AnyVectorEnv | None = None,
+        env_kwargs: Mapping[str, Any] | None = None,
+        device: str = "auto",
+        trust_env: str | Sequence[str] = (),
+    ) -> Self:
+        """The agent saved at `path`, a folder of `save` or of a run, ready to act or resume learning.
+
+        It acts without its environment, which is made when it learns or is evaluated: the one it was trained
+        on, with the options `env_kwargs` changed, or `env`. The module of an id is imported only if it is
+        among `trust_env`. Raises LoadError if the folder is missing or damaged, of another algorithm, or of
+        other spaces.
+        """
+        saved = path if isinstance(path, storage.Saved) else storage.read(Path(path))
+        device = str(choose_device(device))
+        if saved.meta["agent"] != cls.name:
+            raise LoadError(f"{saved.path} holds a {saved.meta['agent']} agent, not {cls.name}")
+        source = source_in(saved, env=env, env_kwargs=env_kwargs, trust_env=trust_env)
+        return cls._restored(source, saved.meta, saved.state, device=device, place=str(saved.path))
+
+    @classmethod
+    def _restored(
+        cls,
+        source: Source,
+        meta: Mapping[str, Any],
+        state: Callable[[str], StateDict | None],
+        *,
+        device: str,
+        place: str,
+    ) -> Self:
+        """The agent that `_identity` and the parts of `state_dict` are of; LoadError says what is wrong."""
+        try:
+            saved = {name: state(name) or {} for name in ("loop", "learner")}
+            check_imported(meta["config"].values())
+            config = cls.Config().replace(meta["config"])
+            policy = flat(saved["learner"]).items()
+            known = sum(
+                x.numel() for name, x in policy if name.startswith("policy/") and isinstance(x, Tensor)
+            )
+            if (
+                isinstance(config, NetworkConfig) and config.least_weights > known
+            ):  # and would take long to make
+                raise LoadError(f"it has {known:,} weights, too few for hidden {config.hidden}")
+            agent = cls(source, config=config, seed=meta["seed"], device=device)
+        except (RlkitError, MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
+            raise LoadError(f"{place} cannot be used: {one_line(error)}") from None
+        try:
+            agent.load_state_dict(saved)
+        except DAMAGE as error:
+            raise LoadError(f"{place} is damaged: {one_line(error)}") from None
+        if state("experience") is not None:
+            agent.loop.pending = lambda: state("experience") or {}
+        agent.loop.place = place
+        return agent
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copies and pickles are made of what is saved: parts of an agent are views of each other."""
+        state = {
+            name: x.detach().cpu().clone()
+            if isinstance(x, Tensor)
+            else np.copy(x)
+            if isinstance(x, np.ndarray)
+            else x
+            for name, x in flat(self.state_dict()).items()
+        }
+        source = dataclasses.replace(self.source, given=None)
+        return copied, (type(self), source, self._identity(), state, str(self.device))
+
+
+class ActionValueAgent(Agent):
+    """An agent that learns action values, and acts by them."""
+
+    def q_values(self, obs: Any, state: State | None = None) -> NDArray[Any]:
+        """Q [B, A] of a batch of observations, at the start of episodes unless `state` is given."""
+        return self.policy.ask("scores", obs, state)
+
+
+class CriticAgent(Agent):
+    """An agent with a critic of states beside its policy."""
+
+    def value(self, obs: Any, state: State | None = None) -> NDArray[Any]:
+        """V [B] of a batch of observations, at the start of episodes unless `state` is given."""
+        return self.policy.ask("value", obs, state)
+
+
+def copied(
+    algorithm: type[Agent], source: Source, meta: Mapping[str, Any], state: Mapping[str, Any], device: str
+) -> Agent:
+    """The copy of an agent, on its device if that is there."""
+    try:
+        device = str(choose_device(device))
+    except ConfigError:
+        device = "auto"
+    return algorithm._restored(source, meta, nested(state).get, device=device, place="the copied agent")
+
+
+def source_in(
+    saved: storage.Saved,
+    *,
+    env: str | AnyVectorEnv | None,
+    env_kwargs: Mapping[str, Any] | None,
+    trust_env: str | Sequence[str],
+) -> Source:
+    """Where the environments of a saved agent come from; see `Agent.load`."""
+    meta = saved.meta
+    env_id, module = trusted(meta["env_id"], trust_env)
+    try:
+        source = Source(
+            env_id,
+            options_from_json(meta["env_kwargs"]),
+            space_from_json(meta["observation_space"]),
+            space_from_json(meta["action_space"]),
+            module=module,
+        )
+    except (*DAMAGE, AssertionError) as error:
+        raise LoadError(f"{saved.path / storage.META} cannot be used: {one_line(error)}") from None
+    if env is None:
+        changed = {**source.env_kwargs, **(env_kwargs or {})}
+        return dataclasses.replace(source, env_kwargs=changed)
+    given = source_of(env, env_kwargs)
+    try:
+        source.compare(given.observation_space, given.action_space, given.env_id or env)
+    except UnsupportedError as error:
+        raise LoadError(f"{saved.path}: {error}") from None
+    return given

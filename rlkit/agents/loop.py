@@ -1,0 +1,221 @@
+"""The loop of every agent: a budget of environment steps, schedules, evaluations and early stopping."""
+
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from rlkit.errors import EnvironmentFault, LoadError, NonFiniteError, NothingLearned, one_line
+from rlkit.experience import environments
+from rlkit.experience.environments import AnyVectorEnv
+from rlkit.experience.experience import Experience, Metrics, StateDict
+from rlkit.experience.source import Source
+from rlkit.experience.torch_stepper import stepper_for
+from rlkit.nn.devices import cpu_threads, keep_freed_memory
+from rlkit.trees import flat, nested
+
+from .config import MAX_NUM_ENVS
+from .learner import Learner
+from .seeds import stream
+
+OnIteration: TypeAlias = Callable[[Metrics], None]
+
+# What a damaged file can make of code that takes it for a state.
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+
+
+@dataclass
+class EarlyStopping:
+    """The highest mean return that evaluations have found, and the policy that earned it (Def 6.17).
+
+    Training has `stopped` after `patience` evaluations in a row without a higher one; never if that is 0.
+    """
+
+    patience: int
+    best_return: float | None = None
+    best_step: int = 0
+    waited: int = 0  # evaluations since the best one
+    best: StateDict = field(default_factory=dict)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the training has been given up."""
+        return 0 < self.patience <= self.waited
+
+    def judge(self, mean_return: float, policy: Mapping[str, Any], *, step: int) -> None:
+        """Take note of an evaluation, and keep a copy of the policy's state if it is the best so far."""
+        if self.best_return is not None and mean_return <= self.best_return:
+            self.waited += 1
+            return
+        self.best_return, self.best_step, self.waited = mean_return, step, 0
+        self.best = nested({name: x.detach().clone() for name, x in flat(policy).items()})
+
+    def state_dict(self) -> StateDict:
+        """The best so far, and how long ago that was."""
+        own = {"best_return": self.best_return, "best_step": self.best_step, "waited": self.waited}
+        return own | {"best": self.best}
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`."""
+        score = saved["best_return"]
+        self.best_return = None if score is None else float(score)
+        self.best_step, self.waited = int(saved["best_step"]), int(saved["waited"])
+        self.best = saved.get("best", {})
+
+
+class Loop:
+    """Trains a learner on the experience that it asks for.
+
+    `evaluate` gives the mean return of the present policy, for early stopping. `pending` is what a saved
+    training stood in, which is taken up when it goes on, and `place` where it was read.
+    """
+
+    def __init__(self, learner: Learner, source: Source, *, evaluate: Callable[[int], float]) -> None:
+        self.learner, self.source, self.evaluate = learner, source, evaluate
+        self.config, self.clock, self.seed = learner.config, learner.clock, learner.seed
+        self.early_stopping = EarlyStopping(self.config.patience)
+        self.experience: Experience | None = None
+        self.pending: Callable[[], StateDict] | None = None
+        self.place = ""
+
+    @property
+    def finished(self) -> bool:
+        """Whether the present training is over: all its steps are taken, or it was stopped early."""
+        return self.clock.steps >= self.clock.horizon or self.early_stopping.stopped
+
+    def begin(self, steps: int) -> None:
+        """Have experience for exactly `steps` more, in new episodes of a given environment."""
+        self.ready(steps, anew=self.source.given is not None)
+        self.early_stopping.waited = 0
+
+    def run(self, horizon: int, on_iteration: OnIteration) -> None:
+        """Learn until the clock is at `horizon`, or early stopping gives up."""
+        clock = self.clock
+        if horizon != clock.horizon:
+            self.early_stopping.waited = 0
+        experience, since = self.ready(horizon - clock.steps), clock.steps
+        clock.horizon = horizon
+        keep_freed_memory()
+        with cpu_threads(self.learner.threads):
+            while not self.finished:
+                on_iteration(self._iterate())
+        if (why := experience.idle(since)) is not None:
+            steps = f"steps {since + 1:,} to {clock.steps:,}"
+            warnings.warn(
+                f"{self.learner.name} learned nothing in {steps}: {why}", NothingLearned, stacklevel=6
+            )
+
+    def _iterate(self) -> Metrics:
+        """One iteration, and an evaluation if it is time for one."""
+        clock, before = self.clock, self.clock.steps
+        try:
+            experience = self.ready(clock.horizon - before)
+            metrics = self.learner.learn(experience, clock.horizon - before)
+        except (EnvironmentFault, NonFiniteError) as error:
+            raise type(error)(f"{error}, in the iteration after step {before}") from error.__cause__
+        for key, value in metrics.items():
+            if not np.isfinite(value):
+                raise NonFiniteError(f"{key} is {value} at step {clock.steps}")
+        every = self.config.evaluate_every
+        if every and (clock.steps // every > before // every or self.finished):
+            metrics |= self._select()
+        return metrics
+
+    def _select(self) -> Metrics:
+        """Evaluate, always on the same episodes, and in the end go back to the best policy."""
+        early, policy, steps = self.early_stopping, self.learner.policy, self.clock.steps
+        found = self.evaluate(stream(self.seed, "selection"))
+        early.judge(found, policy.state_dict(), step=steps)
+        if self.finished:
+            policy.load_state_dict(early.best)
+        return {
+            "eval_return": found,
+            "best_return": early.best_return or 0.0,
+            "best_step": early.best_step,
+            "stopped_early": float(early.stopped and steps < self.clock.horizon),
+        }
+
+    def ready(self, steps: int, *, anew: bool = False) -> Experience:
+        """Experience whose environments can take exactly `steps` more, in new episodes if `anew`."""
+        if self.pending is not None:
+            self._take_up(self.pending())
+            self.pending = None
+        now, given = self.clock.steps, self.source.given
+        seed = stream(self.seed, "environment", now)
+        if self.experience is not None and environments.fits(self.experience.stepper.env, steps):
+            if anew or not self.experience.stepper.stands:
+                self.experience.restart(seed)
+            return self.experience
+        if given is not None:
+            environments.check_fits(given, steps)
+            env = given
+        else:
+            env = self.source.make_for_steps(self.config.num_envs, steps=steps, device=self.learner.device)
+        return self._step_in(env, seed=seed)
+
+    def _step_in(self, env: AnyVectorEnv, *, seed: int) -> Experience:
+        stepper = stepper_for(env, self.learner.policy.encoder, seed=seed, device=self.learner.device)
+        self.experience = self.learner.experience(stepper)
+        return self.experience
+
+    # Saving
+
+    def state_dict(self) -> StateDict:
+        """How far the training is."""
+        return {
+            "steps": self.clock.steps,
+            "horizon": self.clock.horizon,
+            "early_stopping": self.early_stopping.state_dict(),
+        }
+
+    def load_state_dict(self, saved: Mapping[str, Any]) -> None:
+        """Undo `state_dict`."""
+        self.clock.steps, self.clock.horizon = saved["steps"], saved["horizon"]
+        self.early_stopping.load_state_dict(saved["early_stopping"])
+
+    def standing(self) -> StateDict | None:
+        """Where the training stands, if it has begun: episodes, buffers, the number of environments."""
+        if self.pending is not None:
+            return self.pending()
+        if self.experience is None:
+            return None
+        stepper = self.experience.stepper
+        counts = {"episodes": stepper.episodes, "finished": [list(x) for x in stepper.finished]}
+        return {"num_envs": stepper.num_envs, **counts, **self.experience.state_dict()}
+
+    def _take_up(self, saved: StateDict) -> None:
+        """Stand where the training stood: in the same steps of the same episodes, with the same buffers.
+
+        A warning says what begins anew: episodes where the environment cannot give its state, and all of it
+        on another number of environments. LoadError says what is damaged.
+        """
+        before = saved["num_envs"]
+        if not 1 <= before <= MAX_NUM_ENVS:
+            why = f"num_envs must be from 1 to {MAX_NUM_ENVS}, not {before}"
+            raise LoadError(f"{self.place} is damaged: {why}")
+        number = min(before, self.config.num_envs)
+        env = self.source.given or self.source.make(number, self.learner.device)
+        experience = self._step_in(env, seed=stream(self.seed, "resume", self.clock.steps))
+        stepper = experience.stepper
+        if env.num_envs != before:
+            self._warn(f"{before} environments are now {env.num_envs}; their episodes and buffers")
+            return
+        try:
+            self.learner.policy.encoder.check_packed(np.asarray(saved["stepper"]["obs"]), before)
+            stepper.recount(saved["finished"], saved["episodes"])
+            if not experience.load_state_dict(saved):
+                self._warn(
+                    f"the checkpoint has no state of {self.source.env_id or stepper.env}; its episodes"
+                )
+            experience.interrupted()  # where loading started new episodes
+        except DAMAGE as error:
+            self.experience = None
+            raise LoadError(f"{self.place} is damaged: {one_line(error)}") from None
+
+    def _warn(self, what: str) -> None:
+        warnings.warn(
+            f"{what} begin anew at step {self.clock.steps}, unlike those of a training that never stopped",
+            stacklevel=2,
+        )
