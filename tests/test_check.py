@@ -28,7 +28,7 @@ def test_sound_environments_of_gymnasium_pass(id):
 def test_the_two_defects_of_taxi_are_found():
     assert "reward_threshold 8 lies above the optimum 7.93" in findings(rlkit.check_env, gym.make("Taxi-v4"))
     fickle = findings(rlkit.check_env, gym.make("Taxi-v4", fickle_passenger=True))
-    assert "which the model says cannot be" in fickle
+    assert "which the model rules out" in fickle
 
 
 class Liar(FrozenLakeEnv):
@@ -140,9 +140,9 @@ def changing(self, state, action, event):
     [
         ({"event_probs": half}, "event_probs has a row that sums to 0.5"),
         ({"sample_event": first}, "sample_event does not choose"),
-        ({"legal": nothing}, "offers no action"),
+        ({"legal": nothing}, "has no legal action"),
         ({"observe": outside}, "an observation is not in Discrete"),
-        ({"transition": mixing}, "otherwise alone than in a batch"),
+        ({"transition": mixing}, "depends on the rest of the batch"),
         ({"transition": changing}, "transition changes the state it was given"),
         ({"start_probs": lambda self: np.array([0.5])}, "start_probs sums to 0.5"),
     ],

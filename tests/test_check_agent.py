@@ -65,7 +65,9 @@ def test_a_random_agent_fails():
 
 def test_wrong_values_fail():
     (line,) = check_agent(Valued, probes=["constant"]).failures
-    assert line == "constant (next_step, model): V(start) is 0.25, must be 1: a last reward is its own value"
+    assert (
+        line == "constant (next_step, model): V(start) is 0.25, must be 1: the last reward is its own value"
+    )
 
 
 def test_a_refusal_is_no_failure():
@@ -149,8 +151,13 @@ class Bare:
         (3, {}, ProtocolError, "3 is neither a class nor a function"),
         (dict, {}, ProtocolError, "dict must be called as dict(env, seed=...)"),
         (lambda env: None, {}, ProtocolError, "seed=...)"),
-        (Table, {"probes": ["nope"]}, ConfigError, "no probe 'nope'; there is constant, "),
-        (Table, {"interfaces": ["nope"]}, ConfigError, "no interface 'nope'; there is model, sync, torch"),
+        (Table, {"probes": ["nope"]}, ConfigError, "no probe 'nope'; the probes are constant, "),
+        (
+            Table,
+            {"interfaces": ["nope"]},
+            ConfigError,
+            "no interface 'nope'; the interfaces are model, sync, torch",
+        ),
         (Table, {"settings": {"x": 1}}, ConfigError, "Table takes no 'x'"),
         (Table, {"backbones": ["gru"]}, ConfigError, "Table takes no 'backbone'"),
     ],

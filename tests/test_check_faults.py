@@ -193,7 +193,7 @@ class Reusing(Steps):
 @pytest.mark.parametrize("kind", [Noisy, Reusing])
 def test_what_does_not_follow_the_seed_is_found(kind, monkeypatch):
     monkeypatch.setattr("rlkit.check.environment.gymnasium_check_env", lambda *_, **__: None)
-    with pytest.raises(CheckError, match="seed 0 gives another episode the second time"):
+    with pytest.raises(CheckError, match="seed 0 gives a different episode the second time"):
         rlkit.check_env(kind())
 
 
@@ -211,7 +211,7 @@ def test_one_buffer_for_all_observations_is_as_good_as_to_agents(monkeypatch):
 
 
 def test_a_batch_of_unseeded_pictures_is_found():
-    with pytest.raises(CheckError, match="gives other episodes the second time"):
+    with pytest.raises(CheckError, match="gives different episodes the second time"):
         rlkit.check_vector_env(gym.vector.SyncVectorEnv([Noisy] * 2))
 
 

@@ -151,7 +151,7 @@ def check_agent(
     for kind, given, known in (("probe", probes, tuple(PROBES)), ("interface", interfaces or (), INTERFACES)):
         for name in given:
             if name not in known:
-                raise ConfigError(f"no {kind} {name!r}; there is {', '.join(known)}")
+                raise ConfigError(f"no {kind} {name!r}; the {kind}s are {', '.join(known)}")
     settings = dict(settings or {})
     _check_call(make, backbones, settings)
     chosen = [PROBES[name] for name in probes or PROBES]

@@ -25,14 +25,14 @@ def _findings(env: VectorEnv[Any, Any, Any], steps: int, seed: int) -> Iterator[
     n = env.num_envs
     given = env.metadata.get("autoreset_mode")
     if given is None:
-        yield "metadata lacks 'autoreset_mode', so nobody can know what a step after an episode's end does"
+        yield "metadata lacks 'autoreset_mode', so a step after the end of an episode is undefined"
     elif given not in list(AutoresetMode):
         yield f"metadata['autoreset_mode'] is {given!r}, none of {', '.join(map(str, AutoresetMode))}"
         return
     mode = given or AutoresetMode.NEXT_STEP
     once, again = ([kept(row) for row in vector_play(env, 50, seed)] for _ in range(2))
     if not same(once, again):
-        yield f"seed {seed} gives other episodes the second time"
+        yield f"seed {seed} gives different episodes the second time"
     over = np.zeros(n, dtype=np.bool_)
     for obs, reward, terminated, truncated, info in vector_play(env, steps, seed):
         if reward is None:
@@ -67,9 +67,9 @@ def _batch_findings(env: VectorEnv[Any, Any, Any], obs: Any, what: str) -> Itera
 
 def _next_step_findings(over: Any, reward: Any, done: Any) -> Iterator[str]:
     if (np.asarray(reward)[over] != 0).any():
-        yield "NEXT_STEP: the step that only begins an episode pays a reward"
+        yield "NEXT_STEP: the step that only starts an episode pays a reward"
     if done[over].any():
-        yield "NEXT_STEP: the step that only begins an episode ends one"
+        yield "NEXT_STEP: the step that only starts an episode ends one"
 
 
 def _same_step_findings(env: VectorEnv[Any, Any, Any], done: Any, info: dict[str, Any]) -> Iterator[str]:
@@ -77,7 +77,7 @@ def _same_step_findings(env: VectorEnv[Any, Any, Any], done: Any, info: dict[str
         return
     for name in ("final_obs", "_final_obs", "final_info", "_final_info"):
         if name not in info:
-            yield f"SAME_STEP: the info lacks {name!r} where an episode ended"
+            yield f"SAME_STEP: the info lacks {name!r} when an episode ends"
             return
     if (np.asarray(info["_final_obs"]) != done).any():
         yield "SAME_STEP: _final_obs differs from the episodes that ended"

@@ -75,7 +75,7 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     again = (kept(told) for _, _, told in play(env, few, seed))
     different = next((t for t, (a, b) in enumerate(zip(once, again, strict=False)) if not same(a, b)), None)
     if different is not None:
-        yield f"seed {seed} gives another episode the second time, from step {different} on"
+        yield f"seed {seed} gives a different episode the second time, from step {different} on"
     found = list(_step_findings(env, seed))
     found = found or list(training_findings(_alone(env), 100, seed))
     if found:
@@ -177,7 +177,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
             time = 0
             seen["the start"][mark] += 1
             if mark not in tabled.starts:
-                yield f"an episode started in {_shown(env, here)}, which the model says cannot be"
+                yield f"an episode started in {_shown(env, here)}, which the model rules out"
         else:
             time += 1
             choice = (_mark(before), flat_action(env.action_space, action), time if _decays(env) else 0)
@@ -188,7 +188,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
                 yield (
                     f"action {action} in {_shown(env, before)} led to {_shown(env, here)} with reward "
                     f"{outcome.reward:g}{' and ended' if outcome.terminated else ''}, "
-                    "which the model says cannot be"
+                    "which the model rules out"
                 )
                 return
         before = here

@@ -40,7 +40,9 @@ def judged(agent: Any, probe: Probe, gamma: float | None, steps: int, seed: int)
     exact = {} if gamma is None else {"value": truth.value, "q_values": truth.q}
     offered = [name for name, x in exact.items() if np.isfinite(x).any() and hasattr(agent, name)]
     if not truth.decision and not offered:
-        return "skipped", ["the agent takes no gamma" if gamma is None else "the agent shows no values"]
+        return "skipped", [
+            "the agent does not accept gamma" if gamma is None else "the agent has neither value nor q_values"
+        ]
     agent.train(steps)
     wrong = []
     if truth.decision:

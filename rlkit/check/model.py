@@ -35,7 +35,7 @@ def model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:
             yield f"legal is {legal.dtype} {legal.shape}, expected bool ({size}, {model.n_actions})"
             return
         if not legal.any(axis=1).all():
-            yield "a state that is not the end offers no action"
+            yield "a state that is not terminal has no legal action"
             return
         if not model.masked and not legal.all():
             yield "an action is illegal although masked is False"
@@ -58,12 +58,12 @@ def model_findings(model: Model[Any], steps: int, seed: int) -> Iterator[str]:
         drawn = model.sample(state, action, u)
         told = (drawn.reward != step.reward) | (drawn.terminated != step.terminated)
         if keys(drawn.state) != keys(step.state) or told.any():
-            yield "sample does something else than transition does for the event of sample_event"
+            yield "sample disagrees with transition for the event that sample_event draws"
         if keys(state) != before:
             yield "transition changes the state it was given"
         alone = model.transition(take(state, slice(3, 4)), action[3:4], event[3:4])
         if keys(alone.state)[0] != keys(step.state)[3] or alone.reward[0] != step.reward[3]:
-            yield "a state fares otherwise alone than in a batch"
+            yield "the result for a state depends on the rest of the batch"
         if batch_size(step.state) != size or not np.isfinite(step.reward).all():
             yield "a reward is not finite, or the batch changes its size"
         begun = model.initial(model.start_event(uniform(key + t, np.zeros(size, dtype=np.int64))))

@@ -187,14 +187,14 @@ class ContinuousBandit(gym.Env[Any, Any]):
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
-        TableProbe(name="constant", rule="a last reward is its own value", model=_constant()),
-        TableProbe(name="observation", rule="values depend on what is seen", model=_observation()),
+        TableProbe(name="constant", rule="the last reward is its own value", model=_constant()),
+        TableProbe(name="observation", rule="values depend on the observation", model=_observation()),
         TableProbe(name="discounted", rule="later rewards are discounted", model=_discounted(), gamma=0.5),
         TableProbe(name="action", rule="prefer the action that pays", model=_action()),
-        TableProbe(name="match", rule="act on what is seen", model=_match()),
+        TableProbe(name="match", rule="act on the observation", model=_match()),
         TableProbe(
             name="truncated",
-            rule="a time limit is no termination",
+            rule="a time limit is not a termination",
             model=_endless(),
             limit=5,
             at_the_end=True,
@@ -218,7 +218,7 @@ PROBES: dict[str, Probe] = {
         TableProbe(name="forced", rule="no illegal action in a target", model=_forced()),
         TableProbe(
             name="memory",
-            rule="remember what was seen before",
+            rule="remember earlier observations",
             model=_memory(),
             gamma=1.0,
             needs_memory=True,
@@ -231,7 +231,7 @@ PROBES: dict[str, Probe] = {
             needs_memory=True,
             at_the_end=True,
         ),
-        TableProbe(name="combination", rule="actions of several parts", model=_combination()),
+        TableProbe(name="combination", rule="actions with several parts", model=_combination()),
         Bandit(
             name="box",
             rule="continuous actions",
@@ -239,7 +239,7 @@ PROBES: dict[str, Probe] = {
             steps=4_000,
             tolerance=0.1,
         ),
-        TableProbe(name="parts", rule="observations of several parts", model=_parts()),
+        TableProbe(name="parts", rule="observations with several parts", model=_parts()),
         TableProbe(name="picture", rule="pictures", model=_picture()),
     )
 }
