@@ -5,7 +5,8 @@ given as text, as on a command line.
 """
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -44,15 +45,68 @@ def whole_steps(value: object) -> int:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Option:
+    """What is known of an option beside its name, type and default; its docstring is `help`."""
+
+    help: str
+    least: float | None = None
+    most: float | None = None
+    positive: bool = False  # a finite number above 0
+    choices: Collection[str] = ()
+    search: tuple[
+        float, ...
+    ] = ()  # the range to tune it in, or numbers to choose from where it is an integer
+
+    @property
+    def allowed(self) -> str:
+        """The values that it takes, in words; empty if its type says all."""
+        if self.choices:
+            return "one of " + ", ".join(self.choices)
+        if self.positive:
+            return "a number above 0" + ("" if self.most is None else f" and at most {self.most}")
+        if self.most is not None:
+            return f"from {self.least} to {self.most}"
+        return "" if self.least is None else f"at least {self.least}"
+
+    def check(self, name: str, value: Any) -> None:
+        """ConfigError, naming the option, for a value that it does not take."""
+        if self.choices:
+            if value not in self.choices:
+                hint = did_you_mean(value, self.choices)
+                raise ConfigError(f"{name} must be {self.allowed}; got {value!r}{hint}")
+        elif self.allowed:
+            least = -math.inf if self.least is None else self.least
+            most = math.inf if self.most is None else self.most
+            if not (least <= value <= most and (not self.positive or 0 < value < math.inf)):
+                raise ConfigError(f"{name} must be {self.allowed}, got {value}")
+
+
+def option(default: Any, help: str, **known: Any) -> Any:
+    """A field of `Settings` with its default and what an `Option` knows."""
+    return dataclasses.field(default=default, metadata={"option": Option(help=help, **known)})
+
+
+def options_of(kind: type[Any]) -> dict[str, Option]:
+    """The options of a class of settings by name; one that changes a default keeps the rest."""
+    found: dict[str, Option] = {}
+    for base in reversed(kind.__mro__):
+        fields = vars(base).get("__dataclass_fields__", {}).values()
+        found |= {field.name: field.metadata["option"] for field in fields if "option" in field.metadata}
+    return {field.name: found[field.name] for field in dataclasses.fields(kind)}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Fields with checks; subclasses say in `__post_init__` what each must be."""
+    """Options with checks; subclasses check in `__post_init__` what no single option says."""
 
     def __post_init__(self) -> None:
-        """Check the fields; raises ConfigError."""
+        """Check the options; raises ConfigError."""
+        options = options_of(type(self))
         for name, value in self.to_json().items():
             for number in value if isinstance(value, tuple) else [value]:
                 if isinstance(number, int) and abs(number) > MOST:
                     raise ConfigError(f"{name} must be at most {MOST}, got {number}")
+            options[name].check(name, value)
 
     def replace(self, overrides: Mapping[str, object], *, agent: str = "") -> Self:
         """A copy with some fields changed, those of the `agent` of that name; values may be text ("64,64").
@@ -65,39 +119,16 @@ class Settings:
         for name, value in overrides.items():
             if name not in names:
                 hint = did_you_mean(name, names) or ";"
-                whose, listed = "there is", f"the settings are {', '.join(names)}"
+                whose, listed = "there is", f"the options are {', '.join(names)}"
                 if agent:
                     whose, listed = f"{agent} has", f"`rlkit agents {agent}` lists them"
-                raise ConfigError(f"{whose} no setting {name!r}{hint} {listed}")
+                raise ConfigError(f"{whose} no option {name!r}{hint} {listed}")
             changes[name] = _convert(name, value, hints[name])
         return dataclasses.replace(self, **changes)
 
     def to_json(self) -> dict[str, Any]:
         """The fields as JSON values."""
         return dataclasses.asdict(self)
-
-    def _at_least(self, least: float, *names: str) -> None:
-        for name in names:
-            if not getattr(self, name) >= least:
-                raise ConfigError(f"{name} must be at least {least}, got {getattr(self, name)}")
-
-    def _positive(self, *names: str) -> None:
-        for name in names:
-            if not 0 < getattr(self, name) < float("inf"):
-                raise ConfigError(f"{name} must be a number above 0, got {getattr(self, name)}")
-
-    def _within(self, low: float, high: float, *names: str) -> None:
-        for name in names:
-            if not low <= getattr(self, name) <= high:
-                raise ConfigError(f"{name} must be from {low} to {high}, got {getattr(self, name)}")
-
-    def _one_of(self, choices: Iterable[str], *names: str) -> None:
-        for name in names:
-            if getattr(self, name) not in choices:
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(choices)}; got {getattr(self, name)!r}"
-                    + did_you_mean(getattr(self, name), choices)
-                )
 
 
 def _convert(name: str, value: object, kind: Any) -> Any:

@@ -18,6 +18,7 @@ from rlkit.experience.experience import Experience, Figures
 from rlkit.experience.rollout import Batch, Rollout, Rollouts
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, Head, distribution
+from rlkit.settings import option
 
 from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
 from .agent import CriticAgent
@@ -87,13 +88,9 @@ class REINFORCEConfig(A2CConfig):
     """Long rollouts, so that most episodes end within one."""
 
     rollout_steps: int = 64
-    gae_lambda: float = 1.0
+    gae_lambda: float = option(1.0, "Full returns", least=1, most=1)
     learning_rate: float = 5e-3
     normalize_advantage: bool = True
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(1, 1, "gae_lambda")
 
 
 class REINFORCE(CriticAgent):

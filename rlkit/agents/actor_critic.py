@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from rlkit.experience.rollout import Batch, Rollout, batch_of
 from rlkit.nn import Distribution, Encoder, State, build, distribution, linear, resolve
+from rlkit.settings import option
 
 from .config import OnPolicyConfig
 from .learner import NeuralLearner
@@ -19,16 +20,16 @@ from .returns import rollout_returns
 class ActorCriticConfig(OnPolicyConfig):
     """What policies with a critic have in common."""
 
-    gae_lambda: float = 0.95  # 0: one-step advantages; 1: full returns
-    value_coef: float = 0.5  # weight of the value loss
-    entropy_coef: float = 0.0  # weight of the entropy bonus
-    normalize_advantage: bool = True  # to mean 0 and standard deviation 1 in each batch that is learned from
+    gae_lambda: float = option(
+        0.95, "0: one-step advantages; 1: full returns", least=0, most=1, search=(0.8, 1.0)
+    )
+    value_coef: float = option(0.5, "Weight of the value loss", least=0, search=(0.25, 1.0))
+    entropy_coef: float = option(0.0, "Weight of the entropy bonus", least=0, search=(1e-4, 0.1))
+    normalize_advantage: bool = option(
+        True,
+        "Normalise advantages in each batch to mean 0 and standard deviation 1",
+    )
     adam_eps: float = 1e-5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(0, "value_coef", "entropy_coef")
-        self._within(0, 1, "gae_lambda")
 
 
 class ActorCritic(nn.Module):

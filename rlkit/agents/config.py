@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from rlkit.errors import ConfigError
 from rlkit.nn.optimization import SCHEDULES, DescentConfig, scheduled
-from rlkit.settings import Settings
+from rlkit.settings import Settings, option
 
 from ..nn import NetworkConfig
 
@@ -16,23 +16,22 @@ MAX_THREADS = 2**10
 class AgentConfig(Settings):
     """Fields that every agent has."""
 
-    num_envs: int = 8  # environments that are stepped side by side
-    gamma: float = 0.99  # the discount
-    learning_rate: float = 1e-3  # at the start of the training
-    schedule: str = "constant"  # of the learning rate over the training: constant, linear or cosine
-    evaluate_every: int = 0  # steps between two evaluations, of which the best parameters are kept; 0: never
-    evaluate_episodes: int = 20  # episodes of such an evaluation
-    patience: int = 0  # evaluations without improvement after which training ends; 0: never
+    num_envs: int = option(8, "Environments stepped side by side", least=1)
+    gamma: float = option(0.99, "Discount", least=0, most=1, search=(0.9, 0.999))
+    learning_rate: float = option(1e-3, "Learning rate at the start", positive=True, search=(1e-5, 1e-2))
+    schedule: str = option("constant", "How the learning rate falls over the training", choices=SCHEDULES)
+    evaluate_every: int = option(
+        0, "Steps between two evaluations, the best of which decides the final policy; 0: never", least=0
+    )
+    evaluate_episodes: int = option(20, "Episodes of such an evaluation", least=1)
+    patience: int = option(
+        0, "Evaluations without improvement after which training stops early; 0: never", least=0
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "num_envs", "evaluate_episodes")
         if self.num_envs > MAX_NUM_ENVS:
             raise ConfigError(f"num_envs must be at most {MAX_NUM_ENVS}, got {self.num_envs}")
-        self._within(0, 1, "gamma")
-        self._one_of(SCHEDULES, "schedule")
-        self._positive("learning_rate")
-        self._at_least(0, "evaluate_every", "patience")
         if self.patience and not self.evaluate_every:
             raise ConfigError("patience counts evaluations: set evaluate_every too")
 
@@ -45,27 +44,28 @@ class AgentConfig(Settings):
 class NeuralConfig(DescentConfig, AgentConfig, NetworkConfig):
     """Fields of every agent with networks, and those of the networks."""
 
-    normalize_obs: bool = False  # numbers observed to mean 0 and variance 1, by running statistics
-    normalize_reward: bool = False  # rewards divided by the running standard deviation of the return
-    monitor: bool = False  # of gradients: norms and dead units of every layer, with warnings
-    threads: int = 1  # of the CPU; more are faster where layers have hundreds of units, or convolutions
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(1, MAX_THREADS, "threads")
+    normalize_obs: bool = option(False, "Normalise observed numbers by running statistics")
+    normalize_reward: bool = option(
+        False,
+        "Divide rewards by the running standard deviation of the return",
+    )
+    monitor: bool = option(False, "Watch the gradients of every layer, and warn")
+    threads: int = option(
+        1, "CPU threads; more are faster for wide layers and convolutions", least=1, most=MAX_THREADS
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class EpsilonConfig(AgentConfig):
     """How an agent that acts on action values explores."""
 
-    epsilon_start: float = 1.0  # chance of a random legal action at first
-    epsilon_end: float = 0.05  # and in the end
-    epsilon_fraction: float = 0.3  # part of the training over which it falls linearly
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(0, 1, "epsilon_start", "epsilon_end", "epsilon_fraction")
+    epsilon_start: float = option(1.0, "Chance of a random legal action at the start", least=0, most=1)
+    epsilon_end: float = option(
+        0.05, "Chance of a random legal action at the end", least=0, most=1, search=(0.01, 0.2)
+    )
+    epsilon_fraction: float = option(
+        0.3, "Part of the training over which epsilon falls linearly", least=0, most=1, search=(0.1, 0.8)
+    )
 
     def epsilon(self, progress: float) -> float:
         """The chance of a random action after the part `progress` of the training."""
@@ -82,32 +82,32 @@ class EpsilonConfig(AgentConfig):
 class OnPolicyConfig(NeuralConfig):
     """A rollout has `num_envs * rollout_steps` steps, whatever number of environments it is spread over."""
 
-    rollout_steps: int = 128  # steps of each environment before an update
+    rollout_steps: int = option(
+        128, "Steps of each environment before an update", least=1, search=(8, 16, 32, 64, 128, 256, 512)
+    )
     schedule: str = "linear"
-    capture: bool = True  # on a GPU, replay iterations from a CUDA graph where the environment allows it
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(1, "rollout_steps")
+    capture: bool = option(
+        True,
+        "On a GPU, replay iterations from a CUDA graph where the environment allows it",
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class OffPolicyConfig(NeuralConfig):
     """Steps are environment steps, counted over all environments."""
 
-    replay_size: int = 100_000  # transitions that are kept
-    batch_size: int = 128  # transitions in an update
-    learning_starts: int = 1_000  # steps into an empty replay before the first update
-    train_every: int = 64  # steps between two rounds of updates
-    updates_per_step: float = 0.25  # updates for each environment step
-    sequence: int = 32  # rows of a sequence that a network with memory learns from
-    burn_in: int = 0  # rows before them
+    replay_size: int = option(100_000, "Transitions kept in the replay memory", least=1)
+    batch_size: int = option(128, "Transitions in an update", least=1, search=(32, 64, 128, 256, 512))
+    learning_starts: int = option(1_000, "Steps into an empty replay before the first update", least=0)
+    train_every: int = option(64, "Steps between two rounds of updates", least=1)
+    updates_per_step: float = option(
+        0.25, "Updates for each environment step", positive=True, search=(0.03, 1.0)
+    )
+    sequence: int = option(32, "Rows of a sequence that a network with memory learns from", least=1)
+    burn_in: int = option(0, "Rows before them that bring the network's state up to date", least=0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "replay_size", "batch_size", "train_every", "sequence")
-        self._at_least(0, "learning_starts", "burn_in")
-        self._positive("updates_per_step")
         if self.replay_size < self.num_envs:
             raise ConfigError(
                 f"replay_size must be at least num_envs ({self.num_envs}), got {self.replay_size}"

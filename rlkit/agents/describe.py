@@ -2,7 +2,6 @@
 
 import dataclasses
 import inspect
-import re
 from typing import Any, get_origin, get_type_hints
 
 import numpy as np
@@ -10,6 +9,7 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.errors import RlkitError
+from rlkit.settings import options_of
 
 from ..nn import Discrete
 from .agent import Agent
@@ -52,19 +52,17 @@ def abilities(agent: type[Agent]) -> dict[str, Any]:
     }
 
 
-def settings(agent: type[Agent]) -> list[dict[str, str]]:
-    """Name, type, default and meaning of every field of the agent's configuration."""
-    meanings: dict[str, str] = {}
-    types = get_type_hints(agent.Config)
-    for kind in reversed(agent.Config.__mro__):
-        if dataclasses.is_dataclass(kind):
-            meanings |= _comments(kind)
+def settings(agent: type[Agent]) -> list[dict[str, Any]]:
+    """Name, type, default and meaning of every option of the agent, and the values that it takes."""
+    types, known = get_type_hints(agent.Config), options_of(agent.Config)
     return [
         {
             "name": field.name,
             "type": "ints" if get_origin(types[field.name]) is tuple else types[field.name].__name__,
             "default": ",".join(map(str, d)) if isinstance(d := field.default, tuple) else str(d),
-            "meaning": meanings.get(field.name, ""),
+            "meaning": known[field.name].help,
+            "allowed": known[field.name].allowed,
+            "choices": list(known[field.name].choices),
         }
         for field in dataclasses.fields(agent.Config)
     ]
@@ -73,15 +71,6 @@ def settings(agent: type[Agent]) -> list[dict[str, str]]:
 def summary(agent: type[Agent]) -> str:
     """The first sentence on the agent."""
     return inspect.cleandoc(agent.__doc__ or "").split("\n")[0]
-
-
-def _comments(kind: type[Any]) -> dict[str, str]:
-    """What stands behind the fields of a class in its source."""
-    try:
-        source = inspect.getsource(kind)
-    except OSError:  # a Python without sources
-        return {}
-    return dict(re.findall(r"^    (\w+): .*  # (.+)$", source, re.MULTILINE))
 
 
 def _made(

@@ -24,6 +24,7 @@ from rlkit.experience.memory import Due, Memory, burnt_in
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, EpsilonGreedy, Head, State
 from rlkit.nn.actions import mask_width
+from rlkit.settings import option
 
 from .agent import ActionValueAgent
 from .config import OffPolicyConfig
@@ -40,27 +41,27 @@ TOGETHER = 2048  # rows that the target network is asked about at once
 class DQNConfig(QConfig, OffPolicyConfig):
     """Steps are environment steps, counted over all environments."""
 
-    target_every: int = 500  # steps between two copies to the target network
-    n_step: int = 1  # rewards that are added up before bootstrapping
-    double: bool = True  # the network chooses the action that its target values (van Hasselt et al. 2016)
-    dueling: bool = False  # value and advantages apart (Wang et al. 2016)
-    distribution: str = "none"  # of returns
-    atoms: int = 51  # of c51, or quantiles
-    v_min: float = -10.0  # the lowest atom of c51
-    v_max: float = 10.0  # and the highest
-    noisy: bool = False  # explore by noise in the network, and not by epsilon
-    noisy_sigma: float = 0.5  # its scale at first
-    prioritized: bool = False  # replay in proportion to the error (Schaul et al. 2016)
-    priority_alpha: float = 0.5  # 0: all alike; 1: in proportion
-    priority_beta: float = 0.4  # of the importance weights; rises to 1 over the training
+    target_every: int = option(500, "Steps between two copies to the target network", least=1)
+    n_step: int = option(1, "Rewards added up before bootstrapping", least=1, search=(1, 2, 3, 5, 10))
+    double: bool = option(
+        True,
+        "Let the network choose the action that its target values (van Hasselt et al. 2016)",
+    )
+    dueling: bool = option(False, "Learn value and advantages apart (Wang et al. 2016)")
+    distribution: str = option("none", "Distribution of returns to learn", choices=DISTRIBUTIONS)
+    atoms: int = option(51, "Atoms of c51, or quantiles", least=2)
+    v_min: float = option(-10.0, "Lowest atom of c51")
+    v_max: float = option(10.0, "Highest atom of c51")
+    noisy: bool = option(False, "Explore by noise in the network instead of epsilon")
+    noisy_sigma: float = option(0.5, "Scale of that noise at the start", positive=True)
+    prioritized: bool = option(False, "Draw in proportion to the error (Schaul et al. 2016)")
+    priority_alpha: float = option(0.5, "0: draw all alike; 1: in proportion to the error", least=0, most=1)
+    priority_beta: float = option(
+        0.4, "Exponent of the importance weights at the start; it rises to 1", least=0, most=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._at_least(1, "target_every", "n_step")
-        self._positive("noisy_sigma")
-        self._within(0, 1, "priority_alpha", "priority_beta")
-        self._one_of(DISTRIBUTIONS, "distribution")
-        self._at_least(2, "atoms")
         if not -float("inf") < self.v_min < self.v_max < float("inf"):
             raise ConfigError(f"v_min must be below v_max, got {self.v_min} and {self.v_max}")
 

@@ -18,6 +18,7 @@ from rlkit.experience.experience import Experience, Figures
 from rlkit.experience.rollout import Batch, Rollout, Rollouts
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, Head, distribution
+from rlkit.settings import option
 
 from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
 from .agent import CriticAgent
@@ -29,14 +30,9 @@ from .losses import kl_estimate, ppo_clip, value_loss
 class PPOConfig(ActorCriticConfig):
     """With memory a minibatch is some of the environments over the whole rollout, else any of its steps."""
 
-    epochs: int = 4  # passes over a rollout
-    minibatches: int = 4  # in a pass
-    clip: float = 0.2  # how far the probability ratio counts from 1
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(1, "epochs", "minibatches")
-        self._positive("clip")
+    epochs: int = option(4, "Passes over a rollout", least=1, search=(1, 2, 4, 8, 16))
+    minibatches: int = option(4, "Minibatches in a pass", least=1, search=(1, 2, 4, 8, 16))
+    clip: float = option(0.2, "Clip range of the probability ratio", positive=True, search=(0.1, 0.4))
 
 
 class PPOLearner(NeuralLearner):

@@ -18,6 +18,7 @@ from rlkit.experience.rollout import Batch, Rollout, Rollouts, batch_of
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, EpsilonGreedy, Head, State, mask_logits
 from rlkit.nn.actions import mask_width
+from rlkit.settings import option
 
 from .agent import ActionValueAgent
 from .config import OnPolicyConfig
@@ -35,14 +36,9 @@ class PQNConfig(QConfig, OnPolicyConfig):
     norm: str = "layer"
     schedule: str = "linear"
     rollout_steps: int = 32
-    lambda_: float = 0.65  # 0: one-step targets; 1: full returns
-    epochs: int = 2  # passes over a rollout
-    minibatches: int = 4  # in a pass
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(1, "epochs", "minibatches")
-        self._within(0, 1, "lambda_")
+    lambda_: float = option(0.65, "0: one-step targets; 1: full returns", least=0, most=1, search=(0.0, 1.0))
+    epochs: int = option(2, "Passes over a rollout", least=1, search=(1, 2, 4))
+    minibatches: int = option(4, "Minibatches in a pass", least=1, search=(1, 2, 4, 8, 16))
 
 
 class PQNLearner(NeuralLearner):

@@ -41,6 +41,7 @@ from rlkit.nn import (
     resolve,
 )
 from rlkit.nn.actions import bounded
+from rlkit.settings import option
 
 from .agent import Agent
 from .config import OffPolicyConfig
@@ -54,14 +55,17 @@ class SACConfig(OffPolicyConfig):
     activation: str = "relu"
     hidden: tuple[int, ...] = (128, 128)
     max_grad_norm: float = 10.0
-    target_rate: float = 0.005  # of the way that the target network goes towards the network in an update
-    entropy: float = 0.05  # that is asked for, as a part of the uniform policy's
-    alpha: float = 0.2  # at first
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(0, 1, "target_rate", "entropy")
-        self._positive("alpha", "target_rate")
+    target_rate: float = option(
+        0.005,
+        "Part of the way that the target network goes in an update",
+        positive=True,
+        most=1,
+        search=(0.002, 0.05),
+    )
+    entropy: float = option(
+        0.05, "Target entropy as a part of the uniform policy's", least=0, most=1, search=(0.01, 0.5)
+    )
+    alpha: float = option(0.2, "Weight of the entropy at the start", positive=True)
 
 
 class Flat(Backbone):

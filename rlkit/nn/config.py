@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from rlkit import registry
 from rlkit.errors import ConfigError
-from rlkit.settings import Settings
+from rlkit.settings import Option, Settings, option
 
 from .init import INITS
 from .layers import ACTIVATIONS, NORMS
@@ -19,37 +19,35 @@ MAX_LAYERS = 256
 class NetworkConfig(Settings):
     """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
-    backbone: str = "auto"  # auto, mlp, cnn, rnn, gru, lstm, attention, or module:Class of your own
-    hidden: tuple[int, ...] = (64, 64)  # widths of the fully connected layers; may be none
-    activation: str = "tanh"  # tanh, relu, leaky_relu, prelu, gelu, selu, sigmoid or maxout
-    norm: str = "none"  # none, layer or batch
-    skip: bool = False  # layers add what they read to what they give
-    dropout: float = 0.0  # the probability that a number is dropped
-    init: str = "orthogonal"  # orthogonal, xavier, kaiming or zero
-    channels: tuple[int, ...] = (16, 32)  # of the convolutions over small grids; may be none
-    context: int = 32  # steps before the present one that attention sees
-    heads: int = 2  # of attention
-    blocks: int = 1  # of attention, one on top of the other
-    compiler: str = "none"  # of torch.compile: none, inductor, or aot_eager, which only rewrites
+    backbone: str = option("auto", "Backbone: auto, a name that is registered, or module:Class of your own")
+    hidden: tuple[int, ...] = option((64, 64), "Widths of the fully connected layers; empty for none")
+    activation: str = option("tanh", "Activation", choices=tuple(ACTIVATIONS))
+    norm: str = option("none", "Normalisation of the fully connected layers", choices=tuple(NORMS))
+    skip: bool = option(False, "Use residual connections")
+    dropout: float = option(0.0, "Probability that dropout zeroes a unit", search=(0.0, 0.3))
+    init: str = option("orthogonal", "Initialisation of the weights", choices=tuple(INITS))
+    channels: tuple[int, ...] = option(
+        (16, 32), "Channels of the convolutions over small grids; empty for none"
+    )
+    context: int = option(32, "Past steps that attention sees", least=1)
+    heads: int = option(2, "Heads of attention", least=1)
+    blocks: int = option(1, "Blocks of attention", least=1)
+    compiler: str = option("none", "Backend of torch.compile; aot_eager only rewrites", choices=COMPILERS)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "backbone", _name(self.backbone))
         super().__post_init__()
         if ":" not in self.backbone:
-            self._one_of(("auto", *registry.names("backbone")), "backbone")
+            known = Option(help="", choices=("auto", *registry.names("backbone")))
+            known.check("backbone", self.backbone)
         for name in ("hidden", "channels"):
             widths = getattr(self, name)
             if len(widths) > MAX_LAYERS:
                 raise ConfigError(f"{name} must be at most {MAX_LAYERS} layers, got {len(widths)}")
             if min(widths, default=1) < 1:
                 raise ConfigError(f"{name} must be layer widths >= 1, got {widths}")
-        self._one_of(ACTIVATIONS, "activation")
-        self._one_of(NORMS, "norm")
-        self._one_of(INITS, "init")
-        self._one_of(COMPILERS, "compiler")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"dropout must be at least 0 and below 1, got {self.dropout}")
-        self._at_least(1, "context", "heads", "blocks")
         if self.blocks > MAX_LAYERS:
             raise ConfigError(f"blocks must be at most {MAX_LAYERS}, got {self.blocks}")
         self.backbone_class.check(self)

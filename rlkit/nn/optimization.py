@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from rlkit.errors import NonFiniteError
-from rlkit.settings import Settings
+from rlkit.settings import Settings, option
 
 OPTIMIZERS = {  # and the moments that each keeps
     "adam": ("m", "v"),
@@ -30,17 +30,13 @@ SCHEDULES = ("constant", "linear", "cosine")
 class DescentConfig(Settings):
     """How parameters go down a loss."""
 
-    optimizer: str = "adam"  # adam, sgd, momentum or rmsprop
-    adam_eps: float = 1e-8  # added to the root of Adam's second moment
-    max_grad_norm: float = 0.5  # gradients are scaled down to this norm
-    l1: float = 0.0  # weight of the sum of |w| in the loss
-    l2: float = 0.0  # weight of half the sum of w^2 in the loss
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._one_of(OPTIMIZERS, "optimizer")
-        self._positive("adam_eps", "max_grad_norm")
-        self._at_least(0, "l1", "l2")
+    optimizer: str = option("adam", "Optimiser", choices=tuple(OPTIMIZERS))
+    adam_eps: float = option(1e-8, "Number added to the root of Adam's second moment", positive=True)
+    max_grad_norm: float = option(
+        0.5, "Norm that gradients are scaled down to", positive=True, search=(0.3, 10.0)
+    )
+    l1: float = option(0.0, "Weight of the sum of |w| in the loss", least=0)
+    l2: float = option(0.0, "Weight of half the sum of w^2 in the loss", least=0)
 
 
 def scheduled(rate: float, schedule: str, progress: float) -> float:

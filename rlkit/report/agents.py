@@ -30,5 +30,8 @@ def kind_of(record: Record) -> str:
 def options(record: Record) -> list[Block]:
     """One agent's options, as `--set NAME=VALUE` changes them."""
     columns = (Column("option", role="strong", whole=True), *map(Column, ("type", "default", "meaning")))
-    rows = tuple(tuple(r[key] for key in ("name", "type", "default", "meaning")) for r in record["options"])
+    rows = tuple(
+        (r["name"], r["type"], r["default"], ": ".join(filter(None, (r["meaning"], ", ".join(r["choices"])))))
+        for r in record["options"]
+    )
     return [Paragraph(f"{record['agent']}: {record['summary']}"), Table(columns, rows)]

@@ -16,6 +16,7 @@ from rlkit.agents import (
 )
 from rlkit.agents.describe import abilities, settings
 from rlkit.agents.presets import DEFAULT_STEPS
+from rlkit.settings import options_of
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
@@ -41,8 +42,8 @@ def test_text_values() -> None:
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        ({"learning_rat": 1}, "^there is no setting 'learning_rat'; did you mean 'learning_rate'"),
-        ({"xyz": 1}, "^there is no setting 'xyz'; the settings are"),
+        ({"learning_rat": 1}, "^there is no option 'learning_rat'; did you mean 'learning_rate'"),
+        ({"xyz": 1}, "^there is no option 'xyz'; the options are"),
         ({"gamma": 1.5}, "gamma must be from 0 to 1"),
         ({"gamma": "high"}, "gamma must be of type float"),
         ({"epochs": 2.5}, "epochs must be of type int"),
@@ -76,7 +77,7 @@ def test_a_setting_is_found_by_what_others_call_it(name: str, meant: str) -> Non
     with pytest.raises(ConfigError) as caught:
         PPO("CartPole-v1", **{name: 1})
     assert str(caught.value) == (
-        f"ppo has no setting {name!r}; did you mean {meant!r}? `rlkit agents ppo` lists them"
+        f"ppo has no option {name!r}; did you mean {meant!r}? `rlkit agents ppo` lists them"
     )
 
 
@@ -131,8 +132,20 @@ def test_every_setting_is_described(agent: type[Agent]) -> None:
         "name": "gamma",
         "type": "float",
         "default": str(agent.Config().gamma),
-        "meaning": "the discount",
+        "meaning": "Discount",
+        "allowed": "from 0 to 1",
+        "choices": [],
     }
     assert all(setting["meaning"] for setting in found.values())
     if agent.name in NEURAL:
         assert found["hidden"]["type"] == "ints"
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_an_option_can_be_searched_where_it_may_be_set(agent: type[Agent]) -> None:
+    found = {name: known for name, known in options_of(agent.Config).items() if known.search}
+    assert {"learning_rate", "gamma"} <= set(found)
+    for name, known in found.items():
+        assert list(known.search) == sorted(known.search)
+        for number in known.search:
+            known.check(name, number)

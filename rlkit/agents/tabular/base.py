@@ -17,6 +17,7 @@ from rlkit.errors import ConfigError, UnsupportedError
 from rlkit.experience.experience import Experience, Metrics, StateDict
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, EpsilonGreedy, Head, State
+from rlkit.settings import option
 
 from ..config import EpsilonConfig
 from ..learner import Learner
@@ -47,12 +48,17 @@ class TabularConfig(EpsilonConfig):
     num_envs: int = 256
     learning_rate: float = 0.1  # alpha, at the start of the training
     schedule: str = "linear"
-    omega: float = 0.0  # the step size of the N-th update of a pair is alpha / N^omega
-    initial_value: float = 0.0  # of every action; a high one makes an agent try everything
+    omega: float = option(
+        0.0,
+        "The step size of a pair's N-th update is learning_rate / N^omega",
+        least=0,
+        most=1,
+        search=(0.0, 1.0),
+    )
+    initial_value: float = option(0.0, "Initial value of every action; a high one makes an agent try all")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._within(0, 1, "omega")
         if not np.isfinite(self.initial_value):
             raise ConfigError(f"initial_value must be finite, got {self.initial_value}")
 

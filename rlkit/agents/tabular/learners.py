@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from rlkit.nn import Encoder, Head
+from rlkit.settings import option
 
 from ..agent import ActionValueAgent
 from .base import Stream, TabularConfig, TabularLearner
@@ -103,11 +104,7 @@ class SarsaConfig(TabularConfig):
 class NStepConfig(SarsaConfig):
     """Settings of n-step Sarsa."""
 
-    n_step: int = 4  # rewards before bootstrapping
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(1, "n_step")
+    n_step: int = option(4, "Rewards before bootstrapping", least=1, search=(1, 2, 4, 8, 16))
 
     @property
     def rewards(self) -> int:
@@ -119,7 +116,7 @@ class NStepConfig(SarsaConfig):
 class MCConfig(SarsaConfig):
     """Settings of Monte Carlo control."""
 
-    first_visit: bool = True  # or every visit of a pair in an episode
+    first_visit: bool = option(True, "Count only the first visit of a pair in an episode")
 
     @property
     def rewards(self) -> int:
@@ -186,14 +183,9 @@ class LambdaConfig(TabularConfig):
 
     watkins: ClassVar[bool] = False  # learn about the greedy policy, and cut traces where it is left
 
-    lambda_: float = 0.8  # how slowly traces decay
-    traces: str = "replacing"  # replacing or accumulating
-    trace_cutoff: float = 1e-3  # a trace that is not above this is dropped
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._within(0, 1, "lambda_", "trace_cutoff")
-        self._one_of(("accumulating", "replacing"), "traces")
+    lambda_: float = option(0.8, "How slowly traces decay", least=0, most=1, search=(0.0, 1.0))
+    traces: str = option("replacing", "Kind of eligibility traces", choices=("accumulating", "replacing"))
+    trace_cutoff: float = option(1e-3, "Traces that are not above this are dropped", least=0, most=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,11 +238,9 @@ class QLambda(ActionValueAgent):
 class PlanningConfig(TabularConfig):
     """Settings of agents that learn a model."""
 
-    planning_steps: int = 5  # updates from the model after each step
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(1, "planning_steps")
+    planning_steps: int = option(
+        5, "Updates from the model after each step", least=1, search=(1, 2, 5, 10, 50)
+    )
 
 
 def empty_model(table: Table) -> Model:
@@ -293,11 +283,7 @@ class SweepingConfig(PlanningConfig):
 
     learning_rate: float = 1.0
     schedule: str = "constant"
-    theta: float = 1e-4  # a change that is not above this does not queue
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._at_least(0, "theta")
+    theta: float = option(1e-4, "Changes that are not above this do not queue", least=0)
 
 
 class SweepingLearner(TabularLearner):

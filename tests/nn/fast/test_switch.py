@@ -36,7 +36,7 @@ def learned(backbone: str, *, iterations: int) -> tuple[Tensor, Tensor]:
     """All parameters after so many iterations of training, and the gradient of the last update."""
     config: dict[str, Any] = {"num_envs": 4, "rollout_steps": 16, "hidden": (16,), "learning_rate": 1e-2}
     agent = PPO("CartPole-v1", seed=3, device="cpu", backbone=backbone, **config).train(64 * iterations)
-    (descent,) = agent.descents.values()
+    (descent,) = agent.learner.descents.values()
     return descent.vector.clone(), descent.gradient.clone()
 
 
