@@ -122,7 +122,8 @@ KILLED: dict[str, tuple[str, str, dict[str, object]]] = {
 def elsewhere() -> Any:
     """Processes that begin with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["rlkit.run.train", "rlkit.envs", "torch._dynamo"])
+    tabular = (f"rlkit.agents.tabular.{name}" for name in ("kernels", "planning", "learners"))
+    context.set_forkserver_preload(["rlkit.run.train", "rlkit.envs", "torch._dynamo", *tabular])
     return context
 
 
@@ -130,7 +131,8 @@ def elsewhere() -> Any:
 def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, elsewhere: Any) -> None:
     agent, env_id, overrides = KILLED[case]
     steps = 1_600 if agent in NEURAL else 5 * STEPS_PER_ITERATION
-    settings = {"agent": agent, "steps": steps, "seed": 5, "overrides": {**quick(agent), **overrides}}
+    several = {} if agent in NEURAL else {"num_envs": 16}
+    settings = {"agent": agent, "steps": steps, "seed": 5, "overrides": quick(agent) | several | overrides}
     killed = tmp_path / "killed"
     process = elsewhere.Process(target=train, args=(env_id,), kwargs={**settings, "out": killed})
     process.start()
