@@ -1,4 +1,4 @@
-"""The ids that other people's programs are tried on."""
+"""The ids of the suite, each made once, and those that other people's programs are tried on."""
 
 import gymnasium as gym
 from gymnasium import Space, spaces

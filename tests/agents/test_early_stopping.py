@@ -7,6 +7,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from tensors import same
 from torch import Tensor
 
 from rlkit.agents import AGENTS, NEURAL, PPO, ConfigError, UnsupportedError
@@ -46,10 +47,6 @@ def scripted(monkeypatch: pytest.MonkeyPatch, scores: list[float]) -> list[dict[
 
     monkeypatch.setattr(PPO, "evaluate", evaluate)
     return seen
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return all(torch.equal(a[name], b[name]) for name in a)
 
 
 def test_training_ends_early_with_the_best_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensors import same
 from torch import Tensor, nn
 
 from rlkit.agents import PPO, NonFiniteError, PPOConfig
@@ -138,10 +139,6 @@ def parameters_after_a_break(name: str, tmp_path: Path) -> tuple[dict[str, Tenso
     config = PPOConfig(num_envs=4, rollout_steps=8, hidden=(4,), optimizer=name, learning_rate=0.01)
     whole = PPO("rlkit/Exam-v0", config=config).train(128, callback=save)
     return whole.policy.state_dict(), PPO.load(tmp_path / "saved").continue_to(128).policy.state_dict()
-
-
-def same(a: dict[str, Tensor], b: dict[str, Tensor]) -> bool:
-    return all(torch.equal(a[name], b[name]) for name in a)
 
 
 @pytest.mark.parametrize("name", OPTIMIZERS)

@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch
+from client_ids import MASKED
 from gymnasium.utils.env_checker import check_env
 from stable_baselines3.common.env_checker import check_env as sb3_check_env
 
@@ -21,11 +22,9 @@ from rlkit.envs.chains.inventory import inventory
 from rlkit.envs.games import tic_tac_toe
 from rlkit.envs.grids.taxi import taxi
 from rlkit.envs.options import OptionError
-from rlkit.envs.suite import ENTRIES
 from rlkit.envs.wrappers.illegal import illegal_actions
 from rlkit.solvers import evaluate_policy, optimum, solve, uniform_policy
 
-MASKED = [e.id for e in ENTRIES if not e.needs and gym.make(e.id).unwrapped.model.masked]
 NO_PICTURE = "ignore:It seems that your observation", "ignore:The minimal resolution"  # of SB3, for planes
 CONSEQUENCES = ("lose", "random")
 MODELS = {

@@ -9,6 +9,7 @@ import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
+from tensors import seeded
 from torch import Tensor, nn
 
 from rlkit import registry
@@ -37,10 +38,6 @@ SYMBOLS = spaces.Dict(
 BOARD = spaces.MultiBinary((2, 3, 3))
 PICTURE = spaces.Box(0, 255, (40, 36, 3), np.uint8)
 SPACES = {"vector": VECTOR, "room": ROOM, "symbols": SYMBOLS, "board": BOARD, "picture": PICTURE}
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def sample(encoder: Encoder, *shape: int) -> Tensor:

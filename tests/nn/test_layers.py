@@ -4,14 +4,11 @@ from typing import Any
 
 import pytest
 import torch
+from tensors import seeded
 from torch import Tensor, nn
 
 from rlkit.nn import ACTIVATIONS, MLP, linear
 from rlkit.nn.init import INITS, initialise
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def apply(mlp: MLP, x: Tensor) -> Tensor:

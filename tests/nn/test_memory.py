@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from tensors import seeded
 from torch import Tensor
 
 from rlkit import registry
@@ -12,10 +13,6 @@ from rlkit.nn import Attention, Backbone, State, attention, recurrent
 
 KINDS = ("rnn", "gru", "lstm", "attention")
 T, B, WIDTH, CONTEXT = 23, 5, 6, 4
-
-
-def seeded(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
 
 
 def make(kind: str, *, blocks: int = 2) -> Backbone:

@@ -4,6 +4,7 @@ from itertools import count
 
 import pytest
 import torch
+from oracle_settings import MEMORY, REFUSED, WITHOUT_VALUES, backbones, has_backbone
 
 from rlkit.agents import AGENTS
 from rlkit.check.agents import MODES, Place, run_cell
@@ -11,8 +12,6 @@ from rlkit.check.probe import INTERFACES
 from rlkit.check.probes import PROBES
 from rlkit.check.tuning import tuning
 from rlkit.experience.stepper import Stepper
-
-from .settings import MEMORY, REFUSED, WITHOUT_VALUES, backbones, has_backbone
 
 
 def expect(agent, place, *, patience):

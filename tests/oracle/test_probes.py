@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import reference_agents
 from gymnasium.vector import AutoresetMode
 
 from rlkit.check import check_agent
@@ -10,8 +11,6 @@ from rlkit.check.batch import batch_findings
 from rlkit.check.model import model_findings
 from rlkit.check.probe import INTERFACES, TableProbe
 from rlkit.check.probes import PROBES
-
-from . import tabular
 
 TIME_LIMITS = {"truncated", "last seen", "patience"}
 NEEDS_MEMORY = {name for name, probe in PROBES.items() if probe.needs_memory}
@@ -27,7 +26,7 @@ def failed(agent, **options):
 
 
 def test_the_reference_solves_all_but_memory():
-    report = check_agent(tabular.QLearning)
+    report = check_agent(reference_agents.QLearning)
     verdicts = {cell.probe: cell.verdict for cell in report.cells}
     assert report.passed
     assert report.failures == ()
@@ -38,7 +37,9 @@ def test_the_reference_solves_all_but_memory():
 @pytest.mark.parametrize("interface", ["model", "sync"])
 @pytest.mark.parametrize("probe", sorted(TIME_LIMITS | NEEDS_MEMORY | {"masked", "forced"}))
 def test_the_reference_with_memory_solves_what_depends_on_ends_in_every_mode(probe, interface):
-    report = check_agent(tabular.Remembering, probes=[probe], interfaces=[interface], fast=False, steps=1_000)
+    report = check_agent(
+        reference_agents.Remembering, probes=[probe], interfaces=[interface], fast=False, steps=1_000
+    )
     assert [cell.autoreset_mode for cell in report.cells] == [mode.name.lower() for mode in MODES]
     assert report.failures == ()
 
@@ -50,13 +51,13 @@ SOUND = ["constant", "discounted", "match"]  # which break none of these rules
 @pytest.mark.parametrize(
     ("sabotaged", "probes", "modes"),
     [
-        (tabular.TimeLimitIsTermination, TIME_LIMITS, EVERY_MODE),
-        (tabular.BootstrapsFromTheResetObservation, TIME_LIMITS - {"truncated"}, {"same_step"}),
-        (tabular.CountsTheResetStep, TIME_LIMITS - {"truncated"}, {"next_step"}),
-        (tabular.IgnoresMask, {"masked", "forced"}, EVERY_MODE),
-        (tabular.IgnoresMaskInTargets, {"forced"}, EVERY_MODE),
-        (tabular.NeverForgets, {"forgetting"}, EVERY_MODE),
-        (tabular.ForgetsAtEveryStep, NEEDS_MEMORY, EVERY_MODE),
+        (reference_agents.TimeLimitIsTermination, TIME_LIMITS, EVERY_MODE),
+        (reference_agents.BootstrapsFromTheResetObservation, TIME_LIMITS - {"truncated"}, {"same_step"}),
+        (reference_agents.CountsTheResetStep, TIME_LIMITS - {"truncated"}, {"next_step"}),
+        (reference_agents.IgnoresMask, {"masked", "forced"}, EVERY_MODE),
+        (reference_agents.IgnoresMaskInTargets, {"forced"}, EVERY_MODE),
+        (reference_agents.NeverForgets, {"forgetting"}, EVERY_MODE),
+        (reference_agents.ForgetsAtEveryStep, NEEDS_MEMORY, EVERY_MODE),
     ],
 )
 def test_a_broken_rule_is_found_by_name(sabotaged, probes, modes):
@@ -65,14 +66,14 @@ def test_a_broken_rule_is_found_by_name(sabotaged, probes, modes):
 
 
 def test_a_failure_says_what_was_got_what_was_expected_and_which_rule_was_broken():
-    (line,) = check_agent(tabular.TimeLimitIsTermination, probes=["patience"]).failures[:1]
+    (line,) = check_agent(reference_agents.TimeLimitIsTermination, probes=["patience"]).failures[:1]
     assert line.startswith("patience (next_step, model): ")
     assert "the greedy return is -0.3, must be 5.1" in line
     assert line.endswith(PROBES["patience"].rule)
 
 
 def test_an_agent_that_shows_no_values_is_judged_by_what_it_does():
-    class Silent(tabular.TimeLimitIsTermination):
+    class Silent(reference_agents.TimeLimitIsTermination):
         value = q_values = property()
 
     assert set(failed(Silent)) == {"patience"}

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from tabular_steps import rule, table, transitions
 
 from rlkit.agents.tabular import kernels
 from rlkit.agents.tabular.records import Table, Trace, Window
-
-from .steps import rule, table, transitions
 
 EVERY = np.zeros(0, dtype=np.int64)
 WHOLE = np.iinfo(np.int64).max

@@ -4,11 +4,10 @@ import heapq
 
 import numpy as np
 import pytest
+from tabular_steps import rule, table, transitions
 
 from rlkit.agents.tabular import planning
 from rlkit.agents.tabular.records import Model, Queue
-
-from .steps import rule, table, transitions
 
 
 def observed(*steps, masks=None, n_states=3, capacity=2):
