@@ -282,3 +282,39 @@ def test_a_run_in_use_is_one_line(rlkit, tmp_path):
     with checkpoint.alone(tmp_path / "run"):
         status, _, err = rlkit("train", "--resume", "run", "--steps", "512")
     assert (status, err) == (2, "rlkit: run is in use by this process\n")
+
+
+AGENT = """
+from rlkit.agents import PPO
+
+class Own(PPO):
+    name = "own"
+
+helper = 1
+"""
+
+
+def test_an_agent_of_the_users_own_is_trained_graded_resumed_and_filmed(rlkit, tmp_path):
+    (tmp_path / "own_agents.py").write_text(AGENT)
+    path = list(sys.path)
+    status, out, err = rlkit(*TRAIN, "--agent", "own_agents:Own")
+    assert status == 0, err
+    assert "own on rlkit/Exam-v0" in out
+    assert out.endswith("grade it again with: rlkit eval run --trust-env own_agents\n")
+    sys.path[:] = path
+    sys.modules.pop("own_agents")
+    for command in (
+        ("eval", "run", "--episodes", "4"),
+        ("train", "--resume", "run", "--steps", "512"),
+        ("record", "run", "--out", "film.gif"),
+    ):
+        status, _, err = rlkit(*command)
+        assert status == 2
+        assert "it needs the module 'own_agents'; if you trust it, add --trust-env own_agents" in err
+        assert "own_agents" not in sys.modules, "a file chooses no code"
+    for command in (("eval", "run", "--episodes", "4"), ("train", "--resume", "run", "--steps", "512")):
+        assert rlkit(*command, "--trust-env", "own_agents")[0] == 0
+    assert type(checkpoint.load("run")) is sys.modules["own_agents"].Own
+    assert checkpoint.load("run").steps == 512
+    sys.path[:] = path
+    sys.modules.pop("own_agents")

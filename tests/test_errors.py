@@ -3,12 +3,11 @@
 import pytest
 
 import rlkit
-from rlkit.agents import ConfigError
 from rlkit.check.agents import find_agent as find_checked
 from rlkit.errors import did_you_mean, nearest
 from rlkit.films import FilmError, make_film
 from rlkit.registry import RegistryError
-from rlkit.run.train import find_agent
+from rlkit.run.train import train
 from rlkit.solvers import SolveError, solve
 
 
@@ -22,10 +21,12 @@ def test_a_name_in_capitals_is_the_nearest():
 
 def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
     mdp = rlkit.exact("rlkit/Exam-v0")
-    with pytest.raises(ConfigError, match="no agent 'PPO'; did you mean 'ppo'"):
-        find_agent("PPO")
-    with pytest.raises(ConfigError, match="rlkit solve ID --method value-iteration"):
-        find_agent("value_iteration")
+    with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
+        train("exam", agent="PPO", steps=1)
+    with pytest.raises(
+        RegistryError, match="no agent 'value_iteration'; there is a method 'value-iteration'"
+    ):
+        train("exam", agent="value_iteration", steps=1)
     with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
         find_checked("PPO")
     with pytest.raises(SolveError, match="did you mean 'total'"):

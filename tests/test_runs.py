@@ -344,5 +344,5 @@ def test_a_run_without_checkpoints_says_so(find: Any, tmp_path: Path) -> None:
 def test_an_agent_of_another_version_is_named(tmp_path: Path) -> None:
     PPO("rlkit/Exam-v0", hidden=(8,)).save(tmp_path / "saved")
     forge(tmp_path / "saved", lambda meta: meta.update(agent="dreamer"))
-    with pytest.raises(LoadError, match=r"is of an agent 'dreamer'; this version has a2c, .*, sac"):
+    with pytest.raises(LoadError, match=r"no agent 'dreamer'; the agents are a2c, .*, sac"):
         checkpoint.load(tmp_path / "saved")

@@ -355,9 +355,9 @@ def test_parameters_that_break_unseen_are_not_saved(tmp_path: Path, monkeypatch:
 
 
 def test_bad_input_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no agent 'alphazero'; the agents are a2c, double_q"):
+    with pytest.raises(RegistryError, match="no agent 'alphazero'; the agents are a2c, double_q"):
         train("CartPole-v1", agent="alphazero", steps=10)
-    with pytest.raises(ConfigError, match="no agent 'reinforc'; did you mean 'reinforce'"):
+    with pytest.raises(RegistryError, match="no agent 'reinforc'; did you mean 'reinforce'"):
         train("CartPole-v1", agent="reinforc", steps=10)
     with pytest.raises(ConfigError, match="did you mean 'gamma'"):
         train("CartPole-v1", steps=10, overrides={"gama": 0.9})

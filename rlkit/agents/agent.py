@@ -29,7 +29,7 @@ from rlkit.experience.stepper import Stepper
 from rlkit.nn import NetworkConfig, State
 from rlkit.nn.devices import choose_device, cpu_threads, torch_defaults
 from rlkit.nn.policy import Policy
-from rlkit.registry import check_imported
+from rlkit.registry import check_imported, name_of
 from rlkit.settings import whole, whole_seed, whole_steps
 from rlkit.trees import flat, nested
 
@@ -270,7 +270,7 @@ class Agent:
         storage.write(Path(path), state, about | self._identity())
 
     def _identity(self) -> dict[str, Any]:
-        return {"agent": self.name, "config": self.config.to_json(), "seed": self.seed}
+        return {"agent": name_of("agent", type(self)), "config": self.config.to_json(), "seed": self.seed}
 
     @classmethod
     def load(
@@ -291,8 +291,8 @@ class Agent:
         """
         saved = path if isinstance(path, storage.Saved) else storage.read(Path(path))
         device = str(choose_device(device))
-        if saved.meta["agent"] != cls.name:
-            raise LoadError(f"{saved.path} holds a {saved.meta['agent']} agent, not {cls.name}")
+        if saved.meta["agent"] != (own := name_of("agent", cls)):
+            raise LoadError(f"{saved.path} holds a {saved.meta['agent']} agent, not {own}")
         source = source_in(saved, env=env, env_kwargs=env_kwargs, trust_env=trust_env)
         return cls._restored(source, saved.meta, saved.state, device=device, place=str(saved.path))
 

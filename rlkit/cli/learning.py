@@ -96,7 +96,8 @@ def train(
         config = runs.read_config(resume)
         env_id, options, folder = str(config.get("env_id")), config.get("env_kwargs") or {}, resume
         total = config["steps"] if steps is None else steps
-        title = f"{config.get('agent')} on {env_id}, seed {config.get('seed')}, resumed"
+        algorithm = str(config.get("agent"))
+        title = f"{algorithm} on {env_id}, seed {config.get('seed')}, resumed"
         run = partial(runs.resume, folder, steps=steps, keep=keep, trust_env=modules(trust_env))
 
     console = terminal(stderr=json)
@@ -105,10 +106,10 @@ def train(
         with TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(device=device, checkpoint_every=checkpoint_every, on_progress=view)
     except runs.Interrupted as stop:
-        again = runs.command("train --resume", folder, env_id)
+        again = runs.command("train --resume", folder, env_id, algorithm)
         say(f"stopped and saved at step {stop.steps}; resume with: {again}")
         return exit_status(stop.signum)
-    again = runs.command("eval", folder, env_id)
+    again = runs.command("eval", folder, env_id, algorithm)
     try:
         from rlkit.evaluate import grade_record  # after the first step is shown: it takes a while
 

@@ -113,9 +113,17 @@ def source_of(env: str | AnyVectorEnv, env_kwargs: Mapping[str, Any] | None) -> 
 def trusted(env_id: str | None, trust_env: str | Sequence[str]) -> tuple[str | None, str]:
     """The id that a file names, and the module it names with it that nobody has imported.
 
-    Imports the modules `trust_env`, and no others; LoadError names one that cannot be imported, ConfigError
-    what is no name.
+    Imports the modules `trust_env`, and no others.
     """
+    import_trusted(trust_env)
+    module, _, bare = (env_id or "").rpartition(":")
+    if not module or module in sys.modules:
+        return env_id, ""
+    return bare, module
+
+
+def import_trusted(trust_env: str | Sequence[str]) -> None:
+    """Import these modules; LoadError names one that cannot be imported, ConfigError what is no name."""
     modules = [trust_env] if isinstance(trust_env, str) else trust_env
     if not isinstance(modules, Collection) or not all(isinstance(module, str) for module in modules):
         raise ConfigError(f"trust_env takes the name of a module, or a list of names, not {trust_env!r}")
@@ -124,7 +132,3 @@ def trusted(env_id: str | None, trust_env: str | Sequence[str]) -> tuple[str | N
             import_module(module)
         except FAILURES as error:
             raise LoadError(f"the module {module!r} cannot be imported: {one_line(error)}") from error
-    module, _, bare = (env_id or "").rpartition(":")
-    if not module or module in sys.modules:
-        return env_id, ""
-    return bare, module

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from rlkit import storage
-from rlkit.agents import AGENTS, Agent, LoadError
+from rlkit.agents import Agent, LoadError
 from rlkit.errors import RlkitError
+from rlkit.experience.source import import_trusted
+from rlkit.registry import RegistryError, check_imported, find
 from rlkit.storage import CHECKPOINT, CHECKPOINTS, META
 
 try:
@@ -62,11 +64,15 @@ def load(
     """The agent in a run folder, or in a folder that `Agent.save` wrote, whatever its algorithm."""
     saved = storage.read(Path(path))
     name = saved.meta["agent"]
-    if name not in AGENTS:
-        raise LoadError(
-            f"{saved.path / META} is of an agent {name!r}; this version has {', '.join(sorted(AGENTS))}"
-        )
-    return AGENTS[name].load(saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
+    import_trusted(trust_env)
+    try:
+        check_imported([name])
+        algorithm = find("agent", name)
+    except RegistryError as error:
+        raise LoadError(f"{saved.path / META}: {error}") from None
+    if not (isinstance(algorithm, type) and issubclass(algorithm, Agent)):
+        raise LoadError(f"{saved.path / META} is of {name!r}, which is no agent")
+    return algorithm.load(saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
 
 
 @contextmanager

@@ -23,12 +23,13 @@ from typing import Any, TypeAlias
 from gymnasium.vector import SyncVectorEnv
 
 from rlkit import __version__, storage
-from rlkit.agents import AGENTS, NEURAL, Agent, ConfigError, NonFiniteError, StepsError
+from rlkit.agents import Agent, NonFiniteError, StepsError
 from rlkit.envs.adapters.vector import ModelVectorEnv
-from rlkit.errors import RlkitError, did_you_mean, one_line
+from rlkit.errors import RlkitError, one_line
 from rlkit.experience.jsonable import options_to_json
+from rlkit.nn import NetworkConfig
 from rlkit.nn.monitor import Trend
-from rlkit.registry import names
+from rlkit.registry import find, name_of
 from rlkit.run import checkpoint
 from rlkit.run.checkpoint import CONFIG, KEEP, RunError
 from rlkit.run.fastest import faster
@@ -80,7 +81,8 @@ def train(
     that take little of the time. Raises ConfigError, StepsError, RunError if `out` holds a run already,
     NonFiniteError if learning broke down, Interrupted on Ctrl-C, SIGTERM and SIGHUP.
     """
-    algorithm, checkpoints = find_agent(agent), _Checkpoints(keep, checkpoint_every)
+    algorithm: type[Agent] = find("agent", agent)
+    checkpoints = _Checkpoints(keep, checkpoint_every)
     config = algorithm.configure(env_id, overrides)
     steps = whole_steps(steps)
     starts = getattr(config, "learning_starts", 0)
@@ -90,7 +92,7 @@ def train(
     def make(device: str, **overrides: object) -> Agent:
         return algorithm(env_id, config=config, seed=seed, device=device, env_kwargs=env_kwargs, **overrides)
 
-    if agent not in NEURAL:
+    if not issubclass(algorithm.Config, NetworkConfig):
         why = "tabular agents run there"
     elif device == "auto":
         device, why = faster(lambda name: make(name, evaluate_every=0, patience=0))
@@ -117,17 +119,6 @@ def train(
             if empty and not learner.steps and not isinstance(error, Interrupted):
                 shutil.rmtree(out, ignore_errors=True)
             raise
-
-
-def find_agent(name: str) -> type[Agent]:
-    """The agent of that name; ConfigError, with the nearest one, if there is none."""
-    if name in AGENTS:
-        return AGENTS[name]
-    method = name.lower().replace("_", "-")
-    if method in names("method"):
-        raise ConfigError(f"no agent {name!r}; it is a method of a solver: rlkit solve ID --method {method}")
-    hint = did_you_mean(name, AGENTS) or f"; the agents are {', '.join(sorted(AGENTS))}"
-    raise ConfigError(f"no agent {name!r}{hint}")
 
 
 def resume(
@@ -238,10 +229,10 @@ def _learn(
     return agent
 
 
-def command(what: str, run_dir: Path, env_id: str | None) -> str:
-    """The command line that does `what` with a run, and names the module that registers its environment."""
-    module = (env_id or "").rpartition(":")[0]
-    trust = ["--trust-env", module] if module else []
+def command(what: str, run_dir: Path, *names: str | None) -> str:
+    """The command line that does `what` with a run, and trusts the modules of its environment and agent."""
+    modules = dict.fromkeys((name or "").rpartition(":")[0] for name in names)
+    trust = (part for module in modules if module for part in ("--trust-env", module))
     return shlex.join(["rlkit", *what.split(), str(run_dir), *trust])
 
 
@@ -253,7 +244,7 @@ def _rescued(agent: Agent, recorder: "_Recorder", out: Path, error: Exception) -
     if not agent.steps:
         return "nothing was learned"
     last = checkpoint.latest(out)
-    again = command("train --resume", out, agent.source.full_id)
+    again = command("train --resume", out, agent.source.full_id, name_of("agent", type(agent)))
     return f"the last good checkpoint is {last}; resume with: {again}"
 
 
@@ -368,7 +359,7 @@ def _identity(agent: Agent) -> dict[str, Any]:
     return {
         "env_id": agent.source.full_id,
         "env_kwargs": options_to_json(agent.env_kwargs),
-        "agent": agent.name,
+        "agent": name_of("agent", type(agent)),
         "config": agent.config.to_json(),
         "seed": agent.seed,
     }

@@ -149,7 +149,14 @@ def stands(meta: dict[str, Any]) -> dict[str, Any]:
         (lambda meta: stands(meta).pop("num_envs"), "it has no 'num_envs'"),
         (lambda meta: stands(meta).pop("finished"), "it has no 'finished'"),
         (lambda meta: meta.update(agent=["ppo"]), "agent must be text"),
-        (lambda meta: meta.update(agent="sarsop"), "agent 'sarsop'; this version has a2c, double_q, dqn,"),
+        (lambda meta: meta.update(agent="sarsop"), "no agent 'sarsop'; did you mean 'sarsa'"),
+        (lambda meta: meta.update(agent="os:system"), "'os:system', which is no agent"),
+        (lambda meta: meta.update(agent="json:JSONEncoder"), "'json:JSONEncoder', which is no agent"),
+        (
+            lambda meta: meta.update(agent="json:nothing"),
+            "cannot be imported: module 'json' has no attribute",
+        ),
+        (lambda meta: meta.update(agent="antigravity:fly"), "it needs the module 'antigravity'"),
         (lambda meta: meta.update(env_id=3), "env_id must be text or null, not 3"),
         (lambda meta: meta.update(env_kwargs=3), "env_kwargs must be an object, not 3"),
         (
