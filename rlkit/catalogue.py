@@ -121,7 +121,7 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
         "actions": mdp.n_actions,
         "action_names": [mdp.action_name(a) for a in range(mdp.n_actions)],
         "observations": model.n_observations if isinstance(model, POMDP) else None,
-        "optimum": None if mdp.fade else _optimum(model),
+        "optimum": None if mdp.reward_decay else _optimum(model),
         "optimum_in_limit": None if limit is None else _optimum(model, **episode),
         "full_information": None,
         "memoryless": None,
@@ -139,7 +139,7 @@ def figures(model: MDP | POMDP, limit: int | None) -> Record:
 def _cached_figures(model: MDP | POMDP, limit: int | None) -> Record:
     """The figures, kept on disk by what they depend on if they took long and the folder can be written."""
     mdp, seen = (model.mdp, (model.observation,)) if isinstance(model, POMDP) else (model, ())
-    what = (__version__, limit, mdp.discount, mdp.fade, mdp.zero_sum, mdp.action_names)
+    what = (__version__, limit, mdp.discount, mdp.reward_decay, mdp.zero_sum, mdp.action_names)
     digest = sha256(repr(what).encode())
     shape = (mdp.state_ptr, mdp.choice_ptr, mdp.successor, mdp.probability)
     for array in (*shape, mdp.reward, mdp.action, mdp.initial, *seen):

@@ -163,10 +163,10 @@ def optimal_policy(env: gym.Env[Any, Any]) -> Act:
     limit = time_limit(env)
     mdp = base.mdp() if isinstance(base, ModelEnv) else table_of(env)
     planned = limit is not None and limit * mdp.n_states <= PLANNED
-    if mdp.fade and not planned:
+    if mdp.reward_decay and not planned:
         if mdp.n_transitions > mdp.n_choices:
             raise NoExactModel(f"a plan of {limit} steps for {mdp.n_states:,} states is too large")
-        mdp = mdp.with_fade(0.0)  # without chance, the policy that earns most is the one that earns soonest
+        mdp = mdp.with_reward_decay(0.0)  # without chance, who earns most earns soonest
     gamma = HASTE if planned else None
     solution = solve(mdp, horizon=limit if planned else None, gamma=gamma)
     plan = itertools.repeat(solution.choice) if solution.plan is None else solution.plan

@@ -53,7 +53,7 @@ def tree_value(pomdp: POMDP, horizon: int) -> Fraction:
     mdp = pomdp.mdp
     moves = _moves(mdp)
 
-    fade = _exact(mdp.fade)
+    decay = _exact(mdp.reward_decay)
 
     def best(joint: dict[int, Fraction], left: int) -> Fraction:
         alive = {s: w for s, w in joint.items() if not mdp.terminal[s]}
@@ -65,7 +65,7 @@ def tree_value(pomdp: POMDP, horizon: int) -> Fraction:
             total, after = Fraction(0), {}
             for s, w in alive.items():
                 for t, p, r in moves[s, a]:
-                    total += w * p * r * (1 - fade * (horizon - left + 1))
+                    total += w * p * r * (1 - decay * (horizon - left + 1))
                     seen = after.setdefault(int(pomdp.observation[t]), {})
                     seen[t] = seen.get(t, Fraction(0)) + w * p
             values.append(total + sum(best(x, left - 1) for x in after.values()))

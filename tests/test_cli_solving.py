@@ -209,7 +209,7 @@ def test_objectives_from_a_file(rlkit, tmp_path):
         (("--objective", "finite-horizon"), "needs a horizon"),
         (("--objective", "total", "--horizon", "3"), "has no horizon"),
         (("--objective", "discounted"), "needs a gamma below 1"),
-        (("--objective", "total", "--gamma", "0.5"), "knows no discount"),
+        (("--objective", "total", "--gamma", "0.5"), "does not support discounting"),
         (("--objective", "fun"), "objective 'fun' is none of"),
     ],
 )

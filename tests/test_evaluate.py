@@ -254,7 +254,7 @@ def test_who_ends_now_and_then_says_nothing_and_ends_with_its_probability() -> N
 def test_ends_are_counted_where_rewards_fade() -> None:
     model = rlkit.exact("rlkit/Empty8x8-v0")
     mdp = model.mdp
-    assert mdp.fade
+    assert mdp.reward_decay
     policy = uniform_policy(mdp)
     over = state_distribution(mdp, policy, steps=256)[mdp.terminal].sum()
     assert ends(mdp, policy, mdp.terminal, 256) == pytest.approx(over, abs=1e-12)

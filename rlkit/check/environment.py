@@ -234,7 +234,7 @@ def _threshold_findings(env: gym.Env[Any, Any], tabled: Tabled) -> Iterator[str]
 
 
 def _decays(env: gym.Env[Any, Any]) -> bool:
-    return isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.fades
+    return isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.decays
 
 
 def _mark(state: Any) -> Hashable:

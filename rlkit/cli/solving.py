@@ -64,8 +64,8 @@ def solve(
 
     goal, avoided = _chosen("target", target, target_states), _chosen("avoid", avoid, avoid_states)
     name, exact, grid = _load(find_modules_here(model), given(env), labels, rewards or [], reward_model)
-    fades = (exact.mdp if isinstance(exact, POMDP) else exact).fade
-    if fades and horizon is None and objective is None:
+    decays = (exact.mdp if isinstance(exact, POMDP) else exact).reward_decay
+    if decays and horizon is None and objective is None:
         horizon = _own_limit(model, given(env))
     options: dict[str, Any] = {
         "objective": objective,

@@ -85,7 +85,7 @@ class _Walk:
         )
         if model.zero_sum:
             mdp = replace(mdp, zero_sum=True)
-        return mdp.with_fade(model.decay / model.limit) if model.decay and model.limit else mdp
+        return mdp.with_reward_decay(model.decay / model.limit) if model.decay and model.limit else mdp
 
     def number(self, states: Any) -> IntArray:
         """Numbers of a batch of states; unknown ones are given the next free number."""

@@ -73,7 +73,7 @@ def to_pairs(mdp: MDP) -> tuple[FloatArray, csr_array, IntArray, IntArray]:
     """Reward [L], transition matrix [L, S], state [L] and action [L] of each choice, by state and action.
 
     As QuantEcon's `DiscreteDP(reward, transition, discount, state, action)` takes them; a terminal state has
-    action 0. Raises `ModelError` for a POMDP, a game of two players, and rewards that fade with time.
+    action 0. Raises `ModelError` for a POMDP, a game of two players, and rewards that decay with time.
     """
     _check(mdp)
     ends = np.flatnonzero(mdp.terminal)
@@ -95,5 +95,5 @@ def _check(mdp: Any) -> None:
     if not isinstance(mdp, MDP):
         raise ModelError(f"expected an MDP, not a {type(mdp).__name__}; a POMDP has one: full_information")
     one_player(mdp)
-    if mdp.fade:
-        raise ModelError("rewards that fade with time have no place in a table of transitions")
+    if mdp.reward_decay:
+        raise ModelError("rewards that decay with time have no place in a table of transitions")

@@ -47,7 +47,7 @@ class MDP:
     initial: FloatArray  # [S] distribution of the first state
     transition_reward: FloatArray | None = None  # [T] R(s,a,s'), where the successor matters
     discount: float = 1.0
-    fade: float = 0.0  # a reward earned at step t = 1, 2, ... counts 1 - fade t; that needs a horizon
+    reward_decay: float = 0.0  # at step t = 1, 2, ... a reward counts 1 - reward_decay t; needs a horizon
     zero_sum: bool = False  # two players take turns: what one who moves gains, the next one loses
     labels: Mapping[str, IntArray] = field(default_factory=dict)  # name -> sorted states
     state_names: tuple[str, ...] | None = None
@@ -153,13 +153,13 @@ class MDP:
         """What a value of the next state counts for whoever moves now: -1 where it is the other player's."""
         return -1.0 if self.zero_sum else 1.0
 
-    def share(self, step: int) -> float:
-        """What is left of a reward that is earned at step 1, 2, ... of an episode."""
-        return max(0.0, 1.0 - self.fade * step)
+    def reward_scale(self, step: int) -> float:
+        """How much a reward counts that is earned at step 1, 2, ... of an episode."""
+        return max(0.0, 1.0 - self.reward_decay * step)
 
-    def with_fade(self, fade: float) -> MDP:
-        """The same model, whose rewards shrink with time, sharing all else."""
-        return self._sharing(fade=float(fade))
+    def with_reward_decay(self, decay: float) -> MDP:
+        """The same model, whose rewards decay with time, sharing all else."""
+        return self._sharing(reward_decay=float(decay))
 
     def with_reward(self, reward: FloatArray) -> MDP:
         """The same decisions with another expected reward of each choice, [C], sharing all else."""
@@ -294,8 +294,8 @@ def _pointers(mdp: MDP) -> None:
             raise ModelError(f"{name} has shape {array.shape}, expected ({size},)")
     if not (isinstance(mdp.discount, Real) and 0 <= mdp.discount <= 1):
         raise ModelError(f"discount must lie in [0, 1], not {mdp.discount!r}")
-    if not (isinstance(mdp.fade, Real) and 0 <= mdp.fade < np.inf):
-        raise ModelError(f"fade must be a finite number of at least 0, not {mdp.fade!r}")
+    if not (isinstance(mdp.reward_decay, Real) and 0 <= mdp.reward_decay < np.inf):
+        raise ModelError(f"reward_decay must be a finite number of at least 0, not {mdp.reward_decay!r}")
 
 
 def _names(mdp: MDP) -> None:
@@ -311,7 +311,7 @@ def _names(mdp: MDP) -> None:
         twice = (np.diff(mdp.state_of_choice) == 0) & (np.diff(mdp.action) <= 0)
         if twice.any():
             c = int(np.argmax(twice)) + 1
-            raise _at_choice(mdp, c, "stands twice or out of order: the actions of a state must ascend")
+            raise _at_choice(mdp, c, "appears twice or out of order: the actions of a state must ascend")
     for label, states in mdp.labels.items():
         if len(states) and (np.min(states) < 0 or np.max(states) >= mdp.n_states):
             raise ModelError(

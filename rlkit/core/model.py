@@ -93,7 +93,7 @@ class Model(Holder, ABC, Generic[S]):
         return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
     @property
-    def fades(self) -> bool:
+    def decays(self) -> bool:
         """Whether rewards shrink with time."""
         return bool(self.decay)
 

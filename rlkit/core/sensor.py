@@ -107,7 +107,7 @@ def from_sensor(
             action=mdp.action[choice],
             initial=initial,
             discount=mdp.discount,
-            fade=mdp.fade,
+            reward_decay=mdp.reward_decay,
             zero_sum=mdp.zero_sum,
             labels={name: np.flatnonzero(np.isin(state, states)) for name, states in mdp.labels.items()},
             action_names=mdp.action_names,

@@ -38,7 +38,7 @@ class TableModel(Model[TableState]):
         self.observation_space = spaces.Discrete(mdp.n_states)
         self.action_names = mdp.action_names
         self.discount = mdp.discount
-        self.fade = mdp.fade
+        self.reward_decay = mdp.reward_decay
         self.zero_sum = mdp.zero_sum
         self.masked = not mdp.legal[~mdp.terminal].all()
         self.choice = np.zeros(mdp.n_states * mdp.n_actions, dtype=np.int64)  # [S * A]
@@ -92,16 +92,16 @@ class TableModel(Model[TableState]):
         return Step(TableState(successor), self.reward[place], self.ends[successor])
 
     @property
-    def fades(self) -> bool:
+    def decays(self) -> bool:
         """Whether rewards shrink with time."""
-        return bool(self.fade)
+        return bool(self.reward_decay)
 
     def decayed(self, reward: Array, elapsed: Array) -> Array:
-        """What is left of a reward at step `elapsed`, as `MDP.share` has it."""
-        if not self.fade:
+        """How much a reward counts at step `elapsed`, as `MDP.reward_scale` has it."""
+        if not self.reward_decay:
             return reward
-        share = 1.0 - self.fade * elapsed
-        return reward * share * (share > 0)
+        scale = 1.0 - self.reward_decay * elapsed
+        return reward * scale * (scale > 0)
 
     def observe(self, state: TableState) -> Array:
         """The number of the state, [B]."""

@@ -70,7 +70,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
     given = shown(agent, mdp)
     scales = [scale(model, **objective) for objective in _objectives(mdp, agent.config.gamma, limit)]
     if not scales:
-        raise NoExactModel(f"the rewards of {agent.env_id} fade with time, and it sets no time limit")
+        raise NoExactModel(f"the rewards of {agent.env_id} decay with time, and it sets no time limit")
     with cpu_threads(agent.learner.threads):
         if agent.policy.initial_state(1):
             own = agent.seed if seed is None else seed
@@ -85,9 +85,9 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
 
 def _objectives(mdp: MDP, gamma: float, limit: int | None) -> Iterator[dict[str, Any]]:
     """What there is to be good at; the environment itself asks for the last."""
-    if gamma < 1 and not mdp.fade:
+    if gamma < 1 and not mdp.reward_decay:
         yield {"objective": "discounted", "gamma": gamma, "horizon": None}
-    if not mdp.fade:
+    if not mdp.reward_decay:
         yield {"objective": "unlimited", "gamma": 1.0, "horizon": None}
     if limit is not None:
         yield {"objective": "time-limited", "gamma": 1.0, "horizon": limit}

@@ -82,7 +82,7 @@ def chain_of_pairs(agent: Agent, given: Shown, *, horizon: int | None, stochasti
         reward=reward,
         initial=initial,
     )
-    return Chain(found.with_fade(mdp.fade), over)
+    return Chain(found.with_reward_decay(mdp.reward_decay), over)
 
 
 def _marks(memory: tuple[Tensor, ...]) -> list[bytes]:

@@ -86,10 +86,12 @@ class Losses:
 
     def at(self, t: int) -> NDArray[np.float64]:
         """Of step t."""
-        return self._constant if self.horizon is None else self._loss(self._after[t], self.mdp.share(t))
+        return (
+            self._constant if self.horizon is None else self._loss(self._after[t], self.mdp.reward_scale(t))
+        )
 
-    def _loss(self, after: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-        q = q_values(self.mdp, after, self.gamma, share=share)
+    def _loss(self, after: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+        q = q_values(self.mdp, after, self.gamma, scale=scale)
         value = best(self.mdp, q)[self.mdp.state_of_choice]
         loss: NDArray[np.float64] = value - q
         return np.where(loss > ROUNDING * np.maximum(1.0, np.abs(value)), loss, 0.0)

@@ -121,7 +121,7 @@ def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | No
 
 def ends(mdp: MDP, policy: npt.ArrayLike, over: BoolArray, horizon: int | None) -> float:
     """The probability that an episode of a policy comes to be `over`, within `horizon` steps if given."""
-    ending = mdp.with_fade(0.0).with_one_player().with_reward(mdp.matrix @ over.astype(np.float64))
+    ending = mdp.with_reward_decay(0.0).with_one_player().with_reward(mdp.matrix @ over.astype(np.float64))
     reached = ending.expectation(evaluate_policy(ending, policy, gamma=1.0, horizon=horizon))
     return float(reached + mdp.initial[over].sum())
 

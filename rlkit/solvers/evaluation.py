@@ -54,9 +54,9 @@ def evaluate_policy(
     transition, reward = policy_kernel(mdp, weight)
     if horizon is not None:
         return deque(policy_values(mdp, (transition, reward), gamma, horizon), maxlen=1)[0]
-    if mdp.fade:
+    if mdp.reward_decay:
         raise ValueError(
-            "the rewards of this model fade with time: a policy has a value under a horizon only"
+            "the rewards of this model decay with time: a policy has a value under a horizon only"
         )
     if gamma < 1:
         return linear_solve(transition, reward, gamma)
@@ -66,16 +66,16 @@ def evaluate_policy(
 def _against_best_response(mdp: MDP, weight: FloatArray, gamma: float, horizon: int | None) -> FloatArray:
     """Value of a policy [C] for the player to move, [S], where the other one knows and exploits it."""
     if horizon is None:
-        if mdp.fade or not components(mdp).acyclic:
+        if mdp.reward_decay or not components(mdp).acyclic:
             raise SolveError("a game of two players that can come back to a state needs a horizon")
         horizon = mdp.n_states
     mixed = mixing(mdp, weight)
     own = other = np.zeros(mdp.n_states)  # values where the policy is to move, and where the other player is
     for step in range(horizon, 0, -1):
-        share, before = mdp.share(step), (own, other)
-        own = mixed @ q_values(mdp, before[1], -gamma, share=share)
-        other = best(mdp, q_values(mdp, before[0], -gamma, share=share))
-        if not mdp.fade and all(map(np.array_equal, (own, other), before)):
+        scale, before = mdp.reward_scale(step), (own, other)
+        own = mixed @ q_values(mdp, before[1], -gamma, scale=scale)
+        other = best(mdp, q_values(mdp, before[0], -gamma, scale=scale))
+        if not mdp.reward_decay and all(map(np.array_equal, (own, other), before)):
             break
     return own
 

@@ -93,7 +93,7 @@ def until(mdp: MDP, target: BoolArray, avoid: BoolArray, horizon: int | None, op
     if horizon is None and not avoid.any():
         return reach_probability(mdp, target, options), None
     moving = ~(target | avoid)[mdp.state_of_choice]
-    problem = with_choices(mdp, moving, reward=entering(mdp, target)).with_fade(0.0)
+    problem = with_choices(mdp, moving, reward=entering(mdp, target)).with_reward_decay(0.0)
     plan = None
     if horizon is None:
         found = reach_probability(problem, target, options)

@@ -12,9 +12,9 @@ from scipy.sparse import csr_array
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 
 
-def q_values(mdp: MDP, v: FloatArray, gamma: float, *, share: float = 1.0) -> FloatArray:
-    """Value of each choice, [C]: r(s,a) + gamma E[v(s')] (Definition 6.40); only a share of r may count."""
-    q: FloatArray = share * mdp.reward + gamma * (mdp.matrix @ v)
+def q_values(mdp: MDP, v: FloatArray, gamma: float, *, scale: float = 1.0) -> FloatArray:
+    """Value of each choice, [C]: r(s,a) + gamma E[v(s')] (Definition 6.40), with r scaled."""
+    q: FloatArray = scale * mdp.reward + gamma * (mdp.matrix @ v)
     return q
 
 
@@ -46,7 +46,7 @@ def backward_induction(
     """The steps H, H-1, ..., 1 of a horizon; only `kept` [C] choices count (Bellman 1957, chapter 3)."""
     value = np.zeros(mdp.n_states)
     for step in range(horizon, 0, -1):
-        q = q_values(mdp, value, gamma, share=mdp.share(step))
+        q = q_values(mdp, value, gamma, scale=mdp.reward_scale(step))
         q = q if kept is None else np.where(kept, q, -np.inf)
         value = best(mdp, q)
         yield Stage(step, q, value)
@@ -60,7 +60,7 @@ def policy_values(
     value = np.zeros(mdp.n_states)
     yield value
     for step in range(horizon, 0, -1):
-        value = mdp.share(step) * reward + gamma * (transition @ value)
+        value = mdp.reward_scale(step) * reward + gamma * (transition @ value)
         yield value
 
 

@@ -133,9 +133,9 @@ class Solution:
 
     def _backed_up(self, value: FloatArray, step: int) -> FloatArray:
         """What each choice is worth at this step, [C], if that value follows."""
-        share = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.share(step)
+        scale = 0.0 if self.objective in ("reach-prob", "average") else self.mdp.reward_scale(step)
         with np.errstate(invalid="ignore"):
-            q = q_values(self.mdp, value, self.discount, share=share)
+            q = q_values(self.mdp, value, self.discount, scale=scale)
         if self.objective == "reach-reward":
             q[np.isnan(q)] = np.inf  # the target may be missed, and nothing makes up for that
         return q

@@ -43,7 +43,7 @@ def solve(
     """Solve an MDP and return value, policy and certificate.
 
     Without an `objective` it is finite-horizon if a horizon is given, else discounted for gamma < 1, else
-    total. gamma is the model's discount unless given, and 1 where the objective knows no discount.
+    total. gamma is the model's discount unless given, and 1 where the objective does not support it.
     `target` is a label, the name of a state, a list of states or a mask [S], and so is `avoid`: where
     reach-prob gives up. With a horizon reach-prob counts so many steps. `method` is a name, "module:name" or
     a function like those of `rlkit.solvers.methods`. `device` "cuda" makes the sweeps on a GPU; the graph and
@@ -136,16 +136,16 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
         raise SolveError(f"objective {objective} has no horizon; {' and '.join(WITHIN_STEPS)} have")
     if objective == "discounted" and discount == 1:
         raise SolveError("objective discounted needs a gamma below 1; with gamma 1 it is the total")
-    if mdp.fade and objective not in ("finite-horizon", "reach-prob"):
+    if mdp.reward_decay and objective not in ("finite-horizon", "reach-prob"):
         raise SolveError(
-            f"the rewards of this model fade with time: give a horizon, not objective {objective}"
+            f"the rewards of this model decay with time: give a horizon, not objective {objective}"
         )
     if mdp.zero_sum and objective not in BY_TURNS:
         raise SolveError(f"a game of two players has the objectives {', '.join(BY_TURNS)}, not {objective}")
     if objective in ("discounted", "finite-horizon"):
         return objective, discount
     if gamma is not None and gamma < 1:
-        raise SolveError(f"objective {objective} knows no discount, but gamma is {gamma}")
+        raise SolveError(f"objective {objective} does not support discounting, but gamma is {gamma}")
     return objective, 1.0
 
 

@@ -49,7 +49,7 @@ BAD_TRA = {
     "row sum": (edited(TRA, "0 1 2 0.1", "0 1 2 0.2"), 4, "sum to 1.1, not 1"),
     "short line": (edited(TRA, "0 1 2 0.1", "0 1 2"), 5, "expected 4 numbers"),
     "long line": (edited(TRA, "0 1 2 0.1", "0 1 2 0.1 a b"), 5, "expected 4 numbers"),
-    "duplicate": (edited(TRA, "0 0 2 0.5", "0 0 1 0.5"), 3, "0 0 1 stands twice"),
+    "duplicate": (edited(TRA, "0 0 2 0.5", "0 0 1 0.5"), 3, "0 0 1 appears twice"),
     "gap": (
         edited(edited(TRA, "\n0 1 0", "\n0 2 0"), "\n0 1 2", "\n0 2 2"),
         4,
@@ -113,13 +113,13 @@ def test_small_blocks_read_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         ("m.srew", "3 1\n5 1\n", 2, "there is no state 5"),
         ("m.srew", "3 2\n0 1\n", 1, "promises 2 lines, the file has 1"),
         ("m.srew", "4 1\n0 1\n", 1, "says 4 states, the model has 3"),
-        ("m.srew", "3 2\n1 1\n1 2\n", 3, "1 stands twice"),
+        ("m.srew", "3 2\n1 1\n1 2\n", 3, "1 appears twice"),
         ("m.srew", "3 1\n1 inf\n", 2, "'inf' is no reward"),
         ("m.trew", "3 4 2\n0 0 1 1\n0 0 0 1\n", 3, "no transition 0 0 0"),
         ("m.trew", "3 4 1\n2 1 2 1\n", 2, "no transition 2 1 2"),
         ("m.trew", "3 4 1\n0 9 1\n", 2, "no transition 0 9"),
         ("m.trew", "3 4 1\n0 0 999999999999 1\n", 2, "no transition"),
-        ("m.trew", "3 4 2\n0 0 1 1\n0 0 1 2\n", 3, "0 0 1 stands twice"),
+        ("m.trew", "3 4 2\n0 0 1 1\n0 0 1 2\n", 3, "0 0 1 appears twice"),
     ],
 )
 def test_bad_labels_and_rewards(tmp_path: Path, name: str, text: str, line: int, what: str) -> None:
@@ -157,7 +157,7 @@ BAD_DRN = {
     ),
     "line": (edited(DRN, "action go [0, 1]", "nonsense"), 12, "found 'nonsense'"),
     "early action": (edited(DRN, "state 0", "action a [0, 1]\n0 : 1\nstate 0"), 11, "before the first state"),
-    "label twice": (edited(DRN, "init", "init init"), 11, "stands twice"),
+    "label twice": (edited(DRN, "init", "init init"), 11, "appears twice"),
     "rate": (edited(DRN, "state 0 [1, 10]", "state 0 !5 [1, 10]"), 11, "behind the state"),
     "no model": (edited(DRN, "@model", ""), 1, "no @model"),
     "not UTF-8": (DRN.encode() + b"// \xff\n", 20, "not UTF-8"),

@@ -206,16 +206,16 @@ def test_what_is_not_legal_has_no_outcome_and_the_reward_of_minus_infinity():
 
 def test_what_such_tables_cannot_say_is_refused():
     game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
-    fading = rlkit.exact("rlkit/DoorKey5x5-v0", observation="grid")
+    decaying = rlkit.exact("rlkit/DoorKey5x5-v0", observation="grid")
     tiger = rlkit.exact("rlkit/Tiger-v0")
     for export in (to_gymnasium, to_arrays, to_pairs):
         with pytest.raises(ModelError, match="both players"):
             export(game)
-        with pytest.raises(ModelError, match="fade"):
-            export(fading)
+        with pytest.raises(ModelError, match="decay"):
+            export(decaying)
         with pytest.raises(ModelError, match="full_information"):
             export(tiger)
-    for id, reason in (("Go9x9", "too many positions"), ("DoorKey5x5", "fade")):
+    for id, reason in (("Go9x9", "too many positions"), ("DoorKey5x5", "decay")):
         env = gym.make(f"rlkit/{id}-v0", **({} if id == "Go9x9" else {"observation": "grid"})).unwrapped
         assert not hasattr(env, "P")
         with pytest.raises(NoTable, match=reason):

@@ -60,7 +60,7 @@ def test_labels_and_rewards_that_expand_are_refused(tmp_path: Path, small_allowa
 def test_without_the_bound_a_bomb_would_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = put(tmp_path, "m.tra.gz", gzip.compress(BOMBS["m.tra.gz"]))
     monkeypatch.setattr(text, "EXPANSION", 10**9)
-    with pytest.raises(ModelError, match="0 0 0 stands twice"):
+    with pytest.raises(ModelError, match="0 0 0 appears twice"):
         read_model(path)
 
 

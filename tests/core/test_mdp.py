@@ -128,8 +128,8 @@ def test_rounding_is_left_alone_and_digits_cut_off_are_mended() -> None:
             1,
         ),
         ({"action": np.array([0, 2, 3])}, r"state middle has action index 3, but there are 3 actions", 1, 3),
-        ({"action": np.array([2, 2, 1])}, r"state start, action wait stands twice or out of order", 0, 2),
-        ({"action": np.array([2, 0, 1])}, r"state start, action left stands twice or out of order", 0, 0),
+        ({"action": np.array([2, 2, 1])}, r"state start, action wait appears twice or out of order", 0, 2),
+        ({"action": np.array([2, 0, 1])}, r"state start, action left appears twice or out of order", 0, 0),
         ({"choice_ptr": np.array([0, 2, 2, 5])}, r"state start, action wait has no successor", 0, 2),
     ],
 )

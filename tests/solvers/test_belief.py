@@ -56,7 +56,7 @@ def test_random_pomdps_against_policy_trees(seed):
 def test_rewards_that_fade(seed):
     """In the optimum with memory, and in what the best map earns."""
     plain = random_pomdp(seed)
-    pomdp = POMDP(mdp=plain.mdp.with_fade(0.25), observation=plain.observation)
+    pomdp = POMDP(mdp=plain.mdp.with_reward_decay(0.25), observation=plain.observation)
     assert value_with_memory(pomdp, 4) == pytest.approx(float(tree_value(pomdp, 4)), abs=1e-9)
     maps = itertools.product(range(2), repeat=pomdp.n_observations)
     earned = [evaluate_policy(pomdp.mdp, pomdp.over_states(m), horizon=4) for m in maps]
@@ -145,17 +145,17 @@ def test_an_episode_that_is_over_at_once():
 
 def from_belief(pomdp: POMDP, belief: np.ndarray, step: int) -> POMDP:
     """What is left after so many steps: 1 - f (d + k) is (1 - f d) (1 - f / (1 - f d) k)."""
-    share = 1 - pomdp.mdp.fade * step
+    share = 1 - pomdp.mdp.reward_decay * step
     mdp = replace(pomdp.mdp, initial=belief, reward=share * pomdp.mdp.reward)
-    return POMDP(mdp=mdp.with_fade(pomdp.mdp.fade / share), observation=pomdp.observation)
+    return POMDP(mdp=mdp.with_reward_decay(pomdp.mdp.reward_decay / share), observation=pomdp.observation)
 
 
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
-@pytest.mark.parametrize("fade", [0.0, 0.25])
+@pytest.mark.parametrize("decay", [0.0, 0.25])
 @pytest.mark.parametrize("seed", range(8))
-def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, fade):
+def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, decay):
     plain, horizon = random_pomdp(seed), 3
-    pomdp = POMDP(mdp=plain.mdp.with_fade(fade), observation=plain.observation)
+    pomdp = POMDP(mdp=plain.mdp.with_reward_decay(decay), observation=plain.observation)
     remembered = optimum(pomdp, horizon=horizon)
     found, beliefs = remembered.when_reached(), remembered.beliefs
     for s in range(beliefs.mdp.n_states):

@@ -211,7 +211,7 @@ def test_gamma_is_checked():
 
 
 def test_rewards_that_fade_need_a_horizon():
-    game = enumerate_model(SelfPlay(TicTacToe())).with_fade(0.1)
+    game = enumerate_model(SelfPlay(TicTacToe())).with_reward_decay(0.1)
     for ask in (solve, lambda game: evaluate_policy(game, uniform_policy(game))):
         with pytest.raises(SolveError, match="horizon"):
             ask(game)

@@ -61,7 +61,7 @@ def test_beliefs_have_the_same_policies_without_memory(seed):
 def test_the_gradient_is_that_of_the_value(how):
     pomdp = random_pomdp(3)
     if "horizon" in how:
-        pomdp = POMDP(mdp=pomdp.mdp.with_fade(0.1), observation=pomdp.observation)
+        pomdp = POMDP(mdp=pomdp.mdp.with_reward_decay(0.1), observation=pomdp.observation)
     problem = memoryless._Gradient(pomdp, how.get("gamma", 1.0), how.get("horizon"))
     logits = np.random.default_rng(0).normal(size=problem.pomdp.legal.size)
     value, gradient = problem(logits)

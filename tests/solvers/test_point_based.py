@@ -26,7 +26,7 @@ def test_a_horizon_against_policy_trees(seed: int, minimize: bool) -> None:
 
 def test_rewards_that_fade() -> None:
     plain = random_pomdp(2)
-    pomdp = POMDP(mdp=plain.mdp.with_fade(0.25), observation=plain.observation)
+    pomdp = POMDP(mdp=plain.mdp.with_reward_decay(0.25), observation=plain.observation)
     assert point_based(pomdp, horizon=4).value == pytest.approx(float(tree_value(pomdp, 4)), abs=1e-5)
 
 

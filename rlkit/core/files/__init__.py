@@ -68,7 +68,10 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
     if chosen is None or chosen.write is None:
         raise _unknown(file, written)
     exact = " or ".join(kind for kind, known in written.items() if known.exact)
-    for what, needed in (("rewards that fade with time", mdp.fade), ("a game of two players", mdp.zero_sum)):
+    for what, needed in (
+        ("rewards that decay with time", mdp.reward_decay),
+        ("a game of two players", mdp.zero_sum),
+    ):
         if needed and not chosen.exact:
             raise fail(file, None, f"{what} can only be written as {exact}")
     chosen.write(mdp, file)

@@ -206,7 +206,7 @@ class _Reader:
             raise fail(self.path, line, f"expected [REWARDS] LABELS behind the state, found {text[:80]!r}")
         labels = [quoted or plain for quoted, plain in LABEL.findall(match["labels"])]
         if len(set(labels)) < len(labels):
-            raise fail(self.path, line, "a label stands twice")
+            raise fail(self.path, line, "a label appears twice")
         observation = match["before"] or match["behind"]
         if observation is None and self.header.kind == "POMDP":
             raise fail(self.path, line, f"expected an observation in braces, found {text[:80]!r}")

@@ -135,7 +135,7 @@ def _head(mdp: MDP) -> dict[str, Any]:
         "format": FORMAT,
         "version": VERSION,
         "discount": mdp.discount,
-        "fade": mdp.fade,
+        "reward_decay": mdp.reward_decay,
         "zero_sum": mdp.zero_sum,
         "state_names": mdp.state_names,
         "action_names": mdp.action_names,
@@ -155,7 +155,10 @@ def _build(path: Path, head: Mapping[str, Any], arrays: Mapping[str, Any], label
     if head.get("version") != VERSION:
         version = reprlib.repr(head.get("version"))
         raise fail(path, 1, f"version {version} is unknown; this rlkit reads {VERSION}")
-    numbers: dict[str, Any] = {"discount": head.get("discount"), "fade": head.get("fade", 0.0)}
+    numbers: dict[str, Any] = {
+        "discount": head.get("discount"),
+        "reward_decay": head.get("reward_decay", 0.0),
+    }
     for name, number in numbers.items():
         if not isinstance(number, int | float) or isinstance(number, bool):
             raise fail(path, None, f"{name} must be a number, not {reprlib.repr(number)}")

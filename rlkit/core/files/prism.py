@@ -243,7 +243,7 @@ def _sorted(table: Table) -> tuple[Table, IntArray | None]:
         numbers = " ".join(str(column[row]) for column in table.index)
         # the caller's table is not sorted: its own row numbers lead to lines
         raise fail(
-            table.path, table.line(row if order is None else int(order[row])), f"{numbers} stands twice"
+            table.path, table.line(row if order is None else int(order[row])), f"{numbers} appears twice"
         )
     return table, order
 

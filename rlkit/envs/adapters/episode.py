@@ -155,7 +155,7 @@ class Remembered:
         self._elapsed += 1
         place = bisect_right(cuts, self._draw(self._elapsed)) if cuts else 0
         self._state, reward, terminated = results[place]
-        if reward and self.model.fades:
+        if reward and self.model.decays:
             reward = float(self.model.decayed(np.array([reward]), self._elapsed)[0])
         return reward, terminated
 

@@ -87,7 +87,7 @@ class Obstacles(Rooms):
     def all_states(self) -> None:
         """Refuse to be enumerated, by `NoExactModel`, where that would not end well."""
         if self.decay:
-            raise NoExactModel("success fades with time, the cost of a crash does not: take decay=0")
+            raise NoExactModel("success decays with time, the cost of a crash does not: take decay=0")
         if self.n_balls > MOST_ENUMERATED:
             raise NoExactModel(f"{self.n_balls} balls lie in too many ways: take at most {MOST_ENUMERATED}")
 

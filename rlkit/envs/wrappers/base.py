@@ -39,9 +39,9 @@ class Wrapper(Model[Any]):
         return self.inner.start_probs()
 
     @property
-    def fades(self) -> bool:
+    def decays(self) -> bool:
         """As within."""
-        return self.inner.fades
+        return self.inner.decays
 
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """As within."""

@@ -149,7 +149,7 @@ class Walk:
             discount=mdp.discount,
             action_names=[mdp.action_name(a) for _ in range(actions) for a in range(mdp.n_actions)],
         )
-        return model.with_fade(mdp.fade)
+        return model.with_reward_decay(mdp.reward_decay)
 
     def expand(self, frontier: IntArray) -> list[Rows]:
         """Every transition out of these beliefs, a table for each action."""

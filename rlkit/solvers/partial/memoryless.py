@@ -200,7 +200,7 @@ class _Gradient:
             *values, value = policy_values(mdp, (transition, reward), self.gamma, self.horizon)
             slope, visits = np.zeros(mdp.n_choices), mdp.initial
             for step, later in enumerate(reversed(values), start=1):
-                q = q_values(mdp, later, self.gamma, share=mdp.share(step))
+                q = q_values(mdp, later, self.gamma, scale=mdp.reward_scale(step))
                 slope += visits[mdp.state_of_choice] * q
                 visits = self.gamma * (backward @ visits)
         by_class = np.bincount(self.pair, weights=slope, minlength=policy.size).reshape(policy.shape)

@@ -83,9 +83,11 @@ class _Problem:
         found: FloatArray = (belief @ self.kernel[action]).reshape(-1, len(belief))
         return found
 
-    def share(self, steps: int | None) -> float:
-        """What is left of a reward with so many steps to go."""
-        return 1.0 if steps is None or self.horizon is None else self.mdp.share(self.horizon - steps + 1)
+    def reward_scale(self, steps: int | None) -> float:
+        """How much a reward counts with so many steps to go."""
+        return (
+            1.0 if steps is None or self.horizon is None else self.mdp.reward_scale(self.horizon - steps + 1)
+        )
 
 
 def _sights(pomdp: POMDP, action: int) -> csr_array:
@@ -218,7 +220,7 @@ class _Search:
         after = after[after.any(axis=1)]
         bounds = self.at(None if steps is None else steps - 1)
         self.left -= A_CALL + after.size * (4 * len(bounds.points) + len(bounds.vectors))
-        paid = problem.share(steps) * (belief @ problem.reward[action])
+        paid = problem.reward_scale(steps) * (belief @ problem.reward[action])
         return paid + problem.gamma * bounds.upper(after).sum(), after
 
     def improve(self, belief: FloatArray, steps: int | None) -> bool:
@@ -230,7 +232,7 @@ class _Search:
             high = max(high, self.ahead(belief, a, steps)[0])
             best = (problem.after(belief, a) @ later.T).argmax(axis=1)
             follows = kernel @ later[best].ravel()
-            vectors.append(problem.share(steps) * problem.reward[a] + problem.gamma * follows)
+            vectors.append(problem.reward_scale(steps) * problem.reward[a] + problem.gamma * follows)
         vector = max(vectors, key=lambda v: belief @ v)
         low, was_low, was_high = belief @ vector, own.lower(belief[None])[0], own.upper(belief[None])[0]
         slack = TINY * max(1.0, abs(low))
@@ -256,7 +258,7 @@ class _Search:
         vectors = np.zeros_like(problem.reward)
         found = [_Bounds(vectors[:1], np.zeros(problem.mdp.n_states))]
         for stage in backward_induction(problem.mdp, problem.gamma, problem.horizon or 0):
-            paid = problem.mdp.share(stage.step) * problem.reward
+            paid = problem.mdp.reward_scale(stage.step) * problem.reward
             blind = zip(paid, problem.moves, vectors, strict=True)
             vectors = np.array([r + problem.gamma * (p @ v) for r, p, v in blind])
             found.append(_Bounds(vectors, stage.value))

@@ -156,7 +156,7 @@ def test_step_reward_and_decay():
 
 
 def test_time_limits_follow_the_knobs():
-    """A limit of its own for each size, in every face, and no reward ever below what it fades to."""
+    """A limit of its own for each size, in every face, and no reward ever below what it decays to."""
     assert all(entry.max_episode_steps is None for entry in ROOMS)
     assert time_limit(gym.make("rlkit/Empty8x8-v0")) == 256
     assert time_limit(gym.make("rlkit/Empty8x8-v0", max_episode_steps=7)) == 7
@@ -173,8 +173,8 @@ def test_time_limits_follow_the_knobs():
 
 def test_nothing_is_left_of_a_reward_after_the_limit():
     mdp = enumerate_model(tasks.empty(size=5))
-    assert mdp.share(100) == pytest.approx(0.1)
-    assert mdp.share(1000) == 0
+    assert mdp.reward_scale(100) == pytest.approx(0.1)
+    assert mdp.reward_scale(1000) == 0
 
 
 VARIANTS = [
