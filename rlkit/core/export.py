@@ -93,7 +93,7 @@ def _with_loops(mdp: MDP) -> csr_array:
 def _check(mdp: Any) -> None:
     """Raise `ModelError` for what says more than such a table can."""
     if not isinstance(mdp, MDP):
-        raise ModelError(f"expected an MDP, not a {type(mdp).__name__}; a POMDP has one: full_information")
+        raise ModelError(f"expected an MDP, not a {type(mdp).__name__}; its MDP is pomdp.full_information")
     one_player(mdp)
     if mdp.reward_decay:
         raise ModelError("rewards that decay with time have no place in a table of transitions")

@@ -55,7 +55,9 @@ class POMDP:
         if differ.any():
             s, t = (int(x[np.argmax(differ)]) for x in (states, example))
             names = f"{mdp.state_name(t)} and {mdp.state_name(s)}"
-            raise ModelError(f"states {names} look alike, but offer different actions", state=s)
+            raise ModelError(
+                f"states {names} have the same observation, but offer different actions", state=s
+            )
 
     @property
     def n_observations(self) -> int:

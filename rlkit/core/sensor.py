@@ -127,5 +127,5 @@ def _check_size(transitions: int) -> None:
     if transitions > MOST_TRANSITIONS:
         raise NoExactModel(
             f"states and observations together have {transitions:,} transitions (at most "
-            f"{MOST_TRANSITIONS:,}); who sees the states needs no observations: full information"
+            f"{MOST_TRANSITIONS:,}); with full observability (full_information) none are needed"
         )

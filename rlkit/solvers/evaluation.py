@@ -55,9 +55,7 @@ def evaluate_policy(
     if horizon is not None:
         return deque(policy_values(mdp, (transition, reward), gamma, horizon), maxlen=1)[0]
     if mdp.reward_decay:
-        raise ValueError(
-            "the rewards of this model decay with time: a policy has a value under a horizon only"
-        )
+        raise ValueError("the rewards of this model decay with time: give a horizon")
     if gamma < 1:
         return linear_solve(transition, reward, gamma)
     return _undiscounted(transition, reward, mdp.terminal)

@@ -125,8 +125,8 @@ def choice_weights(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
     if bad.any() or (weight < 0).any():
         s = int(np.argmax(bad)) if bad.any() else int(mdp.state_of_choice[np.argmax(weight < 0)])
         raise ValueError(
-            f"the policy in state {mdp.state_name(s)} is no distribution over its actions: "
-            f"they sum to {total[s]:.6g}"
+            f"the policy in state {mdp.state_name(s)} is not a distribution over its actions: "
+            f"its probabilities sum to {total[s]:.6g}"
         )
     return weight
 

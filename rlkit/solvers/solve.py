@@ -58,8 +58,8 @@ def solve(
     """
     if isinstance(mdp, POMDP):
         raise SolveError(
-            "states of this model look alike: rlkit.solvers.optimum finds the optimum with memory, "
-            "solve(pomdp.full_information) that of an agent who sees the states"
+            "this model is partially observable: rlkit.solvers.optimum finds the optimum with memory, "
+            "solve(pomdp.full_information) that with full observability"
         )
     check_kind("solve", mdp, MDP)
     started = time.perf_counter()
@@ -172,13 +172,13 @@ def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str | M
         return
     if usable is not None or method not in ON_GPU:
         raise SolveError(
-            f"device {device!r} makes the sweeps of method {' or '.join(ON_GPU)}, and objective "
-            f"{objective}{within} by method {name_of(method)!r} has none"
+            f"device {device!r} is for method {' or '.join(ON_GPU)}, "
+            f"not for objective {objective}{within} by method {name_of(method)!r}"
         )
     import torch
 
     if not torch.cuda.is_available():
-        raise SolveError(f"device {device!r} was asked for, but torch sees no GPU")
+        raise SolveError(f"device {device!r} was asked for, but torch finds no GPU")
 
 
 def _mask(mdp: MDP, name: str, given: str | Sequence[int] | BoolArray | None) -> BoolArray:

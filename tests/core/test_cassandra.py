@@ -123,7 +123,7 @@ def test_short_lines_that_stand_for_much(tmp_path):
     tracemalloc.stop()
     assert peak < 120 * size**2, "bytes"
     for line in ("T: * identity", "T: * uniform", "T: * : * : * 0.1"):
-        with pytest.raises(ModelError, match=r"^m\.MDP:4: the file stands for more than"):
+        with pytest.raises(ModelError, match=r"^m\.MDP:4: the file expands to more than"):
             read(tmp_path, f"discount: 1\nstates: 1000000\nactions: 1000000\n{line}\n")
 
 

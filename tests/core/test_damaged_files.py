@@ -202,7 +202,7 @@ BAD_POMDP = {
     "uniform": (
         "discount: 1\nvalues: cost\nstates: 1000000\nactions: 1000\nT: * uniform\n",
         5,
-        "stands for more than",
+        "expands to more than",
     ),
     "empty": ("", 1, "empty"),
     "comment": ("# nothing\n", 1, "there are no states"),
@@ -332,7 +332,7 @@ def test_wrong_combinations(tmp_path: Path) -> None:
         read_model(drn, labels=tra)
     with pytest.raises(ModelError, match=r"^m\.tra: the option 'reward_model' is for \.drn files"):
         read_model(tra, reward_model="x")
-    with pytest.raises(ModelError, match=r"^m\.drn: rewards stand in"):
+    with pytest.raises(ModelError, match=r"^m\.drn: rewards must be in"):
         read_model(tra, rewards=[drn])
     with pytest.raises(ModelError, match=r"^m\.tra: no option 'lables'"):
         read_model(tra, lables=tra)

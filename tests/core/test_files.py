@@ -304,7 +304,9 @@ def test_drn_of_a_pomdp(tmp_path: Path) -> None:
     assert solve(pomdp.full_information).initial.value == pytest.approx(1)
     with pytest.raises(ModelError, match=r"^m\.drn:7: expected an observation"):
         read_model(put(tmp_path, "m.drn", text.replace("{7} ", "")))
-    with pytest.raises(ModelError, match=r"^m\.drn: states 1 and 2 look alike, but offer different"):
+    with pytest.raises(
+        ModelError, match=r"^m\.drn: states 1 and 2 have the same observation, but offer different"
+    ):
         read_model(put(tmp_path, "m.drn", text.replace("\taction r [1]\n\t\t3 : 1\n", "")))
 
 

@@ -125,11 +125,11 @@ def flagged(place: int, value: int) -> bytes:
             archive(header(b"x"), compression=zipfile.ZIP_LZMA),
             "is encrypted, or compressed in an unknown way",
         ),
-        (archive(header(b"[" * 100_000)), "no archive of rlkit"),
-        (archive(header(b'{"labels": [[1]]}')), "its header is none"),
-        (archive(header(b'{"labels": {"a": 1}}')), "its header is none"),
-        (archive({"header.npy": array(np.zeros(3, "V0"))}), "no archive of rlkit"),
-        (archive({"header.npy": b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65_535}), "no archive of rlkit"),
+        (archive(header(b"[" * 100_000)), "not an rlkit archive"),
+        (archive(header(b'{"labels": [[1]]}')), "its header is invalid"),
+        (archive(header(b'{"labels": {"a": 1}}')), "its header is invalid"),
+        (archive({"header.npy": array(np.zeros(3, "V0"))}), "not an rlkit archive"),
+        (archive({"header.npy": b"\x93NUMPY\x01\x00\xff\xff" + b"(" * 65_535}), "not an rlkit archive"),
     ],
 )
 def test_odd_archives(tmp_path: Path, data: bytes, what: str) -> None:
@@ -147,7 +147,7 @@ def test_archives_that_expand(tmp_path: Path, small_allowance: None) -> None:
 def test_lists_in_lists(tmp_path: Path) -> None:
     """Deep, or many: an empty list of two characters takes 64 bytes."""
     for content in ("[" * 500, "[" * 1_000_000, '{"a": [' + "[]," * 100_000 + "0]}", '{"a":' * 900):
-        with pytest.raises(ModelError, match=r"^m\.json(:1)?: (no JSON|more lists)"):
+        with pytest.raises(ModelError, match=r"^m\.json(:1)?: (not JSON|not readable|more lists)"):
             read_model(put(tmp_path, "m.json", content))
     with pytest.raises(ModelError, match="more lists than a model has"):
         read_model(put(tmp_path, "m.json", "[]" * 10_000))

@@ -79,7 +79,9 @@ def test_a_fully_observed_model_has_a_class_for_each_state():
 
 
 def test_states_that_look_alike_must_offer_the_same_actions():
-    with pytest.raises(ModelError, match="states 2 and 3 look alike, but offer different actions"):
+    with pytest.raises(
+        ModelError, match="states 2 and 3 have the same observation, but offer different actions"
+    ):
         enumerate_pomdp(Line(forbidden=3))
 
 
@@ -112,6 +114,8 @@ def test_policies_over_observations_as_policies_over_states():
 def test_as_many_actions_that_differ_are_refused() -> None:
     """States 0 and 1 look alike and offer one action each, but not the same one."""
     mdp = from_triplets([0, 1], [0, 1], [2, 2], [1.0, 1.0], n_states=3, initial=[0.5, 0.5, 0])
-    with pytest.raises(ModelError, match="states 0 and 1 look alike, but offer different actions"):
+    with pytest.raises(
+        ModelError, match="states 0 and 1 have the same observation, but offer different actions"
+    ):
         POMDP(mdp=mdp, observation=np.array([0, 0, -1]))
     POMDP(mdp=mdp, observation=np.array([0, 1, -1]))

@@ -100,7 +100,9 @@ def test_what_is_no_model(name: str, given: object) -> None:
 
 @pytest.mark.parametrize("name", [*OF_MDP, *OF_POMDP])
 def test_a_model_of_the_other_kind(name: str) -> None:
-    with pytest.raises(SolveError, match="an object of MDP" if name in OF_POMDP else "POMDP|look alike"):
+    with pytest.raises(
+        SolveError, match="an object of MDP" if name in OF_POMDP else "POMDP|partially observable"
+    ):
         (OF_MDP | OF_POMDP)[name](CHAIN if name in OF_POMDP else POMDP)
 
 

@@ -90,7 +90,7 @@ def test_a_method_that_would_not_be_used_is_refused(
     ],
 )
 def test_a_device_that_would_not_be_used_is_refused(asked: dict[str, object]) -> None:
-    with pytest.raises(SolveError, match="device 'cuda' makes the sweeps of method auto or synchronous"):
+    with pytest.raises(SolveError, match="device 'cuda' is for method auto or synchronous"):
         solve(diamond(), device="cuda", **asked)
 
 

@@ -213,7 +213,7 @@ def test_policies_that_are_none() -> None:
     mdp = loop_or_leave(-1.0, 5.0)
     for policy, message in (
         (np.zeros(2), r"policy has shape \(2,\), expected \(4,\) or \(4, 2\)"),
-        (np.array([0, 0, 1, 0]), "the policy in state 2 is no distribution over its actions"),
+        (np.array([0, 0, 1, 0]), "the policy in state 2 is not a distribution over its actions"),
         (np.full((4, 2), 0.25), "state 0 .* sum to 0.5"),
         (np.array([[2.0, -1.0], [1, 0], [1, 0], [0, 0]]), "state 0"),
     ):

@@ -228,7 +228,7 @@ def test_a_gpu_is_refused_where_there_is_none(monkeypatch) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(SolveError, match="torch sees no GPU"):
+    with pytest.raises(SolveError, match="torch finds no GPU"):
         solve(random_mdp(5, 0), gamma=0.9, device="cuda")
     with pytest.raises(SolveError, match="device 'tpu' is none of cpu, cuda"):
         solve(random_mdp(5, 0), gamma=0.9, device="tpu")

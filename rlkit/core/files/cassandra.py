@@ -287,7 +287,7 @@ class _Parser(Words):
         """Refuse a file whose short lines stand for more entries than memory should be given to."""
         self.entries += entries
         if self.entries > MOST_ENTRIES + self.taken * 100:
-            self.refuse(word, f"the file stands for more than {MOST_ENTRIES:,} entries up to here")
+            self.refuse(word, f"the file expands to more than {MOST_ENTRIES:,} entries up to here")
 
     def skip_colon(self) -> None:
         """POMDPFiles.jl writes a colon before a number as well."""

@@ -58,11 +58,11 @@ def read_json(path: Path) -> MDP:
     try:
         fields = json.loads(text, object_pairs_hook=_no_duplicates)
     except json.JSONDecodeError as error:
-        raise fail(path, error.lineno, f"no JSON: {error.msg}") from None
+        raise fail(path, error.lineno, f"not JSON: {error.msg}") from None
     except _DuplicateField as error:
         raise fail(path, None, f"field {error} appears twice") from None
     except (RecursionError, ValueError) as error:
-        raise fail(path, None, f"no JSON that can be read: {error}") from None
+        raise fail(path, None, f"not readable as JSON: {error}") from None
     if not isinstance(fields, dict):
         raise fail(path, 1, "expected a JSON object")
     arrays = {name: fields.get(name) for name in ARRAYS}
@@ -96,9 +96,9 @@ def read_npz(path: Path) -> MDP:
             raise
         raise fail(path, None, f"the archive is damaged: {error}") from error
     except (ValueError, RecursionError) as error:
-        raise fail(path, None, f"no archive of rlkit: {error}") from error
+        raise fail(path, None, f"not an rlkit archive: {error}") from error
     if not isinstance(head, dict) or not _is_names(head.get("labels")):
-        raise fail(path, None, "no archive of rlkit: its header is none")
+        raise fail(path, None, "not an rlkit archive: its header is invalid")
     labels = {name: members.get(f"label_{i}") for i, name in enumerate(head["labels"])}
     return _build(path, head, {name: members.get(name) for name in ARRAYS}, labels)
 

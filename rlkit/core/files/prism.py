@@ -83,7 +83,7 @@ def read_prism(
             paid = _transition_rewards(file, choices)
             extra = paid if extra is None else extra + paid
         else:
-            raise fail(file, None, "rewards stand in a .srew or a .trew file")
+            raise fail(file, None, "rewards must be in a .srew or .trew file")
     named = {} if labels is None else read_labels(Path(labels), n_states)
     return assemble(choices, reward=reward, transition_reward=extra, labels=named)
 

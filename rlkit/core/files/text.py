@@ -85,7 +85,7 @@ def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
     line, rest, empty = 1, [b""], True
     for piece in chain(pieces(path), [b""]):
         if b"\0" in piece:
-            raise fail(path, line, "this is no text: it holds a zero byte")
+            raise fail(path, line, "not a text file: it holds a zero byte")
         cut = piece.rfind(b"\n") + 1
         if piece and not cut:
             rest.append(piece)

@@ -85,7 +85,7 @@ class Words:
     def _count(self, words: int) -> None:
         self.taken += words
         if self.taken > MOST_WORDS:
-            self.refuse(self.last, f"more than {MOST_WORDS:,} words are not what this format is for")
+            self.refuse(self.last, f"more than {MOST_WORDS:,} words are too many for this format")
 
     def expect(self, text: str) -> None:
         """Take a word that must be this one."""
