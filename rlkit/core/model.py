@@ -1,4 +1,4 @@
-"""The one description of a decision problem, from which every face of it comes.
+"""The one description of a decision problem, from which everything else comes.
 
 A model says how the first state is drawn, with which probability each random event happens, and what
 each event does. Sampling draws one event; enumeration walks them all. Every method works on a batch
@@ -31,7 +31,7 @@ class Step(Generic[S]):
 
 
 class Holder:
-    """Something whose attributes are arrays, or holders in turn; a torch face moves them to its device."""
+    """Something whose attributes are arrays, or holders; the torch interface moves them to its device."""
 
 
 class Model(Holder, ABC, Generic[S]):
@@ -52,7 +52,7 @@ class Model(Holder, ABC, Generic[S]):
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
     hidden: bool = False  # whether states may differ that look alike: partial observability
-    limit: int | None = None  # steps after which an episode is cut, where the knobs decide it
+    limit: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
     decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
     worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown

@@ -1,4 +1,4 @@
-"""An MDP as a `Model`: a table is a description too, and gets every face."""
+"""An MDP as a `Model`: a table is a description too, with every interface."""
 
 from __future__ import annotations
 

@@ -116,9 +116,11 @@ def played(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(TorchStepper, "can_be_captured", lambda stepper, steps: True)
 
 
-def learner(kind: type[A], env_id: str, *, limit: int | None = None, knobs: Any = None, **settings: Any) -> A:
+def learner(
+    kind: type[A], env_id: str, *, limit: int | None = None, options: Any = None, **settings: Any
+) -> A:
     """An agent as it is on a GPU."""
-    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep", max_episode_steps=limit, **(knobs or {}))
+    env = make_torch(env_id, 8, DEVICE, autoreset_mode="SameStep", max_episode_steps=limit, **(options or {}))
     env._simulation.waits = False
     agent = kind(env, seed=3, device=DEVICE, **SMALL, **UPDATES.get(kind, {}), **settings)
     numbers(agent)
@@ -186,7 +188,7 @@ def test_one_that_learns_once_from_a_rollout_too(kind: type[Agent]) -> None:
 
 
 def test_several_choices_at_once() -> None:
-    assert alike(*both(A2C, "rlkit/Inventory-v0", knobs={"products": 2}, limit=10))
+    assert alike(*both(A2C, "rlkit/Inventory-v0", options={"products": 2}, limit=10))
 
 
 def test_an_evaluation_between_replays_changes_nothing() -> None:

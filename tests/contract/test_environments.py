@@ -169,7 +169,7 @@ def check_replay(env, traces, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_scalar_vector_and_torch_faces_live_the_same_episodes(id, mode):
+def test_scalar_vector_and_torch_give_the_same_episodes(id, mode):
     traces = [scalar_episodes(id, 11 + i, STEPS) for i in range(SIZE)]
     batch = gym.make_vec(
         id,

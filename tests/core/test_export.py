@@ -129,13 +129,13 @@ def sweep(table, gamma=GAMMA):
     return value
 
 
-@pytest.mark.parametrize("knobs", [{}, {"illegal": "lose"}, {"illegal": "random"}])
+@pytest.mark.parametrize("options", [{}, {"illegal": "lose"}, {"illegal": "random"}])
 @pytest.mark.parametrize("name", ["Exam", "Inventory", "FrozenLake"])
-def test_a_textbooks_sweep_over_the_table_of_an_environment(name, knobs):
-    env = gym.make(f"rlkit/{name}-v0", **knobs).unwrapped
+def test_a_textbooks_sweep_over_the_table_of_an_environment(name, options):
+    env = gym.make(f"rlkit/{name}-v0", **options).unwrapped
     assert len(env.P) == env.observation_space.n
     n_actions = {len(actions) for actions in env.P.values()}
-    assert n_actions == {env.action_space.n} or not knobs
+    assert n_actions == {env.action_space.n} or not options
     value = solve(env.mdp(), gamma=GAMMA).value[: len(env.P)]
     assert sweep(env.P) == pytest.approx(value, abs=1e-6)
 
@@ -171,9 +171,9 @@ NUMBERED = [
 ]
 
 
-@pytest.mark.parametrize(("id", "knobs"), NUMBERED)
-def test_observations_index_the_table_and_every_step_is_in_it(id, knobs):
-    env = gym.make(id, **knobs)
+@pytest.mark.parametrize(("id", "options"), NUMBERED)
+def test_observations_index_the_table_and_every_step_is_in_it(id, options):
+    env = gym.make(id, **options)
     base = env.unwrapped
     assert set(base.P) == set(range(env.observation_space.n))
     assert base.initial_state_distrib.sum() == pytest.approx(1)

@@ -61,8 +61,8 @@ def test_the_deal_is_that_of_four_cards(game):
 
 @pytest.mark.parametrize("game", GAMES)
 def test_sticking_pays_what_the_dealers_play_gives(game):
-    knobs = {"sab": True, "natural": False} | GAMES[game]
-    mdp, shown = blackjack(**knobs).mdp, seen(blackjack(**knobs))
+    options = {"sab": True, "natural": False} | GAMES[game]
+    mdp, shown = blackjack(**options).mdp, seen(blackjack(**options))
     hands = {(13, 0): [10, 3], (20, 0): [10, 10], (17, 1): [1, 6], (21, 0): [10, 5, 6], (21, 1): [1, 5, 5]}
     cases = [(total, ace, hand, False) for (total, ace), hand in hands.items()]
     if game != "plain":
@@ -71,7 +71,7 @@ def test_sticking_pays_what_the_dealers_play_gives(game):
         for card in (1, 6, 10):
             like = (shown == [total, card, ace]).all(axis=1) & ~mdp.terminal
             alike = {mdp.state_name(s).startswith("natural"): s for s in np.flatnonzero(like)}
-            expected = sum(p * worth(hand, end, **knobs) for end, p in DEALERS[card])
+            expected = sum(p * worth(hand, end, **options) for end, p in DEALERS[card])
             assert mdp.reward[mdp.state_ptr[alike[natural]]] == pytest.approx(expected, abs=1e-12)
 
 
@@ -138,12 +138,12 @@ def test_text_and_picture():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"natural": True}, "natural=True needs sab=False"),
         ({"sab": 1}, "sab must be True or False, not 1"),
     ],
 )
-def test_bad_knobs(knobs, message):
+def test_bad_options(options, message):
     with pytest.raises(OptionError, match=message):
-        blackjack(**knobs)
+        blackjack(**options)

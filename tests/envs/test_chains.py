@@ -154,7 +154,7 @@ def test_the_diver_falls_one_row_a_step():
 
 
 @pytest.mark.parametrize(
-    ("make", "knobs", "message"),
+    ("make", "options", "message"),
     [
         (river_swim, {"n": 2}, "n must be a whole number >= 3, not 2"),
         (river_swim, {"discount": 2}, "discount must be a finite number from 0 to 1, not 2"),
@@ -169,6 +169,6 @@ def test_the_diver_falls_one_row_a_step():
         (deep_sea, {"seed": 1.5}, "seed must be a whole number >= 0, not 1.5"),
     ],
 )
-def test_bad_knobs(make, knobs, message):
+def test_bad_options(make, options, message):
     with pytest.raises(OptionError, match=message):
-        make(**knobs)
+        make(**options)

@@ -206,7 +206,7 @@ def test_random_lakes_are_repeatable_and_passable():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"map": ""}, "empty"),
         ({"map": "S.\nG"}, "row 1 .* has 1 cells"),
@@ -230,13 +230,13 @@ def test_random_lakes_are_repeatable_and_passable():
         ({"wind": (1, 2)}, "wind needs one whole number >= 0 for each of the 4 columns"),
     ],
 )
-def test_bad_maps_and_knobs(knobs, message):
+def test_bad_maps_and_options(options, message):
     with pytest.raises(OptionError, match=message):
-        grid_world(**knobs)
+        grid_world(**options)
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"size": 1}, "size must be a whole number from 2 to 2000, not 1"),
         ({"size": 0}, "size must be a whole number from 2 to 2000, not 0"),
@@ -246,6 +246,6 @@ def test_bad_maps_and_knobs(knobs, message):
         ({"map": "SG", "map_seed": 1}, "only one of map and map_seed"),
     ],
 )
-def test_bad_lakes(knobs, message):
+def test_bad_lakes(options, message):
     with pytest.raises(OptionError, match=message):
-        frozen_lake(**knobs)
+        frozen_lake(**options)

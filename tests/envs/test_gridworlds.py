@@ -69,7 +69,7 @@ def test_four_rooms_fail_in_the_other_three_directions():
 
 
 @pytest.mark.parametrize(
-    ("make", "knobs", "message"),
+    ("make", "options", "message"),
     [
         (cliff_walking, {"is_slippery": 1}, "is_slippery must be True or False, not 1"),
         (windy_grid_world, {"moves": "knight"}, "moves must be one of compass, kings, kings-and-stay"),
@@ -79,6 +79,6 @@ def test_four_rooms_fail_in_the_other_three_directions():
         (four_rooms, {"slip": -0.1}, "slip must be a finite number from 0 to 1"),
     ],
 )
-def test_bad_knobs(make, knobs, message):
+def test_bad_options(make, options, message):
     with pytest.raises(OptionError, match=message):
-        make(**knobs)
+        make(**options)

@@ -160,7 +160,7 @@ def dense(mdp):
 
 
 @pytest.mark.parametrize(
-    ("id", "knobs"),
+    ("id", "options"),
     [
         ("rlkit/Gambler-v0", {"goal": 20}),
         ("rlkit/Inventory-v0", {}),
@@ -168,8 +168,8 @@ def dense(mdp):
         ("rlkit/ConnectFour-v0", {"width": 3, "height": 4}),
     ],
 )
-def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id, knobs):
-    plain, lose, random = (rlkit.exact(id, illegal=how, **knobs) for how in ("error", *CONSEQUENCES))
+def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id, options):
+    plain, lose, random = (rlkit.exact(id, illegal=how, **options) for how in ("error", *CONSEQUENCES))
     best = optimum(plain).solution.initial.value
     for mdp in (lose, random):
         assert optimum(mdp).solution.initial.value == pytest.approx(best)

@@ -18,7 +18,7 @@ from rlkit.envs import make_torch
 from rlkit.envs.options import OptionError
 from rlkit.nn import Encoder, grid_of
 
-KNOBS = {
+OPTIONS = {
     "rlkit/DoorKey5x5-v0": {},
     "rlkit/PushBox-v0": {},
     "rlkit/Empty8x8-v0": {"observation": "grid-one-hot", "frame_stack": 2, "time_aware": 30},
@@ -28,7 +28,7 @@ KNOBS = {
 }
 
 
-@pytest.fixture(params=KNOBS)
+@pytest.fixture(params=OPTIONS)
 def id(request):
     return request.param
 
@@ -43,9 +43,9 @@ def leaves(value):
 def test_both_spaces_hold_the_same_numbers_in_every_interface(id):
     made = [
         (
-            gym.make(id, **KNOBS[id], **more),
-            gym.make_vec(id, 3, vectorization_mode="vector_entry_point", **KNOBS[id], **more),
-            make_torch(id, 3, "cpu", **KNOBS[id], **more),
+            gym.make(id, **OPTIONS[id], **more),
+            gym.make_vec(id, 3, vectorization_mode="vector_entry_point", **OPTIONS[id], **more),
+            make_torch(id, 3, "cpu", **OPTIONS[id], **more),
         )
         for more in ({}, {"multi_binary": True})
     ]
@@ -81,7 +81,7 @@ def test_both_spaces_hold_the_same_numbers_in_every_interface(id):
 @pytest.mark.parametrize("more", [{}, {"multi_binary": True}])
 def test_checkers_take_both(id, more, monkeypatch):
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
-    env = gym.make(id, render_mode="rgb_array", **KNOBS[id], **more)
+    env = gym.make(id, render_mode="rgb_array", **OPTIONS[id], **more)
     check_env(env.unwrapped)
     sb3_check_env(env)
     rlkit.check_env(env, steps=50)
@@ -97,11 +97,11 @@ def test_stable_baselines3_stacks_frames():
 
 def test_networks_read_both_alike(id):
     box, binary = (
-        gym.make(id, **KNOBS[id], **more).observation_space for more in ({}, {"multi_binary": True})
+        gym.make(id, **OPTIONS[id], **more).observation_space for more in ({}, {"multi_binary": True})
     )
     for one, other in zip(leaves(box).values(), leaves(binary).values(), strict=True):
         assert grid_of(one) == grid_of(other)
-    env = gym.make(id, **KNOBS[id])
+    env = gym.make(id, **OPTIONS[id])
     one, other = Encoder(box), Encoder(binary)
     seen = env.reset(seed=0)[0]
     assert torch.equal(*(e(torch.as_tensor(e.pack_one(seen))[None]) for e in (one, other)))

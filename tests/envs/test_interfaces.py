@@ -12,7 +12,7 @@ import rlkit
 from rlkit.core import ModelError, NoExactModel, TableModel, from_successors
 from rlkit.envs import MDPEnv, ModelVectorEnv, frozen_lake, make_torch
 from rlkit.envs.adapters import simulation
-from rlkit.envs.adapters.tabulated import lookup_of
+from rlkit.envs.adapters.tabulated import tabulated
 from rlkit.envs.options import OptionError
 from rlkit.envs.wrappers import StickyActions
 
@@ -75,7 +75,7 @@ def assert_same(first: Trace, second: Trace) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("size", "place"), [(1, 0), (7, 3), (1024, 777)])
 @pytest.mark.parametrize("id", IDS)
-def test_scalar_and_vector_faces_live_the_same_episodes(id, size, place, mode):
+def test_scalar_and_vector_give_the_same_episodes(id, size, place, mode):
     actions = np.random.default_rng(5).integers(gym.make(id).action_space.n, size=STEPS)
     assert_same(
         scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=size, place=place, mode=mode)
@@ -91,13 +91,13 @@ def test_the_compiled_loop_lives_the_same_episodes(id, mode, monkeypatch):
     env = gym.make_vec(id, num_envs=200, vectorization_mode="vector_entry_point").unwrapped
     env.reset(seed=0)
     env.step(np.zeros(200, dtype=np.int64))
-    assert env._simulation._lookup is not None
+    assert env._simulation._tables is not None
 
 
 def test_only_small_models_whose_state_is_a_number_are_looked_up():
-    assert lookup_of(frozen_lake()) is not None
-    assert lookup_of(StickyActions(frozen_lake(), 0.1)) is None
-    assert lookup_of(frozen_lake(size=500)) is None
+    assert tabulated(frozen_lake()) is not None
+    assert tabulated(StickyActions(frozen_lake(), 0.1)) is None
+    assert tabulated(frozen_lake(size=500)) is None
 
 
 def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch):
@@ -213,16 +213,16 @@ def test_steps_out_of_order_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"num_envs": 0}, "num_envs"),
         ({"max_episode_steps": 0}, "max_episode_steps"),
         ({"autoreset_mode": "sometimes"}, "sometimes"),
     ],
 )
-def test_bad_vector_knobs(knobs, message):
+def test_bad_vector_options(options, message):
     with pytest.raises(ValueError, match=message):
-        ModelVectorEnv(TableModel(masked_mdp()), **knobs)
+        ModelVectorEnv(TableModel(masked_mdp()), **options)
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
@@ -273,8 +273,8 @@ def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing():
 
 
 def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper():
-    for knobs in ({"balls": 1}, {"balls": 1, "sticky": 0.0}, {"balls": 1, "reward_delay": 1}):
-        env = gym.make("rlkit/DynamicObstacles-v0", size=5, **knobs)
+    for options in ({"balls": 1}, {"balls": 1, "sticky": 0.0}, {"balls": 1, "reward_delay": 1}):
+        env = gym.make("rlkit/DynamicObstacles-v0", size=5, **options)
         env.action_space.seed(0)
         env.reset(seed=0)
         costs = set()
@@ -285,7 +285,7 @@ def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper():
                 env.reset()
         assert costs == {-1.0}
         with pytest.raises(NoExactModel, match="take decay=0"):
-            rlkit.exact("rlkit/DynamicObstacles-v0", size=5, **knobs)
+            rlkit.exact("rlkit/DynamicObstacles-v0", size=5, **options)
 
 
 def test_environments_without_a_seed_live_different_episodes():

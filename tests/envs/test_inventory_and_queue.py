@@ -92,7 +92,7 @@ def test_a_gate_that_may_be_shut_costs_nothing():
 
 
 @pytest.mark.parametrize(
-    ("make", "knobs", "message"),
+    ("make", "options", "message"),
     [
         (inventory, {"capacity": 0}, "capacity must be a whole number >= 1, not 0"),
         (inventory, {"demand": (0.5, 0.6)}, "demand must be probabilities >= 0 that sum to 1"),
@@ -108,6 +108,6 @@ def test_a_gate_that_may_be_shut_costs_nothing():
         (queue, {"admission": "open"}, "admission must be True or False, not 'open'"),
     ],
 )
-def test_bad_knobs(make, knobs, message):
+def test_bad_options(make, options, message):
     with pytest.raises(OptionError, match=message):
-        make(**knobs)
+        make(**options)

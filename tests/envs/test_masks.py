@@ -10,7 +10,7 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from rlkit.envs import make_torch
 
-KNOBS = {
+OPTIONS = {
     "rlkit/Gambler-v0": {},
     "rlkit/Inventory-v0": {},
     "rlkit/Taxi-v0": {"masked": True},
@@ -23,14 +23,14 @@ KNOBS = {
 SIZE, LIMIT, STEPS = 5, 9, 60
 
 
-@pytest.fixture(params=KNOBS)
+@pytest.fixture(params=OPTIONS)
 def id(request):
     return request.param
 
 
 def sync(id, mode):
     return SyncVectorEnv(
-        [lambda: gym.make(id, max_episode_steps=LIMIT, **KNOBS[id])] * SIZE, autoreset_mode=mode
+        [lambda: gym.make(id, max_episode_steps=LIMIT, **OPTIONS[id])] * SIZE, autoreset_mode=mode
     )
 
 
@@ -41,7 +41,7 @@ def own(id, mode):
         vectorization_mode="vector_entry_point",
         autoreset_mode=mode,
         max_episode_steps=LIMIT,
-        **KNOBS[id],
+        **OPTIONS[id],
     )
 
 
@@ -90,7 +90,7 @@ def test_every_row_of_every_mask_can_be_sampled_from(id, mode):
     """Also after the end: a network's logits without any legal action are no distribution."""
     batches = (
         own(id, mode),
-        make_torch(id, SIZE, "cpu", autoreset_mode=mode, max_episode_steps=LIMIT, **KNOBS[id]),
+        make_torch(id, SIZE, "cpu", autoreset_mode=mode, max_episode_steps=LIMIT, **OPTIONS[id]),
     )
     ended = False
     for batch in batches:
@@ -115,7 +115,7 @@ def test_every_row_of_every_mask_can_be_sampled_from(id, mode):
 
 
 def test_the_scalar_mask_after_the_end_can_be_sampled_from(id):
-    env = gym.make(id, **KNOBS[id])
+    env = gym.make(id, **OPTIONS[id])
     env.reset(seed=0)
     env.action_space.seed(0)
     over = False
@@ -129,7 +129,7 @@ def test_the_scalar_mask_after_the_end_can_be_sampled_from(id):
 
 def test_seeding_the_action_space_keeps_what_is_legal(id):
     """In any state; and what is drawn next may be done at the start, too, wherever that can be."""
-    env = gym.make(id, **KNOBS[id])
+    env = gym.make(id, **OPTIONS[id])
     _, info = env.reset(seed=1)
     for seed in range(60):
         env.action_space.seed(seed)

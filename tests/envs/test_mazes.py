@@ -65,7 +65,7 @@ def test_a_seed_is_a_maze():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"size": 0}, "size must be a whole number from 2 to 500, not 0"),
         ({"generator": "ariadne"}, "generator must be one of backtracker, prim, kruskal, division, wilson"),
@@ -73,6 +73,6 @@ def test_a_seed_is_a_maze():
         ({"loops": 1.5}, "loops must be a finite number from 0 to 1"),
     ],
 )
-def test_bad_knobs(knobs, message):
+def test_bad_options(options, message):
     with pytest.raises(OptionError, match=message):
-        maze(**knobs)
+        maze(**options)

@@ -133,11 +133,11 @@ def test_every_task_is_drawn(entry):
 # corridors
 
 
-@pytest.mark.parametrize(("make", "knobs"), [(t_maze, {}), (memory_corridor, {"shapes": 2})])
-def test_corridors_by_hand(make, knobs):
+@pytest.mark.parametrize(("make", "options"), [(t_maze, {}), (memory_corridor, {"shapes": 2})])
+def test_corridors_by_hand(make, options):
     """With memory straight on and the right turn; without, one of two turns, right half the time."""
     for length in (1, 4):
-        pomdp = enumerate_pomdp(make(length=length, **knobs))
+        pomdp = enumerate_pomdp(make(length=length, **options))
         gamma = 0.9
         beliefs = belief_mdp(pomdp)
         assert solve(beliefs.mdp, gamma=gamma).initial.value == pytest.approx(4 * gamma**length)
@@ -372,11 +372,11 @@ def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do():
     assert memory_gain(legs, horizon=50, starts=2).share > 0.05
 
 
-# knobs
+# options
 
 
 @pytest.mark.parametrize(
-    ("make", "knobs", "message"),
+    ("make", "options", "message"),
     [
         (t_maze, {"length": 0}, "length must be a whole number from 1"),
         (t_maze, {"length": 2.5}, "length must be a whole number"),
@@ -398,6 +398,6 @@ def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do():
         (noisy_maze, {"map": "S#G"}, "no goal"),
     ],
 )
-def test_knobs_that_make_no_task(make, knobs, message):
+def test_options_that_make_no_task(make, options, message):
     with pytest.raises(OptionError, match=message):
-        make(**knobs)
+        make(**options)

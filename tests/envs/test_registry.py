@@ -87,7 +87,7 @@ def test_a_file_is_no_module_and_no_environment(folder):
     assert rlkit.agents.PPO("rlkit/MDP-v0", env_kwargs={"mdp": "dice.drn"})
 
 
-def test_an_unknown_knob_names_those_there_are():
+def test_an_unknown_option_names_those_there_are():
     with pytest.raises(
         RegistryError,
         match=r"got an unexpected keyword argument 'slipp'; did you mean 'slip'.* options: size, map, slip",

@@ -14,24 +14,24 @@ ARRAYS = ("state_ptr", "choice_ptr", "successor", "probability", "reward", "acti
 WEATHER = [{}, {"is_rainy": True}, {"is_rainy": True, "rainy_probability": 0.6}]
 
 
-@pytest.mark.parametrize("knobs", WEATHER)
-def test_taxi_is_gymnasiums_entry_by_entry(knobs):
-    ours, theirs = taxi(**knobs).mdp, rlkit.exact("Taxi-v4", **knobs)
+@pytest.mark.parametrize("options", WEATHER)
+def test_taxi_is_gymnasiums_entry_by_entry(options):
+    ours, theirs = taxi(**options).mdp, rlkit.exact("Taxi-v4", **options)
     for name in ARRAYS:
         assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
     assert ours.transition_reward is theirs.transition_reward is None
     assert ours.action_names == theirs.action_names
 
 
-@pytest.mark.parametrize("knobs", WEATHER)
-def test_masks_are_gymnasiums_and_cost_nothing(knobs):
-    masked, table = taxi(**knobs, masked=True), gym.make("Taxi-v4").unwrapped
+@pytest.mark.parametrize("options", WEATHER)
+def test_masks_are_gymnasiums_and_cost_nothing(options):
+    masked, table = taxi(**options, masked=True), gym.make("Taxi-v4").unwrapped
     legal = masked.legal(masked.all_states())
     for s in np.flatnonzero(~masked.mdp.terminal):
         assert legal[s].tolist() == table.action_mask(int(s)).astype(bool).tolist()
     assert masked.masked
-    assert not taxi(**knobs).masked
-    best, least = solve(masked.mdp).initial.value, solve(taxi(**knobs).mdp).initial.value
+    assert not taxi(**options).masked
+    best, least = solve(masked.mdp).initial.value, solve(taxi(**options).mdp).initial.value
     assert best == pytest.approx(least, abs=1e-6)
 
 
@@ -55,7 +55,7 @@ def test_the_picture_shows_passenger_and_destination():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"rainy_probability": 0.5}, "rainy_probability needs is_rainy=True"),
         (
@@ -66,6 +66,6 @@ def test_the_picture_shows_passenger_and_destination():
         ({"masked": None}, "masked must be True or False"),
     ],
 )
-def test_bad_knobs(knobs, message):
+def test_bad_options(options, message):
     with pytest.raises(OptionError, match=message):
-        taxi(**knobs)
+        taxi(**options)

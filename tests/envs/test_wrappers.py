@@ -19,7 +19,7 @@ from rlkit.envs.wrappers import (
 from rlkit.registry import RegistryError
 from rlkit.solvers import belief_mdp, evaluate_policy, solve
 
-KNOBS = {
+OPTIONS = {
     "sticky": 0.25,
     "reward_noise": 0.5,
     "reward_delay": 3,
@@ -40,13 +40,13 @@ def line():
     )
 
 
-@pytest.mark.parametrize("knob", KNOBS)
-def test_every_wrapper_keeps_the_faces_and_the_model_in_step(knob):
-    env = gym.make("rlkit/FrozenLake-v0", **{knob: KNOBS[knob]})
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_wrapper_keeps_the_interfaces_and_the_model_in_step(option):
+    env = gym.make("rlkit/FrozenLake-v0", **{option: OPTIONS[option]})
     rlkit.check_env(env)
     rlkit.check_model(env.unwrapped.model)
     batch = gym.make_vec(
-        "rlkit/FrozenLake-v0", 4, vectorization_mode="vector_entry_point", **{knob: KNOBS[knob]}
+        "rlkit/FrozenLake-v0", 4, vectorization_mode="vector_entry_point", **{option: OPTIONS[option]}
     )
     rlkit.check_vector_env(batch)
 
@@ -128,7 +128,7 @@ def test_time_awareness_makes_the_limit_part_of_the_problem():
 
 
 @pytest.mark.parametrize(
-    ("knobs", "message"),
+    ("options", "message"),
     [
         ({"sticky": 1.5}, "sticky must be"),
         ({"reward_noise": -1}, "reward_noise must be"),
@@ -139,9 +139,9 @@ def test_time_awareness_makes_the_limit_part_of_the_problem():
         ({"frame_stack": 2, "time_aware": 5, "stick": 1}, "unexpected keyword argument 'stick'"),
     ],
 )
-def test_bad_knobs_are_named(knobs, message):
+def test_bad_options_are_named(options, message):
     with pytest.raises((OptionError, RegistryError), match=message):
-        rlkit.exact("rlkit/FrozenLake-v0", **knobs)
+        rlkit.exact("rlkit/FrozenLake-v0", **options)
 
 
 def test_observations_that_cannot_be_wrapped_are_refused():

@@ -37,8 +37,8 @@ def backed_up(slices: Slices, v: np.ndarray, gamma: float) -> np.ndarray:
 
 @pytest.fixture(params=MODELS)
 def mdp(request: pytest.FixtureRequest) -> MDP:
-    env_id, knobs = MODELS[request.param]
-    found = exact(env_id, **knobs)
+    env_id, options = MODELS[request.param]
+    found = exact(env_id, **options)
     assert isinstance(found, MDP)
     return found
 
@@ -51,8 +51,8 @@ def test_slices_hold_the_model(mdp: MDP) -> None:
 
 def test_a_slice_is_as_wide_as_its_widest_state() -> None:
     """What is added are zeros: 40 orders in the empty store, 1 in the full one."""
-    env_id, knobs = MODELS["one choice, and many"]
-    found = exact(env_id, **knobs)
+    env_id, options = MODELS["one choice, and many"]
+    found = exact(env_id, **options)
     slices = slices_of(found)
     assert slices.first_row.tolist() == [0, found.legal.sum(1).max()]
     assert np.isfinite(slices.reward).sum() == found.n_choices

@@ -13,7 +13,7 @@ from gymnasium.error import InvalidAction, ResetNeeded
 from ...core.arrays import Array, namespace
 from ...core.model import Model, each, leaves, put, where
 from ...core.random import episode_key, seed_key, uniform
-from .tabulated import Lookup, lookup_of
+from .tabulated import Tabulated, tabulated
 
 COMPILE_FROM = 3_000_000  # steps of a batch; for fewer, loading a compiler takes longer than it saves
 COUNTERS = ("seed", "episode", "elapsed", "key")
@@ -35,7 +35,7 @@ class Simulation:
         self.episode -= 1
         self.state: Any = None
         self._stepped = 0
-        self._lookup: Lookup | None = None
+        self._tables: Tabulated | None = None
 
     @property
     def xp(self) -> Any:
@@ -52,7 +52,7 @@ class Simulation:
         """Begin the next episode where the mask [B] holds; at first everywhere."""
         if self.state is None:
             mask = self.xp.ones_like(mask)
-        found = self._lookup
+        found = self._tables
         if found is not None and found.thresholds is not None:
             from . import kernels
 
@@ -104,18 +104,18 @@ class Simulation:
         if self._stepped < COMPILE_FROM:
             self._stepped += self.size
             if self._stepped >= COMPILE_FROM and self.xp is np:
-                self._lookup = lookup_of(self.model)
+                self._tables = tabulated(self.model)
                 self.state = each(np.array, self.state)
-        return self._lookup is not None
+        return self._tables is not None
 
     def _looked_up(self, action: Array, playing: Array | None) -> tuple[Array, Array]:
         from . import kernels
 
-        assert self._lookup is not None
+        assert self._tables is not None
         (index,) = leaves(self.state)
         reward, over = np.zeros(self.size), np.zeros(self.size, dtype=np.bool_)
         playing = np.ones(self.size, dtype=np.bool_) if playing is None else playing
-        kernels.advance(self.key, self.elapsed, index, action, playing, *self._lookup.tables, reward, over)
+        kernels.advance(self.key, self.elapsed, index, action, playing, *self._tables.tables, reward, over)
         return self.model.decayed(reward, self.elapsed), over
 
     def array(self, values: Any) -> Array:

@@ -17,7 +17,7 @@ LARGEST = 2_000_000  # outcomes of the tables
 
 
 @dataclass(frozen=True)
-class Lookup:
+class Tabulated:
     """What every event of every action does in every state, [S, A, E]."""
 
     cumulative: npt.NDArray[np.float64]
@@ -33,7 +33,7 @@ class Lookup:
         return self.cumulative, self.successor, self.reward, self.ended
 
 
-def lookup_of(model: Model[Any]) -> Lookup | None:
+def tabulated(model: Model[Any]) -> Tabulated | None:
     """The tables of a numpy model whose state is its number; None for others, and for large ones."""
     try:
         states = model.all_states()
@@ -54,7 +54,7 @@ def lookup_of(model: Model[Any]) -> Lookup | None:
     kind = type(model)
     drawn = kind.start_probs is not Model.start_probs and kind.start_event is Model.start_event
     usual = model.n_starts == 1 or drawn
-    return Lookup(
+    return Tabulated(
         cumulative=np.cumsum(probs, axis=1).reshape(shape),
         successor=successor.astype(np.int64).reshape(shape),
         reward=np.broadcast_to(step.reward, len(state)).astype(np.float64).reshape(shape),

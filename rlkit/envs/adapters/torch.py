@@ -1,4 +1,4 @@
-"""The torch face: a batch of episodes whose tensors never leave their device."""
+"""The torch interface: a batch of episodes whose tensors never leave their device."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ H = TypeVar("H", bound=Holder)
 
 
 class TorchVectorEnv(ModelVectorEnv):
-    """A batch of episodes as torch tensors on a device; the same seed lives the same episodes as in numpy.
+    """A batch of episodes as torch tensors on a device; the same seed gives the same episodes as in numpy.
 
     As `ModelVectorEnv`, with these differences: rewards are float32, masks bool, and `final_obs` is the whole
     batch as it was before the new episodes, of which `_final_obs` [B] says where it counts. Observations may
     be the state itself: clone what you mean to change. On a GPU nothing makes the host wait: there, actions
     are not checked, and `final_obs` is in every info of SAME_STEP. In DISABLED mode an episode that is over
-    just goes on on a GPU. Raises `ModelError` naming the method of a model that does not run in torch.
+    is stepped all the same on a GPU. Raises `ModelError` naming the method that does not run in torch.
     """
 
     def __init__(self, model: Model[Any], *, device: str | torch.device = "cuda", **options: Any) -> None:

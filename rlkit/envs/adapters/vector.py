@@ -24,7 +24,7 @@ from .simulation import Simulation
 class ModelVectorEnv(VectorEnv[Any, Any, Any]):
     """A batch of episodes of any `Model`, as a `gymnasium.vector.VectorEnv`.
 
-    Environment i of seed s lives the very episodes that `ModelEnv` lives with seed s + i. A time limit
+    Environment i of seed s has the same episodes as `ModelEnv` with seed s + i. A time limit
     truncates; what happens at an episode's end follows `autoreset_mode`, with `final_obs` and `final_info`
     as Gymnasium has them. Raises `InvalidAction` for an action that is not legal.
     """

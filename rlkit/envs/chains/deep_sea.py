@@ -13,8 +13,8 @@ from ..options import flag, number, whole
 class DeepSea(TableModel):
     """Fall through an n by n sea, one row a step, steering left or right; the treasure is bottom right.
 
-    See `deep_sea` for the knobs. Cells are numbered in reading order, of each row those that can be reached;
-    the last state is the ground.
+    See `deep_sea` for the options. Cells are numbered in reading order, of each row those that can be
+    reached; the last state is the ground.
     """
 
     def __init__(self, n: int, *, move_cost: float, slip: float, seed: int | None) -> None:

@@ -73,7 +73,7 @@ class Versus(GameModel[P]):
 def model_of(
     game: Game[Any], opponents: Mapping[str, Callable[[], Opponent]], opponent: str | None, first: bool | str
 ) -> GameModel[Any]:
-    """The model that the knobs `opponent` and `first` ask for; raises `OptionError`."""
+    """The model that the options `opponent` and `first` ask for; raises `OptionError`."""
     if not (first is True or first is False or first == "random"):
         raise OptionError(f"first must be True, False or 'random', not {first!r}")
     if opponent is None:

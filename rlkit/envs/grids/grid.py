@@ -18,7 +18,7 @@ from ..options import OptionError, flag, listed, number, one_of
 from .maps import CHARACTERS, CLIFF, GOAL, PIT, START, WALL, MapError, rows_of
 
 IntTable = npt.NDArray[np.int64]
-STEPS = {  # rows and columns by which a move goes on
+STEPS = {  # rows and columns by which a move leads on
     "left": (0, -1),
     "down-left": (1, -1),
     "down": (1, 0),

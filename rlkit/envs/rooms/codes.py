@@ -27,7 +27,7 @@ N_CODES = 256
 
 
 class RoomError(OptionError):
-    """A knob or a level of which no rooms can be made; the message names it and what is allowed."""
+    """An option or a level of which no rooms can be made; the message names it and what is allowed."""
 
 
 def code(kind: int, colour: int = RED) -> int:

@@ -1,4 +1,4 @@
-"""The knobs that all tasks of the rooms share, checked in one place."""
+"""The options that all tasks of the rooms share, checked in one place."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ def _levels(seeds: range, generate: Callable[..., L], *sizes: Any) -> tuple[L, .
 
 
 def task(factory: F) -> F:
-    """Show the shared knobs in the signature of a factory that takes them as `**knobs`."""
+    """Show the shared options in the signature of a factory that takes them as `**options`."""
     own = [p for p in signature(factory).parameters.values() if p.kind is not Parameter.VAR_KEYWORD]
     known = {p.name for p in own}
     shared = [p for p in signature(Settings).parameters.values() if p.name not in known]
-    knobs = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in shared]
-    factory.__signature__ = signature(factory).replace(parameters=own + knobs)  # type: ignore[attr-defined]
+    added = [p.replace(kind=Parameter.KEYWORD_ONLY) for p in shared]
+    factory.__signature__ = signature(factory).replace(parameters=own + added)  # type: ignore[attr-defined]
     return factory

@@ -217,7 +217,7 @@ class TimeAware(Wrapper):
         return {"obs": self.inner.observe(state.inner), "time": state.memory}
 
 
-WRAPPERS: dict[str, Callable[[Model[Any], Any], Model[Any]]] = {  # knob -> wrapper, innermost first
+WRAPPERS: dict[str, Callable[[Model[Any], Any], Model[Any]]] = {  # option -> wrapper, innermost first
     "illegal": illegal_actions,
     "sticky": StickyActions,
     "reward_noise": RewardNoise,

@@ -205,7 +205,7 @@ def test_smaller_boards_are_exact():
 
 
 @pytest.mark.parametrize(
-    ("make", "knobs", "message"),
+    ("make", "options", "message"),
     [
         (tic_tac_toe, {"opponent": "stupid"}, "opponent must be None or one of random, greedy, perfect"),
         (tic_tac_toe, {"opponent": 3}, "opponent must be"),
@@ -226,9 +226,9 @@ def test_smaller_boards_are_exact():
         (go, {"komi": float("nan")}, "komi must be a finite number"),
     ],
 )
-def test_knobs_are_checked(make, knobs, message):
+def test_options_are_checked(make, options, message):
     with pytest.raises(OptionError, match=message):
-        make(**knobs)
+        make(**options)
 
 
 @pytest.mark.parametrize("name", MODELS)

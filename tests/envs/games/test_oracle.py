@@ -108,8 +108,8 @@ def test_endings_on_the_full_board_against_plain_minimax(empty):
 
 
 def test_the_alpha_beta_opponent_wins_blocks_and_sees_as_far_as_it_is_told():
-    def reply(moves, action, **knobs):
-        model = connect_four(opponent="alpha-beta", **knobs)
+    def reply(moves, action, **options):
+        model = connect_four(opponent="alpha-beta", **options)
         own, other = sequence(Oracle(), moves)
         state = model.initial(np.zeros(1, dtype=np.int64))
         state = type(state)(state.second, state.over, state.outcome, np.array([own]), np.array([other]))

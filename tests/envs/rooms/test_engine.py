@@ -155,8 +155,8 @@ def test_step_reward_and_decay():
     assert model.decayed(np.array([1.0]), np.array([128])).tolist() == [0.75]
 
 
-def test_time_limits_follow_the_knobs():
-    """A limit of its own for each size, in every face, and no reward ever below what it decays to."""
+def test_time_limits_follow_the_options():
+    """A limit of its own for each size, in every interface, and no reward ever below what it decays to."""
     assert all(entry.max_episode_steps is None for entry in ROOMS)
     assert time_limit(gym.make("rlkit/Empty8x8-v0")) == 256
     assert time_limit(gym.make("rlkit/Empty8x8-v0", max_episode_steps=7)) == 7
@@ -173,8 +173,8 @@ def test_time_limits_follow_the_knobs():
 
 def test_nothing_is_left_of_a_reward_after_the_limit():
     mdp = enumerate_model(tasks.empty(size=5))
-    assert mdp.reward_scale(100) == pytest.approx(0.1)
-    assert mdp.reward_scale(1000) == 0
+    assert mdp.share(100) == pytest.approx(0.1)
+    assert mdp.share(1000) == 0
 
 
 VARIANTS = [
@@ -192,9 +192,9 @@ VARIANTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "knobs"), VARIANTS)
-def test_numpy_and_torch_agree(name, knobs):
-    model = getattr(tasks, name)(**knobs)
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_numpy_and_torch_agree(name, options):
+    model = getattr(tasks, name)(**options)
     twin = on_device(model, torch.device("cpu"))
     rng, batch = np.random.default_rng(0), 64
     u = rng.random(batch)
@@ -220,9 +220,9 @@ def test_numpy_and_torch_agree(name, knobs):
             assert x.dtype == y.numpy().dtype
 
 
-@pytest.mark.parametrize(("name", "knobs"), VARIANTS)
-def test_observations_lie_in_their_space(name, knobs):
-    model = getattr(tasks, name)(**knobs)
+@pytest.mark.parametrize(("name", "options"), VARIANTS)
+def test_observations_lie_in_their_space(name, options):
+    model = getattr(tasks, name)(**options)
     state = model.initial(np.zeros(1, dtype=np.int64))
     seen = model.observe(state)
     one = {k: v[0] for k, v in seen.items()} if isinstance(seen, dict) else seen[0]

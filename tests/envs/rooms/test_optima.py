@@ -116,7 +116,7 @@ def test_a_few_moving_balls_have_an_exact_model():
     assert 0.5 < solve(mdp, horizon=10).initial.value < solve(mdp, horizon=30).initial.value <= 1
 
 
-@pytest.mark.parametrize("knobs", [{"balls": 2}, {"balls": 3, "decay": 0.0}])
-def test_what_cannot_be_exact_says_so(knobs):
-    with pytest.raises(NoExactModel, match="decay=0" if knobs["balls"] == 2 else "at most 2"):
-        enumerate_model(tasks.dynamic_obstacles(**knobs))
+@pytest.mark.parametrize("options", [{"balls": 2}, {"balls": 3, "decay": 0.0}])
+def test_what_cannot_be_exact_says_so(options):
+    with pytest.raises(NoExactModel, match="decay=0" if options["balls"] == 2 else "at most 2"):
+        enumerate_model(tasks.dynamic_obstacles(**options))

@@ -1,4 +1,4 @@
-"""One clear error for every knob that makes no rooms, naming it and what is allowed."""
+"""One clear error for every option that makes no rooms, naming it and what is allowed."""
 
 import inspect
 
@@ -32,14 +32,14 @@ SHARED = [
 
 
 @pytest.mark.parametrize("name", FACTORIES)
-@pytest.mark.parametrize(("knobs", "what"), SHARED)
-def test_shared_knobs(name, knobs, what):
+@pytest.mark.parametrize(("options", "what"), SHARED)
+def test_shared_options(name, options, what):
     with pytest.raises(OptionError, match=what):
-        getattr(tasks, name)(**knobs)
+        getattr(tasks, name)(**options)
 
 
 @pytest.mark.parametrize(
-    ("name", "knobs", "what"),
+    ("name", "options", "what"),
     [
         ("empty", {"size": 3}, "size must be a whole number from 4 to 64, not 3"),
         ("empty", {"size": 8.0}, "size must be a whole number"),
@@ -64,9 +64,9 @@ def test_shared_knobs(name, knobs, what):
         ("push_box", {"pillars": -1}, "pillars must be a whole number from 0"),
     ],
 )
-def test_knobs_of_tasks(name, knobs, what):
+def test_options_of_tasks(name, options, what):
     with pytest.raises(OptionError, match=what):
-        getattr(tasks, name)(**knobs)
+        getattr(tasks, name)(**options)
 
 
 def test_the_error_is_the_users_and_a_value_error():
@@ -76,7 +76,7 @@ def test_the_error_is_the_users_and_a_value_error():
 
 
 @pytest.mark.parametrize("name", FACTORIES)
-def test_signatures_show_every_knob_and_docstrings_a_source(name):
+def test_signatures_show_every_option_and_docstrings_a_source(name):
     factory = getattr(tasks, name)
     parameters = inspect.signature(factory).parameters
     assert {*inspect.signature(Settings).parameters} <= set(parameters)
