@@ -54,7 +54,7 @@ class Model(Holder, ABC, Generic[S]):
     hidden: bool = False  # whether states may differ that look alike: partial observability
     limit: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
-    decay: float = 0.0  # the share of a reward that is lost by waiting until step `limit` to earn it
+    decay: float = 0.0  # the part of a reward that is lost by waiting until step `limit` to earn it
     worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown
 
     def start_probs(self) -> Array:

@@ -28,7 +28,7 @@ class Settings:
     Level k comes from seed k: the pool holds `levels` of them from `first_level` on. `view_size` is the side
     of the square that the agent sees; with `see_through` nothing in it is hidden by walls or doors. With
     probability `slip` a move is another one, each of the others equally likely. Every step pays `step_reward`
-    besides, and all rewards lose the share `decay` on the way to the time limit.
+    besides, and all rewards lose the part `decay` on the way to the time limit.
     """
 
     levels: int = 128

@@ -173,8 +173,8 @@ def test_time_limits_follow_the_options():
 
 def test_nothing_is_left_of_a_reward_after_the_limit():
     mdp = enumerate_model(tasks.empty(size=5))
-    assert mdp.share(100) == pytest.approx(0.1)
-    assert mdp.share(1000) == 0
+    assert mdp.reward_scale(100) == pytest.approx(0.1)
+    assert mdp.reward_scale(1000) == 0
 
 
 VARIANTS = [
