@@ -12,7 +12,7 @@ import rlkit
 from rlkit.catalogue import describe, layout, listed
 from rlkit.envs.registry import exact
 from rlkit.report import environment, environments, number
-from rlkit.report.blocks import Curve
+from rlkit.report.blocks import Column, Curve, Table
 from rlkit.report.maps import grid
 from rlkit.report.numbers import duration
 from rlkit.report.solutions import q_table
@@ -230,6 +230,17 @@ def test_names_fold_and_numbers_are_whole_in_a_narrow_terminal(width: int) -> No
     if "─" not in table:
         assert names[1] in "".join(table.split())
     assert ("─" in table) is (width >= 80)
+
+
+@pytest.mark.parametrize(("width", "lines"), [(60, 1), (46, 1), (30, 3), (22, 0)])
+def test_a_column_of_words_is_folded_before_it_is_dropped(width: int, lines: int) -> None:
+    columns = (Column("probe", whole=True), Column("mark", whole=True), Column("tests", expendable=1))
+    rule = "remember earlier observations"
+    table = shown([Table(columns, (("memory", "✓", rule),))], width)
+    row = [line.removeprefix(" memory  ✓") for line in table.splitlines()[3:] if line.strip()]
+    assert ("tests" in table) is (lines > 0)
+    assert " ".join("".join(row).split()) == (rule if lines else "")
+    assert len(row) == max(lines, 1)
 
 
 @pytest.mark.parametrize("width", [40, 60, 80, 100, 130])

@@ -25,7 +25,7 @@ def verdicts(record: Record) -> list[Block]:
         Column("probe", role="strong", whole=True),
         *[Column("backbone", whole=True)] * with_backbone,
         *(Column(mode.replace("_", " "), "center", whole=True) for mode in modes),
-        Column("what it tests", role="quiet"),
+        Column("what it tests", role="quiet", expendable=1),
     )
     rows = []
     for probe, backbone, rule in dict.fromkeys(

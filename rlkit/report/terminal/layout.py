@@ -20,7 +20,7 @@ STYLES = {
     **{"warning": "yellow", "title": "bold magenta"},
 }
 GROUNDS = {"wall": "grey46 on grey23", "pit": "grey70 on grey15", "goal": "bold white on green4"}
-NARROWEST = 12  # characters to which the first column of a table is folded
+NARROWEST = 12  # characters to which a column of words is folded
 NARROW, WIDE = 6, 7  # characters of a cell of a map that also holds its value
 HIGH = 8  # lines of a curve
 
@@ -55,7 +55,8 @@ def _table(table: blocks.Table, width: int) -> Iterator[RenderableType]:
         for i, column in enumerate(table.columns)
     ]
     expendable = sorted((c.expendable, i) for i, c in enumerate(table.columns) if c.expendable)
-    while expendable and sum(natural[i] for i in shown) > width - 2 * len(shown):
+    least = {i: natural[i] if table.columns[i].whole else min(natural[i], NARROWEST) for _, i in expendable}
+    while expendable and sum(least.get(i, natural[i]) for i in shown) > width - 2 * len(shown):
         shown.remove(expendable.pop(0)[1])
     room = width - 2 * len(shown)
     widths: list[int] | None = None
