@@ -234,3 +234,26 @@ def test_the_name_of_a_state_is_a_target(rlkit):
     assert "no label or state 'PASS' in this model (labels: none; states: u0, u1, u2, u3, fail, pass)" in err
     _, _, err = rlkit("solve", "frozenlake", "--objective", "reach-prob", "--target", "(3,4)")
     assert "no label or state '(3,4)' in this model (labels: none); did you mean '(" in err
+
+
+def test_a_game_of_two_players_is_played_for_both(rlkit):
+    status, out, _ = rlkit("solve", "tictactoe", "--env", "opponent=null", "--json")
+    record = json.loads(out)
+    assert (status, record["converged"], record["sees"]) == (0, True, "both players")
+    assert record["initial"] == {"value": 0, "lower": 0, "upper": 0}
+    assert "moves for both players" in rlkit("solve", "tictactoe", "--env", "opponent=null")[1]
+
+
+def test_a_method_of_ones_own_is_found_in_the_current_folder(rlkit, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "my_methods.py").write_text(
+        "import numpy as np\ndef nothing(mdp, *, gamma):\n    return np.zeros(mdp.n_states), 0\n"
+    )
+    status, out, _ = rlkit("solve", "exam", "--gamma", "0.9", "--method", "my_methods:nothing", "--json")
+    record = json.loads(out)
+    assert (status, record["method"], record["converged"]) == (3, "my_methods:nothing", False)
+    status, _, err = rlkit("solve", "exam", "--method", "my_methods:no")
+    assert (status, "method 'my_methods:no' cannot be imported" in err) == (2, True)
+    (tmp_path / "odd_methods.py").write_text("def nothing(mdp, *, gamma):\n    return None\n")
+    status, _, err = rlkit("solve", "exam", "--gamma", "0.9", "--method", "odd_methods:nothing")
+    assert (status, "must return finite values [6] and a number of sweeps" in err) == (2, True)

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order
 
-if TYPE_CHECKING:
-    from rlkit.core.mdp import MDP, BoolArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray, IntArray
 
 
 def state_graph(mdp: MDP) -> csr_array:

@@ -13,10 +13,15 @@ from rlkit.envs.wrappers import StickyActions
 from rlkit.solvers import (
     SolveError,
     average_reward,
+    belief_bounds,
     belief_mdp,
+    best_memoryless,
+    best_stationary,
     evaluate_policy,
     optimum,
+    point_based,
     solve,
+    stochastic_memoryless,
     uniform_policy,
     verify,
 )
@@ -160,6 +165,11 @@ def test_both_players_are_told_from_one_who_makes_all_moves(tmp_path):
         for ask in (
             lambda hidden=hidden: optimum(hidden),
             lambda hidden=hidden: belief_mdp(hidden),
+            lambda hidden=hidden: belief_bounds(hidden),
+            lambda hidden=hidden: point_based(hidden, horizon=3),
+            lambda hidden=hidden: best_memoryless(hidden, horizon=3),
+            lambda hidden=hidden: stochastic_memoryless(hidden, horizon=3),
+            lambda mdp=mdp: best_stationary(mdp, horizon=3),
             lambda mdp=mdp: average_reward(mdp, uniform),
         ):
             with pytest.raises(NoExactModel, match=r"both players.*name an opponent"):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from rlkit.core.mdp import FloatArray, IntArray
+from rlkit.core.mdp import FloatArray, IntArray, one_player
 from rlkit.core.pomdp import POMDP
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, policy_values, q_values, uniform_policy
@@ -149,6 +149,7 @@ def memory_gain(
 
 
 def _discount(pomdp: POMDP, gamma: float | None, horizon: int | None) -> float:
+    one_player(pomdp.mdp)
     gamma = discount_for(pomdp.mdp, gamma, horizon)
     if horizon is None and gamma >= 1:
         raise ValueError(f"without a horizon gamma must be below 1, not {gamma}")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from rlkit.core.mdp import FloatArray
+from rlkit.core.mdp import FloatArray, one_player
 from rlkit.core.pomdp import POMDP
 from rlkit.core.rows import ranges
 from rlkit.core.sensor import SensorPOMDP
@@ -46,6 +46,7 @@ def point_based(
     that another one has, and where the model is too large.
     """
     check_kind("point_based", pomdp, POMDP)
+    one_player(pomdp.mdp)
     gamma = discount_for(pomdp.mdp, gamma, horizon)
     mdp = pomdp.full_information
     incomplete = (np.diff(mdp.state_ptr)[~mdp.terminal] < mdp.n_actions).any()

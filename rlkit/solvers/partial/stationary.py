@@ -14,7 +14,7 @@ from itertools import count
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import backward_induction, chosen_weights, greedy, policy_kernel
 from rlkit.solvers.options import check_kind, discount_for
@@ -48,6 +48,7 @@ def best_stationary(
     gamma or horizon out of range.
     """
     check_kind("best_stationary", mdp, MDP)
+    one_player(mdp)
     gamma = discount_for(mdp, gamma, horizon)
     problem = mdp.with_reward(-mdp.reward) if minimize else mdp
     label = np.where(mdp.terminal, -1, np.arange(mdp.n_states))
