@@ -51,7 +51,7 @@ class Model(Holder, ABC, Generic[S]):
     signs: Mapping[str, str] = {}  # what the characters of a map that `text` draws stand for
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
-    hidden: bool = False  # whether states may differ that look alike: partial observability
+    hidden: bool = False  # partial observability: whether different states can have the same observation
     limit: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
     decay: float = 0.0  # the part of a reward that is lost by waiting until step `limit` to earn it

@@ -1,4 +1,4 @@
-"""The finite partially observable Markov decision process: an MDP, and which of its states look alike."""
+"""The finite partially observable Markov decision process: an MDP, and what is observed in its states."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class POMDP:
 
     The agent also knows its own actions and when the episode ends; it does not see rewards. What it sees is
     a function of the state: noise is a part of the state. It holds an MDP and is none, since `solve` on that
-    gives the optimum of someone who sees the states. Raises `ModelError` where states that look alike offer
+    gives the optimum with full observability. Raises `ModelError` where states of one observation offer
     different actions. Source: Kaelbling, Littman and Cassandra 1998, section 3.
     """
 
@@ -100,7 +100,7 @@ def named_state(name: str) -> str:
 def enumerate_pomdp(model: Model[Any], *, max_states: int = 1_000_000) -> POMDP:
     """Walk a numpy model and return its exact POMDP; observations are numbered as they are first met.
 
-    States whose observations agree in every array look alike. Raises `ModelError` where such states offer
+    States whose observations agree in every array are of one class. Raises `ModelError` where such states offer
     different actions, and `NoExactModel` beyond `max_states`.
     """
     found = enumerated(model, max_states=max_states)

@@ -84,7 +84,7 @@ def grade(agent: Agent | str | Path, *, stochastic: bool = False, seed: int | No
 
 
 def _objectives(mdp: MDP, gamma: float, limit: int | None) -> Iterator[dict[str, Any]]:
-    """What there is to be good at; the environment itself asks for the last."""
+    """The objectives of a grade; the last one is the environment's own."""
     if gamma < 1 and not mdp.reward_decay:
         yield {"objective": "discounted", "gamma": gamma, "horizon": None}
     if not mdp.reward_decay:

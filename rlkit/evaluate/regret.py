@@ -1,7 +1,7 @@
 """The regret of an agent with memory, sampled on an exact model.
 
-It is the sum over an episode of V*(s) - Q*(s, a), whose expectation is V* - V_pi whatever the policy goes by
-(Kakade and Langford 2002, lemma 6.1), and which is 0 in every episode of an optimal one.
+It is the sum over an episode of V*(s) - Q*(s, a), whose expectation is V* - V_pi whatever the policy depends
+on (Kakade and Langford 2002, lemma 6.1), and which is 0 in every episode of an optimal one.
 """
 
 import math
@@ -85,7 +85,7 @@ class Losses:
             self._after[step - 1] = now
 
     def at(self, t: int) -> NDArray[np.float64]:
-        """Of step t."""
+        """The losses of step t."""
         return (
             self._constant if self.horizon is None else self._loss(self._after[t], self.mdp.reward_scale(t))
         )

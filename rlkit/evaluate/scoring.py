@@ -1,4 +1,4 @@
-"""What a value is worth: beside the optimum and beside choosing at random, under one objective."""
+"""A value beside that of the optimal and of the random policy, under one objective."""
 
 import math
 from dataclasses import asdict, dataclass, replace
@@ -110,8 +110,8 @@ class Scale:
 def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | None) -> Scale:
     """Solve a model for one objective.
 
-    Where states look alike the optimum is that of an agent with memory, if its beliefs can be counted, else
-    that of one who sees the states; `sees` says which. In a game of two players every policy, and the random
+    Under partial observability the optimum is that of an agent with memory, if beliefs can be enumerated, else
+    that with full observability; `sees` says which. In a game of two players every policy, and the random
     one, is worth what it earns against a best response.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model

@@ -1,4 +1,4 @@
-"""The optimum of an exact model, for everybody who asks, whoever acts in it."""
+"""The optimum of an exact model, and what whoever attains it knows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MOST_BOUNDED = 10_000  # beliefs that bounds are computed from where there are m
 
 
 class Optimum(NamedTuple):
-    """The best that can be done from the start, and what whoever does it knows."""
+    """The best value from the start, and what the agent that attains it knows."""
 
     initial: Interval  # its `value` is earned by the solution's policy
     converged: bool
@@ -48,7 +48,7 @@ def optimum(
     enclose: bool = False,
     **options: Any,
 ) -> Optimum:
-    """The optimum of whoever acts by all there is to know: the state or, where states look alike, the belief.
+    """The optimum from the start: over states or, under partial observability, over beliefs.
 
     Where more than `max_beliefs` can be reached, it is that of an agent who sees the hidden states, which no
     memory exceeds, or with `enclose` the tighter bounds of `belief_bounds` and `point_based` on what memory

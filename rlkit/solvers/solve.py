@@ -1,4 +1,4 @@
-"""One door to the solvers: look at the model, choose a method, say why, return a certificate."""
+"""Solve a model: choose a method, say why, and return a solution with its certificate."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def solve(
 
 
 def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int | None) -> tuple[str, float]:
-    """The objective and discount that the arguments amount to."""
+    """The objective and the discount that the arguments ask for."""
     discount = discount_for(mdp, gamma, horizon)
     if horizon is not None and horizon * mdp.n_states > PLAN:
         raise SolveError(
@@ -150,7 +150,7 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
 
 
 def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str | Method, device: str) -> None:
-    """Raise `SolveError` for a method or device that is none, or that this objective would not use."""
+    """Raise `SolveError` for a method or device that does not exist, or that this objective does not use."""
     within = " with a horizon" if horizon is not None else " of two players" if mdp.zero_sum else ""
     if not callable(method) and method not in method_names() and ":" not in str(method):
         raise SolveError(none_of("method", method, method_names()))

@@ -1,4 +1,4 @@
-"""A second opinion on a solution, by someone who trusts neither the solver nor how it got there.
+"""An independent check of a solution, which trusts neither the solver nor its method.
 
 Nothing here iterates towards the answer: the policy is evaluated by itself, and its value lies between the
 bounds; the upper bound is backed up once, and no choice may improve it, nor may staying where one is. What is

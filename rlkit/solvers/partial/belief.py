@@ -81,7 +81,7 @@ def belief_mdp(pomdp: POMDP, *, horizon: int | None = None, max_beliefs: int = M
 
 
 class _Split(NamedTuple):
-    """Distributions cut into G parts, of states that look alike."""
+    """Distributions cut into G parts, each of one observation."""
 
     origin: IntArray  # [G] which of the distributions the part is from
     target: IntArray  # [G] number of its belief, or OVER

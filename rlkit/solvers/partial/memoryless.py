@@ -1,4 +1,4 @@
-"""What an agent without memory can earn where states look alike, and what memory is worth.
+"""What an agent without memory can earn under partial observability, and what memory is worth.
 
 The best deterministic policy from observations to actions is found by branch and bound. A stochastic one may
 be better (Singh, Jaakkola and Jordan 1994); to find the best is hard, so that a search of it only gives a

@@ -1,7 +1,7 @@
 """The best policy that takes the same action whenever it sees the same, by branch and bound.
 
 Under a time limit the optimal policy depends on the steps that are left. Most agents are not told them, and
-the best they can do is the best stationary policy; and where states look alike, the best that has one action
+the best they can do is the best stationary policy; and under partial observability, the best that has one action
 for all of them. No dynamic program finds it. A node of the search fixes the actions of some classes of
 states; leaving the others free, in every state and at every step, bounds it from above.
 """
@@ -27,7 +27,7 @@ from rlkit.solvers.solve import solve
 class Stationary:
     """A deterministic stationary policy, and bounds on the best one's value."""
 
-    policy: IntArray  # [S] action, -1 at terminal states; or [O], of each class of states that look alike
+    policy: IntArray  # [S] action, -1 at terminal states; or [O], of each observation
     value: Interval  # of the start: what the policy earns is `value` and, when maximising, `lower`
     nodes: int  # looked at
 

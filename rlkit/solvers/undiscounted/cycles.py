@@ -1,4 +1,4 @@
-"""What going round in an end component earns in the long run: the sign of its largest gain, proved."""
+"""The sign of the largest gain of an end component: what staying in it earns in the long run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Policies whose episodes are too long for floating point as it is usually done.
+"""Policies whose episodes are too long for a linear solve in floating point.
 
 A linear solve subtracts, and loses all digits once an episode lasts 10^16 steps. State elimination never
 subtracts: it takes the chance of leaving a state from the chances of where to, so every entry of the
