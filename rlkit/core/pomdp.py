@@ -100,7 +100,7 @@ def named_state(name: str) -> str:
 def enumerate_pomdp(model: Model[Any], *, max_states: int = 1_000_000) -> POMDP:
     """Walk a numpy model and return its exact POMDP; observations are numbered as they are first met.
 
-    States whose observations agree in every array are of one class. Raises `ModelError` where such states offer
+    States whose observations are equal are of one class. Raises `ModelError` where states of one class offer
     different actions, and `NoExactModel` beyond `max_states`.
     """
     found = enumerated(model, max_states=max_states)

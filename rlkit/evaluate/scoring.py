@@ -110,8 +110,8 @@ class Scale:
 def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | None) -> Scale:
     """Solve a model for one objective.
 
-    Under partial observability the optimum is that of an agent with memory, if beliefs can be enumerated, else
-    that with full observability; `sees` says which. In a game of two players every policy, and the random
+    Under partial observability the optimum is that of an agent with memory, if beliefs can be enumerated,
+    else that with full observability; `sees` says which. In a game of two players every policy, and the random
     one, is worth what it earns against a best response.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model

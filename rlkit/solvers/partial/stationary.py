@@ -1,9 +1,9 @@
 """The best policy that takes the same action whenever it sees the same, by branch and bound.
 
 Under a time limit the optimal policy depends on the steps that are left. Most agents are not told them, and
-the best they can do is the best stationary policy; and under partial observability, the best that has one action
-for all of them. No dynamic program finds it. A node of the search fixes the actions of some classes of
-states; leaving the others free, in every state and at every step, bounds it from above.
+the best they can do is the best stationary policy, and under partial observability the best one with one
+action for each observation. No dynamic program finds it. A node of the search fixes the actions of some
+classes of states; leaving the others free, in every state and at every step, bounds it from above.
 """
 
 from __future__ import annotations
