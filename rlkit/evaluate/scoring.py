@@ -111,8 +111,8 @@ def scale(model: MDP | POMDP, *, objective: str, gamma: float, horizon: int | No
     """Solve a model for one objective.
 
     Under partial observability the optimum is that of an agent with memory, if beliefs can be enumerated,
-    else that with full observability; `sees` says which. In a game of two players every policy, and the random
-    one, is worth what it earns against a best response.
+    else that with full observability; `sees` says which. In a game of two players the value of a policy, and
+    of the random one, is that against a best response.
     """
     mdp = model.mdp if isinstance(model, POMDP) else model
     random = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp), gamma=gamma, horizon=horizon))
