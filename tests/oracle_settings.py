@@ -1,11 +1,10 @@
 """What the grid expects of rlkit's agents: which of them are made for which probes, and with which memory.
 
-Settings with which they learn the probes are rlkit.check.tuning's, since `rlkit check-agent` uses them too.
+The options with which they learn the probes are their own `probe_options`.
 """
 
 from rlkit import registry
-from rlkit.agents import AGENTS
-from rlkit.check.tuning import TABULAR
+from rlkit.agents import AGENTS, TABULAR
 
 # An agent that is not named here must solve every probe.
 REFUSED: dict[str, set[str]] = {

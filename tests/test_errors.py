@@ -3,7 +3,6 @@
 import pytest
 
 import rlkit
-from rlkit.check.agents import find_agent as find_checked
 from rlkit.errors import did_you_mean, nearest
 from rlkit.films import FilmError, make_film
 from rlkit.registry import RegistryError
@@ -27,8 +26,6 @@ def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
         RegistryError, match="no agent 'value_iteration'; there is a method 'value-iteration'"
     ):
         train("exam", agent="value_iteration", steps=1)
-    with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
-        find_checked("PPO")
     with pytest.raises(SolveError, match="did you mean 'total'"):
         solve(mdp, objective="Total")
     with pytest.raises(SolveError, match="did you mean 'policy-iteration'"):

@@ -11,6 +11,7 @@ from rlkit.errors import (
     UnsupportedError,
 )
 from rlkit.experience.evaluation import Evaluation
+from rlkit.registry import find, names
 
 from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
 from .agent import Agent
@@ -35,13 +36,9 @@ from .tabular import (
     TDLambda,
 )
 
-NEURAL: dict[str, type[Agent]] = {
-    agent.name: agent for agent in (A2C, DQN, PPO, PQN, REINFORCE, SAC, Rainbow)
-}
-TABULAR: dict[str, type[Agent]] = {
-    agent.name: agent for agent in (MC, Sarsa, ExpectedSarsa, NStepSarsa, TDLambda)
-} | {agent.name: agent for agent in (QLearning, DoubleQ, QLambda, DynaQ, PrioritizedSweeping)}
-AGENTS: dict[str, type[Agent]] = {**NEURAL, **TABULAR}
+AGENTS: dict[str, type[Agent]] = {name: find("agent", name) for name in names("agent")}
+NEURAL = {name: agent for name, agent in AGENTS.items() if issubclass(agent.Learner, NeuralLearner)}
+TABULAR = {name: agent for name, agent in AGENTS.items() if name not in NEURAL}
 
 __all__ = [
     "A2C",

@@ -8,7 +8,7 @@ for what lies beyond a time limit or the end of the rollout.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium import Space
@@ -20,7 +20,7 @@ from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, Head, distribution
 from rlkit.settings import option
 
-from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
+from .actor_critic import PROBES, ActorCriticConfig, actor_critic, total_loss, with_advantages
 from .agent import CriticAgent
 from .learner import NeuralLearner
 from .losses import policy_gradient, value_loss
@@ -30,6 +30,9 @@ from .ppo import normalise
 @dataclass(frozen=True, kw_only=True)
 class A2CConfig(ActorCriticConfig):
     """Short rollouts in many environments."""
+
+    probe_options: ClassVar = {**PROBES, "learning_rate": 1.5e-2, "rollout_steps": 4}
+    probe_times: ClassVar = 2
 
     num_envs: int = 16
     rollout_steps: int = 8
@@ -86,6 +89,9 @@ class A2C(CriticAgent):
 @dataclass(frozen=True, kw_only=True)
 class REINFORCEConfig(A2CConfig):
     """Long rollouts, so that most episodes end within one."""
+
+    probe_options: ClassVar = {**PROBES, "rollout_steps": 4}
+    probe_times: ClassVar = 2
 
     rollout_steps: int = 64
     gae_lambda: float = option(1.0, "Full returns", least=1, most=1)

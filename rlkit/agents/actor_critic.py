@@ -11,9 +11,11 @@ from rlkit.experience.rollout import Batch, Rollout, batch_of
 from rlkit.nn import Distribution, Encoder, State, build, distribution, linear, resolve
 from rlkit.settings import option
 
-from .config import OnPolicyConfig
+from .config import SMALL, OnPolicyConfig
 from .learner import NeuralLearner
 from .returns import rollout_returns
+
+PROBES = {**SMALL, "entropy_coef": 0.02, "max_grad_norm": 10.0}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,8 @@
 """What the configurations of all agents share."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 from rlkit.errors import ConfigError
 from rlkit.nn.optimization import SCHEDULES, DescentConfig, scheduled
@@ -12,9 +14,19 @@ MAX_NUM_ENVS = 2**20
 MAX_THREADS = 2**10
 
 
+SMALL = {"learning_rate": 1e-2, "hidden": (32,)}  # for problems of a few states
+OFTEN = {**SMALL, "batch_size": 32, "learning_starts": 64, "train_every": 16, "updates_per_step": 0.125}
+
+
 @dataclass(frozen=True, kw_only=True)
 class AgentConfig(Settings):
-    """Fields that every agent has."""
+    """Options that every agent has.
+
+    With `probe_options` it learns the probes of check-agent, in `probe_times` the steps that each takes.
+    """
+
+    probe_options: ClassVar[Mapping[str, object]] = {}
+    probe_times: ClassVar[int] = 1
 
     num_envs: int = option(8, "Environments stepped side by side", least=1)
     gamma: float = option(0.99, "Discount", least=0, most=1, search=(0.9, 0.999))

@@ -13,7 +13,7 @@ import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import repeat
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -27,7 +27,7 @@ from rlkit.nn.actions import mask_width
 from rlkit.settings import option
 
 from .agent import ActionValueAgent
-from .config import OffPolicyConfig
+from .config import OFTEN, OffPolicyConfig
 from .learner import NeuralLearner
 from .q_losses import greedy, sequence_priority
 from .q_network import Categorical, Expected, QConfig, QNetwork, Quantiles, Returns
@@ -40,6 +40,8 @@ TOGETHER = 2048  # rows that the target network is asked about at once
 @dataclass(frozen=True, kw_only=True)
 class DQNConfig(QConfig, OffPolicyConfig):
     """Steps are environment steps, counted over all environments."""
+
+    probe_options: ClassVar = {**OFTEN, "target_every": 16}
 
     target_every: int = option(500, "Steps between two copies to the target network", least=1)
     n_step: int = option(1, "Rewards added up before bootstrapping", least=1, search=(1, 2, 3, 5, 10))
@@ -221,6 +223,9 @@ class DQN(ActionValueAgent):
 @dataclass(frozen=True, kw_only=True)
 class RainbowConfig(DQNConfig):
     """All switches on."""
+
+    probe_options: ClassVar = {**DQNConfig.probe_options, "v_min": -6.0, "v_max": 12.0, "learning_rate": 3e-3}
+    probe_times: ClassVar = 2
 
     n_step: int = 3
     dueling: bool = True

@@ -8,7 +8,7 @@ where L_clip is the clipped surrogate, L_value half the squared error to the lam
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from gymnasium import Space
@@ -20,7 +20,7 @@ from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, Head, distribution
 from rlkit.settings import option
 
-from .actor_critic import ActorCriticConfig, actor_critic, total_loss, with_advantages
+from .actor_critic import PROBES, ActorCriticConfig, actor_critic, total_loss, with_advantages
 from .agent import CriticAgent
 from .learner import NeuralLearner
 from .losses import kl_estimate, ppo_clip, value_loss
@@ -29,6 +29,8 @@ from .losses import kl_estimate, ppo_clip, value_loss
 @dataclass(frozen=True, kw_only=True)
 class PPOConfig(ActorCriticConfig):
     """With memory a minibatch is some of the environments over the whole rollout, else any of its steps."""
+
+    probe_options: ClassVar = {**PROBES, "rollout_steps": 16, "minibatches": 2}
 
     epochs: int = option(4, "Passes over a rollout", least=1, search=(1, 2, 4, 8, 16))
     minibatches: int = option(4, "Minibatches in a pass", least=1, search=(1, 2, 4, 8, 16))

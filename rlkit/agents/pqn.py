@@ -9,6 +9,7 @@ normalisation takes the place of target networks in keeping this stable.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ from rlkit.nn.actions import mask_width
 from rlkit.settings import option
 
 from .agent import ActionValueAgent
-from .config import OnPolicyConfig
+from .config import SMALL, OnPolicyConfig
 from .learner import NeuralLearner
 from .losses import value_loss
 from .q_network import QConfig, QNetwork
@@ -31,6 +32,9 @@ from .returns import rollout_returns
 @dataclass(frozen=True, kw_only=True)
 class PQNConfig(QConfig, OnPolicyConfig):
     """Short rollouts in many environments."""
+
+    probe_options: ClassVar = {**SMALL, "rollout_steps": 16, "norm": "none"}
+    probe_times: ClassVar = 2
 
     num_envs: int = 16
     norm: str = "layer"

@@ -13,7 +13,7 @@ import copy
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -44,13 +44,15 @@ from rlkit.nn.actions import bounded
 from rlkit.settings import option
 
 from .agent import Agent
-from .config import OffPolicyConfig
+from .config import OFTEN, OffPolicyConfig
 from .learner import NeuralLearner
 
 
 @dataclass(frozen=True, kw_only=True)
 class SACConfig(OffPolicyConfig):
     """The entropy asked for is `entropy` times that of the uniform policy; for a Box, -1 nat a number."""
+
+    probe_options: ClassVar = {**OFTEN, "target_rate": 0.05}
 
     activation: str = "relu"
     hidden: tuple[int, ...] = (128, 128)

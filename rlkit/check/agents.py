@@ -27,7 +27,6 @@ from gymnasium.vector import AutoresetMode
 from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import INTERFACES, Probe
 from rlkit.check.probes import PROBES
-from rlkit.check.tuning import tuning
 from rlkit.errors import FAILURES, ConfigError
 from rlkit.registry import find
 from rlkit.settings import Settings
@@ -67,6 +66,7 @@ class Report:
 
     agent: str
     cells: tuple[Cell, ...]
+    options: Mapping[str, object]  # that it trained with, beside its defaults
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -88,6 +88,7 @@ class Report:
         return {
             "agent": self.agent,
             "passed": self.passed,
+            "options": dict(self.options),
             "cells": [dataclasses.asdict(c) for c in self.cells],
         }
 
@@ -162,7 +163,7 @@ def check_agent(
         cells.append(run_cell(make, place, settings=settings, steps=steps, seed=seed))
         if on_cell is not None:
             on_cell(cells[-1])
-    return Report(agent=_name(make), cells=tuple(cells))
+    return Report(agent=_name(make), cells=tuple(cells), options=_probe_options(make) | settings)
 
 
 def find_agent(reference: str) -> Make:
@@ -181,14 +182,16 @@ def run_cell(
 ) -> Cell:
     """Train and judge an agent in one cell of the grid."""
     probe = place.probe
-    own = tuning(str(getattr(make, "name", "")) if _config(make) is not None else "")
-    keywords = _keywords(make, place, {**own.settings, **(settings or {})})
+    own = _config(make)
+    keywords = _keywords(make, place, _probe_options(make) | dict(settings or {}))
     gamma = float(str(keywords["gamma"])) if "gamma" in keywords else None
     env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, interface=place.interface)
     verdict = "failed"
     try:
         agent = make(env, seed=seed, **keywords)
-        verdict, findings = judged(agent, probe, gamma, steps or own.times * probe.steps, seed)
+        verdict, findings = judged(
+            agent, probe, gamma, steps or getattr(own, "probe_times", 1) * probe.steps, seed
+        )
     except _refusals() as error:
         verdict, findings = "refused", [_one_line(error)]
     except ProtocolError as error:
@@ -258,6 +261,11 @@ def _config(make: Make) -> type[Settings] | None:
     """The settings of one of rlkit's agents."""
     config = getattr(make, "Config", None)
     return config if isinstance(config, type) and issubclass(config, Settings) else None
+
+
+def _probe_options(make: Make) -> dict[str, object]:
+    """The options with which an agent of rlkit's kind says that it learns the probes."""
+    return dict(getattr(_config(make), "probe_options", {}))
 
 
 def _one_line(error: BaseException) -> str:

@@ -13,6 +13,7 @@ SHOWN: dict[str, tuple[str, Role]] = {
     "failed": ("✗", "bad"),
     "refused": ("refused", "quiet"),
 }
+WITH_DEFAULTS = "trained with its defaults: name better options by --set, or as probe_options of its Config"
 GRAVEST_FIRST = ("failed", "passed", "refused", "skipped")
 
 
@@ -41,6 +42,7 @@ def verdicts(record: Record) -> list[Block]:
         Table(columns, tuple(rows)),
         *_failures(cells),
         *_not_compared(cells),
+        *[Paragraph(Span(WITH_DEFAULTS, "quiet"))] * (not record["options"]),
         Paragraph(summary),
     ]
 

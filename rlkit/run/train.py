@@ -78,8 +78,8 @@ def train(
     is found to be faster. `overrides` changes fields of the agent's configuration; `on_progress` gets a
     record at most four times a second, less often if showing it takes long, at evaluations and at the end.
     The newest `keep` checkpoints are kept; there is one every `checkpoint_every` steps, by default up to ten
-    that take little of the time. Raises ConfigError, StepsError, RunError if `out` holds a run already,
-    NonFiniteError if learning broke down, Interrupted on Ctrl-C, SIGTERM and SIGHUP.
+    that take little of the time. Raises RegistryError, ConfigError, StepsError, RunError if `out` holds a run
+    already, NonFiniteError if learning broke down, Interrupted on Ctrl-C, SIGTERM and SIGHUP.
     """
     algorithm: type[Agent] = find("agent", agent)
     checkpoints = _Checkpoints(keep, checkpoint_every)

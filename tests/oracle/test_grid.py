@@ -10,7 +10,6 @@ from rlkit.agents import AGENTS
 from rlkit.check.agents import MODES, Place, run_cell
 from rlkit.check.probe import INTERFACES
 from rlkit.check.probes import PROBES
-from rlkit.check.tuning import tuning
 from rlkit.experience.stepper import Stepper
 
 
@@ -25,7 +24,9 @@ def expect(agent, place, *, patience):
     elif agent in WITHOUT_VALUES and not probe.truth(probe.gamma).decision:
         expected = "skipped"
     for times in patience:
-        cell = run_cell(AGENTS[agent], place, steps=int(times * tuning(agent).times * probe.steps))
+        cell = run_cell(
+            AGENTS[agent], place, steps=int(times * AGENTS[agent].Config.probe_times * probe.steps)
+        )
         if cell.verdict == expected:
             return
     assert cell.verdict == expected, cell.findings

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import numpy as np
 import torch
@@ -43,7 +43,9 @@ MAX_CELLS = 10_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class TabularConfig(EpsilonConfig):
-    """Fields of every tabular agent."""
+    """Options of every tabular agent."""
+
+    probe_options: ClassVar = {"learning_rate": 0.2, "epsilon_end": 0.2}
 
     num_envs: int = 256
     learning_rate: float = 0.1  # alpha, at the start of the training
