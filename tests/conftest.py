@@ -2,6 +2,8 @@
 
 import os
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,14 +11,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture
-def rlkit(monkeypatch, capsys, tmp_path):
+def rlkit(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
     """Run a command line in an empty folder; returns exit status, stdout and stderr."""
     from rlkit import cli
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "100")
 
-    def run(*args: str):
+    def run(*args: str) -> Any:
         monkeypatch.setattr(sys, "argv", ["rlkit", *args])
         with pytest.raises(SystemExit) as stop:
             cli.main()

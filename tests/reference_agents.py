@@ -4,6 +4,7 @@ It knows the three autoreset modes, masks and time limits, and one kind of it re
 """
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from gymnasium import spaces
@@ -12,7 +13,7 @@ from gymnasium.vector import AutoresetMode
 STEP_SIZE, EPSILON = 0.2, 0.4
 
 
-def key(obs):
+def key(obs: Any) -> Any:
     """An observation as something that a dictionary takes."""
     parts = obs.values() if isinstance(obs, dict) else [obs]
     return repr([np.asarray(part).tolist() for part in parts])
@@ -24,7 +25,7 @@ SIGNS = {key(0), key(1)}
 class QLearning:
     """Tabular Q-learning on a gymnasium VectorEnv, following the protocol of rlkit.check.agents."""
 
-    def __init__(self, env, *, seed=0, gamma=0.9):
+    def __init__(self, env: Any, *, seed: int = 0, gamma: float = 0.9) -> None:
         space = env.single_action_space
         if isinstance(space, spaces.Box):
             raise NotImplementedError("a table has no continuous actions")
@@ -39,35 +40,35 @@ class QLearning:
 
     # Rules, one a method, for the sabotaged ones below to break.
 
-    def remember(self, keys, memory, first):
+    def remember(self, keys: Any, memory: Any, first: Any) -> Any:
         """What is added to the observations, [B]: nothing."""
         return [""] * len(keys)
 
-    def state(self, memory):
+    def state(self, memory: Any) -> None:
         """What `act` hands back."""
         return None
 
-    def discount(self, terminated, truncated):
+    def discount(self, terminated: Any, truncated: Any) -> Any:
         return 0.0 if terminated else self.gamma
 
-    def is_a_step(self, ended):
+    def is_a_step(self, ended: Any) -> Any:
         return not ended
 
-    def successor(self, obs, info, i):
+    def successor(self, obs: Any, info: Any, i: Any) -> Any:
         """The key of the observation that followed, the final one where the episode ended."""
         if self.mode is AutoresetMode.SAME_STEP and "final_obs" in info and info["_final_obs"][i]:
             return key(info["final_obs"][i])
         return obs[i]
 
-    def choosable(self, mask):
+    def choosable(self, mask: Any) -> Any:
         return mask
 
-    def targeted(self, where):
+    def targeted(self, where: Any) -> Any:
         return self.legal[where]
 
     # Acting
 
-    def keys(self, obs):
+    def keys(self, obs: Any) -> Any:
         space = self.env.single_observation_space
         n = len(next(iter(obs.values()))) if isinstance(obs, dict) else len(obs)
         parts = {k: np.asarray(v) for k, v in obs.items()} if isinstance(obs, dict) else np.asarray(obs)
@@ -75,14 +76,14 @@ class QLearning:
             return [key({k: v[i] for k, v in parts.items()}) for i in range(n)]
         return [key(parts[i]) for i in range(n)]
 
-    def greedy(self, where, mask):
+    def greedy(self, where: Any, mask: Any) -> Any:
         q = np.array([self.q[w] for w in where])
         return (np.where(mask, q, -np.inf) + 1e-6 * self.rng.random(q.shape)).argmax(-1)
 
-    def as_actions(self, choice):
+    def as_actions(self, choice: Any) -> Any:
         return np.stack(np.unravel_index(choice, self.sizes), -1) if self.multi else choice
 
-    def act(self, obs, state=None, *, mask=None, reset=None):
+    def act(self, obs: Any, state: Any = None, *, mask: Any = None, reset: Any = None) -> Any:
         keys = self.keys(obs)
         first = np.ones(len(keys), bool) if state is None else reset
         memory = self.remember(keys, state, first)
@@ -90,19 +91,19 @@ class QLearning:
         where = list(zip(memory, keys, strict=True))
         return self.as_actions(self.greedy(where, legal)), self.state(memory)
 
-    def q_values(self, obs):
+    def q_values(self, obs: Any) -> Any:
         keys = self.keys(obs)
         memory = self.remember(keys, None, np.ones(len(keys), bool))
         return np.array([self.q[w] for w in zip(memory, keys, strict=True)])
 
-    def value(self, obs):
+    def value(self, obs: Any) -> Any:
         keys = self.keys(obs)
         where = zip(self.remember(keys, None, np.ones(len(keys), bool)), keys, strict=True)
         return np.array([self.q[w][self.legal[w]].max() for w in where])
 
     # Learning
 
-    def train(self, steps):
+    def train(self, steps: Any) -> None:
         env, n = self.env, self.env.num_envs
         raw, info = env.reset(seed=self.seed)
         obs, first, ended = self.keys(raw), np.ones(n, bool), np.zeros(n, bool)
@@ -139,16 +140,16 @@ class QLearning:
 class Remembering(QLearning):
     """Adds the last sign of the episode, which is an observation 0 or 1, to the present observation."""
 
-    def kept(self, memory, first):
+    def kept(self, memory: Any, first: Any) -> Any:
         """What is still remembered when an observation comes."""
         return "" if first else memory
 
-    def remember(self, keys, memory, first):
+    def remember(self, keys: Any, memory: Any, first: Any) -> Any:
         memory = [""] * len(keys) if memory is None else memory
         old = [self.kept(m, new) for m, new in zip(memory, first, strict=True)]
         return [k if k in SIGNS else m for k, m in zip(keys, old, strict=True)]
 
-    def state(self, memory):
+    def state(self, memory: Any) -> Any:
         return memory
 
 
@@ -156,46 +157,46 @@ class Remembering(QLearning):
 
 
 class TimeLimitIsTermination(QLearning):
-    def discount(self, terminated, truncated):
+    def discount(self, terminated: Any, truncated: Any) -> Any:
         return 0.0 if terminated or truncated else self.gamma
 
 
 class IgnoresMask(QLearning):
-    def choosable(self, mask):
+    def choosable(self, mask: Any) -> Any:
         return np.ones_like(mask)
 
 
 class IgnoresMaskInTargets(QLearning):
-    def targeted(self, where):
+    def targeted(self, where: Any) -> Any:
         return np.ones(self.n_actions, bool)
 
 
 class BootstrapsFromTheResetObservation(QLearning):
-    def successor(self, obs, info, i):
+    def successor(self, obs: Any, info: Any, i: Any) -> Any:
         return obs[i]
 
 
 class CountsTheResetStep(QLearning):
-    def is_a_step(self, ended):
+    def is_a_step(self, ended: Any) -> Any:
         return True
 
 
 class NeverForgets(Remembering):
-    def kept(self, memory, first):
+    def kept(self, memory: Any, first: Any) -> Any:
         return memory
 
 
 class ForgetsAtEveryStep(Remembering):
-    def kept(self, memory, first):
+    def kept(self, memory: Any, first: Any) -> Any:
         return ""
 
 
 class Random(QLearning):
-    def train(self, steps):
+    def train(self, steps: Any) -> None:
         pass
 
-    def q_values(self, obs):
+    def q_values(self, obs: Any) -> Any:
         return self.rng.normal(size=(len(self.keys(obs)), self.n_actions))
 
-    def value(self, obs):
+    def value(self, obs: Any) -> Any:
         return self.rng.normal(size=len(self.keys(obs)))

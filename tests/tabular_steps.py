@@ -1,20 +1,22 @@
 """Short ways to write transitions and tables in the tests of the tabular kernels."""
 
+from typing import Any
+
 import numpy as np
 
 from rlkit.agents.tabular.records import Rule, Table, Transitions
 
 
-def table(rows):
+def table(rows: Any) -> Any:
     q = np.array(rows, dtype=np.float64)
     return Table(q, np.zeros(q.shape, dtype=np.int64))
 
 
-def rule(*, gamma=0.5, alpha=0.5, omega=0.0):
+def rule(*, gamma: float = 0.5, alpha: float = 0.5, omega: float = 0.0) -> Any:
     return Rule(gamma, alpha, omega)
 
 
-def transitions(*steps, masks=None, n_actions=2):
+def transitions(*steps: Any, masks: Any = None, n_actions: int = 2) -> Any:
     """One step for each environment: (state, action, reward, next state, how the episode goes on).
 
     The last is "" (it does), "terminated", "truncated", or "invalid".

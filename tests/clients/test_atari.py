@@ -1,5 +1,7 @@
 """Atari games of ale-py, whose batches are another problem than its single environments."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -14,7 +16,7 @@ PONG = "ale_py:ALE/Pong-v5"
 SMALL = {"num_envs": 2, "rollout_steps": 8, "minibatches": 1, "epochs": 1, "hidden": (8,)}
 
 
-def test_pong_is_learned_graded_and_filmed_as_the_agent_sees_it(tmp_path):
+def test_pong_is_learned_graded_and_filmed_as_the_agent_sees_it(tmp_path: Path) -> None:
     short = {"max_num_frames_per_episode": 80}
     run = tmp_path / "run"
     agent = train(PONG, steps=32, seed=2, overrides=SMALL, env_kwargs=short, device="cpu", out=run)
@@ -28,7 +30,7 @@ def test_pong_is_learned_graded_and_filmed_as_the_agent_sees_it(tmp_path):
         assert gif.size[0] == 4 * 84
 
 
-def test_rewards_are_clipped_where_an_agent_learns_alone():
+def test_rewards_are_clipped_where_an_agent_learns_alone() -> None:
     rewards = {}
     agent = PPO("ale_py:ALE/Qbert-v5", seed=1, device="cpu", **SMALL)
     for graded in (False, True):
@@ -42,6 +44,6 @@ def test_rewards_are_clipped_where_an_agent_learns_alone():
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_every_seed_is_one_of_atari(seed):
+def test_every_seed_is_one_of_atari(seed: int) -> None:
     agent = PPO(PONG, seed=seed, device="cpu", **SMALL).train(2)
     assert (agent.steps, agent.evaluate(1, max_steps=1).mean_length) == (2, 1)

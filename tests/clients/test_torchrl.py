@@ -1,6 +1,7 @@
 """TorchRL's GymEnv takes rlkit's ids, and its ActionMask reads what is legal."""
 
 import multiprocessing
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ multiprocessing.set_start_method(before, force=True)  # importing TorchRL has ma
 
 
 @pytest.mark.parametrize("id", MADE)
-def test_specifications_hold(id):
+def test_specifications_hold(id: Any) -> None:
     chosen = {"illegal": "lose"} if id in MASKED else {}
     env = torchrl.GymEnv(id, categorical_action_encoding=True, **chosen)
     utils.check_env_specs(env)
@@ -22,7 +23,7 @@ def test_specifications_hold(id):
 
 
 @pytest.mark.parametrize("id", MASKED)
-def test_its_action_mask_keeps_to_what_is_legal(id):
+def test_its_action_mask_keeps_to_what_is_legal(id: Any) -> None:
     env = torchrl.GymEnv(id, categorical_action_encoding=True)
     mask = data.Composite(action_mask=data.Binary(env.action_spec.space.n, dtype=torch.bool), shape=[])
     env.set_info_dict_reader(torchrl.default_info_dict_reader(["action_mask"], spec=mask))

@@ -3,6 +3,7 @@
 import copy
 import pickle
 from functools import cache
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,17 +22,17 @@ SIZE, STEPS, LIMIT = 4, 40, 12
 
 
 @pytest.fixture(params=IDS)
-def id(request):
+def id(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 @pytest.fixture(autouse=True)
-def no_display(monkeypatch):
+def no_display(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     monkeypatch.setitem(ModelEnv.metadata, "render_fps", 1000)
 
 
-def leaves(value):
+def leaves(value: Any) -> Any:
     """The arrays of an observation, whatever holds them and whichever library they are of."""
     if isinstance(value, dict):
         return [leaf for name in sorted(value) for leaf in leaves(value[name])]
@@ -40,16 +41,16 @@ def leaves(value):
     return [np.asarray(value)]
 
 
-def at(value, i):
+def at(value: Any, i: Any) -> Any:
     """Row i of a batch of observations."""
     return [leaf[i] for leaf in leaves(value)]
 
 
-def alike(a, b):
+def alike(a: Any, b: Any) -> Any:
     return all(np.array_equal(x, y) for x, y in zip(leaves(a), leaves(b), strict=True))
 
 
-def act(space, info, rng):
+def act(space: Any, info: Any, rng: Any) -> Any:
     """A random legal action, the same for the same mask and generator."""
     mask = info.get("action_mask")
     if mask is None:
@@ -61,17 +62,17 @@ def act(space, info, rng):
     return int((rng.random(len(mask)) * (np.asarray(mask) > 0)).argmax())
 
 
-def test_gymnasiums_checker(id):
+def test_gymnasiums_checker(id: Any) -> None:
     check_env(gym.make(id, render_mode="rgb_array").unwrapped)
 
 
 # It warns of three axes that are no picture, as those of indicators are: tests/envs/test_indicators.py.
 @pytest.mark.filterwarnings("ignore:It seems that your observation", "ignore:The minimal resolution")
-def test_stable_baselines3s_checker(id):
+def test_stable_baselines3s_checker(id: Any) -> None:
     sb3_check_env(gym.make(id), warn=True)
 
 
-def test_rlkits_checkers(id):
+def test_rlkits_checkers(id: Any) -> None:
     env = gym.make(id)
     rlkit.check_env(env, steps=300)
     rlkit.check_model(env.unwrapped.model, steps=30)
@@ -80,7 +81,7 @@ def test_rlkits_checkers(id):
         rlkit.check_vector_env(batch, steps=60)
 
 
-def test_pickles_and_copies_go_on_alike(id):
+def test_pickles_and_copies_go_on_alike(id: Any) -> None:
     env = gym.make(id)
     env.reset(seed=3)
     if any(env.step(env.action_space.sample())[2:4]):
@@ -105,7 +106,7 @@ def test_pickles_and_copies_go_on_alike(id):
 
 
 @pytest.mark.parametrize("mode", ["sync", "async"])
-def test_gymnasiums_own_vectors(id, mode):
+def test_gymnasiums_own_vectors(id: Any, mode: str) -> None:
     envs = gym.make_vec(id, num_envs=3, vectorization_mode=mode)
     own = gym.make_vec(id, num_envs=3, vectorization_mode="vector_entry_point")
     try:
@@ -120,7 +121,7 @@ def test_gymnasiums_own_vectors(id, mode):
 
 
 @cache
-def scalar_episodes(id, seed, steps):
+def scalar_episodes(id: Any, seed: Any, steps: Any) -> Any:
     """(observation, action taken there, reward, terminated, truncated) of one environment, step by step."""
     env = gym.make(id, max_episode_steps=LIMIT)
     rng = np.random.default_rng(seed)
@@ -137,7 +138,7 @@ def scalar_episodes(id, seed, steps):
     return trace
 
 
-def check_replay(env, traces, mode):
+def check_replay(env: Any, traces: Any, mode: Any) -> None:
     """Take the actions of the traces in a batch and compare everything it says."""
     first = np.array([0] * SIZE)
     obs, _ = env.reset(seed=11)
@@ -169,7 +170,7 @@ def check_replay(env, traces, mode):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_scalar_vector_and_torch_give_the_same_episodes(id, mode):
+def test_scalar_vector_and_torch_give_the_same_episodes(id: Any, mode: Any) -> None:
     traces = [scalar_episodes(id, 11 + i, STEPS) for i in range(SIZE)]
     batch = gym.make_vec(
         id,

@@ -1,6 +1,8 @@
 """Blackjack against the rules as Gymnasium words them on lists of cards, and the book's figure 5.2."""
 
+from collections.abc import Iterator
 from itertools import product
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,12 +19,12 @@ CHANCE = {card: rules.deck.count(card) / 13 for card in range(1, 11)}
 GAMES = {"book": {}, "plain": {"sab": False}, "natural": {"sab": False, "natural": True}}
 
 
-def seen(model):
+def seen(model: Any) -> Any:
     """Observation of every state, [S, 3]."""
     return model.observe(model.all_states())
 
 
-def dealers(hand):
+def dealers(hand: Any) -> Iterator[Any]:
     """Every hand the dealer may end with, and its probability."""
     if len(hand) > 1 and rules.sum_hand(hand) >= 17:
         yield hand, 1.0
@@ -35,7 +37,7 @@ def dealers(hand):
 DEALERS = {card: list(dealers([card])) for card in CHANCE}
 
 
-def worth(player, dealer, sab, natural):
+def worth(player: Any, dealer: Any, sab: Any, natural: Any) -> Any:
     """Gymnasium's reward for sticking."""
     reward = rules.cmp(rules.score(player), rules.score(dealer))
     if sab and rules.is_natural(player) and not rules.is_natural(dealer):
@@ -44,7 +46,7 @@ def worth(player, dealer, sab, natural):
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_the_deal_is_that_of_four_cards(game):
+def test_the_deal_is_that_of_four_cards(game: Any) -> None:
     model = blackjack(**GAMES[game])
     expected: dict[tuple[int, int, int], float] = {}
     for first, second, card in product(CHANCE, CHANCE, CHANCE):
@@ -60,7 +62,7 @@ def test_the_deal_is_that_of_four_cards(game):
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_sticking_pays_what_the_dealers_play_gives(game):
+def test_sticking_pays_what_the_dealers_play_gives(game: Any) -> None:
     options = {"sab": True, "natural": False} | GAMES[game]
     mdp, shown = blackjack(**options).mdp, seen(blackjack(**options))
     hands = {(13, 0): [10, 3], (20, 0): [10, 10], (17, 1): [1, 6], (21, 0): [10, 5, 6], (21, 1): [1, 5, 5]}
@@ -75,7 +77,7 @@ def test_sticking_pays_what_the_dealers_play_gives(game):
             assert mdp.reward[mdp.state_ptr[alike[natural]]] == pytest.approx(expected, abs=1e-12)
 
 
-def test_hitting_draws_one_card():
+def test_hitting_draws_one_card() -> None:
     model = blackjack(sab=False)
     mdp, shown = model.mdp, seen(model)
     for total, ace, hand in ((12, 0, [10, 2]), (12, 1, [1, 1]), (18, 1, [1, 7]), (21, 0, [10, 9, 2])):
@@ -99,12 +101,12 @@ OPTIMA = {"book": -0.043113, "plain": -0.046556, "natural": -0.025729}
 
 
 @pytest.mark.parametrize("game", GAMES)
-def test_optima(game):
+def test_optima(game: Any) -> None:
     solution = solve(blackjack(**GAMES[game]).mdp)
     assert solution.initial.value == pytest.approx(OPTIMA[game], abs=1e-6)
 
 
-def test_the_best_policy_is_that_of_figure_5_2():
+def test_the_best_policy_is_that_of_figure_5_2() -> None:
     model = blackjack()
     mdp, shown, policy = model.mdp, seen(model), solve(model.mdp).policy
     for s in np.flatnonzero(~mdp.terminal):
@@ -118,7 +120,7 @@ def test_the_best_policy_is_that_of_figure_5_2():
         assert policy[s] == (0 if sticks else 1), mdp.state_name(s)
 
 
-def test_spaces_are_gymnasiums_and_torch_agrees():
+def test_spaces_are_gymnasiums_and_torch_agrees() -> None:
     env, theirs = gym.make("rlkit/Blackjack-v0", observation="tuple"), gym.make("Blackjack-v1")
     assert env.observation_space == theirs.observation_space
     assert env.action_space == theirs.action_space
@@ -130,7 +132,7 @@ def test_spaces_are_gymnasiums_and_torch_agrees():
     assert not blackjack(sab=False).hidden
 
 
-def test_text_and_picture():
+def test_text_and_picture() -> None:
     model = blackjack()
     start = model.initial(np.array([0]))
     assert model.text(start) == "4 against 1"
@@ -144,6 +146,6 @@ def test_text_and_picture():
         ({"sab": 1}, "sab must be True or False, not 1"),
     ],
 )
-def test_bad_options(options, message):
+def test_bad_options(options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         blackjack(**options)

@@ -1,6 +1,7 @@
 """Chains against their papers' tables, closed forms, and other ways to compute the same."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,13 +17,13 @@ from rlkit.envs.options import OptionError
 from rlkit.solvers import evaluate_policy, solve, uniform_policy
 
 
-def dense(mdp):
+def dense(mdp: Any) -> Any:
     """Transitions [S, A, S] and rewards [S, A] of a model that offers every action everywhere."""
     shape = (mdp.n_states, mdp.n_actions)
     return mdp.matrix.toarray().reshape(*shape, -1), mdp.reward.reshape(shape)
 
 
-def test_river_swim_is_figure_3():
+def test_river_swim_is_figure_3() -> None:
     mdp = river_swim().mdp
     transition, reward = dense(mdp)
     down, up = transition[:, 0], transition[:, 1]
@@ -36,7 +37,7 @@ def test_river_swim_is_figure_3():
     assert np.count_nonzero(reward) == 2
 
 
-def test_the_best_is_to_swim_up_and_worth_what_equations_say():
+def test_the_best_is_to_swim_up_and_worth_what_equations_say() -> None:
     mdp = river_swim(n=9).mdp
     transition, reward = dense(mdp)
     always_up = np.linalg.solve(np.eye(9) - 0.95 * transition[:, 1], reward[:, 1])
@@ -46,7 +47,7 @@ def test_the_best_is_to_swim_up_and_worth_what_equations_say():
     assert solve(river_swim(large_reward=5.0).mdp).policy[0] == 0
 
 
-def bold(p_heads, share, depth=60):
+def bold(p_heads: Any, share: Any, depth: int = 60) -> Any:
     """Value of staking all one may: the recursion of Dubins and Savage on the share of the goal."""
     if depth == 0 or share in (0, 1):
         return float(share == 1)
@@ -55,7 +56,7 @@ def bold(p_heads, share, depth=60):
     return p_heads + (1 - p_heads) * bold(p_heads, 2 * share - 1, depth - 1)
 
 
-def test_bold_play_is_best_with_a_bad_coin():
+def test_bold_play_is_best_with_a_bad_coin() -> None:
     model = gambler()
     value = solve(model.mdp, epsilon=1e-9).value
     assert value[[25, 50, 75]] == pytest.approx([0.16, 0.4, 0.64], abs=1e-8)
@@ -63,7 +64,7 @@ def test_bold_play_is_best_with_a_bad_coin():
     assert (value[0], value[100]) == (0, 0), "the goal is paid on the way in"
 
 
-def test_a_fair_coin_makes_every_way_of_staking_equal():
+def test_a_fair_coin_makes_every_way_of_staking_equal() -> None:
     mdp = gambler(p_heads=0.5, goal=20).mdp
     expected = np.arange(20) / 20
     assert solve(mdp).value[:20] == pytest.approx(expected, abs=1e-6)
@@ -73,7 +74,7 @@ def test_a_fair_coin_makes_every_way_of_staking_equal():
     assert good[:20] == pytest.approx(ruin, abs=1e-6)
 
 
-def test_stakes_are_masked_and_capital_is_the_state():
+def test_stakes_are_masked_and_capital_is_the_state() -> None:
     model = gambler(goal=10, capital=4)
     assert model.masked
     assert model.legal(TableState(np.array([4, 9, 1]))).sum(axis=1).tolist() == [4, 1, 1]
@@ -82,7 +83,7 @@ def test_stakes_are_masked_and_capital_is_the_state():
     assert gambler().mdp.initial[1:100] == pytest.approx(1 / 99)
 
 
-def test_garnets_are_what_they_are_said_to_be():
+def test_garnets_are_what_they_are_said_to_be() -> None:
     mdp = garnet(states=200, actions=3, branching=4, seed=1).mdp
     assert (np.diff(mdp.choice_ptr) == 4).all()
     assert all(len(set(row)) == 4 for row in mdp.successor.reshape(-1, 4).tolist())
@@ -94,14 +95,14 @@ def test_garnets_are_what_they_are_said_to_be():
     assert not np.array_equal(mdp.probability, other.probability)
 
 
-def test_subsets_are_equally_likely():
+def test_subsets_are_equally_likely() -> None:
     drawn = np.sort(_subsets(6, 3, 20_000, np.random.default_rng(0)), axis=1) @ [36, 6, 1]
     counts = [np.count_nonzero(drawn == np.dot(c, [36, 6, 1])) for c in combinations(range(6), 3)]
     assert sum(counts) == 20_000
     assert chisquare(counts).pvalue > 1e-3
 
 
-def test_a_garnet_by_dense_value_iteration():
+def test_a_garnet_by_dense_value_iteration() -> None:
     mdp = garnet(discount=0.9).mdp
     transition, reward = dense(mdp)
     value = np.zeros(20)
@@ -110,7 +111,7 @@ def test_a_garnet_by_dense_value_iteration():
     assert np.allclose(solve(mdp).value, value, atol=1e-6)
 
 
-def test_one_dive_of_many_finds_the_treasure():
+def test_one_dive_of_many_finds_the_treasure() -> None:
     mdp = deep_sea(n=6, move_cost=0.0).mdp
     assert solve(mdp).initial.value == pytest.approx(1)
     found = mdp.expectation(evaluate_policy(mdp, uniform_policy(mdp)))
@@ -121,7 +122,7 @@ def test_one_dive_of_many_finds_the_treasure():
 
 
 @pytest.mark.parametrize("n", [2, 5, 10])
-def test_a_stochastic_sea_pays_until_the_first_slip(n):
+def test_a_stochastic_sea_pays_until_the_first_slip(n: int) -> None:
     """Whoever slips once cannot come to the treasure any more, and steers left for nothing."""
     value = 1 - 0.01 / n
     for _ in range(n - 1):
@@ -129,7 +130,7 @@ def test_a_stochastic_sea_pays_until_the_first_slip(n):
     assert solve(deep_sea(n=n, stochastic=True).mdp).initial.value == pytest.approx(value)
 
 
-def test_a_seed_hides_which_action_is_right():
+def test_a_seed_hides_which_action_is_right() -> None:
     plain, drawn = deep_sea().mdp, deep_sea(seed=3).mdp
     right = np.ones(plain.n_states, dtype=np.int64)
     assert plain.expectation(evaluate_policy(plain, right)) == pytest.approx(0.99)
@@ -138,7 +139,7 @@ def test_a_seed_hides_which_action_is_right():
     assert 15 < np.count_nonzero(drawn.action[drawn.reward != 0]) < 40, "of 55 coins"
 
 
-def test_the_diver_falls_one_row_a_step():
+def test_the_diver_falls_one_row_a_step() -> None:
     model = deep_sea(n=4)
     state = model.initial(np.array([0]))
     for action in (1, 0, 1):
@@ -169,6 +170,6 @@ def test_the_diver_falls_one_row_a_step():
         (deep_sea, {"seed": 1.5}, "seed must be a whole number >= 0, not 1.5"),
     ],
 )
-def test_bad_options(make, options, message):
+def test_bad_options(make: Any, options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make(**options)

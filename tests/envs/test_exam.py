@@ -1,5 +1,7 @@
 """The exam against Table 6.37 and Figure 6.35."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -12,11 +14,11 @@ TABLE_6_37 = {"u3": (3.0, -3.0), "u2": (-1.9, -5.1), "u1": (0.53, 0.57), "u0": (
 
 
 @pytest.fixture
-def mdp():
+def mdp() -> Any:
     return rlkit.exact("rlkit/Exam-v0")
 
 
-def test_table_6_37(mdp):
+def test_table_6_37(mdp: Any) -> None:
     solution = solve(mdp)
     q = mdp.table(solution.q)
     for name, expected in TABLE_6_37.items():
@@ -26,7 +28,7 @@ def test_table_6_37(mdp):
     assert solution.lower.tolist() == solution.upper.tolist() == solution.value.tolist()
 
 
-def test_partying_always(mdp):
+def test_partying_always(mdp: Any) -> None:
     """Worked out by hand: u3 -3, u2 1 + .3(-3) + .7(-10) - ..., back to u0."""
     u3 = 1 + 0.3 * 10 - 0.7 * 10
     u2 = 1 + 0.3 * u3 - 0.7 * 10
@@ -36,7 +38,7 @@ def test_partying_always(mdp):
     assert np.allclose(value, [u0, u1, u2, u3, 0, 0], rtol=0, atol=1e-12)
 
 
-def test_where_one_is_after_some_steps(mdp):
+def test_where_one_is_after_some_steps(mdp: Any) -> None:
     study = np.zeros(6, dtype=np.int64)
     assert np.allclose(state_distribution(mdp, study, steps=1), [0, 0.7, 0.3, 0, 0, 0])
     assert np.allclose(state_distribution(mdp, study, steps=2), [0, 0, 0.21, 0.7, 0.09, 0])
@@ -45,7 +47,7 @@ def test_where_one_is_after_some_steps(mdp):
     assert last.sum() == pytest.approx(1, abs=1e-12)
 
 
-def test_an_exam_with_other_numbers():
+def test_an_exam_with_other_numbers() -> None:
     """u3 by hand: study -2 + .9 * 20 + .1 * -5 = 15.5, party 3 + 0 * 20 + 1 * -5 = -2."""
     options = {"study_reward": -2, "party_reward": 3, "pass_reward": 20, "fail_reward": -5}
     mdp = rlkit.exact("rlkit/Exam-v0", **options, p_study=0.9, p_party=0)
@@ -61,6 +63,6 @@ def test_an_exam_with_other_numbers():
         ({"pass_reward": float("inf")}, "pass_reward must be a finite number, not inf"),
     ],
 )
-def test_bad_options(option, message):
+def test_bad_options(option: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         exam(**option)

@@ -1,5 +1,7 @@
 """Environments of others: a table P is used where it is one, and no name of theirs is taken for ours."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -24,21 +26,21 @@ class Bandit(gym.Env):
 
     observation_space, action_space = spaces.Discrete(2), spaces.Discrete(2)
 
-    def __init__(self, **names):
+    def __init__(self, **names: Any) -> None:
         self.P, self.initial_state_distrib = TABLE, np.array([1.0, 0.0])
         vars(self).update(names)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         return 0, {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         outcomes = TABLE[0][int(action)]
         _, successor, reward, over = outcomes[self.np_random.integers(len(outcomes))]
         return successor, reward, over, False, {}
 
 
-def registered(**names):
+def registered(**names: Any) -> Any:
     gym.registry.pop("Bandit-v0", None)
     gym.register("Bandit-v0", lambda: Bandit(**names), max_episode_steps=10)
     return "Bandit-v0"
@@ -52,7 +54,7 @@ def registered(**names):
         {np.int64(s): {np.int64(a): tuple(x) for a, x in b.items()} for s, b in TABLE.items()},
     ],
 )
-def test_a_table_of_dicts_or_lists_is_one(table):
+def test_a_table_of_dicts_or_lists_is_one(table: Any) -> None:
     mdp = rlkit.exact(registered(P=table))
     assert solve(mdp, gamma=1.0).initial.value == 1
     assert mdp.n_choices == 2
@@ -84,7 +86,7 @@ def test_a_table_of_dicts_or_lists_is_one(table):
         ({"action_space": spaces.Discrete(2, start=1)}, "actions are not numbered from 0"),
     ],
 )
-def test_a_name_of_another_meaning_is_no_table(names, reason):
+def test_a_name_of_another_meaning_is_no_table(names: Any, reason: str) -> None:
     id = registered(**names)
     with pytest.raises(NoExactModel, match=f"Bandit-v0 has no exact model: .*({reason})"):
         rlkit.exact(id)
@@ -94,19 +96,19 @@ def test_a_name_of_another_meaning_is_no_table(names, reason):
     assert describe(id)["optimum"] is None
 
 
-def test_where_an_episode_is_over_no_action_is_needed():
+def test_where_an_episode_is_over_no_action_is_needed() -> None:
     mdp = rlkit.exact(registered(P={0: {a: [(1.0, 1, 2.0, True)] for a in (0, 1)}, 1: {}}))
     assert solve(mdp, gamma=1.0).initial.value == 2
 
 
-def test_a_table_without_a_first_state():
+def test_a_table_without_a_first_state() -> None:
     env = Bandit()
     del env.initial_state_distrib
     with pytest.raises(NoExactModel, match="it has a table P, but no initial_state_distrib"):
         table_of(env)
 
 
-def test_a_table_that_says_something_impossible_is_an_error():
+def test_a_table_that_says_something_impossible_is_an_error() -> None:
     id = registered(P={0: {a: [(0.7, 0, 0.0, True)] for a in (0, 1)}}, initial_state_distrib=[1.0])
     with pytest.raises(ModelError, match=r"sum to 0\.7"):
         rlkit.exact(id)
@@ -115,7 +117,7 @@ def test_a_table_that_says_something_impossible_is_an_error():
 
 @pytest.mark.parametrize("name", ["action_mask", "model", "desc", "shape", "s", "fickle_passenger"])
 @pytest.mark.parametrize("value", ["resnet", np.ones(2, dtype=bool)], ids=["text", "array"])
-def test_names_of_ours_are_theirs(name, value):
+def test_names_of_ours_are_theirs(name: str, value: Any) -> None:
     id = registered(**{name: value})
     assert grade(QLearning(id)).score.optimum == 1
     found = describe(id)
@@ -125,12 +127,12 @@ def test_names_of_ours_are_theirs(name, value):
 
 
 class Doubled(gym.RewardWrapper):
-    def reward(self, reward):
+    def reward(self, reward: Any) -> Any:
         return 2 * reward
 
 
 @pytest.mark.parametrize("id", ["FrozenLake-v1", "rlkit/FrozenLake-v0"])
-def test_a_wrapper_may_change_what_a_table_says(id):
+def test_a_wrapper_may_change_what_a_table_says(id: str) -> None:
     """An id can stand for a wrapped environment, whose rewards are others."""
     gym.registry.pop("Doubled-v0", None)
     gym.register("Doubled-v0", lambda: Doubled(gym.make(id)))
@@ -142,12 +144,12 @@ def test_a_wrapper_may_change_what_a_table_says(id):
 
 
 @pytest.mark.parametrize(("mask", "graded"), [([1, 1], True), ([1, 0], False)])
-def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask, graded):
+def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask: Any, graded: bool) -> None:
     class Masking(Bandit):
-        def reset(self, *, seed=None, options=None):
+        def reset(self, *, seed: Any = None, options: Any = None) -> Any:
             return super().reset(seed=seed)[0], {"action_mask": np.array(mask, dtype=np.int8)}
 
-        def step(self, action):
+        def step(self, action: Any) -> Any:
             return *super().step(action)[:4], {"action_mask": np.array(mask, dtype=np.int8)}
 
     gym.registry.pop("Bandit-v0", None)
@@ -157,7 +159,7 @@ def test_a_mask_that_contradicts_the_table_leaves_no_grade(mask, graded):
     assert graded or record["reason"] == "Bandit-v0 masks actions that its table P offers"
 
 
-def test_a_time_limit_within_the_entry_point_is_that_of_the_grade():
+def test_a_time_limit_within_the_entry_point_is_that_of_the_grade() -> None:
     gym.registry.pop("Short-v0", None)
     gym.register("Short-v0", lambda: gym.wrappers.TimeLimit(gym.make("FrozenLake-v1").unwrapped, 7))
     found = grade(QLearning("Short-v0")).score

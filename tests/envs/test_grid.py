@@ -1,5 +1,7 @@
 """Grid worlds against Gymnasium's tables, the textbook's values, and hand-made maps."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from rlkit.solvers import solve
 LEFT, DOWN, RIGHT, UP = range(4)
 
 
-def outcomes(table_row) -> dict[tuple[int, float, bool], float]:
+def outcomes(table_row: Any) -> dict[tuple[int, float, bool], float]:
     merged: dict[tuple[int, float, bool], float] = {}
     for probability, successor, reward, terminated in table_row:
         key = (successor, float(reward), bool(terminated))
@@ -25,7 +27,7 @@ def outcomes(table_row) -> dict[tuple[int, float, bool], float]:
     return merged
 
 
-def model_row(model, state: int, action: int) -> list[tuple[float, int, float, bool]]:
+def model_row(model: Any, state: int, action: int) -> list[tuple[float, int, float, bool]]:
     """A row in the form of Gymnasium's tables, read off the description event by event."""
     states = type(model.all_states())(np.array([state]))
     actions = np.array([action])
@@ -37,7 +39,7 @@ def model_row(model, state: int, action: int) -> list[tuple[float, int, float, b
     return rows
 
 
-def where(model, position: tuple[int, int], action: int) -> list[tuple[tuple[int, int], float]]:
+def where(model: Any, position: tuple[int, int], action: int) -> list[tuple[tuple[int, int], float]]:
     """Positions that an action leads to, and their probabilities."""
     cell = model.position.tolist().index(list(position))
     merged: dict[tuple[int, int], float] = {}
@@ -49,7 +51,7 @@ def where(model, position: tuple[int, int], action: int) -> list[tuple[tuple[int
 
 @pytest.mark.parametrize("slippery", [True, False])
 @pytest.mark.parametrize(("name", "size"), [("4x4", 4), ("8x8", 8)])
-def test_frozen_lake_is_gymnasiums_entry_by_entry(name, size, slippery):
+def test_frozen_lake_is_gymnasiums_entry_by_entry(name: str, size: int, slippery: bool) -> None:
     table = gym.make("FrozenLake-v1", map_name=name, is_slippery=slippery).unwrapped.P
     model = frozen_lake(size=size, slip=2 / 3 if slippery else 0.0)
     assert len(table) == model.observation_space.n
@@ -63,7 +65,7 @@ def test_frozen_lake_is_gymnasiums_entry_by_entry(name, size, slippery):
 
 
 @pytest.mark.parametrize("name", ["4x4", "8x8"])
-def test_exact_models_of_both_lakes_agree(name):
+def test_exact_models_of_both_lakes_agree(name: str) -> None:
     ours = enumerate_model(frozen_lake(size=int(name[0])))
     theirs = rlkit.exact("FrozenLake-v1", map_name=name)
     assert (ours.terminal == theirs.terminal).all()
@@ -72,7 +74,7 @@ def test_exact_models_of_both_lakes_agree(name):
     assert (ours.initial == theirs.initial).all()
 
 
-def test_grid_world_has_the_textbook_values():
+def test_grid_world_has_the_textbook_values() -> None:
     """Russell and Norvig, figure 17.3."""
     solution = solve(rlkit.exact("rlkit/GridWorld-v0"))
     textbook = [0.812, 0.868, 0.918, 0.0, 0.762, 0.660, 0.0, 0.705, 0.655, 0.611, 0.388]
@@ -80,7 +82,7 @@ def test_grid_world_has_the_textbook_values():
     assert solution.converged
 
 
-def test_wind_pushes_up_from_the_column_left():
+def test_wind_pushes_up_from_the_column_left() -> None:
     model = grid_world(map="...\n...\nS.G", slip=0.0, wind=(1, 2, 0))
     assert where(model, (2, 0), RIGHT) == [((1, 1), 1.0)]
     assert where(model, (2, 1), RIGHT) == [((0, 2), 1.0)]
@@ -88,7 +90,7 @@ def test_wind_pushes_up_from_the_column_left():
     assert where(model, (0, 0), UP) == [((0, 0), 1.0)]
 
 
-def test_gusts_vary_the_wind_where_it_blows_and_nowhere_else():
+def test_gusts_vary_the_wind_where_it_blows_and_nowhere_else() -> None:
     model = Grid("...G/..../..../S...", wind=(0, 1, 2, 0), gust=2 / 3)
     blown = dict(where(model, (3, 1), RIGHT))
     assert blown == {(3, 2): pytest.approx(1 / 3), (2, 2): pytest.approx(1 / 3), (1, 2): pytest.approx(1 / 3)}
@@ -97,7 +99,7 @@ def test_gusts_vary_the_wind_where_it_blows_and_nowhere_else():
     assert Grid("..G/S..", gust=0.5).n_events == 1
 
 
-def test_a_slip_turns_to_the_sides_or_to_any_other_move():
+def test_a_slip_turns_to_the_sides_or_to_any_other_move() -> None:
     open_field = "G..../...../..S../...../....."
     sides = dict(where(Grid(open_field, slip=0.4), (2, 2), UP))
     assert sides == {(1, 2): pytest.approx(0.6), (2, 1): pytest.approx(0.2), (2, 3): pytest.approx(0.2)}
@@ -111,7 +113,7 @@ def test_a_slip_turns_to_the_sides_or_to_any_other_move():
     assert dict(where(kings, (2, 2), kings.action_names.index("stay"))) == {(2, 2): pytest.approx(1)}
 
 
-def test_a_cliff_sends_back_and_a_pit_ends():
+def test_a_cliff_sends_back_and_a_pit_ends() -> None:
     model = Grid("SCG/.H./...", step_reward=-1, goal_reward=5, pit_reward=-7, cliff_reward=-100)
     start, below = 0, model.position.tolist().index([1, 0])
     assert model_row(model, start, RIGHT) == [(1.0, start, -100.0, False)]
@@ -129,7 +131,7 @@ def test_a_cliff_sends_back_and_a_pit_ends():
         Grid("S..G/....", moves=KINGS, slip=0.1, wind=(0, 1, 1, 0), gust=0.7),
     ],
 )
-def test_events_are_those_of_the_inverse_distribution(model):
+def test_events_are_those_of_the_inverse_distribution(model: Any) -> None:
     cumulative = np.cumsum(model.chance)
     edges = np.concatenate([cumulative, np.nextafter(cumulative, 0), np.nextafter(cumulative, 2)])
     u = np.concatenate([np.random.default_rng(0).random(500), edges[edges < 1], [0.0, 1 - 2**-53]])
@@ -141,7 +143,7 @@ def test_events_are_those_of_the_inverse_distribution(model):
     assert starts.max() < model.n_starts
 
 
-def test_observations_show_the_same_cell_three_ways():
+def test_observations_show_the_same_cell_three_ways() -> None:
     index, hot, whole = (
         frozen_lake(map="SFH/#CG", observation=kind, allow_unreachable=True)
         for kind in ("index", "one-hot", "grid")
@@ -159,7 +161,7 @@ def test_observations_show_the_same_cell_three_ways():
 
 
 @pytest.mark.parametrize("observation", ["index", "one-hot", "grid"])
-def test_torch_walks_the_same_way(observation):
+def test_torch_walks_the_same_way(observation: str) -> None:
     model = Grid("S.H./.SC./...G".replace(".S", ".."), slip=0.5, observation=observation)
     moved = on_device(model, torch.device("cpu"))
     rng = np.random.default_rng(0)
@@ -179,18 +181,18 @@ def test_torch_walks_the_same_way(observation):
         u = rng.random(64)
 
 
-def test_a_goal_out_of_reach_may_be_allowed():
+def test_a_goal_out_of_reach_may_be_allowed() -> None:
     assert solve(enumerate_model(grid_world(map="S#G", allow_unreachable=True))).initial.value == -np.inf
     assert frozen_lake(map="SHG", allow_unreachable=True).n_actions == 4
 
 
-def test_named_maps_and_text():
+def test_named_maps_and_text() -> None:
     lava = grid_world(map="lava", slip=0.0, step_reward=0.0)
     assert lava.text(lava.initial(np.array([0]))).splitlines()[0] == "@...H..."
     assert solve(enumerate_model(lava)).initial.value == pytest.approx(1)
 
 
-def test_walls_stop_and_starts_share():
+def test_walls_stop_and_starts_share() -> None:
     model = grid_world(map="S#G/S..", slip=0.0)
     assert model.start_probs().tolist() == [0.5, 0.5]
     assert where(model, (0, 0), RIGHT) == [((0, 0), 1.0)]
@@ -199,7 +201,7 @@ def test_walls_stop_and_starts_share():
     assert mdp.state_names == ("(0,0)", "(0,2)", "(1,0)", "(1,1)", "(1,2)")
 
 
-def test_random_lakes_are_repeatable_and_passable():
+def test_random_lakes_are_repeatable_and_passable() -> None:
     first, again, other = (frozen_lake(size=7, map_seed=s).rows for s in (3, 3, 4))
     assert first == again != other
     assert solve(enumerate_model(frozen_lake(size=7, map_seed=3, slip=0.0))).initial.value == pytest.approx(1)
@@ -230,7 +232,7 @@ def test_random_lakes_are_repeatable_and_passable():
         ({"wind": (1, 2)}, "wind needs one whole number >= 0 for each of the 4 columns"),
     ],
 )
-def test_bad_maps_and_options(options, message):
+def test_bad_maps_and_options(options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         grid_world(**options)
 
@@ -246,6 +248,6 @@ def test_bad_maps_and_options(options, message):
         ({"map": "SG", "map_seed": 1}, "only one of map and map_seed"),
     ],
 )
-def test_bad_lakes(options, message):
+def test_bad_lakes(options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         frozen_lake(**options)

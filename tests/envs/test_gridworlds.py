@@ -1,5 +1,7 @@
 """The textbook grids against Gymnasium's table, published path lengths, and rules written out here."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,7 +17,7 @@ ARRAYS = ("state_ptr", "choice_ptr", "successor", "action", "initial")
 
 
 @pytest.mark.parametrize(("slippery", "optimum"), [(False, -13), (True, -64.7091759)])
-def test_cliff_walking_is_gymnasiums_entry_by_entry(slippery, optimum):
+def test_cliff_walking_is_gymnasiums_entry_by_entry(slippery: bool, optimum: float) -> None:
     ours = enumerate_model(cliff_walking(is_slippery=slippery))
     theirs = rlkit.exact("CliffWalking-v1", is_slippery=slippery)
     assert all(np.array_equal(getattr(ours, name), getattr(theirs, name)) for name in ARRAYS)
@@ -29,11 +31,11 @@ def test_cliff_walking_is_gymnasiums_entry_by_entry(slippery, optimum):
 
 
 @pytest.mark.parametrize(("moves", "steps"), [("compass", 15), ("kings", 7), ("kings-and-stay", 7)])
-def test_windy_paths_have_the_books_lengths(moves, steps):
+def test_windy_paths_have_the_books_lengths(moves: str, steps: int) -> None:
     assert solve(enumerate_model(windy_grid_world(moves=moves))).initial.value == pytest.approx(-steps)
 
 
-def test_stochastic_wind_is_that_of_exercise_6_10():
+def test_stochastic_wind_is_that_of_exercise_6_10() -> None:
     """Value iteration over the rules as the book words them, on rows and columns."""
     values = np.zeros((7, 10))
     for _ in range(400):
@@ -52,7 +54,7 @@ def test_stochastic_wind_is_that_of_exercise_6_10():
     assert solution.initial.value < -20
 
 
-def test_four_rooms_have_104_cells_and_known_distances():
+def test_four_rooms_have_104_cells_and_known_distances() -> None:
     model = four_rooms(slip=0.0)
     assert len(model.position) == 104
     assert solve(enumerate_model(model)).initial.value == pytest.approx(0.9**13)
@@ -60,7 +62,7 @@ def test_four_rooms_have_104_cells_and_known_distances():
     assert four_rooms(start="anywhere").n_starts == 103
 
 
-def test_four_rooms_fail_in_the_other_three_directions():
+def test_four_rooms_fail_in_the_other_three_directions() -> None:
     mdp = enumerate_model(four_rooms())
     here = mdp.state_names.index("(2,3)")
     row = mdp.matrix[[mdp.state_ptr[here] + 3]].toarray()[0]  # up
@@ -79,6 +81,6 @@ def test_four_rooms_fail_in_the_other_three_directions():
         (four_rooms, {"slip": -0.1}, "slip must be a finite number from 0 to 1"),
     ],
 )
-def test_bad_options(make, options, message):
+def test_bad_options(make: Any, options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make(**options)

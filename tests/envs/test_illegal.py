@@ -1,6 +1,7 @@
 """What `illegal=` makes of actions that are not legal: the same in every interface and in the exact MDP."""
 
 from dataclasses import replace
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -34,7 +35,7 @@ MODELS = {
 }
 
 
-def test_the_masked_ids_are_these():
+def test_the_masked_ids_are_these() -> None:
     assert [id.removeprefix("rlkit/").removesuffix("-v0") for id in MASKED] == [
         *("Gambler", "Inventory", "TicTacToe", "ConnectFour", "Othello6x6", "Go5x5", "Go9x9")
     ]
@@ -43,7 +44,7 @@ def test_the_masked_ids_are_these():
 @pytest.mark.filterwarnings(*NO_PICTURE)
 @pytest.mark.parametrize("illegal", CONSEQUENCES)
 @pytest.mark.parametrize("id", MASKED)
-def test_checkers_find_an_environment_without_masks(id, illegal):
+def test_checkers_find_an_environment_without_masks(id: Any, illegal: Any) -> None:
     env = gym.make(id, illegal=illegal, render_mode="rgb_array")
     assert type(env.action_space) is gym.spaces.Discrete
     assert "action_mask" not in env.reset()[1]
@@ -55,7 +56,9 @@ def test_checkers_find_an_environment_without_masks(id, illegal):
 
 @pytest.mark.parametrize("illegal", CONSEQUENCES)
 @pytest.mark.parametrize("id", MASKED)
-def test_scalar_vector_and_torch_agree_on_any_action(id, illegal, monkeypatch):
+def test_scalar_vector_and_torch_agree_on_any_action(
+    id: Any, illegal: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(simulation, "COMPILE_FROM", 200)  # tables are looked up from the middle on
     n, limit = 4, 30
     scalars = [gym.make(id, illegal=illegal, max_episode_steps=limit) for _ in range(n)]
@@ -91,7 +94,7 @@ def test_scalar_vector_and_torch_agree_on_any_action(id, illegal, monkeypatch):
 @pytest.mark.parametrize("library", ["numpy", "torch"])
 @pytest.mark.parametrize("illegal", CONSEQUENCES)
 @pytest.mark.parametrize("name", MODELS)
-def test_sampling_gives_what_the_exact_model_says(name, illegal, library):
+def test_sampling_gives_what_the_exact_model_says(name: Any, illegal: Any, library: str) -> None:
     """Uniform numbers on a grid fall into the events as often as the MDP's probabilities have it."""
     model = illegal_actions(MODELS[name](), illegal)
     mdp, states, place = enumerated(model)
@@ -115,16 +118,16 @@ def test_sampling_gives_what_the_exact_model_says(name, illegal, library):
         assert float(np.asarray(step.terminated).mean()) == pytest.approx(row @ mdp.terminal, abs=0.01)
 
 
-def key(states, i):
+def key(states: Any, i: Any) -> Any:
     return tuple(leaf[i].tobytes() for leaf in leaves(states))
 
 
-def moved(states):
+def moved(states: Any) -> Any:
     return type(states)(*map(torch.as_tensor, leaves(states)))
 
 
 @pytest.mark.parametrize("make", [lambda: gambler(goal=8), inventory])
-def test_the_table_of_a_random_legal_action(make):
+def test_the_table_of_a_random_legal_action(make: Any) -> None:
     plain, open_ = (enumerated(m).mdp for m in (make(), illegal_actions(make(), "random")))
     before, after = (dense(mdp) for mdp in (plain, open_))
     legal = plain.legal
@@ -137,7 +140,7 @@ def test_the_table_of_a_random_legal_action(make):
 
 
 @pytest.mark.parametrize(("make", "lost"), [(lambda: gambler(goal=8), 0.0), (inventory, -130.0)])
-def test_the_table_of_a_loss(make, lost):
+def test_the_table_of_a_loss(make: Any, lost: float) -> None:
     """The dearest step of a stock costs 13, for ever at discount 0.9; the gambler is left with nothing."""
     plain, open_ = (enumerated(m).mdp for m in (make(), illegal_actions(make(), "lose")))
     (before, paid), (after, pays) = (dense(mdp) for mdp in (plain, open_))
@@ -152,7 +155,7 @@ def test_the_table_of_a_loss(make, lost):
     assert pays[:n][refused] == pytest.approx(lost)
 
 
-def dense(mdp):
+def dense(mdp: Any) -> Any:
     """Probabilities [S, A, S] and rewards [S, A], 0 where there is no choice."""
     probs = np.zeros((mdp.n_states, mdp.n_actions, mdp.n_states))
     probs[mdp.state_of_choice, mdp.action] = mdp.matrix.toarray()
@@ -168,7 +171,7 @@ def dense(mdp):
         ("rlkit/ConnectFour-v0", {"width": 3, "height": 4}),
     ],
 )
-def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id, options):
+def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id: str, options: Any) -> None:
     plain, lose, random = (rlkit.exact(id, illegal=how, **options) for how in ("error", *CONSEQUENCES))
     best = optimum(plain).solution.initial.value
     for mdp in (lose, random):
@@ -179,14 +182,14 @@ def test_the_optimum_stays_and_so_does_random_play_over_legal_actions(id, option
 
 
 @pytest.mark.parametrize("illegal", CONSEQUENCES)
-def test_a_game_against_oneself_keeps_its_value(illegal):
+def test_a_game_against_oneself_keeps_its_value(illegal: Any) -> None:
     mdp = rlkit.exact("rlkit/TicTacToe-v0", opponent=None, illegal=illegal)
     assert mdp.zero_sum
     assert mdp.expectation(solve(mdp).value) == 0
 
 
 @pytest.mark.parametrize("id", MASKED)
-def test_legal_actions_lead_to_the_same_episodes(id):
+def test_legal_actions_lead_to_the_same_episodes(id: Any) -> None:
     envs = [gym.make(id, illegal=how) for how in ("error", *CONSEQUENCES)]
     for seed in range(3):
         first = [env.reset(seed=seed)[0] for env in envs]
@@ -202,7 +205,7 @@ def test_legal_actions_lead_to_the_same_episodes(id):
                 break
 
 
-def test_losing_needs_a_worst_return():
+def test_losing_needs_a_worst_return() -> None:
     walk = from_successors(
         lambda s: {"on": [(1.0, s + 1, -1.0)]} | ({"back": [(1.0, 0, -1.0)]} if s else {}) if s < 3 else {}, 0
     )
@@ -214,7 +217,7 @@ def test_losing_needs_a_worst_return():
     assert solve(mdp).initial.value == -3
 
 
-def test_the_worst_return_of_two_players_is_what_the_other_wins():
+def test_the_worst_return_of_two_players_is_what_the_other_wins() -> None:
     """The table of a game pays the winner alone; who loses by what is not legal must not come off with 0."""
     game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
     with pytest.raises(OptionError, match="another player"):
@@ -227,7 +230,7 @@ def test_the_worst_return_of_two_players_is_what_the_other_wins():
     assert solve(enumerated(model).mdp).value[0] == 2
 
 
-def test_an_unknown_consequence_is_named_and_an_unmasked_id_takes_all():
+def test_an_unknown_consequence_is_named_and_an_unmasked_id_takes_all() -> None:
     with pytest.raises(OptionError, match="illegal must be one of error, lose, random, not 'ignore'"):
         gym.make("rlkit/Gambler-v0", illegal="ignore")
     assert gym.make("rlkit/Exam-v0", illegal="random").unwrapped.model.n_events == 2

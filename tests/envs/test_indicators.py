@@ -1,5 +1,7 @@
 """Indicators in a Box of bytes, which other programs take, and the same in MultiBinary."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -29,18 +31,18 @@ OPTIONS = {
 
 
 @pytest.fixture(params=OPTIONS)
-def id(request):
+def id(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def leaves(value):
+def leaves(value: Any) -> Any:
     """The parts of an observation, or of its space, by name."""
     if isinstance(value, dict | spaces.Dict):
         return {f"{name}.{key}": x for name in value for key, x in leaves(value[name]).items()}
     return {"": value}
 
 
-def test_both_spaces_hold_the_same_numbers_in_every_interface(id):
+def test_both_spaces_hold_the_same_numbers_in_every_interface(id: Any) -> None:
     made = [
         (
             gym.make(id, **OPTIONS[id], **more),
@@ -79,7 +81,7 @@ def test_both_spaces_hold_the_same_numbers_in_every_interface(id):
     "ignore:It seems that your observation", "ignore:The minimal resolution", "ignore:Your observation"
 )
 @pytest.mark.parametrize("more", [{}, {"multi_binary": True}])
-def test_checkers_take_both(id, more, monkeypatch):
+def test_checkers_take_both(id: Any, more: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDL_VIDEODRIVER", "dummy")
     env = gym.make(id, render_mode="rgb_array", **OPTIONS[id], **more)
     check_env(env.unwrapped)
@@ -88,14 +90,14 @@ def test_checkers_take_both(id, more, monkeypatch):
     assert not any(is_image_space(space) for space in leaves(env.observation_space).values())
 
 
-def test_stable_baselines3_stacks_frames():
+def test_stable_baselines3_stacks_frames() -> None:
     envs = make_vec_env("rlkit/TicTacToe-v0", 2, env_kwargs={"illegal": "random"})
     stacked = VecFrameStack(envs, 3, channels_order="first")
     assert stacked.observation_space.shape == (6, 3, 3)
     PPO("MlpPolicy", stacked, n_steps=16, batch_size=16, n_epochs=1, device="cpu").learn(32)
 
 
-def test_networks_read_both_alike(id):
+def test_networks_read_both_alike(id: Any) -> None:
     box, binary = (
         gym.make(id, **OPTIONS[id], **more).observation_space for more in ({}, {"multi_binary": True})
     )
@@ -107,7 +109,7 @@ def test_networks_read_both_alike(id):
     assert torch.equal(*(e(torch.as_tensor(e.pack_one(seen))[None]) for e in (one, other)))
 
 
-def test_a_table_reads_integers_of_a_box():
+def test_a_table_reads_integers_of_a_box() -> None:
     agent = AGENTS["q_learning"]("rlkit/TicTacToe-v0").train(10_000)
     assert agent.network.q.shape == (2**18, 9)
     assert agent.evaluate(20).mean_return > -1
@@ -121,7 +123,7 @@ def test_a_table_reads_integers_of_a_box():
         )
 
 
-def test_only_indicators_can_be_multi_binary():
+def test_only_indicators_can_be_multi_binary() -> None:
     with pytest.raises(OptionError, match="multi_binary needs an observation of indicators"):
         gym.make("rlkit/FrozenLake-v0", multi_binary=True)
     with pytest.raises(OptionError, match="multi_binary must be True or False"):

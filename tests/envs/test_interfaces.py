@@ -1,6 +1,7 @@
 """One description, two faces: the same seed lives the same episodes in both."""
 
 import copy
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -75,7 +76,7 @@ def assert_same(first: Trace, second: Trace) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(("size", "place"), [(1, 0), (7, 3), (1024, 777)])
 @pytest.mark.parametrize("id", IDS)
-def test_scalar_and_vector_give_the_same_episodes(id, size, place, mode):
+def test_scalar_and_vector_give_the_same_episodes(id: Any, size: int, place: int, mode: Any) -> None:
     actions = np.random.default_rng(5).integers(gym.make(id).action_space.n, size=STEPS)
     assert_same(
         scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=size, place=place, mode=mode)
@@ -84,7 +85,9 @@ def test_scalar_and_vector_give_the_same_episodes(id, size, place, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("id", [*IDS, "rlkit/TaxiRainy-v0", "rlkit/FourRoomsCompass-v0"])
-def test_the_compiled_loop_lives_the_same_episodes(id, mode, monkeypatch):
+def test_the_compiled_loop_lives_the_same_episodes(
+    id: Any, mode: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(simulation, "COMPILE_FROM", 200)
     actions = np.random.default_rng(5).integers(gym.make(id).action_space.n, size=STEPS)
     assert_same(scalar_trace(id, 2000, actions), vector_trace(id, 2000, actions, size=7, place=3, mode=mode))
@@ -94,13 +97,13 @@ def test_the_compiled_loop_lives_the_same_episodes(id, mode, monkeypatch):
     assert env._simulation._tables is not None
 
 
-def test_only_small_models_whose_state_is_a_number_are_looked_up():
+def test_only_small_models_whose_state_is_a_number_are_looked_up() -> None:
     assert tabulated(frozen_lake()) is not None
     assert tabulated(StickyActions(frozen_lake(), 0.1)) is None
     assert tabulated(frozen_lake(size=500)) is None
 
 
-def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch):
+def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
     true_uniform = simulation.uniform
     monkeypatch.setattr(simulation, "uniform", lambda key, draw: true_uniform(key, draw + len(key) // 7))
     actions = np.random.default_rng(5).integers(4, size=STEPS)
@@ -111,7 +114,7 @@ def test_a_generator_that_looks_at_the_batch_is_caught(monkeypatch):
         )
 
 
-def frequencies_p(env: ModelVectorEnv, mdp, *, steps: int) -> float:
+def frequencies_p(env: ModelVectorEnv, mdp: Any, *, steps: int) -> float:
     """Smallest chi-square p-value of the observed successors over all well-visited choices."""
     rng = np.random.default_rng(0)
     counts = np.zeros((mdp.n_choices, mdp.n_states))
@@ -138,12 +141,12 @@ def frequencies_p(env: ModelVectorEnv, mdp, *, steps: int) -> float:
 
 
 @pytest.mark.parametrize("id", IDS)
-def test_observed_frequencies_are_those_of_the_model(id):
+def test_observed_frequencies_are_those_of_the_model(id: Any) -> None:
     env = gym.make_vec(id, num_envs=512, vectorization_mode="vector_entry_point", autoreset_mode="SameStep")
     assert frequencies_p(env.unwrapped, rlkit.exact(id), steps=200) > 1e-4
 
 
-def test_a_wrong_model_is_found_by_its_frequencies():
+def test_a_wrong_model_is_found_by_its_frequencies() -> None:
     env = gym.make_vec(
         "rlkit/FrozenLake-v0",
         num_envs=512,
@@ -154,7 +157,7 @@ def test_a_wrong_model_is_found_by_its_frequencies():
     assert frequencies_p(env.unwrapped, rlkit.exact("rlkit/FrozenLake-v0"), steps=200) < 1e-4
 
 
-def masked_mdp():
+def masked_mdp() -> Any:
     """`left` is not offered in b."""
     return from_successors(
         lambda s: {
@@ -165,7 +168,7 @@ def masked_mdp():
     )
 
 
-def test_action_masks_and_illegal_actions():
+def test_action_masks_and_illegal_actions() -> None:
     env = MDPEnv(masked_mdp())
     _, info = env.reset(seed=0)
     assert info["action_mask"].tolist() == [1, 1]
@@ -181,7 +184,7 @@ def test_action_masks_and_illegal_actions():
         env.step(0.5)
 
 
-def test_final_info_holds_the_mask_of_the_final_state():
+def test_final_info_holds_the_mask_of_the_final_state() -> None:
     env = ModelVectorEnv(TableModel(masked_mdp()), num_envs=2, autoreset_mode="SameStep")
     env.reset(seed=0)
     env.step(np.array([1, 0]))
@@ -195,7 +198,7 @@ def test_final_info_holds_the_mask_of_the_final_state():
     assert info["action_mask"].tolist() == [[1, 1], [1, 1]]
 
 
-def test_steps_out_of_order_are_refused():
+def test_steps_out_of_order_are_refused() -> None:
     env = MDPEnv(masked_mdp())
     with pytest.raises(ResetNeeded):
         env.step(0)
@@ -220,14 +223,14 @@ def test_steps_out_of_order_are_refused():
         ({"autoreset_mode": "sometimes"}, "sometimes"),
     ],
 )
-def test_bad_vector_options(options, message):
+def test_bad_vector_options(options: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ModelVectorEnv(TableModel(masked_mdp()), **options)
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-def test_saved_state_goes_on_as_if_never_stopped(mode):
-    def make():
+def test_saved_state_goes_on_as_if_never_stopped(mode: Any) -> None:
+    def make() -> Any:
         return gym.make_vec(
             "rlkit/FrozenLake-v0", num_envs=9, vectorization_mode="vector_entry_point", autoreset_mode=mode
         ).unwrapped
@@ -247,7 +250,7 @@ def test_saved_state_goes_on_as_if_never_stopped(mode):
         assert all((g == e).all() for g, e in zip(got[:4], expected[:4], strict=True))
 
 
-def test_without_a_seed_episodes_differ_and_continue():
+def test_without_a_seed_episodes_differ_and_continue() -> None:
     env = gym.make("rlkit/FrozenLake-v0")
     env.reset(seed=7)
     first = [env.step(a % 4)[0] for a in range(3)]
@@ -259,7 +262,7 @@ def test_without_a_seed_episodes_differ_and_continue():
     assert second == [env.step(a % 4)[0] for a in range(3)]
 
 
-def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing():
+def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing() -> None:
     env = gym.make_vec("rlkit/Go5x5-v0", 8, vectorization_mode="vector_entry_point", max_episode_steps=3)
     _, info = env.reset(seed=0)
     rng = np.random.default_rng(0)
@@ -272,7 +275,7 @@ def test_actions_of_the_step_that_only_begins_an_episode_mean_nothing():
         over = terminated | truncated
 
 
-def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper():
+def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper() -> None:
     for options in ({"balls": 1}, {"balls": 1, "sticky": 0.0}, {"balls": 1, "reward_delay": 1}):
         env = gym.make("rlkit/DynamicObstacles-v0", size=5, **options)
         env.action_space.seed(0)
@@ -288,7 +291,7 @@ def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper():
             rlkit.exact("rlkit/DynamicObstacles-v0", size=5, **options)
 
 
-def test_environments_without_a_seed_live_different_episodes():
+def test_environments_without_a_seed_live_different_episodes() -> None:
     env = gym.make_vec("rlkit/FrozenLake-v0", 40, vectorization_mode="vector_entry_point").unwrapped
     env.reset(seed=[None] * 39 + [5])
     assert len(set(env._simulation.seed.tolist())) == 40
@@ -298,7 +301,7 @@ def test_environments_without_a_seed_live_different_episodes():
     assert other._simulation.seed[0] != env._simulation.seed[0]
 
 
-def test_what_is_returned_belongs_to_the_caller():
+def test_what_is_returned_belongs_to_the_caller() -> None:
     env = gym.make_vec("rlkit/TicTacToe-v0", 2, vectorization_mode="vector_entry_point")
     _, info = env.reset(seed=0)
     info["action_mask"][:] = 0
@@ -308,7 +311,7 @@ def test_what_is_returned_belongs_to_the_caller():
     assert not env.step(env.action_space.sample())[3].any()
 
 
-def test_a_table_whose_rewards_fade_pays_what_its_optimum_says():
+def test_a_table_whose_rewards_fade_pays_what_its_optimum_says() -> None:
     exact = rlkit.exact("rlkit/Empty8x8-v0", observation="grid", size=5)
     plan = rlkit.solve(exact, horizon=100)
     env = MDPEnv(exact)
@@ -320,7 +323,7 @@ def test_a_table_whose_rewards_fade_pays_what_its_optimum_says():
     assert earned == pytest.approx(plan.initial.value)
 
 
-def test_parts_of_an_action_are_checked_in_every_library():
+def test_parts_of_an_action_are_checked_in_every_library() -> None:
     env = gym.make_vec("rlkit/Inventory-v0", 2, vectorization_mode="vector_entry_point", products=2)
     for batch in (env, make_torch("rlkit/Inventory-v0", 2, "cpu", products=2)):
         batch.reset(seed=0)
@@ -338,7 +341,7 @@ def test_parts_of_an_action_are_checked_in_every_library():
         (np.array([True]), ValueError, r"shape \(1,\), expected \(2,\)"),
     ],
 )
-def test_a_reset_mask_is_what_gymnasium_takes(mask, error, message):
+def test_a_reset_mask_is_what_gymnasium_takes(mask: Any, error: Any, message: str) -> None:
     env = gym.make_vec("rlkit/FrozenLake-v0", 2, vectorization_mode="vector_entry_point", slip=0.0)
     env.reset(seed=0)
     env.step(np.array([2, 2]))
@@ -349,7 +352,7 @@ def test_a_reset_mask_is_what_gymnasium_takes(mask, error, message):
         env.reset(options={"reset_mask": mask})
 
 
-def test_a_negative_seed_is_refused():
+def test_a_negative_seed_is_refused() -> None:
     for env in (
         gym.make("rlkit/Exam-v0"),
         gym.make_vec("rlkit/Exam-v0", 2),
@@ -359,7 +362,7 @@ def test_a_negative_seed_is_refused():
             env.reset(seed=-1)
 
 
-def test_an_environment_of_a_pomdp_shows_observations():
+def test_an_environment_of_a_pomdp_shows_observations() -> None:
     pomdp = rlkit.exact("rlkit/Tiger-v0")
     env = MDPEnv(pomdp)
     assert env.observation_space.n == pomdp.n_observations
@@ -370,11 +373,11 @@ def test_an_environment_of_a_pomdp_shows_observations():
 
 
 @pytest.mark.parametrize("given", [None, 3])
-def test_an_environment_of_no_model(given):
+def test_an_environment_of_no_model(given: int | None) -> None:
     with pytest.raises(OptionError, match=f"mdp must be an MDP, a POMDP or a model file, not {given}"):
         MDPEnv(given)
 
 
-def test_a_model_in_which_nothing_can_be_done_is_no_environment():
+def test_a_model_in_which_nothing_can_be_done_is_no_environment() -> None:
     with pytest.raises(ModelError, match="every state of the MDP is terminal: there is no step to take"):
         MDPEnv(from_successors(lambda s: {}, 0))

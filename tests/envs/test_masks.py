@@ -1,6 +1,7 @@
 """Masks: those of Gymnasium's SyncVectorEnv over scalar environments, and what can be sampled from them."""
 
 import copy
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -24,17 +25,17 @@ SIZE, LIMIT, STEPS = 5, 9, 60
 
 
 @pytest.fixture(params=OPTIONS)
-def id(request):
+def id(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
-def sync(id, mode):
+def sync(id: Any, mode: Any) -> Any:
     return SyncVectorEnv(
         [lambda: gym.make(id, max_episode_steps=LIMIT, **OPTIONS[id])] * SIZE, autoreset_mode=mode
     )
 
 
-def own(id, mode):
+def own(id: Any, mode: Any) -> Any:
     return gym.make_vec(
         id,
         SIZE,
@@ -45,7 +46,7 @@ def own(id, mode):
     )
 
 
-def assert_told_alike(theirs, ours):
+def assert_told_alike(theirs: Any, ours: Any) -> None:
     """The same names and flags, and the same wherever the flags hold."""
     assert set(theirs) == set(ours)
     for name, value in theirs.items():
@@ -60,7 +61,7 @@ def assert_told_alike(theirs, ours):
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_infos_are_those_of_gymnasiums_vectors(id, mode):
+def test_infos_are_those_of_gymnasiums_vectors(id: Any, mode: Any) -> None:
     theirs, ours = sync(id, mode), own(id, mode)
     rng = np.random.default_rng(0)
     told = [env.reset(seed=7) for env in (theirs, ours)]
@@ -86,7 +87,7 @@ def test_infos_are_those_of_gymnasiums_vectors(id, mode):
 
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
-def test_every_row_of_every_mask_can_be_sampled_from(id, mode):
+def test_every_row_of_every_mask_can_be_sampled_from(id: Any, mode: Any) -> None:
     """Also after the end: a network's logits without any legal action are no distribution."""
     batches = (
         own(id, mode),
@@ -114,7 +115,7 @@ def test_every_row_of_every_mask_can_be_sampled_from(id, mode):
     assert ended
 
 
-def test_the_scalar_mask_after_the_end_can_be_sampled_from(id):
+def test_the_scalar_mask_after_the_end_can_be_sampled_from(id: Any) -> None:
     env = gym.make(id, **OPTIONS[id])
     env.reset(seed=0)
     env.action_space.seed(0)
@@ -127,7 +128,7 @@ def test_the_scalar_mask_after_the_end_can_be_sampled_from(id):
     assert env.action_space.contains(env.action_space.sample(info["action_mask"]))
 
 
-def test_seeding_the_action_space_keeps_what_is_legal(id):
+def test_seeding_the_action_space_keeps_what_is_legal(id: Any) -> None:
     """In any state; and what is drawn next may be done at the start, too, wherever that can be."""
     env = gym.make(id, **OPTIONS[id])
     _, info = env.reset(seed=1)

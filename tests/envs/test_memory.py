@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from functools import cache
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -32,7 +33,7 @@ from rlkit.solvers import belief_mdp, best_memoryless, memory_gain, solve, stoch
 LEFT, DOWN, RIGHT, UP = range(4)
 
 
-def limit_of(entry):
+def limit_of(entry: Any) -> Any:
     """Steps after which its episodes are cut."""
     return time_limit(gym.make(entry.id))
 
@@ -41,7 +42,7 @@ def one(*numbers: int) -> list[np.ndarray]:
     return [np.array([n]) for n in numbers]
 
 
-def play(model, state, actions, events):
+def play(model: Any, state: Any, actions: Any, events: Any) -> Any:
     """Rewards, observations and ends of one episode whose events are given."""
     rewards, seen, ends = [], [model.observe(state)[0]], []
     for action, event in zip(actions, events, strict=True):
@@ -53,20 +54,20 @@ def play(model, state, actions, events):
     return rewards, seen, ends
 
 
-def with_memory(model, **how) -> float:
+def with_memory(model: Any, **how: Any) -> float:
     pomdp = enumerate_pomdp(model)
     return solve(belief_mdp(pomdp, horizon=how.get("horizon")).mdp, **how).initial.value
 
 
 @pytest.fixture(params=MEMORY, ids=lambda entry: entry.id)
-def entry(request):
+def entry(request: pytest.FixtureRequest) -> Any:
     return request.param
 
 
 # every task
 
 
-def test_memory_buys_at_least_5_percent(entry):
+def test_memory_buys_at_least_5_percent(entry: Any) -> None:
     pomdp = enumerate_pomdp(build(entry, entry.kwargs))
     gain = memory_gain(pomdp, horizon=limit_of(entry), max_nodes=10, starts=2)
     assert gain.random <= gain.memoryless + 1e-9
@@ -75,7 +76,7 @@ def test_memory_buys_at_least_5_percent(entry):
     assert gain.share >= 0.05
 
 
-def test_torch_lives_the_same_episodes(entry):
+def test_torch_lives_the_same_episodes(entry: Any) -> None:
     model = build(entry, entry.kwargs)
     options = {"num_envs": 16, "max_episode_steps": limit_of(entry), "autoreset_mode": "SameStep"}
     ours, theirs = ModelVectorEnv(model, **options), TorchVectorEnv(model, device="cpu", **options)
@@ -95,7 +96,7 @@ def test_torch_lives_the_same_episodes(entry):
     assert ours.observation_space.contains(a)
 
 
-def test_events_are_drawn_as_their_probabilities_say(entry):
+def test_events_are_drawn_as_their_probabilities_say(entry: Any) -> None:
     model = build(entry, entry.kwargs)
     u = (np.arange(3000) + 0.5) / 3000
     starts = model.start_event(u)
@@ -107,7 +108,7 @@ def test_events_are_drawn_as_their_probabilities_say(entry):
         np.testing.assert_array_equal(drawn, inverse_cdf(model.event_probs(state, actions), u))
 
 
-def test_nothing_fails_after_the_end(entry):
+def test_nothing_fails_after_the_end(entry: Any) -> None:
     model = build(entry, entry.kwargs)
     rng = np.random.default_rng(0)
     state = model.initial(rng.integers(model.n_starts, size=50))
@@ -121,7 +122,7 @@ def test_nothing_fails_after_the_end(entry):
         model.observe(state)
 
 
-def test_every_task_is_drawn(entry):
+def test_every_task_is_drawn(entry: Any) -> None:
     env = gym.make(entry.id, render_mode="rgb_array")
     env.reset(seed=0)
     for action in (0, 1, 0):
@@ -134,7 +135,7 @@ def test_every_task_is_drawn(entry):
 
 
 @pytest.mark.parametrize(("make", "options"), [(t_maze, {}), (memory_corridor, {"shapes": 2})])
-def test_corridors_by_hand(make, options):
+def test_corridors_by_hand(make: Any, options: Any) -> None:
     """With memory straight on and the right turn; without, one of two turns, right half the time."""
     for length in (1, 4):
         pomdp = enumerate_pomdp(make(length=length, **options))
@@ -148,7 +149,7 @@ def test_corridors_by_hand(make, options):
 
 
 @pytest.mark.parametrize("side", [0, 1])
-def test_t_maze_step_by_step(side):
+def test_t_maze_step_by_step(side: int) -> None:
     model = t_maze(length=2)
     turn = (UP, DOWN)[side]
     actions = (LEFT, UP, RIGHT, LEFT, RIGHT, RIGHT, RIGHT, turn)
@@ -160,7 +161,7 @@ def test_t_maze_step_by_step(side):
     assert (wrong.reward[0], wrong.terminated[0]) == (-0.1, True)
 
 
-def test_the_shape_of_the_start_stands_at_the_right_turn():
+def test_the_shape_of_the_start_stands_at_the_right_turn() -> None:
     model = memory_corridor(length=1, shapes=3)
     for event in range(model.n_starts):
         state = model.initial(np.array([event]))
@@ -177,7 +178,7 @@ def test_the_shape_of_the_start_stands_at_the_right_turn():
 # symbols and signals
 
 
-def test_repeat_previous_against_a_list():
+def test_repeat_previous_against_a_list() -> None:
     model, delay = repeat_previous(symbols=3, delay=4), 4
     rng = np.random.default_rng(1)
     shown, actions = rng.integers(3, size=41), rng.integers(3, size=40)
@@ -200,7 +201,7 @@ def filtered(received: list[float]) -> list[float]:
     return output
 
 
-def test_the_chapters_filter_removes_the_echoes():
+def test_the_chapters_filter_removes_the_echoes() -> None:
     """Example 6.23: 5 10 0 1.5 3.5 1 is 5 10 0 0 0 0 with its echoes; on other signals as well."""
     assert filtered([5, 10, 0, 1.5, 3.5, 1]) == pytest.approx([5, 10, 0, 0, 0, 0], abs=1e-12)
     model = signal_filter(levels=11)
@@ -214,7 +215,7 @@ def test_the_chapters_filter_removes_the_echoes():
         assert rewards == [1.0] * len(clean)
 
 
-def test_without_memory_an_echo_is_taken_for_a_signal():
+def test_without_memory_an_echo_is_taken_for_a_signal() -> None:
     """Actions change nothing, so that the best map names the likeliest level of each received value."""
     levels, horizon = 4, 12
     together: Counter[tuple[int, int]] = Counter()
@@ -230,7 +231,7 @@ def test_without_memory_an_echo_is_taken_for_a_signal():
     assert best < 0.95 * horizon
 
 
-def test_the_chapters_attention_finds_the_three():
+def test_the_chapters_attention_finds_the_three() -> None:
     """Example 6.26: over 7 -5 -2 3 4 the weights are 0.0131 0.0002 0.0048 0.7177 0.2640."""
     model, numbers = find_the_three(length=5), [7, -5, -2, 3, 4]
     draw = {int(x): i for i, x in enumerate(model.others)}
@@ -250,7 +251,7 @@ def test_the_chapters_attention_finds_the_three():
         assert ends == [False] * 5 + [True]
 
 
-def test_exactly_one_three_wherever_it_is():
+def test_exactly_one_three_wherever_it_is() -> None:
     model = find_the_three(length=4, largest=3)
     rng = np.random.default_rng(0)
     state = model.initial(np.arange(model.n_starts))
@@ -271,7 +272,7 @@ def test_exactly_one_three_wherever_it_is():
 # the tiger
 
 
-def test_tiger_has_the_published_value():
+def test_tiger_has_the_published_value() -> None:
     """19.37 at gamma 0.95 (Kaelbling et al. 1998); without memory it is best to listen for ever."""
     pomdp = enumerate_pomdp(tiger())
     assert solve(belief_mdp(pomdp).mdp, gamma=0.95).initial.value == pytest.approx(19.3714, abs=1e-4)
@@ -279,7 +280,7 @@ def test_tiger_has_the_published_value():
     assert with_memory(tiger(), horizon=3) == pytest.approx(-2 + 0.7225 * 10 - 0.0225 * 100 - 0.255)
 
 
-def test_a_tiger_that_is_always_heard_rightly():
+def test_a_tiger_that_is_always_heard_rightly() -> None:
     """Listen and open: 10 - 1 every other step."""
     assert with_memory(tiger(accuracy=1.0), horizon=10) == pytest.approx(45.0)
 
@@ -309,13 +310,13 @@ def turns_to_clear(unknown: int, known: int) -> float:
 
 
 @pytest.mark.parametrize(("pairs", "turns"), [(2, 8 / 3), (3, 13 / 3)])
-def test_concentration_takes_as_many_turns_as_perfect_memory_needs(pairs, turns):
+def test_concentration_takes_as_many_turns_as_perfect_memory_needs(pairs: int, turns: Any) -> None:
     assert turns_to_clear(2 * pairs, 0) == pytest.approx(turns)
     best = with_memory(concentration(pairs=pairs, cost=0.1), horizon=30)
     assert best == pytest.approx(pairs - 0.2 * turns, abs=1e-9)
 
 
-def test_concentration_by_hand():
+def test_concentration_by_hand() -> None:
     model = concentration(pairs=2, cost=0.25)
     deal = int(np.flatnonzero((model.deals == [0, 1, 0, 1]).all(axis=1))[0])
     actions = (0, 1, 1, 0, 0, 2, 2, 3, 3, 1)
@@ -337,7 +338,7 @@ def test_concentration_by_hand():
     assert ends == [False] * 9 + [True]
 
 
-def test_every_deal_once():
+def test_every_deal_once() -> None:
     model = concentration(pairs=3)
     assert len({tuple(deal) for deal in model.deals.tolist()}) == model.n_starts == 90
     assert (np.sort(model.deals, axis=1) == [0, 0, 1, 1, 2, 2]).all()
@@ -348,7 +349,7 @@ def test_every_deal_once():
 # the maze
 
 
-def test_what_the_sensor_of_the_maze_shows():
+def test_what_the_sensor_of_the_maze_shows() -> None:
     model = noisy_maze(map="S.#/#.G", noise=0.25)
     cells = {tuple(p): i for i, p in enumerate(model.grid.position.tolist())}
     walls = {(0, 0): {LEFT, DOWN, UP}, (0, 1): {RIGHT, UP}, (1, 1): {LEFT, DOWN}, (1, 2): {RIGHT, UP, DOWN}}
@@ -364,7 +365,7 @@ def test_what_the_sensor_of_the_maze_shows():
     assert isinstance(step.state, MazeState)
 
 
-def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do():
+def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do() -> None:
     line = memory_gain(enumerate_pomdp(noisy_maze(map="S..G", noise=0.0)), horizon=20, starts=2)
     assert line.share == pytest.approx(0.0, abs=1e-6)
     assert line.with_memory.value == pytest.approx(1 - 3 * 0.05)
@@ -398,6 +399,6 @@ def test_a_maze_with_one_way_needs_no_memory_and_three_alike_legs_do():
         (noisy_maze, {"map": "S#G"}, "no goal"),
     ],
 )
-def test_options_that_make_no_task(make, options, message):
+def test_options_that_make_no_task(make: Any, options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make(**options)

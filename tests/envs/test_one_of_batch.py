@@ -1,5 +1,9 @@
 """Where a package's batches are another problem than its single environments, agents are graded on these."""
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -24,29 +28,31 @@ class Single(gym.Env):
     observation_space, action_space = spaces.Box(-1, 1, (4,), np.float32), spaces.Discrete(2)
     metadata = {"render_modes": ["rgb_array"], "render_fps": 4}
 
-    def __init__(self, render_mode=None):
+    def __init__(self, render_mode: Any = None) -> None:
         self.render_mode = render_mode
 
 
 class Stacks(VectorEnv):
     """Episodes of three steps; a picture is as bright as the episode is old, and below it the one before."""
 
-    def __init__(self, num_envs, autoreset_mode=AutoresetMode.NEXT_STEP, reward_clipping=True):
+    def __init__(
+        self, num_envs: Any, autoreset_mode: Any = AutoresetMode.NEXT_STEP, reward_clipping: bool = True
+    ) -> None:
         self.num_envs, self.single_observation_space = num_envs, SPACE
         self.single_action_space = spaces.Discrete(2)
         self.mode, self.paid = AutoresetMode(autoreset_mode), 1.0 if reward_clipping else PAID
         self.metadata = {"autoreset_mode": self.mode}
 
-    def seen(self):
+    def seen(self) -> Any:
         ages = np.stack([np.maximum(self.age - 1, 0), self.age], axis=1).astype(np.uint8)
         return np.broadcast_to(10 * ages[:, :, None, None], (self.num_envs, *SPACE.shape)).copy()
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         mask = (options or {}).get("reset_mask", np.ones(self.num_envs, np.bool_))
         self.age = np.where(mask, 0, getattr(self, "age", 0))
         return self.seen(), {}
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         fresh = (self.age == LENGTH) & (self.mode is AutoresetMode.NEXT_STEP)
         self.age = np.where(fresh, 0, self.age + 1)
         over, info = self.age == LENGTH, {"lives": np.full(self.num_envs, 2)}
@@ -57,14 +63,14 @@ class Stacks(VectorEnv):
 
 
 @pytest.fixture
-def stacks():
+def stacks() -> Iterator[Any]:
     gym.register("Stacks-v0", Single, vector_entry_point=Stacks)
     yield "Stacks-v0"
     gym.registry.pop("Stacks-v0")
 
 
 @pytest.mark.parametrize("mode", AutoresetMode)
-def test_one_of_a_batch_ends_with_its_own_last_observation(mode):
+def test_one_of_a_batch_ends_with_its_own_last_observation(mode: Any) -> None:
     env = OneOfBatch(Stacks(1, mode))
     for _ in range(2):
         observation, _ = env.reset(seed=0)
@@ -81,7 +87,7 @@ def test_one_of_a_batch_ends_with_its_own_last_observation(mode):
 
 
 @pytest.mark.parametrize("shape", [(40, 30), (40, 30, 3), (5, 40, 30), (5, 40, 30, 3)])
-def test_pictures_are_the_newest_of_a_stack(shape):
+def test_pictures_are_the_newest_of_a_stack(shape: Any) -> None:
     space = spaces.Box(0, 255, shape, np.uint8)
     seen = np.zeros(shape, np.uint8)
     newest = seen if shape in ((40, 30), (40, 30, 3)) else seen[-1]
@@ -96,11 +102,11 @@ def test_pictures_are_the_newest_of_a_stack(shape):
 @pytest.mark.parametrize(
     "space", [spaces.Box(0, 1, (4, 4), np.float32), spaces.Box(0, 9, (4,), np.uint8), spaces.Discrete(4)]
 )
-def test_what_is_no_picture_is_none(space):
+def test_what_is_no_picture_is_none(space: Any) -> None:
     assert picture_of(space.sample(), space) is None
 
 
-def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks, tmp_path):
+def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks: Any, tmp_path: Path) -> None:
     shown = []
     agent = train(
         stacks,
@@ -123,14 +129,14 @@ def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks, tmp_path)
         assert gif.convert("RGB").getpixel((0, 0)) == (30, 30, 30)
 
 
-def test_rlkit_envs_tells_what_agents_observe(stacks):
+def test_rlkit_envs_tells_what_agents_observe(stacks: Any) -> None:
     record = describe(stacks)
     assert record["observation"] == str(Single.observation_space)
     assert record["batch_observation"] == str(SPACE)
     assert f"{SPACE}, in batches" in shown(environment(record), 200)
 
 
-def test_an_option_that_is_asked_for_is_kept_for_learning_alone(stacks):
+def test_an_option_that_is_asked_for_is_kept_for_learning_alone(stacks: Any) -> None:
     agent = PPO(stacks, env_kwargs={"reward_clipping": True}, num_envs=2, rollout_steps=8).train(32)
     assert agent.stepper.finished[-1][0] == LENGTH
     assert agent.evaluate(2).mean_return == LENGTH * PAID

@@ -1,6 +1,9 @@
 """Ids, short names, and the exact model behind an id."""
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -28,11 +31,11 @@ from rlkit.registry import RegistryError
         ("cartpole-v0", "CartPole-v0"),
     ],
 )
-def test_short_names(short, id):
+def test_short_names(short: str, id: str) -> None:
     assert resolve(short) == id
 
 
-def test_an_unknown_name_suggests_near_ones():
+def test_an_unknown_name_suggests_near_ones() -> None:
     with pytest.raises(RegistryError, match="near it: rlkit/FrozenLake-v0"):
         resolve("frozenlak")
     with pytest.raises(RegistryError, match=r"rlkit\.envs registers rlkit\.envs:rlkit/FrozenLake-v0, "):
@@ -49,7 +52,7 @@ gymnasium.register("space/Own-v0", lambda: None)
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The current folder, with a module in it that registers two ids."""
     (tmp_path / "worlds.py").write_text(MINE)
     monkeypatch.chdir(tmp_path)
@@ -60,7 +63,7 @@ def folder(tmp_path, monkeypatch):
         gym.registry.pop(id, None)
 
 
-def test_an_unknown_name_of_a_module_names_those_that_it_registers(folder):
+def test_an_unknown_name_of_a_module_names_those_that_it_registers(folder: Any) -> None:
     with pytest.raises(RegistryError) as caught:
         resolve("worlds:Mint-v0")
     said = "no environment 'worlds:Mint-v0'; worlds registers "
@@ -72,7 +75,7 @@ def test_an_unknown_name_of_a_module_names_those_that_it_registers(folder):
         resolve("json:exm")
 
 
-def test_a_file_is_no_module_and_no_environment(folder):
+def test_a_file_is_no_module_and_no_environment(folder: Any) -> None:
     for name in ("worlds.py:Mine-v0", "./worlds.py:Mine-v0"):
         with pytest.raises(RegistryError, match=r"write worlds:Mine-v0, without .py"):
             resolve(name)
@@ -87,7 +90,7 @@ def test_a_file_is_no_module_and_no_environment(folder):
     assert rlkit.agents.PPO("rlkit/MDP-v0", env_kwargs={"mdp": "dice.drn"})
 
 
-def test_an_unknown_option_names_those_there_are():
+def test_an_unknown_option_names_those_there_are() -> None:
     with pytest.raises(
         RegistryError,
         match=r"got an unexpected keyword argument 'slipp'; did you mean 'slip'.* options: size, map, slip",
@@ -97,7 +100,7 @@ def test_an_unknown_option_names_those_there_are():
         make("FrozenLake-v1", slipp=1)
 
 
-def test_refusals_are_those_that_other_libraries_look_for():
+def test_refusals_are_those_that_other_libraries_look_for() -> None:
     with pytest.raises(TypeError, match="unexpected keyword argument 'frameskip'") as caught:
         gym.make("rlkit/FrozenLake-v0", frameskip=1)
     assert "kwargs (" not in str(caught.value)
@@ -105,7 +108,7 @@ def test_refusals_are_those_that_other_libraries_look_for():
         gym.make("rlkit/MDP-v0")
 
 
-def test_pictures_are_collected():
+def test_pictures_are_collected() -> None:
     env = gym.make("rlkit/FrozenLake-v0", render_mode="rgb_array_list")
     env.reset(seed=0)
     env.step(2)
@@ -114,7 +117,7 @@ def test_pictures_are_collected():
     assert (first != second).any()
 
 
-def test_a_limit_of_the_model_is_in_the_specification():
+def test_a_limit_of_the_model_is_in_the_specification() -> None:
     env = gym.make("rlkit/DoorKey8x8-v0", size=6)
     limit = env.unwrapped.model.limit
     assert env.spec.max_episode_steps == limit == env.unwrapped.spec.max_episode_steps
@@ -126,14 +129,14 @@ def test_a_limit_of_the_model_is_in_the_specification():
     timed.reset(seed=0)
 
 
-def test_exact_refuses_what_has_no_exact_model():
+def test_exact_refuses_what_has_no_exact_model() -> None:
     with pytest.raises(NoExactModel, match="CartPole-v1"):
         rlkit.exact("CartPole-v1")
     with pytest.raises(NoExactModel, match="fickle"):
         rlkit.exact("Taxi-v4", fickle_passenger=True)
 
 
-def test_any_mdp_is_an_environment():
+def test_any_mdp_is_an_environment() -> None:
     mdp = from_successors(lambda n: {"go": [(0.5, n + 1, 1.0), (0.5, n, 0.0)]} if n < 3 else {}, 0)
     env = gym.make("rlkit/MDP-v0", mdp=mdp)
     assert env.get_wrapper_attr("mdp")().n_states == 4
@@ -143,7 +146,7 @@ def test_any_mdp_is_an_environment():
     assert envs.reset(seed=0)[0].tolist() == [0, 0, 0]
 
 
-def test_any_mdp_from_a_file_or_an_object(tmp_path):
+def test_any_mdp_from_a_file_or_an_object(tmp_path: Path) -> None:
     mdp = rlkit.exact("rlkit/Exam-v0")
     write_model(mdp, tmp_path / "exam.drn")
     for given in (mdp, tmp_path / "exam.drn", str(tmp_path / "exam.drn")):

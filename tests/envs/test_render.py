@@ -11,7 +11,7 @@ from rlkit.envs.rendering.sheet import LARGEST_CELL as CELL
 gym.register_envs(rlkit)
 
 
-def test_the_agent_is_drawn_where_it_stands():
+def test_the_agent_is_drawn_where_it_stands() -> None:
     env = gym.make("rlkit/FrozenLake-v0", render_mode="rgb_array", slip=0.0)
     env.reset(seed=0)
     env.step(2)
@@ -22,7 +22,7 @@ def test_the_agent_is_drawn_where_it_stands():
     assert image[CELL // 2, CELL // 2].tolist() != list(AGENT)
 
 
-def test_text_of_a_grid_and_of_a_table():
+def test_text_of_a_grid_and_of_a_table() -> None:
     env = gym.make("rlkit/FrozenLake-v0", render_mode="ansi", slip=0.0)
     env.reset(seed=0)
     env.step(2)
@@ -32,7 +32,7 @@ def test_text_of_a_grid_and_of_a_table():
     assert exam.render() == "u0\n"
 
 
-def test_a_table_shows_another_picture_in_another_state():
+def test_a_table_shows_another_picture_in_another_state() -> None:
     env = gym.make("rlkit/Exam-v0", render_mode="rgb_array")
     env.reset(seed=0)
     before = env.render()
@@ -41,7 +41,7 @@ def test_a_table_shows_another_picture_in_another_state():
     assert (before != env.render()).any()
 
 
-def test_unknown_mode():
+def test_unknown_mode() -> None:
     from rlkit.envs import MDPEnv
 
     with pytest.raises(ValueError, match="rgb_array, human, ansi"):

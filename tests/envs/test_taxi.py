@@ -1,5 +1,7 @@
 """The taxi against Gymnasium's table and masks, bit by bit."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ WEATHER = [{}, {"is_rainy": True}, {"is_rainy": True, "rainy_probability": 0.6}]
 
 
 @pytest.mark.parametrize("options", WEATHER)
-def test_taxi_is_gymnasiums_entry_by_entry(options):
+def test_taxi_is_gymnasiums_entry_by_entry(options: Any) -> None:
     ours, theirs = taxi(**options).mdp, rlkit.exact("Taxi-v4", **options)
     for name in ARRAYS:
         assert np.array_equal(getattr(ours, name), getattr(theirs, name)), name
@@ -24,7 +26,7 @@ def test_taxi_is_gymnasiums_entry_by_entry(options):
 
 
 @pytest.mark.parametrize("options", WEATHER)
-def test_masks_are_gymnasiums_and_cost_nothing(options):
+def test_masks_are_gymnasiums_and_cost_nothing(options: Any) -> None:
     masked, table = taxi(**options, masked=True), gym.make("Taxi-v4").unwrapped
     legal = masked.legal(masked.all_states())
     for s in np.flatnonzero(~masked.mdp.terminal):
@@ -35,7 +37,7 @@ def test_masks_are_gymnasiums_and_cost_nothing(options):
     assert best == pytest.approx(least, abs=1e-6)
 
 
-def test_text_names_the_passenger_and_the_destination():
+def test_text_names_the_passenger_and_the_destination() -> None:
     model = taxi()
     s = ((1 * 5 + 2) * 5 + 3) * 4 + 0
     assert model.text(TableState(np.array([s]))).splitlines() == [
@@ -48,7 +50,7 @@ def test_text_names_the_passenger_and_the_destination():
     ]
 
 
-def test_the_picture_shows_passenger_and_destination():
+def test_the_picture_shows_passenger_and_destination() -> None:
     model = taxi()
     frames = {model.picture(TableState(np.array([s]))).tobytes() for s in (0, 4, 16, 1, 20)}
     assert len(frames) == 5
@@ -66,6 +68,6 @@ def test_the_picture_shows_passenger_and_destination():
         ({"masked": None}, "masked must be True or False"),
     ],
 )
-def test_bad_options(options, message):
+def test_bad_options(options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         taxi(**options)

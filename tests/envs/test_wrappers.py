@@ -1,5 +1,7 @@
 """Wrapped models: what changes, what does not, and that they stay exact."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -29,7 +31,7 @@ OPTIONS = {
 }
 
 
-def line():
+def line() -> Any:
     """Go right from 0 to 3; every step pays its number, staying pays nothing."""
     return TableModel(
         from_successors(
@@ -41,7 +43,7 @@ def line():
 
 
 @pytest.mark.parametrize("option", OPTIONS)
-def test_every_wrapper_keeps_the_interfaces_and_the_model_in_step(option):
+def test_every_wrapper_keeps_the_interfaces_and_the_model_in_step(option: Any) -> None:
     env = gym.make("rlkit/FrozenLake-v0", **{option: OPTIONS[option]})
     rlkit.check_env(env)
     rlkit.check_model(env.unwrapped.model)
@@ -51,14 +53,14 @@ def test_every_wrapper_keeps_the_interfaces_and_the_model_in_step(option):
     rlkit.check_vector_env(batch)
 
 
-def test_wrappers_go_inside_each_other():
+def test_wrappers_go_inside_each_other() -> None:
     env = gym.make("rlkit/FrozenLake-v0", sticky=0.1, reward_noise=1.0, frame_stack=2, render_mode="ansi")
     rlkit.check_env(env)
     assert env.observation_space == gym.spaces.MultiDiscrete([16, 16])
     assert "@" in env.render()
 
 
-def test_sticky_actions_repeat_the_last_one_with_their_probability():
+def test_sticky_actions_repeat_the_last_one_with_their_probability() -> None:
     model = StickyActions(frozen_lake(slip=0.0), 0.25)
     mdp = enumerate_model(model)
     start = int(np.argmax(mdp.initial))
@@ -70,7 +72,7 @@ def test_sticky_actions_repeat_the_last_one_with_their_probability():
     assert sticky.initial.value == pytest.approx(0.75**2)  # right, right, down x 3, right: two turns
 
 
-def test_a_sticky_action_that_is_not_legal_does_not_stick():
+def test_a_sticky_action_that_is_not_legal_does_not_stick() -> None:
     masked = from_successors(
         lambda s: {
             "a": {"on": [(1.0, "b", 0.0)], "wait": [(1.0, "a", 0.0)]},
@@ -82,13 +84,13 @@ def test_a_sticky_action_that_is_not_legal_does_not_stick():
     assert solve(mdp).initial.value == 1.0  # after `on`, which b does not offer, `off` is free of it
 
 
-def test_reward_noise_has_no_mean():
+def test_reward_noise_has_no_mean() -> None:
     mdp = enumerate_model(RewardNoise(line(), 2.0))
     assert solve(mdp).initial.value == pytest.approx(solve(line().mdp).initial.value, abs=1e-12)
     assert sorted(set(mdp.transition_reward)) == [-2, -1, 0, 1, 2, 3, 4, 5]
 
 
-def test_delayed_rewards_come_together():
+def test_delayed_rewards_come_together() -> None:
     delayed = RewardDelay(line(), 2)
     mdp = enumerate_model(delayed)
     go = np.full(mdp.n_states, 1)
@@ -97,7 +99,7 @@ def test_delayed_rewards_come_together():
     assert delayed.hidden
 
 
-def test_a_stack_shows_the_last_observations():
+def test_a_stack_shows_the_last_observations() -> None:
     env = gym.make("rlkit/FrozenLake-v0", slip=0.0, frame_stack=3)
     assert env.reset(seed=0)[0].tolist() == [0, 0, 0]
     assert env.step(2)[0].tolist() == [0, 0, 1]
@@ -105,7 +107,7 @@ def test_a_stack_shows_the_last_observations():
     assert env.step(1)[0].tolist() == [1, 2, 6]
 
 
-def test_noise_hides_the_state_and_memory_helps():
+def test_noise_hides_the_state_and_memory_helps() -> None:
     model = rlkit.exact("rlkit/GridWorld-v0", observation_noise=0.3, map="S.G/.H.", slip=0.0)
     assert isinstance(model, POMDP)
     seen = solve(model.mdp, horizon=6).initial.value
@@ -116,7 +118,7 @@ def test_noise_hides_the_state_and_memory_helps():
     assert seen == pytest.approx(solve(clear, horizon=6).initial.value)
 
 
-def test_time_awareness_makes_the_limit_part_of_the_problem():
+def test_time_awareness_makes_the_limit_part_of_the_problem() -> None:
     mdp = enumerate_model(TimeAware(frozen_lake(), 100))
     exact = solve(rlkit.exact("rlkit/FrozenLake-v0"), horizon=100).initial.value
     assert solve(mdp).initial.value == pytest.approx(exact, abs=1e-9)
@@ -139,12 +141,12 @@ def test_time_awareness_makes_the_limit_part_of_the_problem():
         ({"frame_stack": 2, "time_aware": 5, "stick": 1}, "unexpected keyword argument 'stick'"),
     ],
 )
-def test_bad_options_are_named(options, message):
+def test_bad_options_are_named(options: Any, message: str) -> None:
     with pytest.raises((OptionError, RegistryError), match=message):
         rlkit.exact("rlkit/FrozenLake-v0", **options)
 
 
-def test_observations_that_cannot_be_wrapped_are_refused():
+def test_observations_that_cannot_be_wrapped_are_refused() -> None:
     aware = TimeAware(frozen_lake(), 5)
     with pytest.raises(OptionError, match="frame_stack needs"):
         FrameStack(aware, 2)

@@ -1,6 +1,8 @@
 """Every agent of rlkit against probes whose values are known: what they learn, not whether they run."""
 
+from collections.abc import Iterator
 from itertools import count
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +15,7 @@ from rlkit.check.probes import PROBES
 from rlkit.experience.stepper import Stepper
 
 
-def expect(agent, place, *, patience):
+def expect(agent: Any, place: Any, *, patience: Any) -> None:
     """Compare the verdict with what the agent is made for, after so many times the usual steps.
 
     What is not learned in the first of them is given the next, by a new agent.
@@ -32,7 +34,7 @@ def expect(agent, place, *, patience):
     assert cell.verdict == expected, cell.findings
 
 
-def places():
+def places() -> Iterator[Any]:
     """A cover: each agent on each probe, in each mode and interface, and each memory at least on the cue."""
     turn = count()
     for agent in AGENTS:
@@ -52,7 +54,7 @@ def places():
                 )
 
 
-def every_place():
+def every_place() -> Iterator[Any]:
     """The product of agents, backbones, modes and probes; the interfaces take turns."""
     turn = count()
     for agent in AGENTS:
@@ -63,7 +65,7 @@ def every_place():
                     yield agent, Place(probe=probe, interface=interface, mode=mode, backbone=backbone)
 
 
-def name(value):
+def name(value: Any) -> Any:
     if isinstance(value, str):
         return value
     parts = (value.probe.name.replace(" ", "-"), value.mode.name.lower(), value.interface, value.backbone)
@@ -71,17 +73,17 @@ def name(value):
 
 
 @pytest.mark.parametrize(("agent", "place"), list(places()), ids=name)
-def test_agents_solve_the_probes(agent, place):
+def test_agents_solve_the_probes(agent: Any, place: Any) -> None:
     expect(agent, place, patience=(0.5, 1))  # half suffices in all but ten places
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("agent", "place"), list(every_place()), ids=name)
-def test_agents_solve_the_probes_with_every_backbone_in_every_mode(agent, place):
+def test_agents_solve_the_probes_with_every_backbone_in_every_mode(agent: Any, place: Any) -> None:
     expect(agent, place, patience=(1, 3))
 
 
-def test_the_cover_leaves_nothing_out():
+def test_the_cover_leaves_nothing_out() -> None:
     covered = list(places())
     for agent in AGENTS:
         own = [place for a, place in covered if a == agent]
@@ -101,19 +103,19 @@ def test_the_cover_leaves_nothing_out():
 NEXT_STEP, SAME_STEP, DISABLED = MODES
 
 
-def verdict(agent, probe, mode, *, backbone="mlp"):
+def verdict(agent: Any, probe: Any, mode: Any, *, backbone: str = "mlp") -> Any:
     place = Place(probe=PROBES[probe], interface="model", mode=mode, backbone=backbone)
     return run_cell(AGENTS[agent], place).verdict
 
 
-def broken_step(monkeypatch, change):
+def broken_step(monkeypatch: pytest.MonkeyPatch, change: Any) -> None:
     right = Stepper.step
     monkeypatch.setattr(Stepper, "step", lambda self, action: change(self, right(self, action)))
 
 
 @pytest.mark.parametrize("agent", ["ppo", "pqn"])
-def test_truncation_taken_for_termination_is_seen(agent, monkeypatch):
-    def change(stepper, step):
+def test_truncation_taken_for_termination_is_seen(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(stepper: Any, step: Any) -> Any:
         return step._replace(discount=torch.where(step.done, 0.0, step.discount))
 
     broken_step(monkeypatch, change)
@@ -123,8 +125,10 @@ def test_truncation_taken_for_termination_is_seen(agent, monkeypatch):
 
 
 @pytest.mark.parametrize("agent", ["ppo", "pqn"])
-def test_a_reset_observation_in_place_of_the_final_one_is_seen(agent, monkeypatch):
-    def change(stepper, step):
+def test_a_reset_observation_in_place_of_the_final_one_is_seen(
+    agent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def change(stepper: Any, step: Any) -> Any:
         return step._replace(next_obs=stepper.obs)
 
     broken_step(monkeypatch, change)
@@ -133,16 +137,16 @@ def test_a_reset_observation_in_place_of_the_final_one_is_seen(agent, monkeypatc
 
 
 @pytest.mark.parametrize("agent", ["ppo", "pqn"])
-def test_a_reset_step_taken_for_a_transition_is_seen(agent, monkeypatch):
-    def change(stepper, step):
+def test_a_reset_step_taken_for_a_transition_is_seen(agent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(stepper: Any, step: Any) -> Any:
         return step._replace(valid=torch.ones_like(step.valid))
 
     broken_step(monkeypatch, change)
     assert verdict(agent, "last seen", NEXT_STEP) == "failed"
 
 
-def test_a_memory_that_is_not_cleared_in_training_is_seen(monkeypatch):
-    def change(stepper, step):
+def test_a_memory_that_is_not_cleared_in_training_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(stepper: Any, step: Any) -> Any:
         stepper.reset = torch.zeros_like(stepper.reset)
         return step
 
@@ -151,8 +155,8 @@ def test_a_memory_that_is_not_cleared_in_training_is_seen(monkeypatch):
     assert verdict("ppo", "forgetting", SAME_STEP, backbone="gru") == "failed"
 
 
-def test_a_memory_that_is_cleared_at_every_step_is_seen(monkeypatch):
-    def change(stepper, step):
+def test_a_memory_that_is_cleared_at_every_step_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    def change(stepper: Any, step: Any) -> Any:
         stepper.reset = torch.ones_like(stepper.reset)
         return step
 

@@ -1,5 +1,7 @@
 """The grid itself: a reference agent solves every probe, and each rule that is broken is found by name."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import reference_agents
@@ -16,7 +18,7 @@ TIME_LIMITS = {"truncated", "last seen", "patience"}
 NEEDS_MEMORY = {name for name, probe in PROBES.items() if probe.needs_memory}
 
 
-def failed(agent, **options):
+def failed(agent: Any, **options: Any) -> Any:
     """Probes that an agent fails, each with the autoreset modes in which it does."""
     found = {}
     for cell in check_agent(agent, **options).cells:
@@ -25,7 +27,7 @@ def failed(agent, **options):
     return found
 
 
-def test_the_reference_solves_all_but_memory():
+def test_the_reference_solves_all_but_memory() -> None:
     report = check_agent(reference_agents.QLearning)
     verdicts = {cell.probe: cell.verdict for cell in report.cells}
     assert report.passed
@@ -36,7 +38,9 @@ def test_the_reference_solves_all_but_memory():
 
 @pytest.mark.parametrize("interface", ["model", "sync"])
 @pytest.mark.parametrize("probe", sorted(TIME_LIMITS | NEEDS_MEMORY | {"masked", "forced"}))
-def test_the_reference_with_memory_solves_what_depends_on_ends_in_every_mode(probe, interface):
+def test_the_reference_with_memory_solves_what_depends_on_ends_in_every_mode(
+    probe: Any, interface: str
+) -> None:
     report = check_agent(
         reference_agents.Remembering, probes=[probe], interfaces=[interface], fast=False, steps=1_000
     )
@@ -60,19 +64,19 @@ SOUND = ["constant", "discounted", "match"]  # which break none of these rules
         (reference_agents.ForgetsAtEveryStep, NEEDS_MEMORY, EVERY_MODE),
     ],
 )
-def test_a_broken_rule_is_found_by_name(sabotaged, probes, modes):
+def test_a_broken_rule_is_found_by_name(sabotaged: Any, probes: Any, modes: Any) -> None:
     found = failed(sabotaged, probes=[*sorted(probes), *SOUND], interfaces=["model"], fast=False, steps=1_000)
     assert found == dict.fromkeys(probes, modes)
 
 
-def test_a_failure_says_what_was_got_what_was_expected_and_which_rule_was_broken():
+def test_a_failure_says_what_was_got_what_was_expected_and_which_rule_was_broken() -> None:
     (line,) = check_agent(reference_agents.TimeLimitIsTermination, probes=["patience"]).failures[:1]
     assert line.startswith("patience (next_step, model): ")
     assert "the greedy return is -0.3, must be 5.1" in line
     assert line.endswith(PROBES["patience"].rule)
 
 
-def test_an_agent_that_shows_no_values_is_judged_by_what_it_does():
+def test_an_agent_that_shows_no_values_is_judged_by_what_it_does() -> None:
     class Silent(reference_agents.TimeLimitIsTermination):
         value = q_values = property()
 
@@ -100,14 +104,14 @@ def test_an_agent_that_shows_no_values_is_judged_by_what_it_does():
         *((name, 1, {}) for name in ("action", "match", "masked", "combination", "parts", "picture")),
     ],
 )
-def test_optimum_and_values(name, optimum, value):
+def test_optimum_and_values(name: Any, optimum: Any, value: Any) -> None:
     truth = PROBES[name].truth(PROBES[name].gamma)
     known = {state: v for state, v in zip(truth.names, truth.value, strict=True) if np.isfinite(v)}
     assert truth.optimum == pytest.approx(optimum, abs=1e-9)
     assert known == pytest.approx(value)
 
 
-def test_values_of_choices_are_kept_where_policies_agree():
+def test_values_of_choices_are_kept_where_policies_agree() -> None:
     truth = PROBES["patience"].truth(0.5)
     fork = truth.names.index("fork")
     assert truth.q[fork] == pytest.approx([3.0, 1.0])
@@ -116,7 +120,7 @@ def test_values_of_choices_are_kept_where_policies_agree():
 
 
 @pytest.mark.parametrize("name", PROBES)
-def test_models_are_sound(name):
+def test_models_are_sound(name: Any) -> None:
     probe = PROBES[name]
     if isinstance(probe, TableProbe):
         assert list(model_findings(probe.model, 30, 0)) == []
@@ -124,7 +128,7 @@ def test_models_are_sound(name):
 
 @pytest.mark.parametrize("mode", AutoresetMode)
 @pytest.mark.parametrize("name", PROBES)
-def test_numpy_faces_are_sound(name, mode):
+def test_numpy_faces_are_sound(name: Any, mode: Any) -> None:
     for interface in PROBES[name].interfaces:
         if interface != "torch":
             env = PROBES[name].vector_env(3, autoreset_mode=mode, interface=interface)
@@ -132,7 +136,7 @@ def test_numpy_faces_are_sound(name, mode):
 
 
 @pytest.mark.parametrize("name", [name for name, probe in PROBES.items() if "torch" in probe.interfaces])
-def test_the_torch_face_lives_the_same_episodes(name):
+def test_the_torch_face_lives_the_same_episodes(name: Any) -> None:
     probe = PROBES[name]
     numpy, torch = (probe.vector_env(5, interface=interface) for interface in ("model", "torch"))
     (first, info), (second, _) = numpy.reset(seed=3), torch.reset(seed=3)
@@ -148,7 +152,7 @@ def test_the_torch_face_lives_the_same_episodes(name):
         np.testing.assert_allclose(reward, np.asarray(same), rtol=1e-6)
 
 
-def test_only_a_time_limit_that_is_asked_for_cuts_episodes():
+def test_only_a_time_limit_that_is_asked_for_cuts_episodes() -> None:
     for interface in INTERFACES:
         env = PROBES["truncated"].vector_env(2, interface=interface)
         free = PROBES["truncated"].vector_env(2, interface=interface, limited=False)
@@ -161,12 +165,12 @@ def test_only_a_time_limit_that_is_asked_for_cuts_episodes():
 # The grid.
 
 
-def test_the_full_grid_is_the_product():
+def test_the_full_grid_is_the_product() -> None:
     places = list(grid([PROBES["match"]], backbones=["mlp", "gru"], interfaces=INTERFACES, fast=False))
     assert len({(p.interface, p.mode, p.backbone) for p in places}) == len(places) == 2 * 3 * 3
 
 
-def test_the_fast_grid_has_every_probe_and_where_episodes_ends_matter_every_mode():
+def test_the_fast_grid_has_every_probe_and_where_episodes_ends_matter_every_mode() -> None:
     places = list(grid(list(PROBES.values()), backbones=[], interfaces=INTERFACES, fast=True))
     for probe in PROBES.values():
         own = [place for place in places if place.probe is probe]

@@ -1,5 +1,7 @@
 """Go against hand-made positions and against slow rules that follow stones one by one."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -14,15 +16,15 @@ PASS = None
 class SlowGo:
     """The same rules on a dictionary of stones: 1 is Black, -1 White."""
 
-    def __init__(self, size):
+    def __init__(self, size: Any) -> None:
         self.size, self.board, self.colour, self.before = size, {}, 1, None
 
-    def around(self, point):
+    def around(self, point: Any) -> Any:
         r, c = point
         beside = ((r - 1, c), (r + 1, c), (r, c - 1), (r, c + 1))
         return [p for p in beside if 0 <= p[0] < self.size and 0 <= p[1] < self.size]
 
-    def area(self, board, point):
+    def area(self, board: Any, point: Any) -> Any:
         """The points of one kind connected with a point, and the kinds of their neighbours."""
         kind, found, queue, met = board.get(point, 0), {point}, [point], set()
         while queue:
@@ -34,7 +36,7 @@ class SlowGo:
                     queue.append(p)
         return found, met
 
-    def after(self, point):
+    def after(self, point: Any) -> Any:
         """The board after a move, None if it is forbidden."""
         if point in self.board:
             return None
@@ -48,14 +50,14 @@ class SlowGo:
             return None
         return board
 
-    def legal(self):
+    def legal(self) -> Any:
         return [self.after((r, c)) is not None for r in range(self.size) for c in range(self.size)]
 
-    def play(self, point):
+    def play(self, point: Any) -> None:
         self.before, self.board = self.board, self.board if point is PASS else self.after(point)
         self.colour = -self.colour
 
-    def lead(self):
+    def lead(self) -> Any:
         """Black's area less White's."""
         total = sum(self.board.values())
         for point in ((r, c) for r in range(self.size) for c in range(self.size)):
@@ -65,7 +67,7 @@ class SlowGo:
         return total
 
 
-def set_up(game, rows):
+def set_up(game: Any, rows: Any) -> Any:
     """A position with Black to move after one pass, from rows of X, O and dots."""
     position = game.first(np.zeros(1))
     cells = "".join(rows.split())
@@ -77,19 +79,19 @@ def set_up(game, rows):
     return position
 
 
-def played(game, position, *moves):
+def played(game: Any, position: Any, *moves: Any) -> Any:
     for move in moves:
         assert game.legal(position)[0, move]
         position = game.play(position, np.array([move]))
     return position
 
 
-def board(game, position):
+def board(game: Any, position: Any) -> Any:
     return ["".join(".XO"[stone] for stone in row) for row in game.stones(position)]
 
 
 @pytest.mark.parametrize(("size", "games", "moves"), [(5, 24, 60), (9, 3, 120)])
-def test_random_games_against_slow_rules(size, games, moves):
+def test_random_games_against_slow_rules(size: int, games: int, moves: int) -> None:
     game, rng = Go(size, komi=0.0), np.random.default_rng(size)
     position, slow = game.first(np.zeros(games)), [SlowGo(size) for _ in range(games)]
     captures = kos = 0
@@ -114,13 +116,13 @@ def test_random_games_against_slow_rules(size, games, moves):
     assert kos > 0
 
 
-def test_capture_of_several_chains_at_once():
+def test_capture_of_several_chains_at_once() -> None:
     game = Go(5)
     position = set_up(game, "OOXXX O.OX. XOXX. XXX.. .....")
     assert board(game, played(game, position, 6)) == ["..XXX", ".X.X.", "X.XX.", "XXX..", "....."]
 
 
-def test_suicide_is_forbidden_and_a_capture_is_none():
+def test_suicide_is_forbidden_and_a_capture_is_none() -> None:
     game = Go(5)
     position = set_up(game, ".O.X. O..XX ..XOO ..XO. ..XXO")
     legal = game.legal(position)[0]
@@ -133,7 +135,7 @@ def test_suicide_is_forbidden_and_a_capture_is_none():
 KO = ".XO.. XO.O. .XO.. ..... ....."
 
 
-def test_ko_forbids_to_retake_at_once():
+def test_ko_forbids_to_retake_at_once() -> None:
     game = Go(5)
     position = played(game, set_up(game, KO), 7)
     assert int(position.ko[0]) == 6
@@ -151,20 +153,22 @@ def test_ko_forbids_to_retake_at_once():
     ],
     ids=["it captured two", "it joined another"],
 )
-def test_a_stone_may_be_retaken_if_that_makes_a_new_position(rows, move, back, after):
+def test_a_stone_may_be_retaken_if_that_makes_a_new_position(
+    rows: str, move: int, back: int, after: Any
+) -> None:
     game = Go(5)
     position = played(game, set_up(game, rows), move)
     assert int(position.ko[0]) == game.points
     assert board(game, played(game, position, back))[:2] == after
 
 
-def test_a_stone_that_keeps_a_liberty_makes_no_ko():
+def test_a_stone_that_keeps_a_liberty_makes_no_ko() -> None:
     game = Go(5)
     position = played(game, set_up(game, ".XO.. XO... .XO.. ..... ....."), 7)
     assert int(position.ko[0]) == game.points
 
 
-def test_two_passes_end_the_game_and_a_move_between_does_not():
+def test_two_passes_end_the_game_and_a_move_between_does_not() -> None:
     game = Go(5)
     last = game.points
     assert not played(game, game.first(np.zeros(1)), last, 3, last).over[0]
@@ -172,7 +176,7 @@ def test_two_passes_end_the_game_and_a_move_between_does_not():
 
 
 @pytest.mark.parametrize(("komi", "outcome"), [(-3, 1), (0.5, 1), (1.5, 1), (2, 0), (2.5, -1), (7.5, -1)])
-def test_area_scoring(komi, outcome):
+def test_area_scoring(komi: float, outcome: int) -> None:
     """Black has 7 stones and 6 points, White 7 and 4; one point touches both. The lead is 2."""
     game = Go(5, komi=komi)
     position = set_up(game, "..XO. ..XO. .XXOO XX.O. .XOO.")
@@ -196,7 +200,7 @@ SNAKE = """
 """
 
 
-def test_black_is_reached_from_the_far_end_of_a_long_way():
+def test_black_is_reached_from_the_far_end_of_a_long_way() -> None:
     """One black stone makes all 48 free points neutral, so that White leads by its 32 stones less one."""
     game = Go(9, komi=-31)
     ended = played(game, set_up(game, SNAKE), 81, 81)
@@ -210,7 +214,7 @@ def test_black_is_reached_from_the_far_end_of_a_long_way():
     assert int(on_torch.play(tensors, torch.tensor([81])).outcome[0]) != 0
 
 
-def test_turned_twice_is_the_same_and_turned_once_is_legal_for_the_other():
+def test_turned_twice_is_the_same_and_turned_once_is_legal_for_the_other() -> None:
     game = Go(5)
     position = set_up(game, KO)
     turned = game.turned(position)

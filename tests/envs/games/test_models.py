@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,12 +34,12 @@ MODELS = {
 }
 
 
-def has_line(board, player):
+def has_line(board: Any, player: Any) -> Any:
     return any(all(board[k] == player for k in line) for line in LINES)
 
 
 @cache
-def best_against_chance(board, agent):
+def best_against_chance(board: Any, agent: Any) -> Any:
     """The largest expected outcome for X, who meets a random O; `agent`: X is to move."""
     if has_line(board, "O"):
         return Fraction(-1)
@@ -52,7 +53,7 @@ def best_against_chance(board, agent):
 
 
 @pytest.mark.parametrize("first", [True, False, "random"])
-def test_tic_tac_toe_against_chance_by_brute_force(first):
+def test_tic_tac_toe_against_chance_by_brute_force(first: Any) -> None:
     values = {True: best_against_chance("." * 9, True), False: best_against_chance("." * 9, False)}
     expected = values[first] if first != "random" else (values[True] + values[False]) / 2
     solution = solve(rlkit.exact("rlkit/TicTacToe-v0", first=first))
@@ -60,7 +61,7 @@ def test_tic_tac_toe_against_chance_by_brute_force(first):
     assert solution.initial.value == pytest.approx(float(expected), abs=1e-12)
 
 
-def test_tic_tac_toe_against_chance_as_published():
+def test_tic_tac_toe_against_chance_as_published() -> None:
     """Moving first, 191 of 192 games are won and the other is drawn."""
     assert best_against_chance("." * 9, True) == Fraction(191, 192)
     value = solve(rlkit.exact("rlkit/TicTacToe-v0")).initial.value
@@ -69,11 +70,11 @@ def test_tic_tac_toe_against_chance_as_published():
 
 
 @pytest.mark.parametrize("first", [True, False, "random"])
-def test_the_perfect_opponent_is_never_beaten(first):
+def test_the_perfect_opponent_is_never_beaten(first: Any) -> None:
     assert solve(rlkit.exact("rlkit/TicTacToe-v0", opponent="perfect", first=first)).initial.value == 0
 
 
-def test_the_greedy_opponent_is_between():
+def test_the_greedy_opponent_is_between() -> None:
     values = [
         solve(rlkit.exact("rlkit/TicTacToe-v0", opponent=opponent)).initial.value
         for opponent in ("perfect", "greedy", "random")
@@ -81,7 +82,7 @@ def test_the_greedy_opponent_is_between():
     assert values == sorted(set(values))
 
 
-def at(model, own, other):
+def at(model: Any, own: Any, other: Any) -> Any:
     """The tic-tac-toe state of cells of the agent and of the opponent."""
     state = model.initial(np.zeros(1, dtype=np.int64))
     cells = [np.array([sum(1 << k for k in side)]) for side in (own, other)]
@@ -93,7 +94,7 @@ def at(model, own, other):
     [((0, 8), (3, 4), 2, [5]), ((0,), (8,), 1, [2]), ((0,), (4,), 8, [1, 2, 3, 5, 6, 7])],
     ids=["wins rather than blocks", "blocks", "any"],
 )
-def test_greedy_replies(own, other, move, replies):
+def test_greedy_replies(own: Any, other: Any, move: int, replies: Any) -> None:
     model = tic_tac_toe(opponent="greedy")
     probs = model.event_probs(at(model, own, other), np.array([move]))[0]
     assert np.flatnonzero(probs).tolist() == replies
@@ -101,7 +102,7 @@ def test_greedy_replies(own, other, move, replies):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_torch_lives_the_same_games(name):
+def test_torch_lives_the_same_games(name: Any) -> None:
     model, size, rng = MODELS[name](), 16, np.random.default_rng(1)
     other = on_device(model, torch.device("cpu"))
     u = rng.random(size)
@@ -136,7 +137,7 @@ def test_torch_lives_the_same_games(name):
 
 
 @pytest.mark.parametrize("name", [n for n in MODELS if "itself" not in n and "go 1" not in n])
-def test_sampling_is_the_inverse_of_the_distribution(name):
+def test_sampling_is_the_inverse_of_the_distribution(name: Any) -> None:
     model, rng = MODELS[name](), np.random.default_rng(2)
     state = model.initial(np.zeros(200, dtype=np.int64))
     for _ in range(12):
@@ -151,7 +152,7 @@ def test_sampling_is_the_inverse_of_the_distribution(name):
 
 
 @pytest.mark.parametrize("make", [tic_tac_toe, connect_four, othello, go])
-def test_who_begins(make):
+def test_who_begins(make: Any) -> None:
     """Planes are own stones and the other's; the opponent's first move is on the board if it began."""
     seen = {}
     for first in (True, False, "random"):
@@ -167,7 +168,7 @@ def test_who_begins(make):
     assert make(first="random").start_probs()[0] == 0.5
 
 
-def test_the_last_board_is_seen_by_the_agent_whoever_ends_the_game():
+def test_the_last_board_is_seen_by_the_agent_whoever_ends_the_game() -> None:
     model = tic_tac_toe()
     won = model.transition(at(model, (0, 1), (3, 4)), np.array([2]), np.array([0]))
     lost = model.transition(at(model, (0, 1), (3, 4)), np.array([8]), np.array([5]))
@@ -178,7 +179,7 @@ def test_the_last_board_is_seen_by_the_agent_whoever_ends_the_game():
         assert np.flatnonzero(model.observe(step.state)[0, 0]).tolist() == own
 
 
-def test_one_step_of_self_play_is_one_move():
+def test_one_step_of_self_play_is_one_move() -> None:
     model = tic_tac_toe(opponent=None)
     state = model.initial(np.zeros(1, dtype=np.int64))
     rewards = []
@@ -194,12 +195,12 @@ def test_one_step_of_self_play_is_one_move():
 
 
 @pytest.mark.parametrize("make", [connect_four, othello, go])
-def test_what_is_too_large_says_so_at_once(make):
+def test_what_is_too_large_says_so_at_once(make: Any) -> None:
     with pytest.raises(NoExactModel, match="too many positions"):
         enumerate_model(make())
 
 
-def test_smaller_boards_are_exact():
+def test_smaller_boards_are_exact() -> None:
     assert enumerate_model(othello(size=4)).n_states > 1000
     assert solve(rlkit.exact("rlkit/ConnectFour-v0", width=4, height=3, connect=3)).converged
 
@@ -226,13 +227,13 @@ def test_smaller_boards_are_exact():
         (go, {"komi": float("nan")}, "komi must be a finite number"),
     ],
 )
-def test_options_are_checked(make, options, message):
+def test_options_are_checked(make: Any, options: Any, message: str) -> None:
     with pytest.raises(OptionError, match=message):
         make(**options)
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_text_and_pictures(name):
+def test_text_and_pictures(name: Any) -> None:
     model, rng = MODELS[name](), np.random.default_rng(0)
     state = model.initial(np.zeros(1, dtype=np.int64))
     before = model.picture(state)
@@ -249,7 +250,7 @@ def test_text_and_pictures(name):
     assert [board.count(marks[k]) for k in (1, 2)] == [(stones == k).sum() for k in (1, 2)]
 
 
-def test_text_of_a_board():
+def test_text_of_a_board() -> None:
     model = tic_tac_toe()
     state = at(model, (0, 4), (2, 6))
     assert model.text(state) == " 3 X · O\n 2 · X ·\n 1 O · ·\n   a b c\nX to move"

@@ -1,6 +1,7 @@
 """The search for connect four against published results, plain minimax and the solved MDP."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from rlkit.envs.games import ConnectFour, Oracle, SelfPlay, connect_four
 from rlkit.solvers import solve
 
 
-def sequence(oracle, moves):
+def sequence(oracle: Any, moves: Any) -> Any:
     """The stones after moves given as digits, column 1 on the left."""
     own = other = 0
     for move in moves:
@@ -31,11 +32,11 @@ def sequence(oracle, moves):
         pytest.param(5, 5, 0, marks=pytest.mark.slow),
     ],
 )
-def test_boards_solved_by_tromp(width, height, outcome):
+def test_boards_solved_by_tromp(width: Any, height: Any, outcome: Any) -> None:
     assert Oracle(width, height).outcome(0, 0) == outcome
 
 
-def test_every_kind_of_position_against_the_solved_game():
+def test_every_kind_of_position_against_the_solved_game() -> None:
     game = SelfPlay(ConnectFour(4, 4))
     states = enumerate_states(game)
     solution = solve(enumerate_model(game))
@@ -54,14 +55,14 @@ def test_every_kind_of_position_against_the_solved_game():
     assert worth == solution.value[some[:300]].tolist()
 
 
-def take_rows(states, rows):
+def take_rows(states: Any, rows: Any) -> Any:
     return type(states)(*(getattr(states, name)[rows] for name in vars(states)))
 
 
-def plain(width, height, connect):
+def plain(width: Any, height: Any, connect: Any) -> Any:
     """Minimax without any trick, on columns as strings."""
 
-    def lines(columns, player):
+    def lines(columns: Any, player: Any) -> Any:
         cells = {
             (c, r) for c, column in enumerate(columns) for r, stone in enumerate(column) if stone == player
         }
@@ -72,7 +73,7 @@ def plain(width, height, connect):
         )
 
     @cache
-    def value(columns, player):
+    def value(columns: Any, player: Any) -> Any:
         if lines(columns, "XO"[player == "X"]):
             return -1
         after = [
@@ -88,12 +89,12 @@ def plain(width, height, connect):
 @pytest.mark.parametrize(
     ("width", "height", "connect"), [(3, 3, 3), (4, 3, 3), (3, 4, 3), (3, 5, 3), (4, 3, 4), (3, 2, 2)]
 )
-def test_small_boards_against_plain_minimax(width, height, connect):
+def test_small_boards_against_plain_minimax(width: int, height: int, connect: int) -> None:
     assert Oracle(width, height, connect).outcome(0, 0) == plain(width, height, connect)(("",) * width, "X")
 
 
 @pytest.mark.parametrize("empty", [8, 9, 10])
-def test_endings_on_the_full_board_against_plain_minimax(empty):
+def test_endings_on_the_full_board_against_plain_minimax(empty: int) -> None:
     oracle, value, rng = Oracle(), plain(7, 6, 4), np.random.default_rng(empty)
     for _ in range(8):
         columns, moves, over = ("",) * 7, "", True
@@ -107,8 +108,8 @@ def test_endings_on_the_full_board_against_plain_minimax(empty):
         assert oracle.outcome(own, other) == value(columns, "XO"[len(moves) % 2])
 
 
-def test_the_alpha_beta_opponent_wins_blocks_and_sees_as_far_as_it_is_told():
-    def reply(moves, action, **options):
+def test_the_alpha_beta_opponent_wins_blocks_and_sees_as_far_as_it_is_told() -> None:
+    def reply(moves: Any, action: Any, **options: Any) -> Any:
         model = connect_four(opponent="alpha-beta", **options)
         own, other = sequence(Oracle(), moves)
         state = model.initial(np.zeros(1, dtype=np.int64))
@@ -123,7 +124,7 @@ def test_the_alpha_beta_opponent_wins_blocks_and_sees_as_far_as_it_is_told():
     assert reply("37", 3, depth=1) == 3
 
 
-def test_alpha_beta_needs_the_processor():
+def test_alpha_beta_needs_the_processor() -> None:
     from rlkit.envs import make_torch
     from rlkit.envs.options import OptionError
 

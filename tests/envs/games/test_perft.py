@@ -1,5 +1,7 @@
 """Numbers of move sequences and positions, against the published ones and slow rules written anew."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -11,7 +13,7 @@ from rlkit.envs.games import ConnectFour, Go, Othello, SelfPlay, TicTacToe
 WAYS = [(dr, dc) for dr in (-1, 0, 1) for dc in (-1, 0, 1) if dr or dc]
 
 
-def perft(game, depth):
+def perft(game: Any, depth: Any) -> Any:
     """Sequences of 1, 2, ... moves, and how many of the games end there."""
     position, counts, ended = game.first(np.zeros(1)), [], []
     for _ in range(depth):
@@ -22,7 +24,7 @@ def perft(game, depth):
     return counts, ended
 
 
-def test_tic_tac_toe():
+def test_tic_tac_toe() -> None:
     counts, ended = perft(TicTacToe(), 9)
     assert counts == [9, 72, 504, 3024, 15120, 54720, 148176, 200448, 127872]
     assert ended == [0, 0, 0, 0, 1440, 5328, 47952, 72576, 127872]
@@ -30,22 +32,22 @@ def test_tic_tac_toe():
     assert enumerate_model(SelfPlay(TicTacToe())).n_states == 5478
 
 
-def test_connect_four():
+def test_connect_four() -> None:
     assert perft(ConnectFour(), 7)[0] == [7, 49, 343, 2401, 16807, 117649, 823536]
 
 
 @pytest.mark.parametrize(("width", "height", "positions"), [(4, 4, 161_029), (2, 2, 18), (1, 1, 2)])
-def test_positions_of_connect_four(width, height, positions):
+def test_positions_of_connect_four(width: int, height: int, positions: int) -> None:
     """Tromp's counts of legal positions."""
     assert enumerate_model(SelfPlay(ConnectFour(width, height))).n_states == positions
 
 
-def test_othello():
+def test_othello() -> None:
     assert perft(Othello(8), 7)[0] == [4, 12, 56, 244, 1396, 8200, 55092]
 
 
 @pytest.mark.parametrize(("size", "depth"), [(4, 8), (6, 5)])
-def test_othello_of_other_sizes(size, depth):
+def test_othello_of_other_sizes(size: int, depth: int) -> None:
     middle = size // 2
     board = {
         (middle - 1, middle - 1): -1,
@@ -56,7 +58,7 @@ def test_othello_of_other_sizes(size, depth):
     assert perft(Othello(size), depth)[0] == [othello_perft(size, board, 1, d) for d in range(1, depth + 1)]
 
 
-def othello_perft(size, board, colour, depth):
+def othello_perft(size: Any, board: Any, colour: Any, depth: Any) -> Any:
     """Move sequences by rules that walk from disc to disc."""
     if depth == 0:
         return 1
@@ -70,7 +72,7 @@ def othello_perft(size, board, colour, depth):
     )
 
 
-def othello_moves(size, board, colour):
+def othello_moves(size: Any, board: Any, colour: Any) -> Any:
     """Where a disc may be put -> the discs that turn."""
     moves = {}
     for r in range(size):
@@ -88,7 +90,7 @@ def othello_moves(size, board, colour):
 
 
 @pytest.mark.parametrize(("size", "boards"), [(1, 1), (2, 57), (3, 12675)])
-def test_legal_boards_of_go(size, boards):
+def test_legal_boards_of_go(size: int, boards: int) -> None:
     """Tromp and Farnebäck 2007, table 1: every legal board can be reached, and no other."""
     states = enumerate_states(SelfPlay(Go(size, komi=0.5)))
     colour = np.sign(states.chain) * np.where(states.second, -1, 1)[:, None]

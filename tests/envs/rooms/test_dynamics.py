@@ -1,5 +1,7 @@
 """Moving balls, boxes to push and doors in order, beside plain programs that do the same."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from rlkit.core.model import inverse_cdf
 from rlkit.envs.rooms import Level, RoomError, codes, tasks
 
 
-def plain_walk(free, balls, agent):
+def plain_walk(free: Any, balls: Any, agent: Any) -> Any:
     """Chances of where balls end up that move one after the other: {cells: chance}."""
     if not balls:
         return {(): 1.0}
@@ -27,7 +29,7 @@ def plain_walk(free, balls, agent):
 
 
 @pytest.mark.parametrize(("size", "balls"), [(5, 2), (5, 3), (7, 3), (8, 4)])
-def test_balls_go_where_they_may_and_as_often(size, balls):
+def test_balls_go_where_they_may_and_as_often(size: int, balls: int) -> None:
     model = tasks.dynamic_obstacles(size=size, balls=balls, random_start=True)
     state = model.initial(np.arange(3))
     action = np.zeros(3, dtype=np.int64)
@@ -50,7 +52,7 @@ def test_balls_go_where_they_may_and_as_often(size, balls):
             assert lie.tolist() == sorted(cells.tolist())
 
 
-def cornered():
+def cornered() -> Any:
     """Two balls where only the agent and a wall are around the first, and the second can go one way."""
     grid = np.full((4, 6), codes.WALL_CODE, dtype=np.uint8)
     grid[1, 1:5] = codes.EMPTY
@@ -58,7 +60,7 @@ def cornered():
     return tasks.dynamic_obstacles(size=5, balls=2).with_levels([Level(grid, (1, 1), 0)])
 
 
-def test_a_ball_without_a_way_stays_and_the_next_one_still_moves():
+def test_a_ball_without_a_way_stays_and_the_next_one_still_moves() -> None:
     model = cornered()
     state = model.initial(np.zeros(5, dtype=np.int64))
     u, action = np.linspace(0, 0.999, 5), np.zeros(5, dtype=np.int64)
@@ -68,7 +70,7 @@ def test_a_ball_without_a_way_stays_and_the_next_one_still_moves():
     assert (after.balls == [8, 10]).all()
 
 
-def test_events_are_those_of_the_cumulative_probabilities():
+def test_events_are_those_of_the_cumulative_probabilities() -> None:
     model, rng = tasks.dynamic_obstacles(size=6, balls=3), np.random.default_rng(0)
     state = model.initial(rng.integers(model.n_starts, size=300))
     for _ in range(30):
@@ -78,7 +80,7 @@ def test_events_are_those_of_the_cumulative_probabilities():
         state = model.transition(state, action, event).state
 
 
-def test_walking_into_a_ball_costs_one_whether_it_moves_away_or_not():
+def test_walking_into_a_ball_costs_one_whether_it_moves_away_or_not() -> None:
     model = cornered()
     state = model.initial(np.zeros(1, dtype=np.int64))
     step = model.transition(state, np.array([2]), model.sample_event(state, np.array([2]), np.zeros(1)))
@@ -87,7 +89,7 @@ def test_walking_into_a_ball_costs_one_whether_it_moves_away_or_not():
     assert model.decayed(np.array([1.0]), np.array([model.limit])).tolist() == pytest.approx([0.1])
 
 
-def test_levels_with_balls_share_their_walls():
+def test_levels_with_balls_share_their_walls() -> None:
     grid = tasks.dynamic_obstacles(size=5, balls=2, levels=1).layouts[0, :-1].reshape(5, 5)
     other = grid.copy()
     other[1, 2] = codes.WALL_CODE
@@ -95,7 +97,7 @@ def test_levels_with_balls_share_their_walls():
         cornered().with_levels([Level(grid, (1, 1), 0), Level(other, (1, 1), 0)])
 
 
-def pushed(rows, way):
+def pushed(rows: Any, way: Any) -> Any:
     """One step of the plain game: agent @ (+ on a target), box b (* on a target), target t."""
     cells = {(r, c): sign for r, row in enumerate(rows) for c, sign in enumerate(row)}
     (r, c) = next(at for at, sign in cells.items() if sign in "@+")
@@ -122,14 +124,14 @@ SIGNS = {
 }
 
 
-def drawn(model, state):
+def drawn(model: Any, state: Any) -> Any:
     signs = [SIGNS[int(code)] for code in state.grid[0, :-1]]
     at = int(state.cell[0])
     signs[at] = {".": "@", "t": "+"}[signs[at]]
     return ["".join(signs[r * model.width : (r + 1) * model.width]) for r in range(model.height)]
 
 
-def test_boxes_move_as_in_the_plain_game():
+def test_boxes_move_as_in_the_plain_game() -> None:
     model, rng = tasks.push_box(levels=8), np.random.default_rng(0)
     pushes = homes = 0
     for start in range(model.n_starts):
@@ -151,7 +153,7 @@ def test_boxes_move_as_in_the_plain_game():
     assert homes > 10
 
 
-def test_the_blue_door_counts_only_behind_the_red_one():
+def test_the_blue_door_counts_only_behind_the_red_one() -> None:
     model = tasks.red_blue_doors(size=4, levels=1)
     grid = np.full((4, 8), codes.WALL_CODE, dtype=np.uint8)
     grid[1:3, 3:5] = codes.EMPTY

@@ -1,6 +1,7 @@
 """Moves, slips, hands and pools of levels; the same numbers in numpy and in torch."""
 
 import dataclasses
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -16,7 +17,7 @@ from rlkit.envs.rooms import Level, RoomError, codes, tasks
 from rlkit.envs.suite import ROOMS
 
 
-def level(*rows, heading=0):
+def level(*rows: Any, heading: int = 0) -> Any:
     """A level from signs: # wall, @ agent, k key, L locked door, G goal, b box, t target, ~ lava."""
     signs = {
         "#": codes.WALL_CODE,
@@ -34,11 +35,11 @@ def level(*rows, heading=0):
     return Level(grid, (int(at[0]), int(at[1])), heading)
 
 
-def first(model):
+def first(model: Any) -> Any:
     return model.initial(np.zeros(1, dtype=np.int64))
 
 
-def do(model, state, *names):
+def do(model: Any, state: Any, *names: Any) -> Any:
     """The state and what the last action did."""
     for name in names:
         step = model.transition(state, np.array([model.action_names.index(name)]), np.array([0]))
@@ -46,7 +47,7 @@ def do(model, state, *names):
     return state, step
 
 
-def test_compass_moves_turn_even_where_the_way_is_blocked():
+def test_compass_moves_turn_even_where_the_way_is_blocked() -> None:
     model = tasks.door_key(move="compass").with_levels([level("#####", "#@L.#", "#k.G#", "#####")])
     state = first(model)
     assert model.action_names == ("east", "south", "west", "north", "pickup", "drop", "toggle")
@@ -57,7 +58,7 @@ def test_compass_moves_turn_even_where_the_way_is_blocked():
     assert do(model, state, "north")[1].terminated.tolist() == [False]
 
 
-def test_only_the_right_key_unlocks():
+def test_only_the_right_key_unlocks() -> None:
     model = tasks.door_key().with_levels([level("#####", "#@KL#", "#..G#", "#####")])
     state, _ = do(model, first(model), "pickup", "forward", "toggle", "forward")
     assert int(state.cell[0]) == 7
@@ -67,7 +68,7 @@ def test_only_the_right_key_unlocks():
     assert step.reward.tolist() == [1.0]
 
 
-def test_one_hand_holds_one_thing():
+def test_one_hand_holds_one_thing() -> None:
     model = tasks.door_key().with_levels([level("######", "#@kK.#", "#...G#", "######")])
     state, _ = do(model, first(model), "pickup", "forward", "pickup")
     assert int(state.carrying[0]) == codes.code(codes.KEY, codes.YELLOW)
@@ -78,7 +79,7 @@ def test_one_hand_holds_one_thing():
     assert int(state.grid[0, 7]) == codes.code(codes.KEY, codes.YELLOW)
 
 
-def test_states_given_are_left_as_they_are():
+def test_states_given_are_left_as_they_are() -> None:
     model = tasks.key_corridor(levels=4)
     state = model.initial(np.arange(4))
     before = [leaf.copy() for leaf in leaves(state)]
@@ -89,7 +90,7 @@ def test_states_given_are_left_as_they_are():
 
 
 @pytest.mark.parametrize("move", ["turn", "compass"])
-def test_slips_are_other_moves_each_as_likely(move):
+def test_slips_are_other_moves_each_as_likely(move: str) -> None:
     model, moves = tasks.door_key(move=move, slip=0.3), {"turn": 3, "compass": 4}[move]
     state = model.initial(np.zeros(model.n_actions, dtype=np.int64))
     action = np.arange(model.n_actions)
@@ -109,7 +110,7 @@ def test_slips_are_other_moves_each_as_likely(move):
         assert chances == pytest.approx({a: 0.7} | others if a < moves else {a: 1.0})
 
 
-def _same(model, sharp, a, b, event):
+def _same(model: Any, sharp: Any, a: Any, b: Any, event: Any) -> Any:
     """Whether a slipped action does everywhere what another action does without slip."""
     state = model.initial(np.arange(model.n_starts))
     n = model.n_starts
@@ -118,7 +119,7 @@ def _same(model, sharp, a, b, event):
     return all(np.array_equal(p, q) for p, q in zip(leaves(x), leaves(y), strict=True))
 
 
-def test_equal_levels_are_one_start():
+def test_equal_levels_are_one_start() -> None:
     model = tasks.empty(levels=50)
     assert model.n_starts == 1
     model = tasks.lava_gap(levels=400)
@@ -128,7 +129,7 @@ def test_equal_levels_are_one_start():
     assert tasks.four_rooms(levels=1).n_starts == 1
 
 
-def test_levels_of_ones_own():
+def test_levels_of_ones_own() -> None:
     model = tasks.crossing().with_levels([level("####", "#@~#", "#.G#", "####")])
     _, step = do(model, first(model), "forward")
     assert (step.reward.tolist(), step.terminated.tolist()) == ([0.0], [True])
@@ -143,19 +144,19 @@ def test_levels_of_ones_own():
         ([Level(level("####", "#@.#", "####").grid, (0, 1), 0)], "outermost"),
     ],
 )
-def test_levels_that_cannot_be_played(levels, what):
+def test_levels_that_cannot_be_played(levels: Any, what: str) -> None:
     with pytest.raises(RoomError, match=what):
         tasks.empty().with_levels(levels)
 
 
-def test_step_reward_and_decay():
+def test_step_reward_and_decay() -> None:
     model = tasks.empty(step_reward=-0.25, decay=0.5)
     _, step = do(model, first(model), "forward")
     assert step.reward.tolist() == [-0.25]
     assert model.decayed(np.array([1.0]), np.array([128])).tolist() == [0.75]
 
 
-def test_time_limits_follow_the_options():
+def test_time_limits_follow_the_options() -> None:
     """A limit of its own for each size, in every interface, and no reward ever below what it decays to."""
     assert all(entry.max_episode_steps is None for entry in ROOMS)
     assert time_limit(gym.make("rlkit/Empty8x8-v0")) == 256
@@ -171,7 +172,7 @@ def test_time_limits_follow_the_options():
         assert (batch.step(np.zeros(2, dtype=np.int64))[3] == truncated).all()
 
 
-def test_nothing_is_left_of_a_reward_after_the_limit():
+def test_nothing_is_left_of_a_reward_after_the_limit() -> None:
     mdp = enumerate_model(tasks.empty(size=5))
     assert mdp.reward_scale(100) == pytest.approx(0.1)
     assert mdp.reward_scale(1000) == 0
@@ -193,7 +194,7 @@ VARIANTS = [
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_numpy_and_torch_agree(name, options):
+def test_numpy_and_torch_agree(name: Any, options: Any) -> None:
     model = getattr(tasks, name)(**options)
     twin = on_device(model, torch.device("cpu"))
     rng, batch = np.random.default_rng(0), 64
@@ -221,7 +222,7 @@ def test_numpy_and_torch_agree(name, options):
 
 
 @pytest.mark.parametrize(("name", "options"), VARIANTS)
-def test_observations_lie_in_their_space(name, options):
+def test_observations_lie_in_their_space(name: Any, options: Any) -> None:
     model = getattr(tasks, name)(**options)
     state = model.initial(np.zeros(1, dtype=np.int64))
     seen = model.observe(state)
@@ -229,7 +230,7 @@ def test_observations_lie_in_their_space(name, options):
     assert model.observation_space.contains(one)
 
 
-def test_states_are_small():
+def test_states_are_small() -> None:
     state = tasks.key_corridor().initial(np.zeros(1, dtype=np.int64))
     assert [leaf.dtype.name for leaf in leaves(state)] == ["uint8", "int64", "int64", "uint8"]
     assert dataclasses.is_dataclass(state)
@@ -242,7 +243,7 @@ AS_MINIGRID = {  # kind: type and state of the numbers
 }
 
 
-def test_indicators_say_what_the_numbers_say():
+def test_indicators_say_what_the_numbers_say() -> None:
     numbers, ones = (tasks.key_corridor(observation=kind) for kind in ("partial", "one-hot"))
     state = numbers.initial(np.arange(60))
     seen, image = numbers.observe(state)["image"], ones.observe(state)["image"]
@@ -256,7 +257,7 @@ def test_indicators_say_what_the_numbers_say():
         assert found[10:].tolist() == [int(kind != "empty" and c == colour) for c in range(6)]
 
 
-def test_the_whole_map_as_indicators_shows_the_agent():
+def test_the_whole_map_as_indicators_shows_the_agent() -> None:
     model = tasks.door_key(observation="grid-one-hot")
     state = model.initial(np.arange(20))
     image = model.observe(state)

@@ -1,6 +1,7 @@
 """Levels: the same ones as MiniGrid's generators make, equally often, and always with a way to success."""
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,11 +12,11 @@ from shortest import plan
 from rlkit.envs.rooms import Level, RoomError, codes, tasks
 
 
-def keys(levels):
+def keys(levels: Any) -> Any:
     return Counter((level.grid.tobytes(), level.cell, level.heading) for level in levels)
 
 
-def ours(name, count):
+def ours(name: Any, count: Any) -> Any:
     model = PAIRS[name][0](levels=count)
     return {
         (row[:-1].tobytes(), divmod(int(cell), model.width), int(heading))
@@ -23,7 +24,7 @@ def ours(name, count):
     }
 
 
-def theirs(name, count):
+def theirs(name: Any, count: Any) -> Any:
     env = PAIRS[name][1]()
     found = []
     for seed in range(count):
@@ -42,12 +43,12 @@ def theirs(name, count):
         ("Memory-S7", 300, 16),
     ],
 )
-def test_exactly_the_levels_of_minigrid(name, count, levels):
+def test_exactly_the_levels_of_minigrid(name: str, count: int, levels: int) -> None:
     assert ours(name, count) == theirs(name, count)
     assert len(ours(name, count)) == levels
 
 
-def facts(name, level):
+def facts(name: Any, level: Any) -> Any:
     """What varies from level to level, apart from agent and goal."""
     places = {}
     for kind in (codes.LOCKED, codes.CLOSED, codes.LAVA, codes.WALL, codes.KEY, codes.BALL):
@@ -74,7 +75,7 @@ def facts(name, level):
     "name",
     ["FourRooms", "RedBlueDoors-6x6", "LockedRoom", "Unlock", "KeyCorridor-S3R3", "LavaCrossing-S9N2"],
 )
-def test_things_lie_where_minigrid_lays_them(name):
+def test_things_lie_where_minigrid_lays_them(name: str) -> None:
     model = PAIRS[name][0](levels=600)
     mine = {
         fact
@@ -88,11 +89,11 @@ def test_things_lie_where_minigrid_lays_them(name):
     assert set(found) <= mine
 
 
-def _level(grid, cell):
+def _level(grid: Any, cell: Any) -> Any:
     return Level(grid, divmod(cell, grid.shape[1]), 0)
 
 
-def test_walls_doors_and_keys_are_drawn_evenly():
+def test_walls_doors_and_keys_are_drawn_evenly() -> None:
     model = tasks.door_key(size=8, levels=2000)
     doors = Counter()
     for row, p in zip(model.layouts, model.start_probs(), strict=True):
@@ -118,7 +119,7 @@ TASKS = {
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_every_level_can_be_solved(name):
+def test_every_level_can_be_solved(name: Any) -> None:
     model = getattr(tasks, name)(levels=1 if name == "locked_room" else 8, **TASKS[name])
     for start in range(model.n_starts):
         way = plan(model, start)
@@ -126,19 +127,19 @@ def test_every_level_can_be_solved(name):
         assert len(way) <= model.limit
 
 
-def test_a_corridor_of_one_cell_has_room_to_turn():
+def test_a_corridor_of_one_cell_has_room_to_turn() -> None:
     """A quarter of its levels first place the agent looking at the locked door."""
     model = tasks.key_corridor(rows=1, levels=40)
     assert all(plan(model, start) for start in range(model.n_starts))
 
 
-def test_a_walled_in_goal_would_be_noticed():
+def test_a_walled_in_goal_would_be_noticed() -> None:
     model = tasks.empty(size=6, levels=1)
     model.layouts[0, [6 * 3 + 4, 6 * 4 + 3]] = codes.WALL_CODE
     assert plan(model) is None
 
 
-def test_rooms_are_chained_by_doors_of_changing_colour():
+def test_rooms_are_chained_by_doors_of_changing_colour() -> None:
     model = tasks.multi_room(rooms=5, size=6, levels=40)
     for row in model.layouts:
         doors = row[(row & 15) == codes.CLOSED]
@@ -146,7 +147,7 @@ def test_rooms_are_chained_by_doors_of_changing_colour():
         assert len(set(doors.tolist())) > 1
 
 
-def test_levels_are_numbered_by_their_seeds():
+def test_levels_are_numbered_by_their_seeds() -> None:
     first = tasks.four_rooms(levels=10)
     later = tasks.four_rooms(levels=5, first_level=5)
     assert np.array_equal(first.layouts[5:], later.layouts)
@@ -161,6 +162,6 @@ def test_levels_are_numbered_by_their_seeds():
         lambda: tasks.push_box(size=6, boxes=4, pillars=4, levels=1),
     ],
 )
-def test_what_does_not_fit_says_so(make):
+def test_what_does_not_fit_says_so(make: Any) -> None:
     with pytest.raises(RoomError, match=r"do not fit|leave no room"):
         make()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from itertools import product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,24 +13,24 @@ from rlkit.envs.rooms import tasks
 from rlkit.solvers import solve
 
 
-def optimum(model):
+def optimum(model: Any) -> Any:
     return solve(enumerate_model(model), horizon=model.limit).initial.value
 
 
-def worth(model, start):
+def worth(model: Any, start: Any) -> Any:
     """MiniGrid's reward for a shortest way from that start."""
     return 1 - 0.9 * len(plan(model, start)) / model.limit
 
 
-def test_an_empty_room_takes_eleven_steps():
+def test_an_empty_room_takes_eleven_steps() -> None:
     assert optimum(tasks.empty()) == pytest.approx(1 - 0.9 * 11 / 256, abs=1e-12)
 
 
-def test_a_compass_needs_no_turn():
+def test_a_compass_needs_no_turn() -> None:
     assert optimum(tasks.empty(move="compass")) == pytest.approx(1 - 0.9 * 10 / 256, abs=1e-12)
 
 
-def fewest_steps(agent, heading, key, door):
+def fewest_steps(agent: Any, heading: Any, key: Any, door: Any) -> Any:
     """Of the 5 x 5 door and key, by a search written for it alone: everything lies in columns 1 to 3."""
     start = ((1, agent), heading, False, False)
     found, queue = {start}, deque([(start, 0)])
@@ -57,7 +58,7 @@ def fewest_steps(agent, heading, key, door):
     return None
 
 
-def test_all_starts_of_the_small_door_and_key():
+def test_all_starts_of_the_small_door_and_key() -> None:
     pool = tasks.door_key(size=5, levels=800)
     values = [worth(pool, start) for start in range(pool.n_starts)]
     steps = [
@@ -77,7 +78,7 @@ def test_all_starts_of_the_small_door_and_key():
         (tasks.four_rooms(levels=120, first_level=1000), 0.8546),
     ],
 )
-def test_means_over_levels_are_those_published(model, published):
+def test_means_over_levels_are_those_published(model: Any, published: float) -> None:
     values = [worth(model, start) for start in range(model.n_starts)]
     error = np.std(values) / np.sqrt(len(values))
     assert abs(np.mean(values) - published) < 4 * error
@@ -98,25 +99,25 @@ def test_means_over_levels_are_those_published(model, published):
     ],
     ids=lambda model: type(model).__name__,
 )
-def test_exact_models_agree_with_shortest_ways(model):
+def test_exact_models_agree_with_shortest_ways(model: Any) -> None:
     values = np.array([worth(model, start) for start in range(model.n_starts)])
     assert optimum(model) == pytest.approx(float(values @ model.start_probs()), abs=1e-10)
 
 
-def test_a_bonus_and_slip_reach_the_exact_model():
+def test_a_bonus_and_slip_reach_the_exact_model() -> None:
     plain = tasks.empty(size=5, decay=0.0, step_reward=-0.1)
     assert optimum(plain) == pytest.approx(1 - 0.1 * 5)
     slippery = tasks.empty(size=5, decay=0.0, step_reward=-0.1, slip=0.3)
     assert optimum(slippery) < optimum(plain) - 0.1
 
 
-def test_a_few_moving_balls_have_an_exact_model():
+def test_a_few_moving_balls_have_an_exact_model() -> None:
     model = tasks.dynamic_obstacles(size=5, balls=2, decay=0.0)
     mdp = enumerate_model(model)
     assert 0.5 < solve(mdp, horizon=10).initial.value < solve(mdp, horizon=30).initial.value <= 1
 
 
 @pytest.mark.parametrize("options", [{"balls": 2}, {"balls": 3, "decay": 0.0}])
-def test_what_cannot_be_exact_says_so(options):
+def test_what_cannot_be_exact_says_so(options: Any) -> None:
     with pytest.raises(NoExactModel, match="decay=0" if options["balls"] == 2 else "at most 2"):
         enumerate_model(tasks.dynamic_obstacles(**options))

@@ -71,7 +71,7 @@ def event_of(model: Any, record: Record, t: int) -> int:
 
 
 @pytest.mark.parametrize("name", PAIRS)
-def test_same_episodes(name):
+def test_same_episodes(name: Any) -> None:
     assert differences(PAIRS[name][0](levels=1, observation="partial"), played(name)) == []
 
 
@@ -82,7 +82,7 @@ UNPLANNED = (  # without a goal, with chance, or slow to search
 
 
 @pytest.mark.parametrize("name", [name for name in PAIRS if name not in UNPLANNED])
-def test_success_is_success_there(name):
+def test_success_is_success_there(name: Any) -> None:
     ours, theirs = PAIRS[name]
     env, model, records = theirs(), ours(levels=1, observation="partial"), []
     for seed in range(2):
@@ -103,55 +103,55 @@ def test_success_is_success_there(name):
         ({"observation": "grid"}, {}, FullyObsWrapper),
     ],
 )
-def test_same_views(ours, theirs, wrapper):
+def test_same_views(ours: Any, theirs: Any, wrapper: Any) -> None:
     make, make_theirs = PAIRS["DoorKey-8x8"]
     env = make_theirs(**theirs) if wrapper is None else wrapper(make_theirs())
     records = [play(env, seed=seed, steps=STEPS) for seed in range(5)]
     assert differences(make(levels=1, **{"observation": "partial", **ours}), records) == []
 
 
-def no_occlusion(model):
+def no_occlusion(model: Any) -> None:
     model.settings = dataclasses.replace(model.settings, see_through=True)
 
 
-def no_pickup(model):
+def no_pickup(model: Any) -> None:
     model.rules.effect[256 * 3 : 256 * 4] = 0
 
 
-def firm_boxes(model):
+def firm_boxes(model: Any) -> None:
     case = 256 * 5 + np.array([codes.code(codes.BOX, colour) for colour in codes.COLOURS])
     model.rules.effect[case] = 0
     model.rules.after[case] = case - 256 * 5
 
 
-def doors_stay_open(model):
+def doors_stay_open(model: Any) -> None:
     for colour in codes.COLOURS:
         case = 256 * 5 + codes.code(codes.OPEN, colour)
         model.rules.after[case] = codes.code(codes.OPEN, colour)
 
 
-def any_key(model):
+def any_key(model: Any) -> None:
     model.rules.needs[256 * 5 : 256 * 6] = 0
 
 
-def undecayed(model):
+def undecayed(model: Any) -> None:
     model.decay = 0.0
 
 
-def safe_lava(model):
+def safe_lava(model: Any) -> None:
     model.rules.ends[:] = model.rules.pays > 0
 
 
-def takeable(model):
+def takeable(model: Any) -> None:
     case = 256 * 3 + np.array([codes.code(kind, codes.GREEN) for kind in (codes.KEY, codes.BALL)])
     model.rules.effect[case], model.rules.needs[case] = 2, codes.EMPTY
 
 
-def harmless_crash(model):
+def harmless_crash(model: Any) -> None:
     model.rules.walks[:] = False
 
 
-def later(model):
+def later(model: Any) -> None:
     model.limit += 1
 
 
@@ -170,7 +170,7 @@ def later(model):
         ("Dynamic-Obstacles-6x6", harmless_crash, "reward"),
     ],
 )
-def test_a_broken_rule_shows(name, breaking, sign):
+def test_a_broken_rule_shows(name: str, breaking: Any, sign: str) -> None:
     model = PAIRS[name][0](levels=1, observation="partial")
     breaking(model)
     assert any(sign in what for what in differences(model, played(name)))

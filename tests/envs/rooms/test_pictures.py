@@ -1,16 +1,18 @@
 """Rooms as text and pictures."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from rlkit.envs.rooms import Level, codes, pictures, tasks
 
 
-def state_of(model, start=0):
+def state_of(model: Any, start: int = 0) -> Any:
     return model.initial(np.array([start]))
 
 
-def test_text_shows_the_map_and_the_hand():
+def test_text_shows_the_map_and_the_hand() -> None:
     grid = np.full((4, 6), codes.WALL_CODE, dtype=np.uint8)
     grid[1:3, 1:5] = codes.EMPTY
     grid[1, 2], grid[2, 4] = codes.code(codes.KEY, codes.YELLOW), codes.GOAL_CODE
@@ -24,7 +26,7 @@ def test_text_shows_the_map_and_the_hand():
 
 
 @pytest.mark.parametrize("name", ["four_rooms", "key_corridor", "dynamic_obstacles", "push_box"])
-def test_pictures_are_images_of_tiles(name):
+def test_pictures_are_images_of_tiles(name: str) -> None:
     model = getattr(tasks, name)(levels=1)
     image = model.picture(state_of(model))
     assert image.dtype == np.uint8
@@ -36,7 +38,7 @@ def test_pictures_are_images_of_tiles(name):
     assert len({tuple(pixel) for pixel in image[::5, ::5].reshape(-1, 3).tolist()}) > 5
 
 
-def test_what_is_not_seen_is_shaded():
+def test_what_is_not_seen_is_shaded() -> None:
     model = tasks.four_rooms(levels=1)
     state = state_of(model)
     shown = set(model.seen(state).tolist())
@@ -49,7 +51,7 @@ def test_what_is_not_seen_is_shaded():
             assert tuple(middle) == (pictures.PAPER if cell in shown else pictures.SHADE)
 
 
-def test_the_agent_and_what_it_carries_show():
+def test_the_agent_and_what_it_carries_show() -> None:
     model = tasks.door_key(size=5, levels=1)
     frames = []
     for heading in range(4):
@@ -60,7 +62,7 @@ def test_the_agent_and_what_it_carries_show():
     assert len(set(frames)) == 8
 
 
-def test_pixels_are_the_tiles_of_what_is_seen():
+def test_pixels_are_the_tiles_of_what_is_seen() -> None:
     model = tasks.key_corridor(observation="pixels", view_size=5)
     plain = tasks.key_corridor(view_size=5)
     tiles = pictures.tiles(8)
@@ -75,7 +77,7 @@ def test_pixels_are_the_tiles_of_what_is_seen():
     assert len({tiles[c].tobytes() for c in np.unique(symbols)}) == len(np.unique(symbols))
 
 
-def test_disguised_cells_look_empty():
+def test_disguised_cells_look_empty() -> None:
     tiles = pictures.tiles(8)
     for kind in (codes.PRIZE, codes.TRAP):
         code = np.array([codes.code(kind)], dtype=np.uint8)

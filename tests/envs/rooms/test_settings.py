@@ -1,6 +1,7 @@
 """One clear error for every option that makes no rooms, naming it and what is allowed."""
 
 import inspect
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,7 @@ SHARED = [
 
 @pytest.mark.parametrize("name", FACTORIES)
 @pytest.mark.parametrize(("options", "what"), SHARED)
-def test_shared_options(name, options, what):
+def test_shared_options(name: Any, options: Any, what: Any) -> None:
     with pytest.raises(OptionError, match=what):
         getattr(tasks, name)(**options)
 
@@ -64,19 +65,19 @@ def test_shared_options(name, options, what):
         ("push_box", {"pillars": -1}, "pillars must be a whole number from 0"),
     ],
 )
-def test_options_of_tasks(name, options, what):
+def test_options_of_tasks(name: str, options: Any, what: str) -> None:
     with pytest.raises(OptionError, match=what):
         getattr(tasks, name)(**options)
 
 
-def test_the_error_is_the_users_and_a_value_error():
+def test_the_error_is_the_users_and_a_value_error() -> None:
     assert issubclass(RoomError, OptionError)
     assert issubclass(OptionError, RlkitError)
     assert issubclass(OptionError, ValueError)
 
 
 @pytest.mark.parametrize("name", FACTORIES)
-def test_signatures_show_every_option_and_docstrings_a_source(name):
+def test_signatures_show_every_option_and_docstrings_a_source(name: Any) -> None:
     factory = getattr(tasks, name)
     parameters = inspect.signature(factory).parameters
     assert {*inspect.signature(Settings).parameters} <= set(parameters)
