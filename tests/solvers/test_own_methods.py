@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from exact_models import triplets
 
 from rlkit import exact, registry, solve
-from rlkit.core import MDP
+from rlkit.core import MDP, NoExactModel
 from rlkit.registry import RegistryError, find, names, register
 from rlkit.solvers import SolveError, bellman, verify
 from rlkit.solvers.methods import Sweep, Values, solve_in_fractions
@@ -52,6 +53,20 @@ def test_every_method_shows_its_sweeps(name: str, gamma: float) -> None:
         assert sweep.residual == pytest.approx(np.abs(after - sweep.value).max(), abs=1e-15)
     tight = (sweeps[-1].upper - sweeps[-1].lower).max()
     assert tight < 1e-6 if gamma < 1 else np.isinf(tight)
+
+
+@pytest.mark.parametrize("name", names("method"))
+def test_a_method_by_itself_refuses_what_it_cannot_solve(name: str) -> None:
+    method = find("method", name)
+    for given in ("FrozenLake-v1", None):
+        with pytest.raises(SolveError, match=f"^{method.__name__} takes an MDP, not "):
+            method(given)
+    with pytest.raises(SolveError, match="gamma must lie in"):
+        method(lake(), gamma=2)
+    with pytest.raises(SolveError, match="decay with time"):
+        method(lake().with_reward_decay(0.1), gamma=0.9)
+    with pytest.raises(NoExactModel, match="both players"):
+        method(replace(lake(), zero_sum=True), gamma=0.9)
 
 
 def test_sweeps_are_kept_as_they_were() -> None:

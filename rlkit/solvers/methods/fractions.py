@@ -17,8 +17,8 @@ from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.methods.lifting import Row, solve_equations
 from rlkit.solvers.methods.policy_iteration import first_policy
-from rlkit.solvers.methods.values import Trace, reporter
-from rlkit.solvers.options import EXACT, discount_for
+from rlkit.solvers.methods.values import Trace, begin
+from rlkit.solvers.options import EXACT
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.solution import Bounded, fraction
 from rlkit.solvers.undiscounted.gain import unichain
@@ -37,9 +37,9 @@ def solve_in_fractions(
     `reward` [C] replaces that of the model, if given. The bounds are the floats on either side of the exact
     value. Raises `ModelError` for a model that is too large.
     """
+    gamma, report = begin("solve_in_fractions", mdp, gamma, trace)
     check_size(mdp)
-    gamma = discount_for(mdp, gamma)
-    choice, report = first_policy(mdp, gamma) if start is None else start, reporter(mdp, gamma, trace)
+    choice = first_policy(mdp, gamma) if start is None else start
     rows = [row_of(mdp, c) for c in range(mdp.n_choices)]
     reward = rewards_of(mdp) if reward is None else reward
     discount = fraction(gamma)

@@ -7,9 +7,9 @@ from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.methods.policy_iteration import evaluated, first_policy, improve, proper_greedy
-from rlkit.solvers.methods.values import Trace, Values, reporter
+from rlkit.solvers.methods.values import Trace, Values, begin
 from rlkit.solvers.operators import greedy, q_values
-from rlkit.solvers.options import SolveError, discount_for
+from rlkit.solvers.options import SolveError
 
 
 def linear_programming(
@@ -21,9 +21,8 @@ def linear_programming(
     trace: Trace | None = None,
 ) -> Values:
     """Values by HiGHS, whose greedy policy is then solved for and, where rounding asks for it, improved."""
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("linear_programming", mdp, gamma, trace)
     v = linear_program(mdp, gamma=gamma)
-    report = reporter(mdp, gamma, trace)
     if report is not None:
         report(v)
     if gamma < 1:

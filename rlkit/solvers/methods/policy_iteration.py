@@ -9,9 +9,9 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import linear_solve
 from rlkit.solvers.graph import surely_reaching
-from rlkit.solvers.methods.values import Report, Trace, Values, reporter
+from rlkit.solvers.methods.values import Report, Trace, Values, begin
 from rlkit.solvers.operators import best, greedy, q_values
-from rlkit.solvers.options import SolveError, discount_for
+from rlkit.solvers.options import SolveError
 
 
 def policy_iteration(
@@ -27,9 +27,8 @@ def policy_iteration(
     Unless given these are choices of the largest reward, or, at gamma = 1, some that end with probability 1;
     raises `SolveError` where none do.
     """
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("policy_iteration", mdp, gamma, trace)
     choice = first_policy(mdp, gamma) if start is None else start
-    report = reporter(mdp, gamma, trace)
     found = improve(mdp, evaluated(mdp, choice, gamma), gamma=gamma, max_rounds=max_sweeps, report=report)
     return Values(found.value, found.rounds)
 

@@ -7,8 +7,7 @@ import numpy as np
 from rlkit.core.mdp import MDP
 from rlkit.solvers.backends.kernels import arrays, kernel, prioritised
 from rlkit.solvers.methods.value_iteration import limits, per_state, stretch_of
-from rlkit.solvers.methods.values import Trace, Values, near_enough, reporter
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.methods.values import Trace, Values, begin, near_enough
 
 
 def prioritised_sweeping(
@@ -21,9 +20,9 @@ def prioritised_sweeping(
     trace: Trace | None = None,
 ) -> Values:
     """Back up next the state that may change most (Moore and Atkeson 1993); a sweep is one state's backup."""
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("prioritised_sweeping", mdp, gamma, trace)
     most, _ = limits(mdp, max_sweeps, give_up)
-    v, into, report = np.zeros(mdp.n_states), mdp.incoming, reporter(mdp, gamma, trace)
+    v, into = np.zeros(mdp.n_states), mdp.incoming
     run = kernel(prioritised, mdp.n_transitions * most) if report is None else prioritised
     edges = (mdp.state_of_choice, into.indptr, into.indices, into.data)
     backups = run(

@@ -9,8 +9,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.solvers.backends.backups import Backup, CompiledBackup, NumpyBackup, backup_of
-from rlkit.solvers.methods.values import Trace, Values, reporter
-from rlkit.solvers.options import discount_for
+from rlkit.solvers.methods.values import Report, Trace, Values, begin
 
 PARTIAL = 20  # sweeps of one policy at most
 MIXING = 300  # sweeps in which a model that mixes is solved
@@ -27,7 +26,7 @@ def synchronous(
     trace: Trace | None = None,
 ) -> Values:
     """Plain value iteration: every sweep backs up all states, on a GPU if `device` is "cuda"."""
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("synchronous", mdp, gamma, trace)
     backup: Backup
     if device == "cpu":
         backup = backup_of(mdp, gamma, sweeps=MIXING)
@@ -36,7 +35,7 @@ def synchronous(
 
         backup = backup_on(device, mdp, gamma)
     return _successive_approximation(
-        mdp, backup, None, gamma=gamma, epsilon=epsilon, limits=(max_sweeps, max_sweeps), trace=trace
+        mdp, backup, None, gamma=gamma, epsilon=epsilon, limits=(max_sweeps, max_sweeps), report=report
     )
 
 
@@ -54,11 +53,11 @@ def modified_policy_iteration(
     These go on until their changes are ten times more alike than those of the backup. With `give_up` a model
     that does not mix is given up.
     """
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("modified_policy_iteration", mdp, gamma, trace)
     backup = backup_of(mdp, gamma, sweeps=MIXING)
     limits = (MIXING, JUDGED) if give_up else (max_sweeps, max_sweeps)
     return _successive_approximation(
-        mdp, backup, backup, gamma=gamma, epsilon=epsilon, limits=limits, trace=trace
+        mdp, backup, backup, gamma=gamma, epsilon=epsilon, limits=limits, report=report
     )
 
 
@@ -70,14 +69,13 @@ def _successive_approximation(
     gamma: float,
     epsilon: float,
     limits: tuple[int, int],
-    trace: Trace | None,
+    report: Report | None,
 ) -> Values:
     """Backups until their changes are alike, which on a model that mixes is far sooner than they vanish.
 
     Source: Puterman 1994, section 6.6.
     """
     most, judged = limits
-    report = reporter(mdp, gamma, trace)
     scale = gamma / (1 - gamma) if gamma < 1 else 1e4
     v: Any = np.zeros(mdp.n_states)
     sweeps = 0.0

@@ -7,8 +7,8 @@ import numpy as np
 from rlkit.core.mdp import MDP, FloatArray
 from rlkit.solvers.backends.kernels import arrays, kernel, settle, stretches, unsigned
 from rlkit.solvers.graph import SEARCH, Components, components, one_component
-from rlkit.solvers.methods.values import Report, Trace, Values, near_enough, reporter
-from rlkit.solvers.options import MEDIUM, discount_for
+from rlkit.solvers.methods.values import Report, Trace, Values, begin, near_enough
+from rlkit.solvers.options import MEDIUM, check_kind
 
 
 def value_iteration(
@@ -27,14 +27,14 @@ def value_iteration(
     changes by much, which does not mean a small error. `order` are the components of the model. With
     `give_up` it ends where the progress so far promises too little. `trace` gets each sweep of a component.
     """
-    gamma = discount_for(mdp, gamma)
+    gamma, report = begin("value_iteration", mdp, gamma, trace)
     return sweep_in_place(
         mdp,
         gamma=gamma,
         tolerance=near_enough(epsilon, gamma),
         limits=limits(mdp, max_sweeps, give_up),
         order=components(mdp) if order is None else order,
-        report=reporter(mdp, gamma, trace),
+        report=report,
     )
 
 
@@ -47,6 +47,7 @@ def gauss_seidel(
     trace: Trace | None = None,
 ) -> Values:
     """Value iteration in place over all states in their order, to and fro (Puterman 1994, section 6.3.3)."""
+    check_kind("gauss_seidel", mdp, MDP)
     return value_iteration(
         mdp, gamma=gamma, epsilon=epsilon, max_sweeps=max_sweeps, order=one_component(mdp), trace=trace
     )

@@ -8,9 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from rlkit.core.mdp import MDP, FloatArray
+from rlkit.core.mdp import MDP, FloatArray, one_player
 from rlkit.solvers.certificate import certify_discounted
 from rlkit.solvers.operators import bellman
+from rlkit.solvers.options import SolveError, check_kind, discount_for
 
 
 class Values(NamedTuple):
@@ -54,3 +55,16 @@ def reporter(mdp: MDP, gamma: float, trace: Trace | None) -> Report | None:
         tell(Sweep(next(numbers), v.copy(), float(residual), lower, upper))
 
     return report
+
+
+def begin(method: str, mdp: MDP, gamma: float | None, trace: Trace | None) -> tuple[float, Report | None]:
+    """The discount, the model's unless given, and what to call after each sweep.
+
+    Raises `SolveError` for anything but an MDP, and where rewards decay, and `NoExactModel` for two players.
+    """
+    check_kind(method, mdp, MDP)
+    one_player(mdp)
+    if mdp.reward_decay:
+        raise SolveError("the rewards of this model decay with time: use `solve` with a horizon")
+    discount = discount_for(mdp, gamma)
+    return discount, reporter(mdp, discount, trace)
