@@ -1,4 +1,4 @@
-"""Environments and backbones of the user's own, with the code of docs/extending.md."""
+"""Environments, backbones and algorithms of the user's own, with the code of docs/extending.md."""
 
 import re
 import sys
@@ -13,11 +13,14 @@ import torch
 
 import rlkit
 from rlkit.agents import AGENTS, PPO
+from rlkit.check.agents import check_agent
 from rlkit.check.model import model_findings
 from rlkit.envs import make_torch, register
 from rlkit.envs.registry import make
 from rlkit.nn import Encoder, NetworkConfig, build
 from rlkit.registry import RegistryError, find
+from rlkit.run import checkpoint
+from rlkit.trees import flat
 
 PAGE = (Path(__file__).parents[1] / "docs" / "extending.md").read_text()
 CODE = dict(re.findall(r"```python\n# (\w+)\.py\n(.*?)```", PAGE, flags=re.S))
@@ -129,6 +132,36 @@ def test_the_code_of_the_page_runs() -> None:
     for code in re.findall(r"```python\n(?!# \w+\.py)(.*?)```", section, flags=re.S):
         exec(code, names)
     assert isinstance(names["agent"], PPO)
+
+
+@pytest.mark.usefixtures("modules")
+@pytest.mark.parametrize("probe", ["truncated", "masked", "memory"])
+def test_an_algorithm_learns_the_probes(probe: str) -> None:
+    found = check_agent(find("agent", "my_agents:AWR"), probes=[probe], backbones=["gru"])
+    assert found.passed, found.failures
+    assert found.to_json()["options"]["epochs"] == 2
+
+
+@pytest.mark.usefixtures("modules")
+def test_an_algorithm_resumes_to_the_same_bytes(tmp_path: Path) -> None:
+    awr = find("agent", "my_agents:AWR")
+    options: dict[str, Any] = {"hidden": (8,), "num_envs": 4, "rollout_steps": 8, "device": "cpu"}
+
+    def save(agent: Any, metrics: dict[str, float]) -> None:
+        if agent.steps == 64:
+            agent.save(tmp_path / "half")
+
+    whole = flat(awr("rlkit/Exam-v0", **options).train(128, callback=save).state_dict())
+    resumed = flat(checkpoint.load(tmp_path / "half", device="cpu").continue_to(128).state_dict())
+    assert whole.keys() == resumed.keys()
+    assert all(np.array_equal(np.asarray(x), np.asarray(resumed[name])) for name, x in whole.items())
+
+
+def test_an_algorithm_is_trained_and_graded_by_commands(modules: Path, rlkit: Any) -> None:
+    code, _, err = rlkit("train", "exam", "--agent", "my_agents:AWR", "--steps", "8000", "--out", "awr")
+    assert code == 0, err
+    code, out, err = rlkit("eval", "awr", "--trust-env", "my_agents")
+    assert (code, "my_agents:AWR" in out or "awr" in out) == (0, True), err
 
 
 def test_a_model_that_is_wrong_is_found(walk: Any) -> None:

@@ -14,7 +14,7 @@ from rlkit.experience.evaluation import Evaluation
 from rlkit.registry import find, names
 
 from .a2c import A2C, REINFORCE, A2CConfig, REINFORCEConfig
-from .agent import Agent
+from .agent import ActionValueAgent, Agent, CriticAgent
 from .config import AgentConfig
 from .dqn import DQN, DQNConfig, Rainbow, RainbowConfig
 from .learner import Learner, NeuralLearner
@@ -52,10 +52,12 @@ __all__ = [
     "SAC",
     "TABULAR",
     "A2CConfig",
+    "ActionValueAgent",
     "Agent",
     "AgentConfig",
     "AgentError",
     "ConfigError",
+    "CriticAgent",
     "DQNConfig",
     "DoubleQ",
     "DynaQ",
