@@ -30,7 +30,7 @@ PAGES = {  # the agents of each page in docs/algorithms
 TASKS = [task for tasks in TABLES.values() for task in tasks]
 HEAD = """# Results
 
-What the agents reach with the settings they come with (`rlkit/agents/presets.py`), over seeds 0 to 4, by
+What the agents reach with the settings they come with (`rlkit/agents/presets.toml`), over seeds 0 to 4, by
 greedy policies, where nothing else is said, on seeds apart from training. Reproduce the rows of a task with
 
 ```sh

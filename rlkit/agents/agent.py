@@ -46,7 +46,7 @@ class Agent:
     """A policy and a learner for an environment, and the loop that trains them.
 
     `env` is an environment id or a Gymnasium VectorEnv. The configuration is `config` if given, else the
-    algorithm's defaults with the tuned settings for this id, if there are any (presets.py); keyword
+    algorithm's defaults with the tuned settings for this id, if there are any (presets.toml); keyword
     arguments change single fields of it. Raises MisplacedArgument for more than `env` by position, and
     ConfigError, UnsupportedError or UnsupportedSpaceError for what does not fit.
 

@@ -3,14 +3,14 @@
 import pytest
 
 from rlkit.agents import default_steps
-from rlkit.agents.presets import PRESETS
+from rlkit.agents.presets import presets
 from rlkit.evaluate import grade
 from rlkit.run.train import train
 
 
 def tuned(env_id: str) -> list[str]:
     """The agents that have settings of their own for an environment."""
-    return [agent for agent, known in PRESETS if known == env_id]
+    return [agent for agent, known in presets() if known == env_id]
 
 
 pytestmark = [pytest.mark.slow, pytest.mark.parametrize("seed", range(5))]

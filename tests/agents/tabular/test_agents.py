@@ -12,7 +12,7 @@ from gymnasium import spaces
 
 from rlkit import exact
 from rlkit.agents import TABULAR, ConfigError, UnsupportedError
-from rlkit.agents.presets import PRESETS
+from rlkit.agents.presets import presets
 from rlkit.agents.tabular import base, learners
 from rlkit.agents.tabular.base import QTable
 from rlkit.evaluate import grade
@@ -93,9 +93,9 @@ def test_the_values_of_the_exam_are_learned(agent: Any) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "env_id"), [key for key in PRESETS if key[0] in TABULAR], ids=str)
+@pytest.mark.parametrize(("name", "env_id"), [key for key in presets() if key[0] in TABULAR], ids=str)
 def test_the_presets_reach_99_percent_of_the_optimum(name: str, env_id: str) -> None:
-    steps, fields = PRESETS[name, env_id]
+    steps, fields = presets()[name, env_id]
     found = grade(TABULAR[name](env_id, seed=7, **fields).train(steps)).objectives["discounted"]
     assert found.percent_of_optimum >= 99
 
