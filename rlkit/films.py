@@ -260,8 +260,7 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
 
 
 def _captioned(picture: Any, words: str, player: str, width: int | None) -> Image:
-    from PIL import Image as Pillow
-    from PIL import ImageDraw, ImageFont
+    from PIL import Image as Pillow, ImageDraw, ImageFont
 
     drawn = Pillow.fromarray(picture)
     if width is not None:

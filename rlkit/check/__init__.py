@@ -13,27 +13,16 @@ from typing import Any
 import gymnasium as gym
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from rlkit.check.agents import Report, check_agent
+from rlkit.check.agents import Report as Report, check_agent as check_agent
 from rlkit.check.batch import batch_findings
 from rlkit.check.environment import environment_findings
-from rlkit.check.judging import ProtocolError
+from rlkit.check.judging import ProtocolError as ProtocolError
 from rlkit.check.model import model_findings
 from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.errors import FAILURES, RlkitError
-
-__all__ = [
-    "CheckError",
-    "ProtocolError",
-    "Report",
-    "check_agent",
-    "check_env",
-    "check_id",
-    "check_model",
-    "check_vector_env",
-]
 
 
 class CheckError(RlkitError, AssertionError):

@@ -18,13 +18,11 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from rlkit.cli import agents, environments, learning, solving
-from rlkit.cli.output import app, fail, say, show_cursor
+from rlkit.cli import agents as agents, environments as environments, learning as learning, solving as solving
+from rlkit.cli.output import app as app, fail, say, show_cursor
 from rlkit.errors import RlkitError
 from rlkit.plain import one_line
 from rlkit.signals import exit_status, stop_signals
-
-__all__ = ["agents", "app", "environments", "learning", "main", "solving"]
 
 KEPT_OBJECTS = 500_000  # more than imports make: collecting them took a fifth of the start
 

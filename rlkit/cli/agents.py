@@ -62,8 +62,7 @@ def check_agent(
     (env.metadata["autoreset_mode"]), raises NotImplementedError: refused is not failed.
     """
     from rlkit import report
-    from rlkit.check.agents import check_agent as check
-    from rlkit.check.agents import find_agent
+    from rlkit.check.agents import check_agent as check, find_agent
 
     find_modules_here(agent)
     with terminal(stderr=True).waiting(f"{agent}: training") as say:

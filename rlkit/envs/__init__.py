@@ -4,26 +4,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .adapters.gym import MDPEnv, ModelEnv
-    from .adapters.vector import ModelVectorEnv
-    from .grids.frozen_lake import frozen_lake
-    from .grids.grid import Grid, grid_world
-    from .grids.maps import MapError
-    from .registry import exact, make_torch, register, resolve
+    from .adapters.gym import MDPEnv as MDPEnv, ModelEnv as ModelEnv
+    from .adapters.vector import ModelVectorEnv as ModelVectorEnv
+    from .grids.frozen_lake import frozen_lake as frozen_lake
+    from .grids.grid import Grid as Grid, grid_world as grid_world
+    from .grids.maps import MapError as MapError
+    from .registry import exact as exact, make_torch as make_torch, register as register, resolve as resolve
 
-__all__ = [
-    "Grid",
-    "MDPEnv",
-    "MapError",
-    "ModelEnv",
-    "ModelVectorEnv",
-    "exact",
-    "frozen_lake",
-    "grid_world",
-    "make_torch",
-    "register",
-    "resolve",
-]
 
 _HOME = {
     "Grid": "grids.grid",

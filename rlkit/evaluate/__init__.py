@@ -25,14 +25,12 @@ from rlkit.envs.adapters.gym import time_limit
 from rlkit.envs.registry import make
 from rlkit.evaluate.pairs import chain_of_pairs
 from rlkit.evaluate.regret import sampled_score
-from rlkit.evaluate.scoring import Grade, Scale, Score, ends, finite, noted, scale
-from rlkit.evaluate.shown import Shown, exact_policy, shown
+from rlkit.evaluate.scoring import Grade as Grade, Scale, Score as Score, ends, finite, noted, scale as scale
+from rlkit.evaluate.shown import Shown, exact_policy as exact_policy, shown as shown
 from rlkit.nn.devices import cpu_threads
 from rlkit.run import checkpoint
 from rlkit.solvers import evaluate_policy, uniform_policy
 from rlkit.solvers.evaluation import SingularChain
-
-__all__ = ["Grade", "Score", "above", "evaluate", "exact_policy", "grade", "grade_record", "scale", "shown"]
 
 
 def evaluate(

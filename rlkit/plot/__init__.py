@@ -11,15 +11,13 @@ from rlkit.errors import RlkitError
 from rlkit.plain import label
 from rlkit.plot.charts import draw_values
 from rlkit.plot.graphs import draw_graph, fits_a_graph
-from rlkit.plot.layouts import maps_of
-from rlkit.plot.maps import Map, draw_maps
+from rlkit.plot.layouts import maps_of as maps_of
+from rlkit.plot.maps import Map as Map, draw_maps
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from rlkit.solvers import Solution
-
-__all__ = ["Map", "PlotError", "draw", "maps_of", "picture"]
 
 
 LETTER = 0.095  # inches of a title

@@ -1,62 +1,33 @@
 """Operators, exact solvers with certificates, and exact evaluation of policies."""
 
-from rlkit.solvers.evaluation import average_reward, evaluate_policy, state_distribution
+from rlkit.solvers.evaluation import (
+    average_reward as average_reward,
+    evaluate_policy as evaluate_policy,
+    state_distribution as state_distribution,
+)
 from rlkit.solvers.operators import (
-    backward_induction,
-    bellman,
-    best,
-    greedy,
-    policy_kernel,
-    q_values,
-    uniform_policy,
+    backward_induction as backward_induction,
+    bellman as bellman,
+    best as best,
+    greedy as greedy,
+    policy_kernel as policy_kernel,
+    q_values as q_values,
+    uniform_policy as uniform_policy,
 )
-from rlkit.solvers.optima import Optimum, optimum
-from rlkit.solvers.options import SolveError
-from rlkit.solvers.partial.belief import Beliefs, belief_mdp
-from rlkit.solvers.partial.bounds import BeliefBounds, belief_bounds
+from rlkit.solvers.optima import Optimum as Optimum, optimum as optimum
+from rlkit.solvers.options import SolveError as SolveError
+from rlkit.solvers.partial.belief import Beliefs as Beliefs, belief_mdp as belief_mdp
+from rlkit.solvers.partial.bounds import BeliefBounds as BeliefBounds, belief_bounds as belief_bounds
 from rlkit.solvers.partial.memoryless import (
-    MemoryGain,
-    Memoryless,
-    Stochastic,
-    best_memoryless,
-    memory_gain,
-    stochastic_memoryless,
+    MemoryGain as MemoryGain,
+    Memoryless as Memoryless,
+    Stochastic as Stochastic,
+    best_memoryless as best_memoryless,
+    memory_gain as memory_gain,
+    stochastic_memoryless as stochastic_memoryless,
 )
-from rlkit.solvers.partial.point_based import point_based
-from rlkit.solvers.partial.stationary import Stationary, best_stationary
-from rlkit.solvers.solution import Interval, Solution
-from rlkit.solvers.solve import solve
-from rlkit.solvers.verify import verify
-
-__all__ = [
-    "BeliefBounds",
-    "Beliefs",
-    "Interval",
-    "MemoryGain",
-    "Memoryless",
-    "Optimum",
-    "Solution",
-    "SolveError",
-    "Stationary",
-    "Stochastic",
-    "average_reward",
-    "backward_induction",
-    "belief_bounds",
-    "belief_mdp",
-    "bellman",
-    "best",
-    "best_memoryless",
-    "best_stationary",
-    "evaluate_policy",
-    "greedy",
-    "memory_gain",
-    "optimum",
-    "point_based",
-    "policy_kernel",
-    "q_values",
-    "solve",
-    "state_distribution",
-    "stochastic_memoryless",
-    "uniform_policy",
-    "verify",
-]
+from rlkit.solvers.partial.point_based import point_based as point_based
+from rlkit.solvers.partial.stationary import Stationary as Stationary, best_stationary as best_stationary
+from rlkit.solvers.solution import Interval as Interval, Solution as Solution
+from rlkit.solvers.solve import solve as solve
+from rlkit.solvers.verify import verify as verify

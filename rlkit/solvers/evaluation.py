@@ -16,8 +16,7 @@ from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.graph import components
 from rlkit.solvers.operators import best, choice_weights, mixing, policy_kernel, policy_values, q_values
 from rlkit.solvers.options import SolveError, check_kind, discount_for
-from rlkit.solvers.undiscounted.elimination import LARGEST as ELIMINATED
-from rlkit.solvers.undiscounted.elimination import total_until_left
+from rlkit.solvers.undiscounted.elimination import LARGEST as ELIMINATED, total_until_left
 
 
 class SingularChain(ArithmeticError):

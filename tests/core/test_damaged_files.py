@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from sample_files import DRN, LAB, POMDP, TRA, assert_equal, put
 
 from rlkit.core import ModelError, ModelWarning, from_triplets

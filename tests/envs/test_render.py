@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 import rlkit
-from rlkit.envs.rendering.sheet import AGENT
-from rlkit.envs.rendering.sheet import LARGEST_CELL as CELL
+from rlkit.envs.rendering.sheet import AGENT, LARGEST_CELL as CELL
 
 gym.register_envs(rlkit)
 

@@ -21,8 +21,7 @@ from exact_models import (
     optimum,
     within,
 )
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, given, settings, strategies as st
 from scipy.optimize import linprog
 
 from rlkit.solvers import Solution, bellman, evaluate_policy, solve, verify

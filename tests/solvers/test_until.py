@@ -8,8 +8,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 from exact_models import Chain, Exact, Value, chain_reach, models, optimum, within
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 import rlkit
 from rlkit.solvers import SolveError, solve, verify

@@ -9,13 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from rlkit.core.errors import ModelError
-from rlkit.core.files.format import Format
+from rlkit.core.files.format import Format as Format
 from rlkit.core.files.text import fail, suffix
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
 from rlkit.registry import find, names
-
-__all__ = ["Format", "read_model", "write_model"]
 
 LANGUAGES = {
     **dict.fromkeys((".prism", ".pm", ".nm", ".sm", ".pctl"), "PRISM's language"),

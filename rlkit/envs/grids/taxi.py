@@ -90,8 +90,7 @@ class Taxi(TableModel):
 
     def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
         """The town: pads with their letters, the destination ringed, the passenger as a disc, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, INK, RIM, Board
-        from ..rendering.sheet import PADS as COLOURS
+        from ..rendering.sheet import AGENT, INK, PADS as COLOURS, RIM, Board
 
         s = int(state.index[0])
         board = Board(["." * SIZE] * SIZE)

@@ -70,8 +70,7 @@ def _action_name(model: Model[Any], action: int) -> str:
 
 def _written(words: str) -> Image:
     """Text as an image."""
-    from PIL import Image as Pillow
-    from PIL import ImageDraw, ImageFont
+    from PIL import Image as Pillow, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=20)
     sheet = ImageDraw.Draw(Pillow.new("RGB", (1, 1)))

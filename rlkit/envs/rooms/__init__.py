@@ -1,8 +1,6 @@
 """Rooms: grid worlds with headings, hands and partial views, by the rules of MiniGrid."""
 
-from .codes import RoomError
-from .engine import Rooms
-from .settings import Settings
-from .state import Level, RoomState
-
-__all__ = ["Level", "RoomError", "RoomState", "Rooms", "Settings"]
+from .codes import RoomError as RoomError
+from .engine import Rooms as Rooms
+from .settings import Settings as Settings
+from .state import Level as Level, RoomState as RoomState

@@ -92,8 +92,7 @@ def tiles(side: int) -> Image:
 @lru_cache(maxsize=4096)
 def tile(code: int, side: int, lit: bool = True, heading: int | None = None, carrying: int = EMPTY) -> Image:
     """One cell, [side, side, 3]: what lies there and, if it has a heading, the agent with what it carries."""
-    from PIL import Image as Pillow
-    from PIL import ImageDraw
+    from PIL import Image as Pillow, ImageDraw
 
     kind, colour = kind_of(code), COLOUR[colour_of(code)]
     paper = STONE if kind == WALL else INK if kind == UNSEEN else PAPER if lit else SHADE
