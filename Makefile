@@ -18,6 +18,7 @@ check: .venv/installed-dev build  ## format, lint, types, import direction, and 
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/mypy --config-file tests/mypy.ini
 	$(BIN)/pytest --quiet tests/test_imports.py
 
 format: .venv/installed-dev

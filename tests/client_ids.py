@@ -1,5 +1,7 @@
 """The ids of the suite, each made once, and those that other people's programs are tried on."""
 
+from typing import Any
+
 import gymnasium as gym
 from gymnasium import Space, spaces
 
@@ -9,7 +11,7 @@ MADE = {entry.id: gym.make(entry.id) for entry in ENTRIES if not entry.needs}
 MASKED = [id for id, env in MADE.items() if env.unwrapped.model.masked]
 
 
-def kind(space: Space) -> tuple:
+def kind(space: Space[Any]) -> tuple[Any, ...]:
     """What a client tells spaces apart by."""
     parts = tuple(map(kind, space.values())) if isinstance(space, spaces.Dict) else ()
     return type(space), space.dtype, len(space.shape or ()), parts

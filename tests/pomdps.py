@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,8 @@ def tree_value(pomdp: POMDP, horizon: int) -> Fraction:
         offered = {a for s, a in moves if s in alive}
         values = []
         for a in offered:
-            total, after = Fraction(0), {}
+            total = Fraction(0)
+            after: dict[Any, Any] = {}
             for s, w in alive.items():
                 for t, p, r in moves[s, a]:
                     total += w * p * r * (1 - decay * (horizon - left + 1))

@@ -34,8 +34,8 @@ class QLearning:
         self.n_actions = int(np.prod(self.sizes))
         self.multi = isinstance(space, spaces.MultiDiscrete)
         self.rng = np.random.default_rng(seed)
-        self.q = defaultdict(lambda: np.zeros(self.n_actions))
-        self.legal = defaultdict(lambda: np.ones(self.n_actions, dtype=bool))
+        self.q: Any = defaultdict(lambda: np.zeros(self.n_actions))
+        self.legal: Any = defaultdict(lambda: np.ones(self.n_actions, dtype=bool))
         self.mode = env.metadata["autoreset_mode"]
 
     # Rules, one a method, for the sabotaged ones below to break.

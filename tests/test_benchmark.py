@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -44,7 +45,7 @@ def test_tasks_name_what_there_is(task: Task) -> None:
 
 
 @pytest.mark.parametrize("score", benchmark.SCORES)
-def test_a_run_is_scored(score, monkeypatch) -> None:
+def test_a_run_is_scored(score: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.set_num_threads", lambda threads: None)  # other tests keep theirs
     options = {"hidden": (8,), "num_envs": 4, "rollout_steps": 16}
     task = Task("rlkit/Exam-v0", "ppo", score, 99.0, options, steps=64)

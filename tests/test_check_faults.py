@@ -1,5 +1,7 @@
 """Whatever an environment does wrong, the checkers survive it and say what it was."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -16,51 +18,51 @@ from rlkit.errors import RlkitError
 class Steps(gym.Env):
     """Episodes of five steps; `says` maps a time to what is seen there, or raises."""
 
-    def __init__(self, says=None, space=None, actions=None, mask=None):
+    def __init__(self, says: Any = None, space: Any = None, actions: Any = None, mask: Any = None) -> None:
         self.observation_space = spaces.Box(-1, 1, (1,), np.float32) if space is None else space
         self.action_space = spaces.Discrete(2) if actions is None else actions
         self.says, self.mask = says or (lambda t: np.zeros(1, np.float32)), mask
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.t = 0
         return self.says(0), self.told()
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         assert self.action_space.contains(action)
         self.t += 1
         return self.says(self.t), 1.0, self.t == 5, False, self.told()
 
-    def told(self):
+    def told(self) -> Any:
         mask = None if self.mask is None else self.mask(self.t)
         return {} if mask is None else {"action_mask": mask}
 
 
 class OldReset(Steps):
-    def reset(self):
+    def reset(self) -> Any:
         return super().reset()[0]
 
 
 class OldStep(Steps):
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         observation, reward, over, _, info = super().step(action)
         return observation, reward, over, info
 
 
 class Unmade(Steps):
-    def __init__(self):
+    def __init__(self) -> None:
         raise RuntimeError("no display")
 
 
 class Late(Steps):
     """Forgets Gymnasium's interface in the middle of an episode."""
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         return super().step(action) if self.t < 3 else (np.zeros(1, np.float32), 1.0)
 
 
-def raising(at, error):
-    def says(t):
+def raising(at: Any, error: Any) -> Any:
+    def says(t: Any) -> Any:
         if t == at:
             raise error
         return np.zeros(1, np.float32)
@@ -68,7 +70,7 @@ def raising(at, error):
     return says
 
 
-def category(t, late):
+def category(t: Any, late: Any) -> Any:
     return late if t == 3 else 1
 
 
@@ -119,7 +121,7 @@ TAKEN = ("another type", "outside its Box")  # against Gymnasium's rules, but ag
 
 @pytest.mark.filterwarnings("ignore")  # Gymnasium warns of some
 @pytest.mark.parametrize("fault", FAULTS)
-def test_faults_are_reported(fault):
+def test_faults_are_reported(fault: Any) -> None:
     make, expected = FAULTS[fault]
     gym.registry.pop("Faulty-v0", None)
     gym.register("Faulty-v0", make)
@@ -157,7 +159,7 @@ SOUND = {
 
 
 @pytest.mark.parametrize("name", SOUND)
-def test_sound_environments_pass_and_can_be_trained_on(name):
+def test_sound_environments_pass_and_can_be_trained_on(name: Any) -> None:
     rlkit.check_env(SOUND[name]())
     env = gym.vector.SyncVectorEnv([SOUND[name]] * 2)
     rlkit.check_vector_env(env)
@@ -168,11 +170,11 @@ def test_sound_environments_pass_and_can_be_trained_on(name):
 class Noisy(Steps):
     """One pixel in the middle of a picture does not follow the seed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__(space=spaces.Box(0, 255, (96, 96, 3), np.uint8), says=self.picture)
         self.own = np.random.default_rng()
 
-    def picture(self, t):
+    def picture(self, t: Any) -> Any:
         seen = np.zeros((96, 96, 3), np.uint8)
         seen[48, 48, 1] = self.own.integers(256)
         return seen
@@ -181,17 +183,17 @@ class Noisy(Steps):
 class Reusing(Steps):
     """Returns one array again and again, and takes no notice of the seed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.seen, self.own = np.zeros(1, np.float32), np.random.default_rng()
         super().__init__(says=self.number)
 
-    def number(self, t):
+    def number(self, t: Any) -> Any:
         self.seen[0] = 0 if t == 5 else self.own.random()
         return self.seen
 
 
 @pytest.mark.parametrize("kind", [Noisy, Reusing])
-def test_what_does_not_follow_the_seed_is_found(kind, monkeypatch):
+def test_what_does_not_follow_the_seed_is_found(kind: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlkit.check.environment.gymnasium_check_env", lambda *_, **__: None)
     with pytest.raises(CheckError, match="seed 0 gives a different episode the second time"):
         rlkit.check_env(kind())
@@ -200,17 +202,17 @@ def test_what_does_not_follow_the_seed_is_found(kind, monkeypatch):
 class Buffered(Reusing):
     """Returns one array again and again, and follows the seed."""
 
-    def number(self, t):
+    def number(self, t: Any) -> Any:
         self.seen[0] = t / 5
         return self.seen
 
 
-def test_one_buffer_for_all_observations_is_as_good_as_to_agents(monkeypatch):
+def test_one_buffer_for_all_observations_is_as_good_as_to_agents(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlkit.check.environment.gymnasium_check_env", lambda *_, **__: None)
     rlkit.check_env(Buffered())
 
 
-def test_a_batch_of_unseeded_pictures_is_found():
+def test_a_batch_of_unseeded_pictures_is_found() -> None:
     with pytest.raises(CheckError, match="gives different episodes the second time"):
         rlkit.check_vector_env(gym.vector.SyncVectorEnv([Noisy] * 2))
 
@@ -233,11 +235,11 @@ def test_a_batch_of_unseeded_pictures_is_found():
         (np.array([{"a": 1}, None], dtype=object), np.array([{"a": 2}, None], dtype=object), False),
     ],
 )
-def test_data_are_compared_not_text(one, other, equal):
+def test_data_are_compared_not_text(one: Any, other: Any, equal: bool) -> None:
     assert same(kept(one), kept(other)) is equal
 
 
-def test_legal_actions_are_drawn_evenly_among_the_legal():
+def test_legal_actions_are_drawn_evenly_among_the_legal() -> None:
     rng = np.random.default_rng(0)
     mask = np.tile([False, True, True], (4000, 1))
     drawn = draw(spaces.Discrete(3, start=-1), mask, rng)

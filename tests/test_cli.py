@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import gymnasium
 import pytest
@@ -14,7 +16,7 @@ from rlkit.registry import names
 from rlkit.run import checkpoint
 
 
-def test_help_names_every_command(rlkit):
+def test_help_names_every_command(rlkit: Any) -> None:
     status, out, _ = rlkit("--help")
     assert status == 0
     for command in ("envs", "solve", "train", "eval"):
@@ -79,7 +81,7 @@ def test_help_names_every_command(rlkit):
         (("envs", "nothing-like-it"), "no environment"),
     ],
 )
-def test_bad_input_is_one_clear_line(rlkit, args, message):
+def test_bad_input_is_one_clear_line(rlkit: Any, args: Any, message: str) -> None:
     status, out, err = rlkit(*args)
     assert status == 2
     assert out == ""
@@ -88,7 +90,7 @@ def test_bad_input_is_one_clear_line(rlkit, args, message):
     assert err.count("\n") == 1
 
 
-def test_envs(rlkit):
+def test_envs(rlkit: Any) -> None:
     status, out, _ = rlkit("envs", "--json")
     records = {r["id"]: r for r in json.loads(out)["environments"]}
     assert status == 0
@@ -99,7 +101,7 @@ def test_envs(rlkit):
     assert "step_reward" in out
 
 
-def test_train_then_grade(rlkit):
+def test_train_then_grade(rlkit: Any) -> None:
     status, out, err = rlkit("train", "exam", "--steps", "2000", "--seed", "3", "--json")
     trained = json.loads(out)
     assert status == 0
@@ -118,7 +120,9 @@ def test_train_then_grade(rlkit):
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
-def test_a_stopped_run_says_how_to_resume_it_and_does(name, rlkit, monkeypatch, request):
+def test_a_stopped_run_says_how_to_resume_it_and_does(
+    name: str, rlkit: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     from rlkit.report.terminal.live import TrainingView
 
     stop = getattr(signal, name)
@@ -126,7 +130,7 @@ def test_a_stopped_run_says_how_to_resume_it_and_does(name, rlkit, monkeypatch, 
     request.addfinalizer(lambda: signal.signal(stop, before))
     shown = []
 
-    def stop_early(self, record):
+    def stop_early(self: Any, record: Any) -> None:
         shown.append(record["step"])
         if len(shown) == 1:
             os.kill(os.getpid(), stop)
@@ -148,7 +152,7 @@ def test_a_stopped_run_says_how_to_resume_it_and_does(name, rlkit, monkeypatch, 
     assert json.loads(out)["steps"] == 20000
 
 
-def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
+def test_episodes_that_do_not_end_are_cut_and_counted(rlkit: Any) -> None:
     status, out, _ = rlkit("train", "CliffWalking-v1", "--steps", "64", "--out", "run")
     assert status == 0
     assert "did not end and were cut" in out
@@ -156,7 +160,7 @@ def test_episodes_that_do_not_end_are_cut_and_counted(rlkit):
     assert (json.loads(out)["mean_length"], json.loads(out)["cut"]) == (7, 2)
 
 
-def test_numbers_on_the_command_line(rlkit):
+def test_numbers_on_the_command_line(rlkit: Any) -> None:
     status, out, _ = rlkit("train", "exam", "--steps", "1e2", "--out", "run", "--json")
     assert (status, json.loads(out)["steps"]) == (0, 100)
     for command, why in (
@@ -175,7 +179,7 @@ def test_numbers_on_the_command_line(rlkit):
         assert rlkit(*command) == (2, "", f"rlkit: {why}\n")
 
 
-def test_the_help_names_every_agent(rlkit):
+def test_the_help_names_every_agent(rlkit: Any) -> None:
     status, out, _ = rlkit("train", "--help")
     assert status == 0
     assert ", ".join(names("agent")) in " ".join(out.split())
@@ -183,7 +187,7 @@ def test_the_help_names_every_agent(rlkit):
 
 @pytest.mark.parametrize("command", ["train exam --agent", "agents"])
 @pytest.mark.parametrize("name", ["sarsop", "nowhere:Agent"])
-def test_a_wrong_agent_is_refused_before_torch_is_imported(command, name):
+def test_a_wrong_agent_is_refused_before_torch_is_imported(command: str, name: str) -> None:
     code = f"""
 import sys
 from rlkit.cli import main
@@ -200,7 +204,7 @@ print("torch" in sys.modules)
     assert f"agent {name!r}" in done.stderr
 
 
-def test_agents_and_their_options_are_listed(rlkit):
+def test_agents_and_their_options_are_listed(rlkit: Any) -> None:
     status, out, _ = rlkit("agents")
     assert status == 0
     assert all(f"\n {name} " in out for name in names("agent"))
@@ -212,7 +216,7 @@ def test_agents_and_their_options_are_listed(rlkit):
     assert (status, err) == (2, "rlkit: no agent 'pqm'; did you mean 'pqn'?\n")
 
 
-def test_train_says_that_it_stopped_early(rlkit):
+def test_train_says_that_it_stopped_early(rlkit: Any) -> None:
     unable = {  # nothing gets better with these
         "num_envs": 4,
         "rollout_steps": 16,
@@ -250,13 +254,13 @@ gymnasium.register("Coin-v0", entry_point=Coin)
 """
 
 
-def test_modules_of_the_current_folder_are_found(tmp_path):
+def test_modules_of_the_current_folder_are_found(tmp_path: Path) -> None:
     (tmp_path / "games").mkdir()
     for path in (tmp_path / "coin.py", tmp_path / "games" / "coin.py"):
         path.write_text(MODULE)
     (tmp_path / "numpy.py").write_text("raise SystemExit('an installed module comes first')")
 
-    def output(*arguments):
+    def output(*arguments: Any) -> Any:
         command = [sys.executable, "-P", "-m", "rlkit", *arguments]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -305,8 +309,8 @@ gymnasium.register("Broken-v0", entry_point=lambda **options: ModelEnv(Broken(),
 
 
 def test_an_error_in_code_of_the_users_own_is_one_line_that_names_its_place(
-    rlkit, tmp_path, monkeypatch, request
-):
+    rlkit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
     (tmp_path / "ladder.py").write_text(BROKEN)
     monkeypatch.syspath_prepend(tmp_path)
     importlib.import_module("ladder")
@@ -317,7 +321,7 @@ def test_an_error_in_code_of_the_users_own_is_one_line_that_names_its_place(
         assert err == "rlkit: AttributeError: 'Height' object has no attribute 'stepz' (ladder.py:29)\n"
 
 
-def test_an_error_of_rlkits_own_keeps_its_traceback(rlkit, monkeypatch):
+def test_an_error_of_rlkits_own_keeps_its_traceback(rlkit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rlkit.report.solution", None)
     with pytest.raises(TypeError):
         rlkit("solve", "exam")

@@ -1,6 +1,8 @@
 """`rlkit solve` where states are partially observable: files and environments."""
 
 import json
+from pathlib import Path
+from typing import Any
 
 import pytest
 from sample_files import TIGER, put
@@ -8,12 +10,12 @@ from sample_files import TIGER, put
 from rlkit.solvers import belief_mdp, optima
 
 
-def solved(rlkit, *args):
+def solved(rlkit: Any, *args: Any) -> Any:
     status, out, _ = rlkit("solve", *args, "--json")
     return status, json.loads(out)
 
 
-def test_a_pomdp_file_is_solved_for_who_remembers(rlkit, tmp_path):
+def test_a_pomdp_file_is_solved_for_who_remembers(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "tiger.POMDP")
     assert status == 0
@@ -29,14 +31,14 @@ def test_a_pomdp_file_is_solved_for_who_remembers(rlkit, tmp_path):
     assert beliefs["policy"][0] == "listen"
 
 
-def test_the_table_lists_beliefs(rlkit, tmp_path):
+def test_the_table_lists_beliefs(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     _, out, _ = rlkit("solve", "tiger.POMDP")
     assert "nothing yet: tiger-left 0.5" in out
     assert "fully observable  200" in out
 
 
-def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit, tmp_path):
+def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "tiger.POMDP", TIGER.replace("T: listen", "start: 0.85 0.15\nT: listen", 1))
     _, record = solved(rlkit, "tiger.POMDP", "--horizon", "2")
     again = 0.85**2 + 0.15**2  # the chance to hear the same once more, and to be sure enough then
@@ -52,7 +54,7 @@ def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit,
     assert out.count("hear-") == sum(left == 1 for left in beliefs["steps_left"]), "the rows of the table"
 
 
-def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit):
+def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit: Any) -> None:
     _, out, _ = rlkit("solve", "tmaze", "--horizon", "2")
     assert " observation 0: state 0 " in out
     assert " observation 2: state 2 " in out
@@ -60,7 +62,7 @@ def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit):
     assert "observation 1: state 2 1, state 5 3.02e−05" in record["beliefs"]["state_names"], "nearly certain"
 
 
-def test_full_information_of_a_file(rlkit, tmp_path):
+def test_full_information_of_a_file(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "tiger.POMDP", "--full-information")
     assert (status, record["sees"]) == (0, "hidden states")
@@ -71,7 +73,9 @@ def test_full_information_of_a_file(rlkit, tmp_path):
     assert record["initial"]["value"] == pytest.approx(1)
 
 
-def test_too_many_beliefs_give_bounds_and_exit_3(rlkit, tmp_path, monkeypatch):
+def test_too_many_beliefs_give_bounds_and_exit_3(
+    rlkit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     few = {"max_beliefs": 5}
     monkeypatch.setattr(optima, "belief_mdp", lambda pomdp, **how: belief_mdp(pomdp, **how | few))
@@ -90,7 +94,7 @@ def test_too_many_beliefs_give_bounds_and_exit_3(rlkit, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("target", [("--target-states", "1"), ("--target", "x")])
-def test_a_target_in_a_partially_observable_model_is_refused(rlkit, tmp_path, target):
+def test_a_target_in_a_partially_observable_model_is_refused(rlkit: Any, tmp_path: Path, target: Any) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     status, out, err = rlkit("solve", "tiger.POMDP", "--objective", "reach-prob", *target)
     assert (status, out) == (2, "")
@@ -98,13 +102,13 @@ def test_a_target_in_a_partially_observable_model_is_refused(rlkit, tmp_path, ta
 
 
 @pytest.mark.filterwarnings("always")
-def test_a_missing_discount_is_a_warning(rlkit, tmp_path):
+def test_a_missing_discount_is_a_warning(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "m.POMDP", TIGER.replace("discount: 0.95\n", ""))
     _, _, err = rlkit("solve", "m.POMDP", "--gamma", "0.95")
     assert "warning: m.POMDP: there is no discount" in err
 
 
-def test_an_environment_from_a_pomdp_file_hides_its_states(rlkit, tmp_path):
+def test_an_environment_from_a_pomdp_file_hides_its_states(rlkit: Any, tmp_path: Path) -> None:
     put(tmp_path, "tiger.POMDP", TIGER)
     status, record = solved(rlkit, "mdp", "--env", "mdp=tiger.POMDP")
     assert (status, record["sees"]) == (0, "beliefs")
@@ -112,7 +116,7 @@ def test_an_environment_from_a_pomdp_file_hides_its_states(rlkit, tmp_path):
 
 
 @pytest.mark.parametrize("value", ["[" * 100_000, "1" * 10_000])
-def test_values_that_no_parser_takes_are_text(rlkit, value):
+def test_values_that_no_parser_takes_are_text(rlkit: Any, value: Any) -> None:
     status, _, err = rlkit("solve", "gridworld", "--env", f"slip={value}")
     assert status == 2
     assert "slip" in err

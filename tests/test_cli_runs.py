@@ -4,7 +4,9 @@ import json
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from saved_agents import tensors_of
@@ -47,7 +49,7 @@ gymnasium.register("Toy-v0", Toy)
 
 
 @pytest.fixture
-def toy(rlkit, tmp_path):
+def toy(rlkit: Any, tmp_path: Path) -> Iterator[Any]:
     """A run on an environment of a module that the current folder has, and that nobody has imported since."""
     import gymnasium
 
@@ -56,7 +58,7 @@ def toy(rlkit, tmp_path):
     status, _, err = rlkit("train", "toys:Toy-v0", "--steps", "256", "--out", "run", *SETS)
     assert status == 0, err
 
-    def forget():
+    def forget() -> None:
         sys.path[:] = path
         sys.modules.pop("toys", None)
         gymnasium.registry.pop("Toy-v0", None)
@@ -75,7 +77,7 @@ def toy(rlkit, tmp_path):
         ("record", "run", "--out", "film.gif"),
     ],
 )
-def test_the_module_of_a_run_is_imported_where_it_is_named(command, toy):
+def test_the_module_of_a_run_is_imported_where_it_is_named(command: Any, toy: Any) -> None:
     status, _, err = toy(*command)
     assert status == 2
     assert err.count("\n") == 1
@@ -92,7 +94,7 @@ def test_the_module_of_a_run_is_imported_where_it_is_named(command, toy):
     assert toy(*command, "--trust-env", "toys")[0] == 0
 
 
-def test_options_of_the_environment_are_changed_for_an_evaluation(toy):
+def test_options_of_the_environment_are_changed_for_an_evaluation(toy: Any) -> None:
     _, out, _ = toy("eval", "run", "--json", "--episodes", "4", "--trust-env", "toys")
     assert json.loads(out)["mean_return"] == 1.0
     command = ("eval", "run", "--json", "--episodes", "4", "--trust-env", "toys", "--env")
@@ -107,7 +109,7 @@ def test_options_of_the_environment_are_changed_for_an_evaluation(toy):
 
 
 @pytest.mark.filterwarnings("ignore:.*no state of")
-def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy):
+def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy: Any) -> None:
     status, _, err = toy(
         "train", "toys:Toy-v0", "--steps", "2048", "--out", "gone", "--env", "fails=true", *SETS
     )
@@ -120,7 +122,7 @@ def test_an_environment_that_raises_is_one_line_that_says_how_to_resume(toy):
 
 
 @pytest.mark.filterwarnings("ignore:.*no state of")
-def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
+def test_every_command_that_is_printed_names_the_module(toy: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from rlkit import evaluate
     from rlkit.report.terminal.live import TrainingView
 
@@ -129,7 +131,7 @@ def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
     assert out.endswith(f"saved in two words; grade it again with: {graded}\n")
     command = ("train", "toys:Toy-v0", "--steps", "2048", *SETS)
 
-    def interrupt(*given):
+    def interrupt(*given: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
     with monkeypatch.context() as patch:
@@ -152,7 +154,7 @@ def test_every_command_that_is_printed_names_the_module(toy, monkeypatch):
     )
 
 
-def test_nothing_is_left_of_a_run_that_learned_nothing(toy, tmp_path):
+def test_nothing_is_left_of_a_run_that_learned_nothing(toy: Any, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("kept")
     for out in ("none", "mine"):
@@ -222,7 +224,7 @@ NO_PICTURES = "it does not render rgb_array"
     ],
 )
 @pytest.mark.filterwarnings("ignore:.*RGB-array rendering")
-def test_what_cannot_be_filmed_is_one_line(name, why, rlkit, tmp_path):
+def test_what_cannot_be_filmed_is_one_line(name: str, why: Any, rlkit: Any, tmp_path: Path) -> None:
     (tmp_path / "filmed.py").write_text(FILMED)
     id = f"filmed:Filmed{name}-v0"
     status, _, err = rlkit("record", id, "--policy", "random")
@@ -231,13 +233,13 @@ def test_what_cannot_be_filmed_is_one_line(name, why, rlkit, tmp_path):
     assert err.count("\n") == 1
 
 
-def test_a_policy_is_of_an_environment_alone(rlkit):
+def test_a_policy_is_of_an_environment_alone(rlkit: Any) -> None:
     rlkit(*TRAIN)
     status, _, err = rlkit("record", "run", "--policy", "random")
     assert (status, err) == (2, "rlkit: policy 'random' does not apply: run is a run, which has its own\n")
 
 
-def test_an_environment_that_exits_is_named(rlkit, tmp_path):
+def test_an_environment_that_exits_is_named(rlkit: Any, tmp_path: Path) -> None:
     (tmp_path / "filmed.py").write_text(FILMED)
     for name, why in (
         ("Exits", "step of FilmedExits-v0 failed: "),
@@ -252,7 +254,7 @@ def test_an_environment_that_exits_is_named(rlkit, tmp_path):
         assert "raised SystemExit: " in out
 
 
-def test_checkpoints_are_kept_as_asked(rlkit, tmp_path):
+def test_checkpoints_are_kept_as_asked(rlkit: Any, tmp_path: Path) -> None:
     rlkit(*TRAIN, "--keep", "3", "--checkpoint-every", "64")
     assert [p.name[-3:] for p in storage.checkpoints(tmp_path / "run")] == ["128", "192", "256"]
     rlkit("train", "--resume", "run", "--steps", "512", "--keep", "1")
@@ -261,14 +263,14 @@ def test_checkpoints_are_kept_as_asked(rlkit, tmp_path):
     assert (status, err) == (2, "rlkit: keep must be at least 1, not 0\n")
 
 
-def test_modules_are_trusted_for_a_run_alone(rlkit):
+def test_modules_are_trusted_for_a_run_alone(rlkit: Any) -> None:
     status, _, err = rlkit(*TRAIN, "--trust-env", "os")
     assert status == 2
     assert "--trust-env does not apply: without --resume the ID names the module, as MODULE:ID" in err
 
 
 @pytest.mark.filterwarnings("always:.*the checkpoint before it")
-def test_a_damaged_checkpoint_is_said_and_the_one_before_it_graded(rlkit, tmp_path):
+def test_a_damaged_checkpoint_is_said_and_the_one_before_it_graded(rlkit: Any, tmp_path: Path) -> None:
     rlkit(*TRAIN, "--checkpoint-every", "128")
     os.truncate(tensors_of(checkpoint.latest(tmp_path / "run")), 100)
     status, out, err = rlkit("eval", "run", "--json", "--episodes", "4")
@@ -277,7 +279,7 @@ def test_a_damaged_checkpoint_is_said_and_the_one_before_it_graded(rlkit, tmp_pa
     assert err.endswith("; the checkpoint before it is used, step-000000000128\n")
 
 
-def test_a_run_in_use_is_one_line(rlkit, tmp_path):
+def test_a_run_in_use_is_one_line(rlkit: Any, tmp_path: Path) -> None:
     rlkit(*TRAIN)
     with checkpoint.alone(tmp_path / "run"):
         status, _, err = rlkit("train", "--resume", "run", "--steps", "512")
@@ -294,7 +296,7 @@ helper = 1
 """
 
 
-def test_an_agent_of_the_users_own_is_trained_graded_resumed_and_filmed(rlkit, tmp_path):
+def test_an_agent_of_the_users_own_is_trained_graded_resumed_and_filmed(rlkit: Any, tmp_path: Path) -> None:
     (tmp_path / "own_agents.py").write_text(AGENT)
     path = list(sys.path)
     status, out, err = rlkit(*TRAIN, "--agent", "own_agents:Own")

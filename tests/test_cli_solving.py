@@ -2,12 +2,14 @@
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 
-def test_solve_exam_shows_table_6_37(rlkit):
+def test_solve_exam_shows_table_6_37(rlkit: Any) -> None:
     status, out, err = rlkit("solve", "exam")
     assert (status, err) == (0, "")
     rows = {line.split()[0]: line.split()[1:] for line in out.splitlines() if line.strip().startswith("u")}
@@ -21,7 +23,7 @@ def test_solve_exam_shows_table_6_37(rlkit):
     assert "1 sweep," in out
 
 
-def test_solve_exam_as_json(rlkit):
+def test_solve_exam_as_json(rlkit: Any) -> None:
     status, out, _ = rlkit("solve", "exam", "--json")
     record = json.loads(out)
     assert status == 0
@@ -43,7 +45,7 @@ def test_solve_exam_as_json(rlkit):
         (("Taxi-v4",), 7.93),
     ],
 )
-def test_known_optima(rlkit, args, value):
+def test_known_optima(rlkit: Any, args: Any, value: Any) -> None:
     status, out, _ = rlkit("solve", *args, "--json")
     start = json.loads(out)["initial"]
     assert status == 0
@@ -54,7 +56,7 @@ def test_known_optima(rlkit, args, value):
 TRA = "2 2 3\n0 0 0 0.5\n0 0 1 0.5\n1 0 1 1\n"
 
 
-def test_a_tra_file_without_rewards_is_worth_exactly_nothing(rlkit, tmp_path):
+def test_a_tra_file_without_rewards_is_worth_exactly_nothing(rlkit: Any, tmp_path: Path) -> None:
     (tmp_path / "m.tra").write_text(TRA)
     (tmp_path / "m.srew").write_text("2 1\n0 1.0\n")
     told = "rlkit: warning: m.tra has no rewards; --rewards FILE gives those of a .tra file\n"
@@ -66,7 +68,7 @@ def test_a_tra_file_without_rewards_is_worth_exactly_nothing(rlkit, tmp_path):
     assert (": decided by the graph alone" in out, "one sweep" in out, err) == (True, False, "")
 
 
-def test_one_of_a_kind_is_singular(rlkit, tmp_path):
+def test_one_of_a_kind_is_singular(rlkit: Any, tmp_path: Path) -> None:
     (tmp_path / "m.tra").write_text(TRA)
     asked = ("solve", "m.tra", "--objective", "reach-prob", "--target-states", "1", "--horizon", "1")
     assert "reaching the target within 1 step\n" in re.sub(" +\n", "\n", rlkit(*asked)[1])
@@ -74,7 +76,7 @@ def test_one_of_a_kind_is_singular(rlkit, tmp_path):
     assert "reward of the first 2 steps, gamma" in rlkit("solve", "exam", "--horizon", "2")[1]
 
 
-def test_until_a_target_within_steps(rlkit, tmp_path):
+def test_until_a_target_within_steps(rlkit: Any, tmp_path: Path) -> None:
     """The shorter way leads by what is to be avoided, and is taken only if nothing is."""
     model = tmp_path / "ways.drn"
     states = [
@@ -90,7 +92,7 @@ def test_until_a_target_within_steps(rlkit, tmp_path):
             lines += [f"action {action}", *(f"{t} : {p}" for t, p in row.items())]
     model.write_text("\n".join(lines) + "\n")
 
-    def solved(*more):
+    def solved(*more: Any) -> Any:
         asked = ("solve", str(model), "--objective", "reach-prob", "--target", "goal", "--horizon", "3")
         status, out, _ = rlkit(*asked, *more)
         assert status == 0
@@ -108,7 +110,7 @@ def test_until_a_target_within_steps(rlkit, tmp_path):
     assert "reaching the target before any state to avoid within 3 steps" in solved("--avoid-states", "1")
 
 
-def test_large_models_are_listed_only_when_asked(rlkit):
+def test_large_models_are_listed_only_when_asked(rlkit: Any) -> None:
     _, out, _ = rlkit("solve", "taxi", "--json")
     assert "values" not in json.loads(out)
     assert "too large for a table: --all-values --json prints every value" in rlkit("solve", "taxi")[1]
@@ -117,14 +119,14 @@ def test_large_models_are_listed_only_when_asked(rlkit):
     assert len(json.loads(out)["values"]) == 500
 
 
-def test_a_grid_is_drawn_with_arrows(rlkit):
+def test_a_grid_is_drawn_with_arrows(rlkit: Any) -> None:
     _, out, _ = rlkit("solve", "gridworld")
     assert "→" in out
     assert "0.918" in out
 
 
 @pytest.mark.filterwarnings("always::rlkit.core.ModelWarning")
-def test_a_warning_is_one_line_without_the_source(rlkit, tmp_path):
+def test_a_warning_is_one_line_without_the_source(rlkit: Any, tmp_path: Path) -> None:
     model = tmp_path / "m.tra"
     model.write_text("2 1 2\n0 0 0 0.333333\n0 0 1 0.666666\n")
     status, out, err = rlkit("solve", str(model), "--gamma", "0.5", "--json")
@@ -136,10 +138,10 @@ def test_a_warning_is_one_line_without_the_source(rlkit, tmp_path):
     ]
 
 
-def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
+def test_an_answer_that_is_not_certified_exits_3(rlkit: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from rlkit.solvers import objectives
 
-    def loose(mdp, choice, **options):
+    def loose(mdp: Any, choice: Any, **options: Any) -> Any:
         zero = np.zeros(mdp.n_states)
         return objectives.Bounded(zero, zero - 1, zero + 1, choice, 1)
 
@@ -154,13 +156,13 @@ def test_an_answer_that_is_not_certified_exits_3(rlkit, monkeypatch):
 @pytest.mark.parametrize(
     ("id", "exactly"), [("exam", "-159/1000"), ("FrozenLake-v1", "14/17"), ("gridworld", "4119/5840")]
 )
-def test_exact_fractions(rlkit, id, exactly):
+def test_exact_fractions(rlkit: Any, id: str, exactly: str) -> None:
     status, out, _ = rlkit("solve", id, "--method", "exact", "--json")
     assert status == 0
     assert json.loads(out)["fraction"] == exactly
 
 
-def test_a_grid_is_plotted(rlkit, tmp_path):
+def test_a_grid_is_plotted(rlkit: Any, tmp_path: Path) -> None:
     status, out, _ = rlkit("solve", "gridworld", "--plot", "grid.png")
     assert (status, out.splitlines()[-1]) == (0, "picture in grid.png")
     _, out, _ = rlkit("solve", "gridworld", "--plot", "grid.png", "--json")
@@ -177,7 +179,7 @@ def test_a_grid_is_plotted(rlkit, tmp_path):
         assert (tmp_path / f"{id}.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_objectives_from_a_file(rlkit, tmp_path):
+def test_objectives_from_a_file(rlkit: Any, tmp_path: Path) -> None:
     """Go right with 3/4 or fall off; a detour is free, so the largest chance to arrive is that of one try."""
     (tmp_path / "walk.tra").write_text("4 5 6\n0 0 1 0.75\n0 0 3 0.25\n0 1 0 1\n1 0 2 1\n2 0 2 1\n3 0 3 1\n")
     (tmp_path / "walk.lab").write_text('0="init" 1="deadlock" 2="home"\n0: 0\n2: 2\n')
@@ -213,14 +215,14 @@ def test_objectives_from_a_file(rlkit, tmp_path):
         (("--objective", "fun"), "objective 'fun' is none of"),
     ],
 )
-def test_objectives_and_what_they_need(rlkit, args, message):
+def test_objectives_and_what_they_need(rlkit: Any, args: Any, message: str) -> None:
     status, out, err = rlkit("solve", "exam", *args)
     assert (status, out) == (2, "")
     assert message in err
 
 
-def test_the_name_of_a_state_is_a_target(rlkit):
-    def solved(id, *more):
+def test_the_name_of_a_state_is_a_target(rlkit: Any) -> None:
+    def solved(id: Any, *more: Any) -> Any:
         status, out, err = rlkit("solve", id, "--objective", "reach-prob", "--json", *more)
         assert (status, err) == (0, "")
         return json.loads(out)["initial"]["value"]
@@ -236,7 +238,7 @@ def test_the_name_of_a_state_is_a_target(rlkit):
     assert "no label or state '(3,4)' in this model (labels: none); did you mean '(" in err
 
 
-def test_a_game_of_two_players_is_played_for_both(rlkit):
+def test_a_game_of_two_players_is_played_for_both(rlkit: Any) -> None:
     status, out, _ = rlkit("solve", "tictactoe", "--env", "opponent=null", "--json")
     record = json.loads(out)
     assert (status, record["converged"], record["sees"]) == (0, True, "both players")
@@ -244,7 +246,9 @@ def test_a_game_of_two_players_is_played_for_both(rlkit):
     assert "moves for both players" in rlkit("solve", "tictactoe", "--env", "opponent=null")[1]
 
 
-def test_a_method_of_ones_own_is_found_in_the_current_folder(rlkit, tmp_path, monkeypatch):
+def test_a_method_of_ones_own_is_found_in_the_current_folder(
+    rlkit: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "my_methods.py").write_text(
         "import numpy as np\ndef nothing(mdp, *, gamma):\n    return np.zeros(mdp.n_states), 0\n"

@@ -57,7 +57,7 @@ def test_the_code_of_the_readme_runs(code: str, tmp_path: Path, monkeypatch: pyt
     exec(code, {"__name__": "readme"})
 
 
-def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum():
+def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum() -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (DOCS / "architecture.md").read_text(), flags=re.S)
     names = {"__name__": "architecture"}
     exec(code, names)

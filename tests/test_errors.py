@@ -1,5 +1,7 @@
 """What an error says of a name that nobody has."""
 
+from pathlib import Path
+
 import pytest
 
 import rlkit
@@ -10,7 +12,7 @@ from rlkit.run.train import train
 from rlkit.solvers import SolveError, solve
 
 
-def test_a_name_in_capitals_is_the_nearest():
+def test_a_name_in_capitals_is_the_nearest() -> None:
     assert nearest("PPO", ["a2c", "ppo"]) == "ppo"
     assert nearest("relu", ["ReLU", "tanh"]) == "ReLU"
     assert did_you_mean("Total", ("discounted", "total")) == "; did you mean 'total'?"
@@ -18,7 +20,7 @@ def test_a_name_in_capitals_is_the_nearest():
     assert did_you_mean(3, ("discounted", "total")) == ""
 
 
-def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path):
+def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path: Path) -> None:
     mdp = rlkit.exact("rlkit/Exam-v0")
     with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
         train("exam", agent="PPO", steps=1)

@@ -1,6 +1,6 @@
 import json
 from dataclasses import asdict
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -146,15 +146,16 @@ class Seeds(gymnasium.vector.VectorEnv):
     metadata: ClassVar = {"autoreset_mode": gymnasium.vector.AutoresetMode.SAME_STEP}
 
     def __init__(self, num_envs: int) -> None:
-        self.num_envs, self.seeds = num_envs, []
+        self.num_envs = num_envs
+        self.seeds: list[Any] = []
         self.single_observation_space = gymnasium.spaces.Discrete(2)
         self.single_action_space = gymnasium.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         self.seeds += range(seed, seed + self.num_envs)
         return np.zeros(self.num_envs, dtype=np.int64), {}
 
-    def step(self, actions):
+    def step(self, actions: Any) -> Any:
         nothing = np.zeros(self.num_envs, dtype=np.bool_)
         return np.zeros(self.num_envs, dtype=np.int64), np.ones(self.num_envs), nothing, nothing, {}
 
@@ -274,5 +275,5 @@ def test_a_mean_above_the_optimum_is_called_sampling_error() -> None:
     assert "above the optimum -0.159" in shown_text(record | {"return_note": above(lucky, -0.159)}, 80)
 
 
-def shown_text(record: dict, width: int) -> str:
+def shown_text(record: dict[str, Any], width: int) -> str:
     return reports.shown(rlkit.report.grade(record), width)

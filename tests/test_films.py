@@ -1,5 +1,8 @@
 """Films: of optimal, random and trained play, as GIF and as MP4."""
 
+from pathlib import Path
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,19 +16,19 @@ from rlkit.films import FilmError, film, make_film, optimal_policy, random_polic
 gym.register_envs(rlkit)
 
 
-def frames(path):
+def frames(path: Any) -> Any:
     with Image.open(path) as gif:
         return gif.n_frames, gif.size
 
 
-def test_a_gif_of_the_optimal_policy(tmp_path):
+def test_a_gif_of_the_optimal_policy(tmp_path: Path) -> None:
     out = tmp_path / "lake.gif"
     pictures = make_film("rlkit/FrozenLake-v0", out, env_kwargs={"slip": 0.0})
     assert pictures == 1 + 5 + 4  # the start, five moves, and the end four times over
     assert frames(out)[0] >= 7  # like pictures are joined
 
 
-def test_the_optimal_policy_earns_the_optimum():
+def test_the_optimal_policy_earns_the_optimum() -> None:
     env = gym.make("rlkit/FrozenLake-v0")
     act = optimal_policy(env)
     earned = []
@@ -39,7 +42,7 @@ def test_the_optimal_policy_earns_the_optimum():
     assert np.mean(earned) == pytest.approx(0.7442, abs=3 * 0.5 / 20)
 
 
-def test_the_optimal_policy_of_a_table_of_gymnasium():
+def test_the_optimal_policy_of_a_table_of_gymnasium() -> None:
     env = gym.make("CliffWalking-v1", render_mode="rgb_array", max_episode_steps=50)
     act = optimal_policy(env)
     observation, info = env.reset(seed=0)
@@ -50,12 +53,12 @@ def test_the_optimal_policy_of_a_table_of_gymnasium():
     assert total == -13
 
 
-def test_random_play_is_legal():
+def test_random_play_is_legal() -> None:
     env = gym.make("rlkit/Gambler-v0", render_mode="rgb_array")
     assert len(film(env, random_policy(env, 0), episodes=2)) > 4
 
 
-def test_an_mp4(tmp_path):
+def test_an_mp4(tmp_path: Path) -> None:
     out = tmp_path / "exam.mp4"
     assert make_film("rlkit/Exam-v0", out, policy="random", fps=2) > 3
     assert out.stat().st_size > 1000
@@ -68,20 +71,20 @@ def test_an_mp4(tmp_path):
         ({"out": "x.gif", "policy": "best"}, "none of optimal, random"),
     ],
 )
-def test_films_that_cannot_be_made(tmp_path, options, message):
+def test_films_that_cannot_be_made(tmp_path: Path, options: Any, message: str) -> None:
     out = tmp_path / options.pop("out")
     with pytest.raises(FilmError, match=message):
         make_film("rlkit/Exam-v0", out, **options)
 
 
-def test_mp4_without_an_encoder_says_how_to_get_one(tmp_path, monkeypatch):
+def test_mp4_without_an_encoder_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "imageio_ffmpeg", None)
     with pytest.raises(FilmError, match="rlkit-suite"):
         write([np.zeros((4, 4, 3), dtype=np.uint8)], tmp_path / "x.mp4")
 
 
-def test_a_film_runs_as_fast_as_the_environment_says_unless_told(tmp_path):
-    def pause(name, **options):
+def test_a_film_runs_as_fast_as_the_environment_says_unless_told(tmp_path: Path) -> None:
+    def pause(name: Any, **options: Any) -> Any:
         out = tmp_path / "film.gif"
         make_film(name, out, policy="random", **options)
         with Image.open(out) as gif:
@@ -92,7 +95,7 @@ def test_a_film_runs_as_fast_as_the_environment_says_unless_told(tmp_path):
     assert pause("CartPole-v1", fps=10) == 100
 
 
-def test_a_gif_faster_than_players_show_leaves_pictures_out(tmp_path):
+def test_a_gif_faster_than_players_show_leaves_pictures_out(tmp_path: Path) -> None:
     pictures = [np.full((8, 8, 3), shade, dtype=np.uint8) for shade in range(0, 210, 10)]
     write(pictures, tmp_path / "fast.gif", fps=100)
     with Image.open(tmp_path / "fast.gif") as gif:
@@ -101,7 +104,7 @@ def test_a_gif_faster_than_players_show_leaves_pictures_out(tmp_path):
         assert gif.convert("RGB").getpixel((0, 0)) == pytest.approx((200,) * 3, abs=4), "the end stays"
 
 
-def test_every_picture_says_who_plays(tmp_path, monkeypatch):
+def test_every_picture_says_who_plays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import rlkit.films
 
     said = []
@@ -123,7 +126,7 @@ def test_every_picture_says_who_plays(tmp_path, monkeypatch):
     assert said[-1] == ("12  up  return 20,000  cut", ""), "neither 2e+04 nor an end"
 
 
-def test_what_was_done_is_one_short_line(tmp_path, monkeypatch):
+def test_what_was_done_is_one_short_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import rlkit.films
 
     said = []
@@ -137,7 +140,9 @@ def test_what_was_done_is_one_short_line(tmp_path, monkeypatch):
     assert said == ["start", "1  two lines and xxxxx…  return 1  end"]
 
 
-def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeypatch):
+def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     import rlkit.films
 
     monkeypatch.setattr(rlkit.films, "PLANNED", 0)
@@ -153,7 +158,7 @@ def test_a_plan_too_large_is_no_obstacle_where_nothing_is_left_to_chance(monkeyp
         optimal_policy(gym.make("rlkit/Empty8x8-v0", observation="grid", slip=0.1))
 
 
-def test_an_own_model_is_filmed_however_it_was_registered(tmp_path):
+def test_an_own_model_is_filmed_however_it_was_registered(tmp_path: Path) -> None:
     mdp = rlkit.exact("rlkit/Exam-v0")
     gym.register("FilmedByHand-v0", entry_point=lambda: MDPEnv(mdp))
     assert make_film("FilmedByHand-v0", tmp_path / "x.gif") > 3

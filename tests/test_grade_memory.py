@@ -1,6 +1,7 @@
 """The grade of agents with memory: exact by pairs of state and memory, else a regret with an interval."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,14 +34,14 @@ class ScriptedPolicy(Policy):
         super().__init__(*parts, device=like.device, seed=0)
         self.rule = rule
 
-    def initial_state(self, batch):
+    def initial_state(self, batch: Any) -> Any:
         return (torch.zeros(batch, dtype=torch.int64),)
 
-    def probabilities(self, obs, state, reset, mask, *, stochastic):
+    def probabilities(self, obs: Any, state: Any, reset: Any, mask: Any, *, stochastic: Any) -> Any:
         chances, number = self.rule(obs, torch.where(reset, 0, state[0]))
         return chances.double(), (number,)
 
-    def choose(self, obs, state, reset, mask, generator):
+    def choose(self, obs: Any, state: Any, reset: Any, mask: Any, generator: Any) -> Any:
         chances, state = self.probabilities(obs, state, reset, mask, stochastic=True)
         return chances.multinomial(1, generator=torch.default_generator).squeeze(-1), state
 

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -99,7 +100,7 @@ def violations(source: str, path: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_point_one_way(path):
+def test_imports_point_one_way(path: Any) -> None:
     assert violations(path.read_text(), path) == []
 
 
@@ -112,7 +113,7 @@ def test_imports_point_one_way(path):
         ("import rlkit.agents", "report.py"),
     ],
 )
-def test_a_wrong_import_is_found(source, where):
+def test_a_wrong_import_is_found(source: str, where: str) -> None:
     assert violations(source, PACKAGE / where)
 
 
@@ -141,7 +142,7 @@ def circles(sources: dict[Path, str]) -> set[frozenset[str]]:
     }
 
 
-def test_there_is_no_circle_of_modules():
+def test_there_is_no_circle_of_modules() -> None:
     """An import is an edge wherever it is written: in a function, and under TYPE_CHECKING, too.
 
     It leads to the module that is named: `from .core import MDP` to the package's `__init__`, `from .core
@@ -161,7 +162,7 @@ def test_there_is_no_circle_of_modules():
         ("from ..core import POMDP", {"core", "core.mdp"}),
     ],
 )
-def test_a_circle_is_found(statement, circle):
+def test_a_circle_is_found(statement: str, circle: Any) -> None:
     sources = {path: path.read_text() for path in PACKAGE.rglob("*.py")}
     sources[PACKAGE / "core/mdp.py"] += f"\n{statement}\n"
     (found,) = circles(sources)
@@ -169,26 +170,26 @@ def test_a_circle_is_found(statement, circle):
 
 
 @pytest.mark.parametrize("statement", ["import rlkit", "import rlkit.cli"])
-def test_light_imports(statement):
+def test_light_imports(statement: str) -> None:
     code = f"import sys; {statement}; print(*sorted({HEAVY!r} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == ""
 
 
-def test_a_compiler_is_loaded_where_it_is_needed():
+def test_a_compiler_is_loaded_where_it_is_needed() -> None:
     code = "import sys, rlkit.agents; assert 'numba' not in sys.modules; print(len(rlkit.agents.AGENTS))"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert int(result.stdout) > 10
 
 
 @pytest.mark.parametrize("order", ["import rlkit, gymnasium", "import gymnasium, rlkit"])
-def test_ids_are_registered_in_either_order(order):
+def test_ids_are_registered_in_either_order(order: str) -> None:
     code = f"{order}; print('rlkit/Exam-v0' in gymnasium.registry)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "True"
 
 
-def test_public_names():
+def test_public_names() -> None:
     import rlkit
 
     assert rlkit.__all__ == [

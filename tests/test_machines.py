@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pytest
 from numba.core import caching
 
 from rlkit.machine_code import machine_code
@@ -28,7 +29,7 @@ def doubled(x: int) -> int:
     return 2 * x
 
 
-def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch) -> None:
+def test_loops_are_compiled_where_nothing_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     for kind in (caching.CompileResultCacheImpl, caching.CacheImpl):
         monkeypatch.setattr(kind, "_locator_classes", [])
     compiled = machine_code(nogil=True)(doubled)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
@@ -47,7 +49,7 @@ def test_a_plain_console_would_pass_them_on() -> None:
     assert "\x1b]0;title" in shown(Text(NAMES[4]), console=Console)
 
 
-def test_halves_of_characters_do_not_stop_the_output(rlkit, tmp_path) -> None:
+def test_halves_of_characters_do_not_stop_the_output(rlkit: Any, tmp_path: Path) -> None:
     """JSON may hold them, and file names that are no UTF-8 do; an output in UTF-8 cannot."""
     mdp = from_triplets([0], [0], [1], [1.0], n_states=2, state_names=["a\ud800b", "c"])
     write_model(mdp, tmp_path / "m.json")
@@ -63,7 +65,7 @@ def test_lines_stay() -> None:
 
 
 @pytest.fixture
-def model(tmp_path):
+def model(tmp_path: Path) -> Any:
     """A file whose states, actions and labels have such names."""
     n = len(NAMES)
     columns = ([*range(n - 1)], [*range(n - 1)], [*range(1, n)], [1.0] * (n - 1))
@@ -72,7 +74,7 @@ def model(tmp_path):
     return "m.json"
 
 
-def test_solve_shows_the_names_of_a_file(rlkit, model, monkeypatch) -> None:
+def test_solve_shows_the_names_of_a_file(rlkit: Any, model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "400")
     status, out, err = rlkit("solve", model)
     assert (status, err) == (0, "")
@@ -81,7 +83,7 @@ def test_solve_shows_the_names_of_a_file(rlkit, model, monkeypatch) -> None:
 
 
 @pytest.mark.filterwarnings("always")
-def test_errors_and_warnings_are_text(rlkit, model, tmp_path) -> None:
+def test_errors_and_warnings_are_text(rlkit: Any, model: Any, tmp_path: Path) -> None:
     _, _, err = rlkit("solve", model, "--objective", "reach-prob", "--target", "\x1b[31mgoal")
     assert "no label or state '\\x1b[31mgoal'" in err
     assert "[/x]" in err

@@ -1,6 +1,7 @@
 """Pictures of solutions: what they say, and that what stands on a map can be told apart."""
 
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from rlkit.plot import maps_of, picture
 from rlkit.solvers import solve
 
 
-def drawn(id, **options):
+def drawn(id: Any, **options: Any) -> Any:
     """The picture of an environment's solution, its pixels, and its maps."""
     horizon = options.pop("horizon", None)
     model = exact(id, **options)
@@ -26,11 +27,11 @@ def drawn(id, **options):
     return figure, np.asarray(figure.canvas.buffer_rgba())[:, :, :3].astype(int), maps
 
 
-def texts(figure):
+def texts(figure: Any) -> Any:
     return [text.get_text() for axes in figure.axes for text in axes.texts]
 
 
-def test_the_exam_is_the_graph_of_figure_6_35():
+def test_the_exam_is_the_graph_of_figure_6_35() -> None:
     figure, _, _ = drawn("rlkit/Exam-v0")
     said = texts(figure)
     for state, value in (("u0", "−0.159"), ("u1", "0.57"), ("u2", "−1.9"), ("u3", "3")):
@@ -47,7 +48,7 @@ def test_the_exam_is_the_graph_of_figure_6_35():
     assert red > 2 * max(green, blue), "party is red, as in the chapter"
 
 
-def test_no_two_arrows_of_a_graph_lie_on_each_other():
+def test_no_two_arrows_of_a_graph_lie_on_each_other() -> None:
     from matplotlib.figure import Figure
 
     for id in ("rlkit/Exam-v0", "rlkit/RiverSwim-v0"):
@@ -62,7 +63,7 @@ def test_no_two_arrows_of_a_graph_lie_on_each_other():
         assert apart.min() > 0.1
 
 
-def test_states_of_a_graph_do_not_touch():
+def test_states_of_a_graph_do_not_touch() -> None:
     for id in ("rlkit/Exam-v0", "rlkit/RiverSwim-v0", "rlkit/Garnet-v0"):
         at = np.array(list(places(exact(id)).values()))
         apart = np.linalg.norm(at[:, None] - at[None], axis=2)[~np.eye(len(at), dtype=bool)]
@@ -72,14 +73,14 @@ def test_states_of_a_graph_do_not_touch():
     assert not y.any()
 
 
-def pixel(figure, pixels, axes, row, column):
+def pixel(figure: Any, pixels: Any, axes: Any, row: Any, column: Any) -> Any:
     """The colour beside the middle of a cell, where no letter and no arrow is."""
     x, y = axes.transData.transform((column - 0.3, row - 0.05))
     return pixels[len(pixels) - 1 - round(y), round(x)]
 
 
 @pytest.mark.parametrize("size", [4, 40])
-def test_what_stands_on_a_map_can_be_told_apart(size):
+def test_what_stands_on_a_map_can_be_told_apart(size: int) -> None:
     rows = [["."] * size for _ in range(size)]
     rows[0][0], rows[0][1], rows[1][1], rows[-1][-1] = "SH#G"
     map = "/".join("".join(row) for row in rows)
@@ -100,7 +101,7 @@ def test_what_stands_on_a_map_can_be_told_apart(size):
     assert named == ["start", "goal", "hole", "wall"]
 
 
-def test_the_taxi_has_a_map_for_each_errand():
+def test_the_taxi_has_a_map_for_each_errand() -> None:
     figure, _, maps = drawn("rlkit/Taxi-v0")
     assert len(maps) == 4 * 4
     model = taxi.taxi()
@@ -114,7 +115,7 @@ def test_the_taxi_has_a_map_for_each_errand():
     assert [m.title for m in maps_of("Taxi-v4", {}, None)] == [m.title for m in maps]
 
 
-def test_rooms_have_a_map_for_what_an_episode_makes_of_them():
+def test_rooms_have_a_map_for_what_an_episode_makes_of_them() -> None:
     figure, _, maps = drawn("rlkit/DoorKey5x5-v0", levels=1, observation="grid", horizon=250)
     assert [shown.title for shown in maps] == [
         *("1. with empty hands", "2. with the yellow key", "3. with the yellow key")
@@ -122,7 +123,7 @@ def test_rooms_have_a_map_for_what_an_episode_makes_of_them():
     assert {"F", "L", "R", "P", "T"} <= set(texts(figure)), "left and right are turns, not ways to go"
 
 
-def test_a_large_model_is_a_curve_of_named_actions():
+def test_a_large_model_is_a_curve_of_named_actions() -> None:
     figure, _, maps = drawn("rlkit/Gambler-v0")
     assert maps == []
     upper, lower = figure.axes
@@ -131,8 +132,8 @@ def test_a_large_model_is_a_curve_of_named_actions():
     assert {"stake 1", "stake 11"} <= set(ticks)
 
 
-def test_infinite_values_have_a_colour_of_their_own():
-    def stuck(s):
+def test_infinite_values_have_a_colour_of_their_own() -> None:
+    def stuck(s: Any) -> Any:
         return (
             {}
             if s == "end"
@@ -150,7 +151,7 @@ def test_infinite_values_have_a_colour_of_their_own():
     assert "trap\n−inf" in texts(figure)
 
 
-def test_parts_of_a_graph_that_are_not_connected_lie_apart():
+def test_parts_of_a_graph_that_are_not_connected_lie_apart() -> None:
     corridor = exact("rlkit/TMaze-v0").full_information
     place = places(corridor)
     at = np.array(list(place.values()))
@@ -163,7 +164,7 @@ def test_parts_of_a_graph_that_are_not_connected_lie_apart():
     assert heights["a"] != heights["b"]
 
 
-def test_nothing_of_a_narrow_picture_is_cut():
+def test_nothing_of_a_narrow_picture_is_cut() -> None:
     figure = picture(solve(exact("rlkit/Inventory-v0")), title="words of a long title " * 12)
     figure.canvas.draw()
     for part in (figure._suptitle, *figure.legends):
@@ -185,7 +186,7 @@ NAMES = {
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", NAMES)
-def test_names_are_text_in_pictures_too(name):
+def test_names_are_text_in_pictures_too(name: Any) -> None:
     """No formulae, no control characters, and no more letters than there is room for."""
     ways = {f"{name}{i}"[-400:]: [(1.0, "end", float(i))] for i in range(2)}
     mdp = from_successors(lambda s: {} if s == "end" else ways if s == name else {}, name)
@@ -200,7 +201,7 @@ def test_names_are_text_in_pictures_too(name):
     assert env.render().ndim == 3
 
 
-def test_the_sea_is_a_map():
+def test_the_sea_is_a_map() -> None:
     _, _, maps = drawn("rlkit/DeepSea-v0", n=5)
     assert len(maps) == 1
     assert (maps[0].states[..., 0] >= 0).sum() == 15

@@ -33,7 +33,7 @@ def test_only_the_terminal_knows_rich() -> None:
     assert {path.parent for path in users} == {PACKAGE / "report" / "terminal"}
 
 
-def test_numbers_for_people():
+def test_numbers_for_people() -> None:
     assert number(None) == "–"
     assert number("inf") == "inf"
     assert number("-inf") == "−inf"
@@ -43,7 +43,7 @@ def test_numbers_for_people():
     assert number(1234567.0) == "1,234,567"
 
 
-def test_times_for_people():
+def test_times_for_people() -> None:
     assert [duration(seconds) for seconds in (0.00048, 0.5, 1.07, 2468.13)] == [
         *("0.48 ms", "500 ms", "1.1 s", "2,468.1 s")
     ]
@@ -61,7 +61,7 @@ def record(step: int) -> dict[str, float]:
     }
 
 
-def test_plain_lines_where_there_is_no_terminal():
+def test_plain_lines_where_there_is_no_terminal() -> None:
     out = io.StringIO()
     with TrainingView(Terminal(file=out, width=80), title="t", steps=100) as view:
         for step in (1, 2, 3, 100):
@@ -149,7 +149,7 @@ def test_the_dashboard_shows_progress_and_time_left() -> None:
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (60, 20)])
 def test_the_dashboard_keeps_its_size(width: int, height: int) -> None:
-    first = {**record(1), "mean_return": None, "mean_length": None, "warnings": []}
+    first: Any = {**record(1), "mean_return": None, "mean_length": None, "warnings": []}
     pictures = [
         dashboard(width, height, first),
         dashboard(

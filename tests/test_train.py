@@ -275,7 +275,8 @@ def test_the_device_is_said_with_its_reason(
 
 
 def test_run_folder(tmp_path: Path) -> None:
-    run, records = tmp_path / "run", []
+    run = tmp_path / "run"
+    records: list[Any] = []
     train("CartPole-v1", steps=1_000, seed=3, overrides={"hidden": "8"}, out=run, on_progress=records.append)
     config = json.loads((run / "config.json").read_text())
     assert config["env_id"] == "CartPole-v1"

@@ -85,7 +85,7 @@ def test_who_reads_while_somebody_saves_gets_one_save(tmp_path: Path) -> None:
     for process in processes:
         process.start()
     try:
-        seen = set()
+        seen: set[Any] = set()
         while len(seen) < 30:
             seen.add(number_in(path))
     finally:

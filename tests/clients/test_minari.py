@@ -45,7 +45,8 @@ def episode(env: gymnasium.Env, seed: int) -> Any:
     """A buffer with an episode of random legal actions."""
     obs, info = env.reset(seed=seed)
     env.action_space.seed(seed)
-    observations, steps = [obs], []
+    observations: list[Any] = [obs]
+    steps: list[Any] = []
     while not steps or not (steps[-1][2] or steps[-1][3]):
         action = env.action_space.sample(info.get("action_mask"))
         obs, reward, terminated, truncated, info = env.step(action)

@@ -127,7 +127,7 @@ def scalar_episodes(id: Any, seed: Any, steps: Any) -> Any:
     rng = np.random.default_rng(seed)
     env.action_space.seed(seed)
     observation, info = env.reset(seed=seed)
-    trace = []
+    trace: list[Any] = []
     while len(trace) < steps:
         action = act(env.action_space, info, rng)
         after, reward, terminated, truncated, info = env.step(action)

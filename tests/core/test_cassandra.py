@@ -5,6 +5,7 @@ from __future__ import annotations
 import tracemalloc
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ def read(tmp_path: Path, text: str, name: str = "m.MDP") -> MDP | SensorPOMDP:
     return read_model(put(tmp_path, name, text))
 
 
-def test_tiger_is_a_pomdp_with_the_published_value(tmp_path):
+def test_tiger_is_a_pomdp_with_the_published_value(tmp_path: Path) -> None:
     pomdp = read(tmp_path, TIGER, "tiger.POMDP")
     assert isinstance(pomdp, SensorPOMDP)
     assert pomdp.observation_names == ("hear-left", "hear-right", "nothing yet")
@@ -33,7 +34,7 @@ def test_tiger_is_a_pomdp_with_the_published_value(tmp_path):
     assert found.beliefs.state_name(1) == "hear-left: tiger-left 0.85, tiger-right 0.15"
 
 
-def test_sensors_that_see_all_or_nothing(tmp_path):
+def test_sensors_that_see_all_or_nothing(tmp_path: Path) -> None:
     """Hearing the tiger surely is worth one listening less than seeing it, at first; hearing nothing, -20."""
     surely = read(tmp_path, TIGER.replace("0.85", "1").replace("0.15", "0"), "m.POMDP")
     assert optimum(surely).initial.value == pytest.approx((-1 + 0.95 * 10) / (1 - 0.95**2))
@@ -41,7 +42,7 @@ def test_sensors_that_see_all_or_nothing(tmp_path):
     assert optimum(deaf).initial.value == pytest.approx(-20)
 
 
-def test_without_a_discount_it_is_said(tmp_path):
+def test_without_a_discount_it_is_said(tmp_path: Path) -> None:
     with pytest.warns(ModelWarning, match=r"^m\.POMDP: there is no discount"):
         pomdp = read(tmp_path, TIGER.replace("discount: 0.95\n", ""), "m.POMDP")
     assert pomdp.mdp.discount == 1
@@ -50,7 +51,7 @@ def test_without_a_discount_it_is_said(tmp_path):
         read(tmp_path, TIGER, "m.POMDP")
 
 
-def test_a_colon_before_the_number(tmp_path):
+def test_a_colon_before_the_number(tmp_path: Path) -> None:
     entries = "T: x identity\nT: y : a : b : 1.0\nT: y : b : b : 1\nR: * : a : b : 7\n"
     plain = "T: x identity\nT: y : a : b 1.0\nT: y : b : b 1\nR: * : a : b 7\n"
     one, other = (read(tmp_path, HEAD + text) for text in (entries, plain))
@@ -61,7 +62,7 @@ def test_a_colon_before_the_number(tmp_path):
 
 
 @pytest.mark.parametrize(("word", "sign"), [("rewards", 1), ("costs", -1), ("cost", -1)])
-def test_rewards_with_an_observation_where_there_are_none(tmp_path, word, sign):
+def test_rewards_with_an_observation_where_there_are_none(tmp_path: Path, word: str, sign: int) -> None:
     text = HEAD.replace("values: reward", f"values: {word}") + "T: * uniform\nR: x : a : b : * 4\n"
     assert read(tmp_path, text).reward.tolist() == [2 * sign, 0, 0, 0]
 
@@ -70,11 +71,11 @@ def test_rewards_with_an_observation_where_there_are_none(tmp_path, word, sign):
     ("start", "expected"),
     [("a", [1, 0]), ("b", [0, 1]), ("a b", [0.5, 0.5]), ("1", [0, 1]), ("0.25 0.75", [0.25, 0.75])],
 )
-def test_start_by_names(tmp_path, start, expected):
+def test_start_by_names(tmp_path: Path, start: str, expected: Any) -> None:
     assert read(tmp_path, f"{HEAD}start: {start}\nT: * uniform\n").initial.tolist() == expected
 
 
-def test_rows_that_share_memory_are_changed_one_by_one(tmp_path):
+def test_rows_that_share_memory_are_changed_one_by_one(tmp_path: Path) -> None:
     text = "T: * uniform\nT: x : a : a 1\nT: x : a : b 0\nT: y : * : * 0.5\nT: y : b : a 0.25\n"
     text += "T: y : b : b 0.75\n"
     assert read(tmp_path, HEAD + text).matrix.toarray().tolist() == [
@@ -85,7 +86,7 @@ def test_rows_that_share_memory_are_changed_one_by_one(tmp_path):
     ]
 
 
-def test_rewards_by_observation(tmp_path):
+def test_rewards_by_observation(tmp_path: Path) -> None:
     """Hearing left pays 8: 0.85 of the time on the left, 0.15 on the right; the last line wins."""
     text = (
         TIGER + "R: * : * : * : * 1\nR: listen : * : * : hear-left 8\nR: open-left : tiger-left : * : * 5\n"
@@ -106,14 +107,14 @@ def test_rewards_by_observation(tmp_path):
         (HEAD + "T: x", 5, "ends too early"),
     ],
 )
-def test_bad_lines(tmp_path, text, line, what):
+def test_bad_lines(tmp_path: Path, text: Any, line: int, what: str) -> None:
     with pytest.raises(ModelError) as caught:
         read(tmp_path, text, "m.POMDP")
     assert what in str(caught.value)
     assert str(caught.value).startswith(f"m.POMDP:{line}: ")
 
 
-def test_short_lines_that_stand_for_much(tmp_path):
+def test_short_lines_that_stand_for_much(tmp_path: Path) -> None:
     """A matrix of 4 million alike rows is kept once; one with a state each is refused before it is made."""
     size = 1000
     text = f"discount: 1\nstates: {size}\nactions: 1\nT: 0 uniform\n"
@@ -127,13 +128,13 @@ def test_short_lines_that_stand_for_much(tmp_path):
             read(tmp_path, f"discount: 1\nstates: 1000000\nactions: 1000000\n{line}\n")
 
 
-def test_more_words_than_the_format_is_for(tmp_path, monkeypatch):
+def test_more_words_than_the_format_is_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(words, "MOST_WORDS", 30)
     with pytest.raises(ModelError, match=r"^m\.POMDP:\d+: more than 30 words"):
         read(tmp_path, TIGER, "m.POMDP")
 
 
-def test_action_names_that_are_numbers_keep_their_order(tmp_path):
+def test_action_names_that_are_numbers_keep_their_order(tmp_path: Path) -> None:
     text = (
         "discount: 0.5\nstates: 2\nactions: 1 0\nobservations: 2\nT: * uniform\nO: 1 identity\nO: 0 uniform\n"
     )

@@ -1,5 +1,8 @@
 """Models for other packages' solvers, which must find the values that rlkit finds."""
 
+from pathlib import Path
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -36,11 +39,11 @@ MODELS = {
 SMALL = [name for name in MODELS if name not in ("TicTacToe", "Taxi")]
 
 
-def model(name):
+def model(name: Any) -> Any:
     return rlkit.exact(f"rlkit/{name}-v0", **MODELS[name])
 
 
-def dense(mdp):
+def dense(mdp: Any) -> Any:
     """Probabilities and rewards [S, A, S], those of parallel transitions together."""
     probability, reward = np.zeros((2, mdp.n_states, mdp.n_actions, mdp.n_states))
     sizes = np.diff(mdp.choice_ptr)
@@ -52,7 +55,7 @@ def dense(mdp):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_gymnasiums_table_comes_back_as_the_same_model(name):
+def test_gymnasiums_table_comes_back_as_the_same_model(name: Any) -> None:
     mdp = model(name)
     again = from_gymnasium(to_gymnasium(mdp), mdp.initial, discount=mdp.discount)
     assert np.array_equal(again.terminal, mdp.terminal)
@@ -64,7 +67,7 @@ def test_gymnasiums_table_comes_back_as_the_same_model(name):
 @pytest.mark.filterwarnings("ignore:unreachable")
 @pytest.mark.parametrize("how", [{}, {"order": "ASS"}, {"order": "ASS", "sparse": True}])
 @pytest.mark.parametrize("name", SMALL)
-def test_arrays_come_back_as_the_same_model(name, how):
+def test_arrays_come_back_as_the_same_model(name: Any, how: Any) -> None:
     mdp = model(name)
     order = how.get("order", "SAS")
     again = from_arrays(*to_arrays(mdp, **how), order=order, terminal=mdp.terminal, legal=mdp.legal)
@@ -74,7 +77,7 @@ def test_arrays_come_back_as_the_same_model(name, how):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_quantecon_finds_the_same_values(name):
+def test_quantecon_finds_the_same_values(name: Any) -> None:
     markov = pytest.importorskip("quantecon.markov")
     mdp = model(name)
     value = solve(mdp, gamma=GAMMA).value
@@ -91,7 +94,7 @@ def test_quantecon_finds_the_same_values(name):
 @pytest.mark.filterwarnings("ignore:Comparing a sparse matrix")  # in pymdptoolbox's own checks
 @pytest.mark.parametrize("sparse", [False, True])
 @pytest.mark.parametrize("name", SMALL)
-def test_pymdptoolbox_finds_the_same_values(name, sparse):
+def test_pymdptoolbox_finds_the_same_values(name: Any, sparse: bool) -> None:
     solvers = pytest.importorskip("mdptoolbox.mdp")
     mdp = model(name)
     transition, reward = to_arrays(mdp, order="ASS", sparse=sparse)
@@ -101,7 +104,7 @@ def test_pymdptoolbox_finds_the_same_values(name, sparse):
 
 
 @pytest.mark.parametrize("name", ["Exam", "Gambler", "Inventory", "TicTacToe"])
-def test_model_checkers_files_have_the_same_values(name, tmp_path):
+def test_model_checkers_files_have_the_same_values(name: str, tmp_path: Path) -> None:
     mdp = model(name)
     write_model(mdp, tmp_path / "m.drn")
     assert solve(read_model(tmp_path / "m.drn"), gamma=GAMMA).value == pytest.approx(
@@ -113,7 +116,7 @@ def test_model_checkers_files_have_the_same_values(name, tmp_path):
     assert solve(again, gamma=GAMMA).value == pytest.approx(solve(mdp, gamma=GAMMA).value)
 
 
-def sweep(table, gamma=GAMMA):
+def sweep(table: Any, gamma: Any = GAMMA) -> Any:
     """Value iteration as textbooks write it, which knows nothing but the table."""
     value = np.zeros(len(table))
     for _ in range(500):
@@ -131,7 +134,7 @@ def sweep(table, gamma=GAMMA):
 
 @pytest.mark.parametrize("options", [{}, {"illegal": "lose"}, {"illegal": "random"}])
 @pytest.mark.parametrize("name", ["Exam", "Inventory", "FrozenLake"])
-def test_a_textbooks_sweep_over_the_table_of_an_environment(name, options):
+def test_a_textbooks_sweep_over_the_table_of_an_environment(name: str, options: Any) -> None:
     env = gym.make(f"rlkit/{name}-v0", **options).unwrapped
     assert len(env.P) == env.observation_space.n
     n_actions = {len(actions) for actions in env.P.values()}
@@ -140,7 +143,7 @@ def test_a_textbooks_sweep_over_the_table_of_an_environment(name, options):
     assert sweep(env.P) == pytest.approx(value, abs=1e-6)
 
 
-def test_the_table_is_that_of_gymnasiums_frozen_lake():
+def test_the_table_is_that_of_gymnasiums_frozen_lake() -> None:
     ours, theirs = (gym.make(id).unwrapped for id in ("rlkit/FrozenLake-v0", "FrozenLake-v1"))
     assert np.array_equal(ours.initial_state_distrib, theirs.initial_state_distrib)
     for s, by_action in theirs.P.items():
@@ -148,15 +151,15 @@ def test_the_table_is_that_of_gymnasiums_frozen_lake():
             assert summed(ours.P[s][a]) == pytest.approx(summed(outcomes))
 
 
-def summed(outcomes):
-    total = {}
+def summed(outcomes: Any) -> Any:
+    total: dict[Any, Any] = {}
     for p, *outcome in outcomes:
         key = tuple(map(float, outcome))
         total[key] = total.get(key, 0.0) + p
     return total
 
 
-def indexed(id):
+def indexed(id: Any) -> Any:
     """Whether an observation of this id is the number of its state."""
     env = MADE[id].unwrapped
     return isinstance(env.observation_space, gym.spaces.Discrete) and not env.model.hidden
@@ -172,7 +175,7 @@ NUMBERED = [
 
 
 @pytest.mark.parametrize(("id", "options"), NUMBERED)
-def test_observations_index_the_table_and_every_step_is_in_it(id, options):
+def test_observations_index_the_table_and_every_step_is_in_it(id: Any, options: Any) -> None:
     env = gym.make(id, **options)
     base = env.unwrapped
     assert set(base.P) == set(range(env.observation_space.n))
@@ -187,7 +190,7 @@ def test_observations_index_the_table_and_every_step_is_in_it(id, options):
         state = env.reset()[0] if terminated or truncated else after
 
 
-def test_a_terminal_state_leads_to_itself_for_nothing():
+def test_a_terminal_state_leads_to_itself_for_nothing() -> None:
     mdp = from_successors(lambda s: {"go": [(1.0, 1, 2.0)]} if s == 0 else {}, 0)
     assert to_gymnasium(mdp) == {0: {0: [(1.0, 1, 2.0, True)]}, 1: {0: [(1.0, 1, 0.0, True)]}}
     assert [part.tolist() for part in to_arrays(mdp)] == [[[[0, 1]], [[0, 1]]], [[2], [0]]]
@@ -196,7 +199,7 @@ def test_a_terminal_state_leads_to_itself_for_nothing():
     assert transition.toarray().tolist() == [[0, 1], [0, 1]]
 
 
-def test_what_is_not_legal_has_no_outcome_and_the_reward_of_minus_infinity():
+def test_what_is_not_legal_has_no_outcome_and_the_reward_of_minus_infinity() -> None:
     mdp = from_successors(lambda s: {"on": [(1.0, 1, 0.0)]} | ({"back": [(1.0, 0, 0.0)]} if s else {}), 0)
     assert list(to_gymnasium(mdp)[0]) == [0]
     transition, reward = to_arrays(mdp, order="ASS")
@@ -204,7 +207,7 @@ def test_what_is_not_legal_has_no_outcome_and_the_reward_of_minus_infinity():
     assert transition.tolist() == [[[0, 1], [0, 1]], [[1, 0], [1, 0]]]
 
 
-def test_what_such_tables_cannot_say_is_refused():
+def test_what_such_tables_cannot_say_is_refused() -> None:
     game = rlkit.exact("rlkit/TicTacToe-v0", opponent=None)
     decaying = rlkit.exact("rlkit/DoorKey5x5-v0", observation="grid")
     tiger = rlkit.exact("rlkit/Tiger-v0")

@@ -23,7 +23,7 @@ MDP = from_triplets([0, 0], [0, 1], [1, 0], [1.0, 1.0], n_states=2, labels={"a":
 
 
 @pytest.fixture
-def small_allowance(monkeypatch):
+def small_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
     """As if a compressed file might expand to ten times its size only."""
     monkeypatch.setattr(text, "FREE_BYTES", 0)
     monkeypatch.setattr(text, "EXPANSION", 10)

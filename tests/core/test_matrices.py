@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from scipy.sparse import coo_array, csc_matrix, csr_array, csr_matrix
@@ -34,17 +36,17 @@ def test_the_forest_has_its_known_policy() -> None:
 
 @pytest.mark.parametrize("order", [None, "ASS"])
 @pytest.mark.parametrize("kind", [np.asarray, list, lambda p: p.tolist(), lambda p: _objects(list(p))])
-def test_actions_first(order, kind) -> None:
+def test_actions_first(order: str | None, kind: Any) -> None:
     assert_same(from_arrays(kind(BY_ACTION), REWARD, order=order), FOREST)
 
 
 @pytest.mark.parametrize("make", [csr_matrix, csc_matrix, coo_array, csr_array])
 @pytest.mark.parametrize("hold", [list, tuple, lambda p: _objects(p)])
-def test_a_sparse_matrix_for_each_action(make, hold) -> None:
+def test_a_sparse_matrix_for_each_action(make: Any, hold: Any) -> None:
     assert_same(from_arrays(hold([make(p) for p in BY_ACTION]), REWARD), FOREST)
 
 
-def _objects(matrices: list) -> np.ndarray:
+def _objects(matrices: list[Any]) -> np.ndarray:
     held = np.empty(len(matrices), dtype=object)
     for i, matrix in enumerate(matrices):
         held[i] = matrix
@@ -117,7 +119,7 @@ def test_as_many_actions_as_states_must_be_told() -> None:
         ([], REWARD, {}, "transition has shape"),
     ],
 )
-def test_bad_matrices(transition, reward, how, message) -> None:
+def test_bad_matrices(transition: Any, reward: Any, how: Any, message: str) -> None:
     with pytest.raises(ModelError, match=message):
         from_arrays(transition, reward, **how)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -43,49 +44,49 @@ class Line(Model[Place]):
         self.form, self.forbidden = form, forbidden
         self.masked = forbidden is not None
 
-    def start_probs(self):
+    def start_probs(self) -> Any:
         return np.ones(1)
 
-    def initial(self, event):
+    def initial(self, event: Any) -> Any:
         return Place(event * 0)
 
-    def event_probs(self, state, action):
+    def event_probs(self, state: Any, action: Any) -> Any:
         return np.ones((len(action), 1))
 
-    def transition(self, state, action, event):
+    def transition(self, state: Any, action: Any, event: Any) -> Any:
         number = np.clip(state.number + 2 * action - 1, 0, 5)
         return Step(Place(number), np.zeros(len(number)), number == 5)
 
-    def observe(self, state):
+    def observe(self, state: Any) -> Any:
         return FORM[self.form](state.number)
 
-    def legal(self, state):
+    def legal(self, state: Any) -> Any:
         return np.stack([state.number != self.forbidden, np.full(len(state.number), True)], axis=1)
 
 
 @pytest.mark.parametrize("form", FORM)
-def test_states_of_equal_observations_are_one_class(form):
+def test_states_of_equal_observations_are_one_class(form: Any) -> None:
     found = enumerate_pomdp(Line(form))
     assert found.observation.tolist() == [0, 0, 1, 1, 2, -1]
     assert (found.n_observations, found.legal.all()) == (3, True)
     assert found.mdp.n_states == enumerate_model(Line(form)).n_states
 
 
-def test_a_fully_observed_model_has_a_class_for_each_state():
+def test_a_fully_observed_model_has_a_class_for_each_state() -> None:
     found = enumerate_pomdp(grid_world())
     alive = ~found.mdp.terminal
     assert len(set(found.observation[alive].tolist())) == alive.sum()
     assert (found.observation[found.mdp.terminal] == -1).all()
 
 
-def test_states_that_look_alike_must_offer_the_same_actions():
+def test_states_that_look_alike_must_offer_the_same_actions() -> None:
     with pytest.raises(
         ModelError, match="states 2 and 3 have the same observation, but offer different actions"
     ):
         enumerate_pomdp(Line(forbidden=3))
 
 
-def test_too_many_states():
+def test_too_many_states() -> None:
     with pytest.raises(NoExactModel, match="more than 3 states"):
         enumerate_pomdp(Line(), max_states=3)
 
@@ -98,13 +99,13 @@ def test_too_many_states():
         ([0, -2, 0], "state 1 has the observation -2"),
     ],
 )
-def test_observations_that_are_none(observation, message):
+def test_observations_that_are_none(observation: Any, message: str) -> None:
     mdp = pomdp_of([(0, 0, 1, 1.0, 0.0), (1, 0, 2, 1.0, 0.0)], [0, 0, 0]).mdp
     with pytest.raises(ModelError, match=message):
         POMDP(mdp=mdp, observation=np.array(observation))
 
 
-def test_policies_over_observations_as_policies_over_states():
+def test_policies_over_observations_as_policies_over_states() -> None:
     pomdp = enumerate_pomdp(Line())
     assert pomdp.over_states([1, 0, 1]).tolist() == [1, 1, 0, 0, 1, -1]
     drawn = pomdp.over_states([[0.5, 0.5], [1.0, 0.0], [0.0, 1.0]])

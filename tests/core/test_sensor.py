@@ -48,7 +48,7 @@ def history_value(
 
 
 @pytest.mark.parametrize("seed", range(10))
-def test_against_histories(seed):
+def test_against_histories(seed: int) -> None:
     p, sight, reward, start = random_tables(seed)
     pomdp = built(p, sight, reward, start)
     for horizon in (1, 2, 4):
@@ -56,14 +56,14 @@ def test_against_histories(seed):
         assert found == pytest.approx(history_value(p, sight, reward, start, horizon), abs=1e-9)
 
 
-def test_histories_notice_a_sensor_of_the_state_that_was_left():
+def test_histories_notice_a_sensor_of_the_state_that_was_left() -> None:
     p, sight, reward, start = random_tables(0)
     wrong = built(p, sight[:, ::-1], reward, start)
     found = solve(belief_mdp(wrong, horizon=4).mdp, horizon=4).initial.value
     assert abs(found - history_value(p, sight, reward, start, 4)) > 1e-3
 
 
-def test_states_are_pairs_and_nothing_is_seen_at_the_start():
+def test_states_are_pairs_and_nothing_is_seen_at_the_start() -> None:
     p, sight, reward, start = random_tables(1)
     pomdp = built(p, sight, reward, start)
     assert pomdp.mdp.n_states == STATES + STATES * SIGHTS
@@ -74,7 +74,7 @@ def test_states_are_pairs_and_nothing_is_seen_at_the_start():
     assert seeing == pytest.approx(solve(pomdp.hidden, horizon=5).initial.value, abs=1e-12)
 
 
-def test_policies_over_observations():
+def test_policies_over_observations() -> None:
     """The best of all maps from (nothing, 0, 1) to actions, played out by hand on the tables."""
     p, sight, reward, start = random_tables(2)
 
@@ -96,7 +96,7 @@ def test_policies_over_observations():
     )
 
 
-def test_bad_sensors(monkeypatch):
+def test_bad_sensors(monkeypatch: pytest.MonkeyPatch) -> None:
     p, sight, reward, start = random_tables(3)
     mdp = built(p, sight, reward, start).hidden
     with pytest.raises(ModelError, match="sensor has 3 rows, expected 2 actions x 3 states"):
@@ -113,7 +113,7 @@ def test_bad_sensors(monkeypatch):
         from_sensor(mdp, csr_array(sight.reshape(-1, SIGHTS)))
 
 
-def test_rows_that_miss_1_by_rounding_are_scaled():
+def test_rows_that_miss_1_by_rounding_are_scaled() -> None:
     """Without a word: a warning would fail this test."""
     p, sight, reward, start = random_tables(4)
     mdp = built(p, sight, reward, start).hidden

@@ -107,7 +107,7 @@ def test_what_is_no_picture_is_none(space: Any) -> None:
 
 
 def test_agents_are_graded_unclipped_and_filmed_as_they_see_it(stacks: Any, tmp_path: Path) -> None:
-    shown = []
+    shown: list[Any] = []
     agent = train(
         stacks,
         steps=64,

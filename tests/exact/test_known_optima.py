@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -47,8 +49,8 @@ def test_table_6_37() -> None:
 
 
 def table_of(name: str, **options: bool) -> MDP:
-    with gym.make(name, **options) as env:
-        return from_gymnasium(env.unwrapped.P, env.unwrapped.initial_state_distrib)
+    env: Any = gym.make(name, **options).unwrapped
+    return from_gymnasium(env.P, env.initial_state_distrib)
 
 
 @pytest.mark.parametrize("method", ["auto", "value-iteration", "policy-iteration"])

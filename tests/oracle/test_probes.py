@@ -20,7 +20,7 @@ NEEDS_MEMORY = {name for name, probe in PROBES.items() if probe.needs_memory}
 
 def failed(agent: Any, **options: Any) -> Any:
     """Probes that an agent fails, each with the autoreset modes in which it does."""
-    found = {}
+    found: dict[Any, Any] = {}
     for cell in check_agent(agent, **options).cells:
         if cell.verdict == "failed":
             found.setdefault(cell.probe, set()).add(cell.autoreset_mode)

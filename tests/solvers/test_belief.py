@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,12 +29,12 @@ def value_with_memory(pomdp: POMDP, horizon: int) -> float:
         (3, -2 + (0.7225 * 10 - 0.0225 * 100) - 0.255),
     ],
 )
-def test_tiger_by_hand(horizon, value):
+def test_tiger_by_hand(horizon: int, value: Any) -> None:
     assert value_with_memory(tiger(), horizon) == pytest.approx(value, abs=1e-12)
     assert float(tree_value(tiger(), horizon)) == pytest.approx(value, abs=1e-12)
 
 
-def test_tiger_without_end_has_the_published_value():
+def test_tiger_without_end_has_the_published_value() -> None:
     """19.37 from the uniform belief at gamma 0.95; beliefs that differ by less than 1e-12 make it finite."""
     beliefs = belief_mdp(tiger())
     assert beliefs.mdp.n_states < 100
@@ -45,7 +46,7 @@ def test_tiger_without_end_has_the_published_value():
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_random_pomdps_against_policy_trees(seed):
+def test_random_pomdps_against_policy_trees(seed: int) -> None:
     pomdp = random_pomdp(seed)
     for horizon in (0, 1, 2, 4):
         truth = float(tree_value(pomdp, horizon))
@@ -53,7 +54,7 @@ def test_random_pomdps_against_policy_trees(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_rewards_that_fade(seed):
+def test_rewards_that_fade(seed: int) -> None:
     """In the optimum with memory, and in what the best map earns."""
     plain = random_pomdp(seed)
     pomdp = POMDP(mdp=plain.mdp.with_reward_decay(0.25), observation=plain.observation)
@@ -65,11 +66,11 @@ def test_rewards_that_fade(seed):
     assert best.upper - best.lower < 1e-8
 
 
-def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch):
+def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bayes' rule without the probability of what was seen: every observation equally likely."""
     original = belief.Walk.split
 
-    def forgetful(self, distribution):
+    def forgetful(self: Any, distribution: Any) -> Any:
         parts = original(self, distribution)
         number = np.bincount(parts.origin)[parts.origin]
         return parts._replace(probability=1.0 / number)
@@ -81,7 +82,7 @@ def test_policy_trees_notice_a_likelihood_forgotten(monkeypatch):
     assert max(wrong) > 0.01
 
 
-def test_policy_trees_notice_an_observation_ignored():
+def test_policy_trees_notice_an_observation_ignored() -> None:
     """An agent that is not shown what it sees earns less."""
     blind = [POMDP(mdp=p.mdp, observation=0 * p.observation) for p in map(random_pomdp, range(25))]
     lost = [float(tree_value(random_pomdp(s), 4)) - value_with_memory(p, 4) for s, p in enumerate(blind)]
@@ -89,7 +90,7 @@ def test_policy_trees_notice_an_observation_ignored():
     assert max(lost) > 0.01
 
 
-def test_beliefs_are_distributions_over_states_that_look_as_they_do():
+def test_beliefs_are_distributions_over_states_that_look_as_they_do() -> None:
     for seed in range(10):
         pomdp = random_pomdp(seed)
         beliefs = belief_mdp(pomdp, horizon=5)
@@ -102,7 +103,7 @@ def test_beliefs_are_distributions_over_states_that_look_as_they_do():
 
 
 @pytest.mark.parametrize("id", ["rlkit/GridWorld-v0", "rlkit/Exam-v0", "rlkit/FrozenLake-v0"])
-def test_where_states_are_seen_beliefs_are_states(id):
+def test_where_states_are_seen_beliefs_are_states(id: str) -> None:
     mdp = rlkit.exact(id)
     beliefs = belief_mdp(POMDP(mdp=mdp, observation=np.arange(mdp.n_states)))
     assert beliefs.mdp.n_states <= mdp.n_states
@@ -112,7 +113,7 @@ def test_where_states_are_seen_beliefs_are_states(id):
         assert theirs.lower <= ours.upper + 1e-9
 
 
-def test_rewards_that_cancel_in_a_belief_are_worth_nothing():
+def test_rewards_that_cancel_in_a_belief_are_worth_nothing() -> None:
     """Thirds of 0.1 and -0.2: what rounding leaves of them must not be collected without end."""
     thirds = [1 / 3, 1 / 3, 1 / 3]
     rows = [(s, 0, t, 1 / 3, (0.1, 0.1, -0.2)[s]) for s in range(3) for t in range(3)]
@@ -120,7 +121,7 @@ def test_rewards_that_cancel_in_a_belief_are_worth_nothing():
     assert solve(beliefs.mdp).initial.value == 0
 
 
-def test_paths_that_meet_but_for_rounding_meet():
+def test_paths_that_meet_but_for_rounding_meet() -> None:
     """Two coins of weight 0.1 and 0.3 come to the same belief in any order of what was seen."""
     rows = []
     for coin, heads in ((0, 0.1), (1, 0.3)):
@@ -131,12 +132,12 @@ def test_paths_that_meet_but_for_rounding_meet():
     assert belief_mdp(pomdp, horizon=12).mdp.n_states <= 1 + sum(2 * n for n in range(1, 13))
 
 
-def test_too_many_beliefs():
+def test_too_many_beliefs() -> None:
     with pytest.raises(NoExactModel, match="more than 20 beliefs: 20 found so far"):
         belief_mdp(tiger(), max_beliefs=20)
 
 
-def test_an_episode_that_is_over_at_once():
+def test_an_episode_that_is_over_at_once() -> None:
     pomdp = pomdp_of([(0, 0, 1, 1.0, 2.0)], [0, 0], [0.25, 0.75])
     beliefs = belief_mdp(pomdp)
     assert beliefs.observation.tolist() == [0, -1]
@@ -153,7 +154,7 @@ def from_belief(pomdp: POMDP, belief: np.ndarray, step: int) -> POMDP:
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
 @pytest.mark.parametrize("decay", [0.0, 0.25])
 @pytest.mark.parametrize("seed", range(8))
-def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, decay):
+def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed: int, decay: float) -> None:
     plain, horizon = random_pomdp(seed), 3
     pomdp = POMDP(mdp=plain.mdp.with_reward_decay(decay), observation=plain.observation)
     remembered = optimum(pomdp, horizon=horizon)
@@ -170,7 +171,7 @@ def test_with_a_horizon_each_belief_has_the_steps_left_when_it_is_reached(seed, 
 
 
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
-def test_policy_trees_notice_values_of_the_whole_horizon():
+def test_policy_trees_notice_values_of_the_whole_horizon() -> None:
     """Beliefs that are reached later, valued as if all steps were left, although nothing follows the last."""
     beliefs = belief_mdp(tiger(), horizon=3)
     whole = solve(beliefs.mdp, horizon=3)
@@ -180,7 +181,7 @@ def test_policy_trees_notice_values_of_the_whole_horizon():
     assert verify(beliefs.mdp, replace(found, value=whole.value)) != []
 
 
-def test_tiger_after_one_hint_by_hand():
+def test_tiger_after_one_hint_by_hand() -> None:
     """Two steps are left: listen, then open if the same was heard again, else listen once more."""
     sure = 0.85**2 / (0.85**2 + 0.15**2)
     value = -1 + (0.85**2 + 0.15**2) * (10 * sure - 100 * (1 - sure)) + 2 * 0.85 * 0.15 * -1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from pomdps import random_pomdp
@@ -13,14 +15,14 @@ LATER = 2 * 0.5**8 / (1 - 0.5)  # rewards are at most 2
 HOW = ({"horizon": 4}, {"horizon": 4, "minimize": True}, {"gamma": 0.5}, {"gamma": 0.5, "minimize": True})
 
 
-def truth(pomdp: POMDP, how: dict) -> float:
+def truth(pomdp: POMDP, how: dict[str, Any]) -> float:
     """By all beliefs of the first eight steps: what comes later is worth at most `LATER` at gamma 1/2."""
     how = {"horizon": 8, **how}
     return solve(belief_mdp(pomdp, horizon=how["horizon"]).mdp, **how).initial.value
 
 
 @pytest.mark.parametrize("how", HOW, ids=str)
-def test_bounds_enclose(how):
+def test_bounds_enclose(how: Any) -> None:
     widths = []
     for seed in range(6):
         pomdp = random_pomdp(seed, states=5)
@@ -36,7 +38,7 @@ def test_bounds_enclose(how):
     assert max(widths) > 0.1, "some bounds are apart, so that the test says something"
 
 
-def test_bounds_exchanged_would_be_noticed():
+def test_bounds_exchanged_would_be_noticed() -> None:
     """Revealed is not below, nor blind above."""
     pomdps = [random_pomdp(seed, states=5) for seed in range(6)]
     bounds = [belief_bounds(pomdp, horizon=4, max_beliefs=1) for pomdp in pomdps]
@@ -49,7 +51,7 @@ def test_bounds_exchanged_would_be_noticed():
     )
 
 
-def test_all_beliefs_give_the_optimum():
+def test_all_beliefs_give_the_optimum() -> None:
     """Where nothing is left to bound, both models are the belief MDP."""
     for seed in range(4):
         pomdp = random_pomdp(seed, states=5)
@@ -63,7 +65,7 @@ def test_all_beliefs_give_the_optimum():
         assert {solve(m, horizon=4).initial.value for m in both[:2]} == {all_of_them.initial.value}
 
 
-def test_an_action_that_some_classes_lack():
+def test_an_action_that_some_classes_lack() -> None:
     """The map that takes it elsewhere takes the first legal one there."""
     pomdp = random_pomdp(1, states=5)
     mdp = pomdp.mdp
@@ -72,7 +74,7 @@ def test_an_action_that_some_classes_lack():
     assert np.diff(blind.state_ptr)[-mdp.n_states :].max() <= 1, "one choice a state behind the beliefs"
 
 
-def test_the_optimum_says_what_it_sees(monkeypatch):
+def test_the_optimum_says_what_it_sees(monkeypatch: pytest.MonkeyPatch) -> None:
     pomdp = random_pomdp(0, states=5)
     assert optimum(pomdp, horizon=4).knows == "beliefs"
     assert optimum(pomdp.mdp, horizon=4).knows == "states"

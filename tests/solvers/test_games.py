@@ -1,6 +1,8 @@
 """Games solved exactly, against known values, brute force and a wrong solution."""
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,23 +29,23 @@ from rlkit.solvers import (
 )
 
 
-def by_recursion(mdp, gamma=1.0):
+def by_recursion(mdp: Any, gamma: float = 1.0) -> Any:
     """Value of each state for its mover, one state at a time."""
     known = {}
 
-    def value(s):
+    def value(s: Any) -> Any:
         if s not in known:
             known[s] = 0.0 if mdp.terminal[s] else max(worth(c) for c in range(*mdp.state_ptr[s : s + 2]))
         return known[s]
 
-    def worth(c):
+    def worth(c: Any) -> Any:
         after = range(*mdp.choice_ptr[c : c + 2])
         return mdp.reward[c] - gamma * sum(mdp.probability[t] * value(int(mdp.successor[t])) for t in after)
 
     return np.array([value(s) for s in range(mdp.n_states)])
 
 
-def random_game(seed, states=40):
+def random_game(seed: Any, states: int = 40) -> Any:
     """A game with chance that only leads to states of larger number."""
     rng = np.random.default_rng(seed)
     rows = []
@@ -55,7 +57,7 @@ def random_game(seed, states=40):
     return replace(from_outcomes(*columns, initial=np.eye(states)[0]), zero_sum=True)
 
 
-def test_tic_tac_toe_is_a_draw():
+def test_tic_tac_toe_is_a_draw() -> None:
     mdp = enumerate_model(SelfPlay(TicTacToe()))
     solution = solve(mdp)
     assert solution.initial == (0, 0, 0)
@@ -68,7 +70,7 @@ def test_tic_tac_toe_is_a_draw():
     assert sum(counts) == 4520  # of 5478 positions, 958 are over
 
 
-def test_its_policy_never_loses():
+def test_its_policy_never_loses() -> None:
     """Against every opponent: where the best one plays, the agent with the optimal policy is worth 0."""
     mdp = enumerate_model(SelfPlay(TicTacToe()))
     policy = solve(mdp).policy
@@ -89,7 +91,7 @@ def test_its_policy_never_loses():
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("gamma", [1.0, 0.9])
-def test_random_games_by_recursion(seed, gamma):
+def test_random_games_by_recursion(seed: int, gamma: float) -> None:
     mdp = random_game(seed)
     solution = solve(mdp, gamma=gamma)
     assert solution.value == pytest.approx(by_recursion(mdp, gamma), abs=1e-12)
@@ -102,7 +104,7 @@ def test_random_games_by_recursion(seed, gamma):
 
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("horizon", [None, 1, 4])
-def test_a_policy_is_worth_what_a_best_response_leaves_it(seed, horizon):
+def test_a_policy_is_worth_what_a_best_response_leaves_it(seed: int, horizon: int | None) -> None:
     """The one who answers has an MDP of its own, in which the policy's moves are chance."""
     mdp = random_game(seed)
     rng = np.random.default_rng(seed)
@@ -124,7 +126,7 @@ def test_a_policy_is_worth_what_a_best_response_leaves_it(seed, horizon):
         assert evaluate_policy(mdp, best.policy) == pytest.approx(best.value, abs=1e-12)
 
 
-def test_a_wrong_solution_of_a_game_is_noticed():
+def test_a_wrong_solution_of_a_game_is_noticed() -> None:
     """With the sign of one player, or a policy that a best response exploits."""
     mdp = random_game(0)
     solution = solve(mdp)
@@ -140,20 +142,20 @@ def test_a_wrong_solution_of_a_game_is_noticed():
     [(ConnectFour(4, 4), 0), (ConnectFour(4, 4, 3), 1), (ConnectFour(3, 3, 3), 0), (Othello(4), -1)],
     ids=["connect four on 4x4", "connect three on 4x4", "connect three on 3x3", "othello on 4x4"],
 )
-def test_known_games(game, value):
+def test_known_games(game: Any, value: int) -> None:
     """Tromp's table for connect four; Othello on 4x4 is won by the second player (Feinstein 1993)."""
     found = optimum(enumerate_model(SelfPlay(game)))
     assert (found.initial.value, found.knows) == (value, "both players")
 
 
-def test_a_wrong_value_has_a_residual():
+def test_a_wrong_value_has_a_residual() -> None:
     solution = solve(enumerate_model(SelfPlay(TicTacToe())))
     value = solution.value.copy()
     value[0] = 1
     assert replace(solution, value=value).residual == 1
 
 
-def test_both_players_are_told_from_one_who_makes_all_moves(tmp_path):
+def test_both_players_are_told_from_one_who_makes_all_moves(tmp_path: Path) -> None:
     """As one decision maker both sides cooperate and win, which is not what the game is worth."""
     game = enumerate_model(wrapped := StickyActions(SelfPlay(TicTacToe()), 0.0))
     write_model(game, tmp_path / "game.json")
@@ -180,7 +182,7 @@ def test_both_players_are_told_from_one_who_makes_all_moves(tmp_path):
     assert solve(enumerate_model(SelfPlay(TicTacToe())).with_one_player()).initial.value == 1
 
 
-def test_who_meets_the_perfect_opponent_gets_the_value_of_the_game():
+def test_who_meets_the_perfect_opponent_gets_the_value_of_the_game() -> None:
     versus = enumerate_model(tic_tac_toe(opponent="perfect"))
     best = solve(versus)
     assert (
@@ -190,7 +192,7 @@ def test_who_meets_the_perfect_opponent_gets_the_value_of_the_game():
     )
 
 
-def test_play_that_can_come_back_needs_a_horizon():
+def test_play_that_can_come_back_needs_a_horizon() -> None:
     game = enumerate_model(SelfPlay(Go(2)))
     for ask in (solve, lambda game: evaluate_policy(game, uniform_policy(game))):
         with pytest.raises(SolveError, match=r"come back to a state .*horizon"):
@@ -209,18 +211,18 @@ def test_play_that_can_come_back_needs_a_horizon():
         ({"gamma": 0.9, "method": "exact"}, "discounted of two players is solved by"),
     ],
 )
-def test_what_two_players_do_not_have_is_refused(how, message):
+def test_what_two_players_do_not_have_is_refused(how: Any, message: str) -> None:
     with pytest.raises(SolveError, match=message):
         solve(random_game(0), **how)
 
 
-def test_gamma_is_checked():
+def test_gamma_is_checked() -> None:
     mdp: MDP = random_game(0)
     with pytest.raises(SolveError, match="gamma"):
         solve(mdp, gamma=1.5)
 
 
-def test_rewards_that_fade_need_a_horizon():
+def test_rewards_that_fade_need_a_horizon() -> None:
     game = enumerate_model(SelfPlay(TicTacToe())).with_reward_decay(0.1)
     for ask in (solve, lambda game: evaluate_policy(game, uniform_policy(game))):
         with pytest.raises(SolveError, match="horizon"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +24,7 @@ from rlkit.solvers.partial import memoryless
 HOW = [{"horizon": 5}, {"horizon": 7, "gamma": 0.9}, {"gamma": 0.8}]
 
 
-def all_maps(pomdp: POMDP, **how) -> float:
+def all_maps(pomdp: POMDP, **how: Any) -> float:
     maps = itertools.product(range(pomdp.mdp.n_actions), repeat=pomdp.n_observations)
     return max(pomdp.mdp.expectation(evaluate_policy(pomdp.mdp, pomdp.over_states(m), **how)) for m in maps)
 
@@ -36,7 +37,7 @@ def alternating() -> POMDP:
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("seed", range(12))
-def test_the_best_map_is_found_among_all(seed, how):
+def test_the_best_map_is_found_among_all(seed: int, how: Any) -> None:
     pomdp = random_pomdp(seed, states=7, classes=4, actions=3)
     truth = all_maps(pomdp, **how)
     found = best_memoryless(pomdp, **how)
@@ -50,7 +51,7 @@ def test_the_best_map_is_found_among_all(seed, how):
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_beliefs_have_the_same_policies_without_memory(seed):
+def test_beliefs_have_the_same_policies_without_memory(seed: int) -> None:
     pomdp = random_pomdp(seed)
     beliefs = belief_mdp(pomdp, horizon=5)
     plain, tighter = best_memoryless(pomdp, horizon=5), best_memoryless(beliefs, horizon=5)
@@ -58,7 +59,7 @@ def test_beliefs_have_the_same_policies_without_memory(seed):
 
 
 @pytest.mark.parametrize("how", HOW)
-def test_the_gradient_is_that_of_the_value(how):
+def test_the_gradient_is_that_of_the_value(how: Any) -> None:
     pomdp = random_pomdp(3)
     if "horizon" in how:
         pomdp = POMDP(mdp=pomdp.mdp.with_reward_decay(0.1), observation=pomdp.observation)
@@ -69,7 +70,7 @@ def test_the_gradient_is_that_of_the_value(how):
     np.testing.assert_allclose(gradient, approx_fprime(logits, lambda x: problem(x)[0]), atol=1e-5)
 
 
-def test_drawing_actions_can_beat_every_map():
+def test_drawing_actions_can_beat_every_map() -> None:
     pomdp, gamma = alternating(), 0.9
     assert best_memoryless(pomdp, gamma=gamma).value.value == pytest.approx(1 - gamma / (1 - gamma))
     found = stochastic_memoryless(pomdp, gamma=gamma, starts=2)
@@ -83,7 +84,7 @@ def test_drawing_actions_can_beat_every_map():
 
 @pytest.mark.parametrize("how", HOW)
 @pytest.mark.parametrize("seed", range(8))
-def test_who_knows_more_earns_more(seed, how):
+def test_who_knows_more_earns_more(seed: int, how: Any) -> None:
     """No memory, memory, full information."""
     pomdp = random_pomdp(seed)
     horizon = how.get("horizon", 8)  # of a discounted task without end, a part
@@ -98,7 +99,7 @@ def test_who_knows_more_earns_more(seed, how):
     assert -slack <= gain.share <= 1 + slack
 
 
-def test_memory_is_worth_nothing_where_states_are_seen():
+def test_memory_is_worth_nothing_where_states_are_seen() -> None:
     seen = random_pomdp(1)
     seen = POMDP(mdp=seen.mdp, observation=np.arange(seen.mdp.n_states))
     gain = memory_gain(seen, gamma=0.9)
@@ -106,7 +107,7 @@ def test_memory_is_worth_nothing_where_states_are_seen():
     assert gain.with_memory.value == pytest.approx(solve(seen.mdp, gamma=0.9).initial.value, abs=1e-6)
 
 
-def test_without_a_horizon_there_must_be_a_discount():
+def test_without_a_horizon_there_must_be_a_discount() -> None:
     for search in (best_memoryless, stochastic_memoryless, memory_gain):
         with pytest.raises(ValueError, match="gamma must be below 1"):
             search(alternating())

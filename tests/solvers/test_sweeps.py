@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -41,7 +42,7 @@ def random_mdp(states: int, seed: int, *, stay: float = 0.3, ends: float = 0.1) 
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
 @pytest.mark.parametrize("seed", range(5))
 @pytest.mark.parametrize("cores", [1, 2, 3])
-def test_every_form_of_a_backup_is_the_same(monkeypatch, seed: int, cores: int) -> None:
+def test_every_form_of_a_backup_is_the_same(monkeypatch: pytest.MonkeyPatch, seed: int, cores: int) -> None:
     monkeypatch.setattr(backups, "PARALLEL_FROM", 0)
     monkeypatch.setattr(backups, "available_cores", lambda: cores)
     mdp = random_mdp(50, seed)
@@ -62,7 +63,7 @@ def test_every_form_of_a_backup_is_the_same(monkeypatch, seed: int, cores: int) 
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
 @pytest.mark.parametrize("form", [lambda f: f, kernels.compiled], ids=["python", "compiled"])
 @pytest.mark.parametrize("seed", range(20))
-def test_components_are_those_of_scipy_and_in_order(form, seed: int) -> None:
+def test_components_are_those_of_scipy_and_in_order(form: Any, seed: int) -> None:
     rng = np.random.default_rng(seed)
     n = int(rng.integers(1, 40))
     node_ptr = np.append(0, np.cumsum(rng.integers(0, 4, size=n))).astype(np.uint32)
@@ -101,7 +102,7 @@ def test_states_that_mostly_stay_are_solved_in_few_sweeps() -> None:
 
 @pytest.mark.parametrize("form", [0, 10**12], ids=["compiled", "python"])
 @pytest.mark.parametrize("method", ["value-iteration", "prioritised"])
-def test_sweeping_in_place_compiled_and_not(monkeypatch, method: str, form: int) -> None:
+def test_sweeping_in_place_compiled_and_not(monkeypatch: pytest.MonkeyPatch, method: str, form: int) -> None:
     monkeypatch.setattr(kernels, "COMPILE_FROM", form)
     mdp = random_mdp(60, 3)
     exact = solve(mdp, gamma=0.95, method="policy-iteration")
@@ -161,7 +162,7 @@ def test_backups_of_all_states_are_for_models_that_mix() -> None:
     assert solve(line, gamma=0.99).method != "modified-policy-iteration"
 
 
-def test_a_policy_of_a_large_chain_is_valued_without_factorisation(monkeypatch) -> None:
+def test_a_policy_of_a_large_chain_is_valued_without_factorisation(monkeypatch: pytest.MonkeyPatch) -> None:
     mdp = random_mdp(400, 1)
     policy = np.where(mdp.terminal, -1, 0)
     factorised = evaluate_policy(mdp, policy, gamma=0.99)
@@ -170,7 +171,7 @@ def test_a_policy_of_a_large_chain_is_valued_without_factorisation(monkeypatch) 
     np.testing.assert_allclose(evaluate_policy(mdp, policy, gamma=0.99), factorised, rtol=1e-12)
 
 
-def test_a_krylov_method_that_does_not_get_there_says_so(monkeypatch) -> None:
+def test_a_krylov_method_that_does_not_get_there_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     places = 2000
     line = csr_array(
         (np.ones(places - 1), (np.arange(places - 1), np.arange(1, places))), shape=(places,) * 2
@@ -219,12 +220,12 @@ def test_a_search_cut_short_still_bounds_the_best_stationary_policy() -> None:
 
 
 @pytest.mark.parametrize(("wrong", "message"), [({"horizon": -1}, "horizon"), ({"gamma": 1.5}, "gamma")])
-def test_a_stationary_policy_of_nothing(wrong, message) -> None:
+def test_a_stationary_policy_of_nothing(wrong: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         best_stationary(random_mdp(3, 0), **{"horizon": 3, **wrong})
 
 
-def test_a_gpu_is_refused_where_there_is_none(monkeypatch) -> None:
+def test_a_gpu_is_refused_where_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -236,7 +237,7 @@ def test_a_gpu_is_refused_where_there_is_none(monkeypatch) -> None:
 
 @pytest.mark.filterwarnings("ignore::rlkit.core.ModelWarning")
 @pytest.mark.parametrize("gamma", [0.95, 1.0])
-def test_sweeps_in_torch_get_the_same_certificate(monkeypatch, gamma: float) -> None:
+def test_sweeps_in_torch_get_the_same_certificate(monkeypatch: pytest.MonkeyPatch, gamma: float) -> None:
     """The backend of the GPU, run on the processor."""
     import torch
 

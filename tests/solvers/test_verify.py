@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -136,7 +137,7 @@ def test_every_false_claim_is_noticed(objective: str, minimize: bool) -> None:
     assert passed == 0
 
 
-def backward(model: Exact, objective: str, horizon: int, seed: int, minimize: bool) -> tuple[list, list]:
+def backward(model: Exact, objective: str, horizon: int, seed: int, minimize: bool) -> Any:
     """Values with 0, 1, ..., `horizon` steps to go, and of each choice with 1, 2, ..., `horizon`."""
     target, avoid = (
         ({seed % model.n}, {(seed + 1) % model.n}) if objective == "reach-prob" else (set(), set())

@@ -17,7 +17,8 @@ class SlowGo:
     """The same rules on a dictionary of stones: 1 is Black, -1 White."""
 
     def __init__(self, size: Any) -> None:
-        self.size, self.board, self.colour, self.before = size, {}, 1, None
+        self.board: dict[Any, Any] = {}
+        self.size, self.colour, self.before = size, 1, None
 
     def around(self, point: Any) -> Any:
         r, c = point

@@ -20,7 +20,7 @@ def plain_walk(free: Any, balls: Any, agent: Any) -> Any:
         for c in (-1, 0, 1)
         if (row + r, column + c) in free and (row + r, column + c) != agent
     ]
-    found = {}
+    found: dict[Any, Any] = {}
     for to in around or [(row, column)]:
         after = (free | {(row, column)}) - {to}
         for others, chance in plain_walk(after, rest, agent).items():

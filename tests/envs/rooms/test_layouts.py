@@ -95,7 +95,7 @@ def _level(grid: Any, cell: Any) -> Any:
 
 def test_walls_doors_and_keys_are_drawn_evenly() -> None:
     model = tasks.door_key(size=8, levels=2000)
-    doors = Counter()
+    doors: Any = Counter()
     for row, p in zip(model.layouts, model.start_probs(), strict=True):
         doors[int(np.flatnonzero((row & 15) == codes.LOCKED)[0])] += p * 2000
     assert len(doors) == 4 * 5  # columns 2 to 5, rows 1 to 5
