@@ -1,7 +1,5 @@
 """What there is to know about an environment: its spaces, its options, and its optimum, computed."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import math

@@ -1,7 +1,5 @@
 """Films of episodes: by a trained agent, by the optimal policy, or at random."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress

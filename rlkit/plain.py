@@ -1,7 +1,5 @@
 """Text on its way to a terminal: what is not ours, such as names from files, and what it cannot show."""
 
-from __future__ import annotations
-
 import codecs
 import re
 import unicodedata

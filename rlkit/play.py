@@ -1,7 +1,5 @@
 """An environment played by keyboard, in a terminal."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 A user's own needs no line here: `register` names it, and "module:Name" is found without a name.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterable
 from importlib import import_module

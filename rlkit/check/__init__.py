@@ -4,8 +4,6 @@ Each takes an object, one's own or anyone's, and returns if nothing is wrong; el
 with everything it found. `check_agent` takes a class of agents, and returns a report.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any

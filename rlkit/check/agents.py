@@ -14,8 +14,6 @@ takes it. Episodes also begin wherever `state` is None. The constructor is given
 takes them. An agent that is not made for an environment says so by UnsupportedError or NotImplementedError.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """What can be wrong with a batch of environments: shapes, seeding, and the rules of its autoreset mode."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

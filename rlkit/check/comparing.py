@@ -1,7 +1,5 @@
 """Whether what an environment returns is the same twice, as data: printed, large arrays lose their middle."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

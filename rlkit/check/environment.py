@@ -1,7 +1,5 @@
 """What can be wrong with an environment: its rules, its seeding, and what its model says of its steps."""
 
-from __future__ import annotations
-
 import math
 import warnings
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """Judging a trained agent: its greedy return, V and Q beside the optimum and the values of a probe."""
 
-from __future__ import annotations
-
 import inspect
 from collections.abc import Mapping
 from typing import Any

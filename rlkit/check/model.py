@@ -1,7 +1,5 @@
 """What can be wrong with a model: probabilities, masks, sampling, states that mix in a batch."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Random legal play, in which every failure of an environment is told with the call that failed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any

@@ -3,8 +3,6 @@
 Most are tables, hence have every interface of a model, and their optimum and values come from the solvers.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

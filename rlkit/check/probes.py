@@ -4,8 +4,6 @@ Rewards are chosen so that an optimal policy earns about the same in every episo
 its sampled return.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What agents say of an environment when they are trained on it: the same code looks at every step."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

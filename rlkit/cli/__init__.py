@@ -3,8 +3,6 @@
 Each command imports what it needs when it is called, so that help and errors come at once.
 """
 
-from __future__ import annotations
-
 import gc
 import io
 import os

@@ -1,7 +1,5 @@
 """`rlkit agents` and `check-agent`: list agents, and check that one learns what it should."""
 
-from __future__ import annotations
-
 from typing import Annotated
 
 from rlkit.cli.options import AgentOptions, Json, argument, count, find_modules_here, given, option

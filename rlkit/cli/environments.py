@@ -1,7 +1,5 @@
 """`rlkit envs`, `play`, `record` and `check`: list, play, film and check environments."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`rlkit train` and `rlkit eval`: train agents, and grade them against the optimum."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable
 from functools import partial

@@ -1,7 +1,5 @@
 """Arrays of two libraries, numpy and torch, under the names of the array API standard."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import array_api_compat

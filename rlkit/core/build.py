@@ -1,7 +1,5 @@
 """Ways to write down an MDP: lists of transitions, and a function of a state's successors."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from numbers import Integral

@@ -1,7 +1,5 @@
 """From a description to the exact MDP: walk every event of every action."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """What can be wrong with a model."""
 
-from __future__ import annotations
-
 from rlkit.errors import RlkitError
 
 

@@ -4,8 +4,6 @@ What `from_gymnasium` and `from_arrays` read, the other way round. None of them 
 every action leads back for nothing.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The graph under an MDP: one node a state, one edge a transition."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.csgraph import breadth_first_order

@@ -1,7 +1,5 @@
 """MDPs from matrices: dense arrays in either order, or a sparse matrix for each action."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, Literal
 

@@ -5,8 +5,6 @@ each event does. Sampling draws one event; enumeration walks them all. Every met
 of states.
 """
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, is_dataclass

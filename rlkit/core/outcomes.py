@@ -1,7 +1,5 @@
 """MDPs from transitions that say whether they terminate, as Gymnasium's tables have them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from numbers import Integral
 from typing import Any

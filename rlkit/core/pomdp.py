@@ -1,7 +1,5 @@
 """The finite partially observable Markov decision process: an MDP, and what is observed in its states."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property

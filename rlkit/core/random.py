@@ -6,8 +6,6 @@ any order, at any batch size, in numpy and in torch. Arithmetic is on int64 and 
 libraries define it.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from rlkit.core.arrays import Array, namespace

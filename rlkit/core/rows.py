@@ -1,7 +1,5 @@
 """Compressed rows: where each begins, the places it covers, and probabilities that ought to sum to 1."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A POMDP as textbooks and files give it: after each action something is observed with some probability."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

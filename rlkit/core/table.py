@@ -1,7 +1,5 @@
 """An MDP as a `Model`: a table is a description too, with every interface."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

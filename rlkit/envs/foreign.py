@@ -1,7 +1,5 @@
 """Environments that are not rlkit's: the seeds they take, and the exact model behind a table `P`."""
 
-from __future__ import annotations
-
 import reprlib
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """Checks of the options that a factory is given; every message names the option and the allowed values."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable
 from numbers import Real

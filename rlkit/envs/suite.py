@@ -1,7 +1,5 @@
 """The environments that rlkit ships, as data: an id, what makes its description, and with which options."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """What agents there are, and their options."""
 
-from __future__ import annotations
-
 from rlkit.report.blocks import Block, Column, Content, Paragraph, Span, Table
 from rlkit.report.numbers import Record
 

@@ -1,7 +1,5 @@
 """What a report consists of, as plain data: a renderer shows it on a terminal or in a page."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal

@@ -1,7 +1,5 @@
 """What there is to know about environments, and what a check of one found."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

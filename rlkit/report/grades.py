@@ -1,7 +1,5 @@
 """How good a trained agent is: sampled returns, and percent of the optimum."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from rlkit.report.blocks import Block, Column, Content, Facts, Paragraph, Role, Span, Table

@@ -1,7 +1,5 @@
 """Reports as a page, which needs no other file and is readable in light and in dark."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from html import escape
 

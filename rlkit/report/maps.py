@@ -1,7 +1,5 @@
 """Values and a policy over the map of a grid."""
 
-from __future__ import annotations
-
 from rlkit.report.blocks import Cell, Grid
 from rlkit.report.numbers import Record, number
 

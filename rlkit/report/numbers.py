@@ -1,7 +1,5 @@
 """Numbers, counts and times for people."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """What became of an agent on the probes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 

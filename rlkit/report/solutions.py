@@ -1,7 +1,5 @@
 """The answer of a solver: values, policy and certificate, as a table or over a map."""
 
-from __future__ import annotations
-
 from rlkit.report.blocks import Block, Column, Content, Facts, Paragraph, Span, Table
 from rlkit.report.maps import grid
 from rlkit.report.numbers import UNKNOWN, Record, counted, duration, number

@@ -1,7 +1,5 @@
 """What the progress records of a training run add up to."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """Runs of tasks over seeds, and their statistics."""
 
-from __future__ import annotations
-
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

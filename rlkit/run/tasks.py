@@ -1,7 +1,5 @@
 """What agents are measured on: a task is an agent on an environment, with a score and a goal for it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal

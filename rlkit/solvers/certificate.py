@@ -1,7 +1,5 @@
 """Bounds that enclose the optimum for gamma < 1; `undiscounted.certificate` has those for gamma = 1."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray

@@ -1,7 +1,5 @@
 """Exact values of a given policy, and where it goes."""
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress

@@ -1,7 +1,5 @@
 """Graph questions about an MDP: components in order, end components, sure reachability."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

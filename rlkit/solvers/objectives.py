@@ -4,8 +4,6 @@ Every function maximises or minimises and returns a value with bounds for every 
 maximising the negated reward; of two bounds the roles change.
 """
 
-from __future__ import annotations
-
 from dataclasses import replace
 from fractions import Fraction
 from typing import NamedTuple

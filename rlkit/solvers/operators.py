@@ -1,7 +1,5 @@
 """The operators every solver is made of, on value functions v [S] and choice values q [C]."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import NamedTuple
 

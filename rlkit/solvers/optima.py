@@ -1,7 +1,5 @@
 """The optimum of an exact model, and what whoever attains it knows."""
 
-from __future__ import annotations
-
 from typing import Any, NamedTuple
 
 import numpy as np

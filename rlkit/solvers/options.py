@@ -1,7 +1,5 @@
 """How a model is to be solved."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from numbers import Integral, Real

@@ -1,7 +1,5 @@
 """Models made of others: with some of their choices, or with sets of states merged into one."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Solve a model: choose a method, say why, and return a solution with its certificate."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Sequence
 from numbers import Integral, Real

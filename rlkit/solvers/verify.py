@@ -5,8 +5,6 @@ bounds; the upper bound is backed up once, and no choice may improve it, nor may
 collected without end is bounded by its gain.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import numpy as np

@@ -4,8 +4,6 @@ A kernel takes one step of B environments, and goes through them in order: what 
 one knows. It changes its tables in place and returns the sum of the absolute errors by which they were off.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from rlkit.machine_code import machine_code

@@ -3,8 +3,6 @@
 Those on the policy that acts choose the next action before they learn, and then take it.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import ClassVar, cast
 

@@ -1,7 +1,5 @@
 """Learning from a model that is learned on the way, compiled by numba (Sutton and Barto 2018, chapter 8)."""
 
-from __future__ import annotations
-
 from rlkit.machine_code import machine_code
 
 from .kernels import expected_value, update

@@ -1,7 +1,5 @@
 """Models in files, each format a module: rlkit's own JSON and NPZ, PRISM's, Storm's DRN, Cassandra's."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable
 from inspect import signature

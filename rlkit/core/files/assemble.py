@@ -1,7 +1,5 @@
 """From the choices and transitions of a file to an MDP: checks, actions, rewards, order."""
 
-from __future__ import annotations
-
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence

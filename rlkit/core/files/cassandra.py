@@ -1,7 +1,5 @@
 """Cassandra's .MDP and .POMDP files, as pomdp.org, POMDPFiles.jl and AI-Toolbox write them."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product

@@ -1,7 +1,5 @@
 """Storm's DRN format: a whole model, with its labels and reward models, in one text file."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from itertools import chain

@@ -1,7 +1,5 @@
 """What stands before the model in a DRN file."""
 
-from __future__ import annotations
-
 import warnings
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a format of model files is."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple

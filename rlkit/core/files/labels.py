@@ -1,7 +1,5 @@
 """Label files (.lab), as PRISM and as older versions of Storm write them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from itertools import chain

@@ -1,7 +1,5 @@
 """rlkit's own formats, which keep every field of a model exactly: JSON to read, NPZ to load fast."""
 
-from __future__ import annotations
-
 import io
 import json
 import reprlib

@@ -1,7 +1,5 @@
 """Decimal numbers out of raw bytes, a whole column at a time and correctly rounded."""
 
-from __future__ import annotations
-
 import math
 import re
 

@@ -3,8 +3,6 @@
 A state keeps the self loop that PRISM gives it where it stops; only one without any choice is terminal.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """From the tables of a file in Cassandra's format to an MDP or POMDP."""
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """A text file as a row of words, for formats in which line breaks mean nothing."""
 
-from __future__ import annotations
-
 import re
 from collections import deque
 from collections.abc import Callable, Iterator

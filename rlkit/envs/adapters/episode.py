@@ -1,7 +1,5 @@
 """One episode at a time: computed step by step, or looked up among what was computed before."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from typing import Any, Protocol
 

@@ -1,7 +1,5 @@
 """One environment at a time of a model, as a `gymnasium.Env`, and what is asked of any environment."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from functools import cached_property
 from os import PathLike

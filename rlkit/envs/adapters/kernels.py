@@ -1,7 +1,5 @@
 """Steps of a batch as one compiled loop; numba is loaded with this module, so it is imported when it pays."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

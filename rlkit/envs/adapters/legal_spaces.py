@@ -1,7 +1,5 @@
 """What masks show, and action spaces of which only a part is legal now: what they sample may be done."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """One environment of a batch as a `gymnasium.Env`, for a package whose batches are another problem."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import gymnasium as gym

@@ -1,7 +1,5 @@
 """A batch of episodes of a model: the state, the counters of the random generator, and the clock."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import count
 from typing import Any

@@ -1,7 +1,5 @@
 """A small model as tables, which a compiled loop steps where a batch runs long enough to load a compiler."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

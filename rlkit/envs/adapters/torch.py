@@ -1,7 +1,5 @@
 """The torch interface: a batch of episodes whose tensors never leave their device."""
 
-from __future__ import annotations
-
 import copy
 from dataclasses import is_dataclass
 from typing import Any, TypeVar

@@ -1,7 +1,5 @@
 """A batch of episodes of a model, as a `gymnasium.vector.VectorEnv`."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from typing import Any
 

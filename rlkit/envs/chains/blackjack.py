@@ -1,7 +1,5 @@
 """Blackjack from an infinite deck, with the dealer's play worked out beforehand."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, NamedTuple

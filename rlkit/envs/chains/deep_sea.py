@@ -1,7 +1,5 @@
 """Deep Sea: a test of deep exploration."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """The study/party exam: when to study before an exam (Problem 6.36, Figure 6.35)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 from ...core import TableModel, from_successors

@@ -1,7 +1,5 @@
 """The gambler's problem: stakes on the tosses of a coin."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

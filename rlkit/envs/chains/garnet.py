@@ -1,7 +1,5 @@
 """Random MDPs of any size (Garnet)."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

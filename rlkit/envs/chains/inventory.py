@@ -1,7 +1,5 @@
 """Inventory control: what to order before demand is known."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from itertools import product
 from math import prod

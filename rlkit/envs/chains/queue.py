@@ -1,7 +1,5 @@
 """A controlled queue: whom to admit, how fast to serve."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from ...core import TableModel, from_successors

@@ -1,7 +1,5 @@
 """RiverSwim: a small reward at hand, a large one against the current."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...core import TableModel, from_triplets

@@ -1,7 +1,5 @@
 """Any MDP as an environment: an object, or a file that holds one."""
 
-from __future__ import annotations
-
 import os
 
 from ...core import MDP, POMDP, HiddenTableModel, TableModel

@@ -1,7 +1,5 @@
 """Boards as bits of int64 words."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import TypeVar
 

@@ -1,7 +1,5 @@
 """Connect four: stones fall down the columns of an upright board."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial

@@ -1,7 +1,5 @@
 """Stones, and the colours of boards."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Games of two players who move in turn and whose gains cancel, and the model in which the agent is both."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Generic, TypeVar

@@ -1,7 +1,5 @@
 """Go: surround stones to capture them, surround points to own them."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

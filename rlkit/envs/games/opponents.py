@@ -1,7 +1,5 @@
 """Who plays against the agent: by chance, by looking one move ahead, or by a table."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from typing import Any
 

@@ -5,8 +5,6 @@ moves nearest the middle first, a table of bounds met before, and a look at whic
 which forced moves are made without branching.
 """
 
-from __future__ import annotations
-
 from functools import cache, lru_cache
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Othello: outflank the other's discs and they turn over."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Tic-tac-toe: three in a row on nine cells."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from functools import cache
 

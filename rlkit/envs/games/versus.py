@@ -1,7 +1,5 @@
 """Games against an opponent, whose replies are the events of a step."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any
 

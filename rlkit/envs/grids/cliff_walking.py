@@ -1,7 +1,5 @@
 """A walk along a cliff."""
 
-from __future__ import annotations
-
 from ..options import flag
 from .grid import Grid
 

@@ -1,7 +1,5 @@
 """Four rooms joined by four hallways, seen from above."""
 
-from __future__ import annotations
-
 from ..options import one_of
 from .grid import Grid
 from .maps import FREE, GOAL, START

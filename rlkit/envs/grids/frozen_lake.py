@@ -1,7 +1,5 @@
 """The frozen lake: slippery ice around holes."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Grid worlds: one description of cells, moves, slip and wind, from which all index grids come."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product

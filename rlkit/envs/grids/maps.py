@@ -1,7 +1,5 @@
 """The map language of grid worlds: what each character stands for, and text read as checked rows."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 
 from ..options import OptionError

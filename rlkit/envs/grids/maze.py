@@ -1,7 +1,5 @@
 """Mazes: five ways to draw a random spanning tree of a square of cells, and the grid world it makes."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """The taxi: fetch a passenger and bring him where he wants to go."""
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """Windy Gridworld: a field where the wind blows upwards."""
 
-from __future__ import annotations
-
 from ..options import one_of
 from .grid import COMPASS, KINGS, Grid
 

@@ -1,7 +1,5 @@
 """The card game Concentration: find pairs by turning over two cards at a time."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

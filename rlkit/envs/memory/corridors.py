@@ -1,7 +1,5 @@
 """Corridors whose far end is to be entered as a sign at their start said."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

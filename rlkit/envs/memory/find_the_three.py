@@ -1,7 +1,5 @@
 """Where in a sequence was the 3?"""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

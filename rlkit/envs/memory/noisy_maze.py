@@ -1,7 +1,5 @@
 """A maze in which one sees only the walls around, and sometimes nothing."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Say the symbol of some steps ago."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A signal to be told from its echoes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The tiger behind one of two doors."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

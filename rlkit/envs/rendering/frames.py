@@ -1,7 +1,5 @@
 """Pictures and text of a state, drawn without a display."""
 
-from __future__ import annotations
-
 from functools import lru_cache
 from typing import Any
 

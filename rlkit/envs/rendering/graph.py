@@ -1,7 +1,5 @@
 """An MDP drawn as a graph: where its states lie, and an arrow for each way that a choice may turn out."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any

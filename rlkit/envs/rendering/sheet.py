@@ -1,7 +1,5 @@
 """Sheets of square cells drawn with Pillow, in one calm palette."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ type in three states; here each state is a kind, so that one byte says all. Two 
 cell and are not: entering one is what a task rewards or punishes.
 """
 
-from __future__ import annotations
-
 import numpy as np
 
 from ...core.arrays import Array, namespace

@@ -1,7 +1,5 @@
 """Tasks whose rules look beyond the thing in front: moving balls, boxes to push, doors in order."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """Rooms: an agent with a heading and a hand among walls, doors, keys, balls and boxes."""
 
-from __future__ import annotations
-
 import copy
 from collections.abc import Collection, Sequence
 from typing import Any, Self

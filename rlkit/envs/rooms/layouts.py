@@ -3,8 +3,6 @@
 Each takes a random generator and the sizes of its task, which its factory has checked, and returns a level.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A sheet on which a generator draws a level: walls, things, and places chosen at random."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

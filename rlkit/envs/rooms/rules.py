@@ -1,7 +1,5 @@
 """What an action does to the thing in front of the agent: tables over pairs of a verb and a code."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Collection, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The options that all tasks of the rooms share, checked in one place."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache

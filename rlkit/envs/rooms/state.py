@@ -1,7 +1,5 @@
 """What a room is at one moment, and where an episode in it begins."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

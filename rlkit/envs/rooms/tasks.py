@@ -4,8 +4,6 @@ Besides its own options each takes those of `Settings`: levels, first_level, mov
 see_through, slip, step_reward and decay. All raise `OptionError`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Models made of models: each wrapper changes one thing about a problem and keeps it exact."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

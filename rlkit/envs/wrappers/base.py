@@ -1,7 +1,5 @@
 """What wrappers of a model share: all is as within, but for what a subclass changes."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

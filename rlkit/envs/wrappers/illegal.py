@@ -1,7 +1,5 @@
 """What an action does that is not legal, for programs that know no masks."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from ...core.arrays import Array, namespace

@@ -1,7 +1,5 @@
 """Observations of indicators: bytes in a `Box`, which most programs take, or Gymnasium's `MultiBinary`."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -3,8 +3,6 @@
 What is not ours is text there, never markup or a command to the terminal.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """A curve in a terminal: four rows and two columns of dots to a character."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from rich.text import Text

@@ -1,7 +1,5 @@
 """Blocks as text of a given width, in which no number is cut."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 from rich.box import SIMPLE_HEAD

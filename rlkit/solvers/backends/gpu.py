@@ -1,7 +1,5 @@
 """The Bellman operator in torch, for models that lie on a GPU."""
 
-from __future__ import annotations
-
 from importlib.util import find_spec
 from shutil import which
 

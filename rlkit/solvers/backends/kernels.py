@@ -1,7 +1,5 @@
 """Loops over states, written once: plain Python on small models, compiled by numba on large ones."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from heapq import heappop, heappush

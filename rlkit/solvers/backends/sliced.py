@@ -7,8 +7,6 @@ than the slice has rows, the others pay minus infinity; where a choice has fewer
 probability 0.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from typing import NamedTuple
 

@@ -5,8 +5,6 @@ fraction that it rounds to, rows are made to sum to exactly 1, and policy iterat
 rounding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from math import lcm

@@ -4,8 +4,6 @@ The inverse modulo one prime, in products that float64 holds exactly, gives the 
 fractions are read off once there are digits enough, and put into the equations, so that no answer is wrong.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 from fractions import Fraction
 from itertools import pairwise

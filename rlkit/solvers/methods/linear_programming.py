@@ -1,7 +1,5 @@
 """The smallest values that no choice improves, by linear programming."""
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.sparse import csr_array
 

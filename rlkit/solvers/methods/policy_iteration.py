@@ -1,7 +1,5 @@
 """Policy iteration: each policy is solved for, by one factorisation, and improved."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

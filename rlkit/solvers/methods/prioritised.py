@@ -1,7 +1,5 @@
 """Prioritised sweeping: always the state that may change most."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from rlkit.core.mdp import MDP

@@ -1,7 +1,5 @@
 """A method found by its name, given what it asks for, and what it returns looked at."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from inspect import signature
 from typing import Any

@@ -1,7 +1,5 @@
 """Backups of all states at once, by themselves or with cheaper ones of one policy between them."""
 
-from __future__ import annotations
-
 from math import ceil, log
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Value iteration in place: component after component, or all states in their order."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray

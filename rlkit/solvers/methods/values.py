@@ -1,7 +1,5 @@
 """What a method returns, and what it shows of its sweeps to whoever wants to follow it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from itertools import count
 from typing import NamedTuple

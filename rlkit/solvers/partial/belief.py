@@ -6,8 +6,6 @@ them, the belief, and beliefs follow each other as the states of an MDP do (Åst
 steps are looked at, that MDP is finite.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple

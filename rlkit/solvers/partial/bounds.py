@@ -4,8 +4,6 @@ Who is shown the state from some belief on can do at least what memory can (Litt
 1995); who must follow one map from observations to actions from there on, at most. Both are MDPs.
 """
 
-from __future__ import annotations
-
 import warnings
 from typing import NamedTuple
 

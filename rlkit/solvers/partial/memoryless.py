@@ -5,8 +5,6 @@ be better (Singh, Jaakkola and Jordan 1994); to find the best is hard, so that a
 lower bound.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import NamedTuple
 

@@ -6,8 +6,6 @@ to be no larger, joined with the corners, bound it from above. The search goes w
 the bounds are furthest apart, and improves both on the way back (HSVI; Smith and Simmons 2005).
 """
 
-from __future__ import annotations
-
 import numpy as np
 from scipy.sparse import csr_array
 

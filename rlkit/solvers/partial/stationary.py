@@ -6,8 +6,6 @@ action for each observation. No dynamic program finds it. A node of the search f
 classes of states; leaving the others free, in every state and at every step, bounds it from above.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from heapq import heappop, heappush
 from itertools import count

@@ -4,8 +4,6 @@ All functions here maximise, on what `core` makes of an undiscounted problem: a 
 equation has one solution.
 """
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import numpy as np

@@ -10,8 +10,6 @@ Tsitsiklis 1991).
 A policy that collects rewards and costs without end which cancel has no total, and does not count.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction

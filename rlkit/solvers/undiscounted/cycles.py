@@ -1,7 +1,5 @@
 """The sign of the largest gain of an end component: what staying in it earns in the long run."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction

@@ -6,8 +6,6 @@ result keeps its relative accuracy, however long the episode (Grassmann, Taksar 
 O'Cinneide 1993).
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import numpy as np

@@ -5,8 +5,6 @@ makes to any v (Puterman 1994, theorem 8.5.5). Whatever v comes from, these are 
 can hide in that backup is added.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
