@@ -23,11 +23,7 @@ from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.solvers import optimum, solve
 
-INTERFACES = (
-    "model",
-    "sync",
-    "torch",
-)  # rlkit's vector environment, Gymnasium's of scalar ones, rlkit's in torch
+INTERFACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, torch's
 SAME = 1e-9  # difference of two values up to which they are one
 FloatArray = npt.NDArray[np.float64]
 
@@ -62,7 +58,6 @@ class Probe(ABC):
     at_the_end: bool = False  # whether the rule is about what follows the end of an episode
     interfaces: tuple[str, ...] = INTERFACES
 
-    @abstractmethod
     def vector_env(
         self,
         num_envs: int,
@@ -72,6 +67,12 @@ class Probe(ABC):
         limited: bool = True,
     ) -> VectorEnv[Any, Any, Any]:
         """The probe as a vector environment, with its time limit unless not `limited`."""
+        return self._made(num_envs, autoreset_mode, interface, self.limit if limited else None)
+
+    @abstractmethod
+    def _made(
+        self, num_envs: int, mode: AutoresetMode, interface: str, limit: int | None
+    ) -> VectorEnv[Any, Any, Any]: ...
 
     @abstractmethod
     def truth(self, gamma: float) -> Truth:
@@ -124,31 +125,17 @@ class TableProbe(Probe):
 
     model: TableModel
 
-    def vector_env(
-        self,
-        num_envs: int,
-        *,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        interface: str = "model",
-        limited: bool = True,
+    def _made(
+        self, num_envs: int, mode: AutoresetMode, interface: str, limit: int | None
     ) -> VectorEnv[Any, Any, Any]:
-        """The probe as a vector environment, with its time limit unless not `limited`."""
-        limit = self.limit if limited else None
         if interface == "sync":
-            return _synchronous(lambda: ModelEnv(self.model), num_envs, limit, autoreset_mode)
+            return _synchronous(lambda: ModelEnv(self.model), num_envs, limit, mode)
+        how: dict[str, Any] = {"num_envs": num_envs, "max_episode_steps": limit, "autoreset_mode": mode}
         if interface == "torch":
             from rlkit.envs.adapters.torch import TorchVectorEnv
 
-            return TorchVectorEnv(
-                self.model,
-                device="cpu",
-                num_envs=num_envs,
-                max_episode_steps=limit,
-                autoreset_mode=autoreset_mode,
-            )
-        return ModelVectorEnv(
-            self.model, num_envs=num_envs, max_episode_steps=limit, autoreset_mode=autoreset_mode
-        )
+            return TorchVectorEnv(self.model, device="cpu", **how)
+        return ModelVectorEnv(self.model, **how)
 
     def truth(self, gamma: float) -> Truth:
         """Optimum and values, discounted by `gamma` [0, 1]; with memory where states look alike."""
@@ -180,16 +167,10 @@ class Bandit(Probe):
     make: Callable[[], gym.Env[Any, Any]]
     interfaces: tuple[str, ...] = ("sync",)
 
-    def vector_env(
-        self,
-        num_envs: int,
-        *,
-        autoreset_mode: AutoresetMode = AutoresetMode.NEXT_STEP,
-        interface: str = "sync",
-        limited: bool = True,
+    def _made(
+        self, num_envs: int, mode: AutoresetMode, interface: str, limit: int | None
     ) -> VectorEnv[Any, Any, Any]:
-        """The probe as a vector environment."""
-        return _synchronous(self.make, num_envs, None, autoreset_mode)
+        return _synchronous(self.make, num_envs, limit, mode)
 
     def truth(self, gamma: float) -> Truth:
         """The optimum 0; the value of a policy with noise lies below it."""

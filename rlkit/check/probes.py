@@ -1,10 +1,11 @@
 """Probes: decision problems so small that one rule of learning decides whether an agent solves them.
 
-Rewards are chosen so that an optimal policy earns about the same in every episode: there is little noise in
-its sampled return.
+Those that are tables of states are in probes.toml.
 """
 
-from collections.abc import Mapping, Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
@@ -14,118 +15,32 @@ from gymnasium import spaces
 from rlkit.check.probe import Bandit, Probe, ShownTable, TableProbe
 from rlkit.core import MDP, TableModel, from_successors
 
-Outcomes = Sequence[tuple[float, str, float]]  # probability, successor, reward
-# State -> action -> outcomes. A state that is not named is the end, an action that is not is illegal.
-Table = Mapping[str, Mapping[str, Outcomes]]
+Table = Mapping[str, Mapping[str, Sequence[Any]]]  # state -> action -> outcomes, written as in probes.toml
 
 
-def _then(successor: str, reward: float = 0.0) -> Outcomes:
-    return [(1.0, successor, reward)]
+def _mdp(table: Table, starts: Sequence[str], actions: Sequence[str] = ("0", "1")) -> MDP:
+    def successors(state: str) -> dict[str, Sequence[Any]]:
+        return {
+            action: [(1.0, *outcomes)] if isinstance(outcomes[0], str) else outcomes
+            for written, outcomes in table.get(state, {}).items()
+            for action in (actions if written == "*" else (written,))
+        }
+
+    return from_successors(successors, {state: 1 / len(starts) for state in starts}, action_names=actions)
 
 
-def _pays(*rewards: float) -> dict[str, Outcomes]:
+def _tables() -> Iterator[TableProbe]:
+    """The probes of probes.toml."""
+    for known in tomllib.loads(Path(__file__).with_suffix(".toml").read_text(encoding="utf-8"))["probe"]:
+        mdp = _mdp(known.pop("states"), known.pop("starts"), known.pop("actions", ("0", "1")))
+        seen = known.pop("seen", None)
+        space = None if seen is None else spaces.Discrete(1 + max(seen.values()))
+        yield TableProbe(model=TableModel(mdp) if space is None else ShownTable(mdp, space, seen), **known)
+
+
+def _pays(*rewards: float) -> dict[str, Sequence[Any]]:
     """The episode ends; action a has paid `rewards[a]`."""
-    return {str(a): _then("end", reward) for a, reward in enumerate(rewards)}
-
-
-def _whatever(outcomes: Outcomes) -> dict[str, Outcomes]:
-    """Two actions that do the same."""
-    return {"0": outcomes, "1": outcomes}
-
-
-def _mdp(table: Table, *starts: str, actions: Sequence[str] = ("0", "1")) -> MDP:
-    """The table, begun in each of the first states equally often."""
-    first = {state: 1 / len(starts) for state in starts}
-    return from_successors(lambda state: table.get(state, {}), first, action_names=actions)
-
-
-def _constant() -> TableModel:
-    return TableModel(_mdp({"start": _whatever(_then("end", 1))}, "start"))
-
-
-def _observation() -> TableModel:
-    table = {"loss": _whatever(_then("end", -1)), "win": _whatever(_then("end", 1))}
-    return TableModel(_mdp(table, *table))
-
-
-def _discounted() -> TableModel:
-    return TableModel(
-        _mdp({"start": _whatever(_then("middle")), "middle": _whatever(_then("end", 1))}, "start")
-    )
-
-
-def _action() -> TableModel:
-    return TableModel(_mdp({"start": _pays(-1, 1)}, "start"))
-
-
-def _match() -> TableModel:
-    table = {"0": _pays(1, -1), "1": _pays(-1, 1)}
-    return TableModel(_mdp(table, *table))
-
-
-def _endless() -> TableModel:
-    return TableModel(_mdp({"start": _whatever(_then("start", 1))}, "start"))
-
-
-def _last_seen() -> TableModel:
-    """The start costs something, so that what is behind it is seen when it is taken for the stream."""
-    table = {"start": _whatever(_then("stream", -4)), "stream": _whatever(_then("stream", 1))}
-    return TableModel(_mdp(table, "start"))
-
-
-def _patience() -> TableModel:
-    """Pass a gate for 3; then take 3, or walk to where 1 is paid for ever, which is worth 9.
-
-    The limit cuts the episode after three times 1. Whoever takes that for the end, or sees the gate behind
-    it, prefers the 3. What is paid more than once a memory can learn to go on.
-    """
-    table = {
-        "gate": _whatever(_then("fork", -3)),
-        "fork": {"0": _then("end", 3), "1": _then("stream")},
-        "stream": _whatever(_then("stream", 1)),
-    }
-    return TableModel(_mdp(table, "gate"))
-
-
-def _masked() -> TableModel:
-    """Of three actions one is illegal, one pays nothing and one pays 1, which differs from state to state."""
-    table = {
-        f"without {i}": {str((i + 1) % 3): _then("end", 0), str((i + 2) % 3): _then("end", 1)}
-        for i in range(3)
-    }
-    return TableModel(_mdp(table, *table, actions=("0", "1", "2")))
-
-
-def _forced() -> TableModel:
-    """The only legal action of the second state costs 1."""
-    return TableModel(_mdp({"start": _whatever(_then("forced")), "forced": {"1": _then("end", -1)}}, "start"))
-
-
-def _memory() -> TableModel:
-    """One of two cues, a corridor, and at its end a question: which was it?"""
-    table: dict[str, dict[str, Outcomes]] = {}
-    for cue in ("0", "1"):
-        table[f"cue {cue}"] = _whatever(_then(f"corridor {cue}"))
-        table[f"corridor {cue}"] = _whatever(_then(f"question {cue}"))
-        table[f"question {cue}"] = _pays(1, 0) if cue == "0" else _pays(0, 1)
-    seen = {"cue 0": 0, "cue 1": 1, "end": 2}
-    seen |= {f"corridor {cue}": 2 for cue in "01"} | {f"question {cue}": 3 for cue in "01"}
-    return ShownTable(_mdp(table, "cue 0", "cue 1"), spaces.Discrete(4), seen)
-
-
-def _forgetting() -> TableModel:
-    """Half of the episodes begin with a sign; many end at any moment, unseen; was there a sign in this one?
-
-    An episode that begins without a sign begins like one that goes on, so whoever still remembers the episode
-    before is misled.
-    """
-    table: dict[str, dict[str, Outcomes]] = {"sign": _whatever(_then("wait 1"))}
-    for sign, answers in (("0", _pays(0, -3)), ("1", _pays(-3, 0))):
-        wait = f"wait {sign}"
-        table[wait] = _whatever([(0.25, f"question {sign}", 0.0), (0.25, wait, 0.0), (0.5, "end", 0.0)])
-        table[f"question {sign}"] = answers
-    seen = {"sign": 1, "wait 0": 2, "wait 1": 2, "question 0": 3, "question 1": 3, "end": 2}
-    return ShownTable(_mdp(table, "wait 0", "sign"), spaces.Discrete(4), seen)
+    return {str(a): ("end", reward) for a, reward in enumerate(rewards)}
 
 
 def _combination() -> TableModel:
@@ -134,10 +49,10 @@ def _combination() -> TableModel:
     settings = [divmod(k, 3) for k in range(6)]
     right = {"0": (0, 0), "1": (1, 1), "2": (1, 2)}
     table = {
-        state: {f"{i}{j}": _then("end", ((i == a) + (j == b)) / 2) for i, j in settings}
+        state: {f"{i}{j}": ("end", ((i == a) + (j == b)) / 2) for i, j in settings}
         for state, (a, b) in right.items()
     }
-    mdp = _mdp(table, *table, actions=[f"{i}{j}" for i, j in settings])
+    mdp = _mdp(table, tuple(table), actions=[f"{i}{j}" for i, j in settings])
     seen = {**{state: int(state) for state in right}, "end": 0}
     return ShownTable(mdp, spaces.Discrete(3), seen, action_space=spaces.MultiDiscrete(np.array(sizes)))
 
@@ -149,7 +64,7 @@ def _parts() -> TableModel:
     for right in range(4):
         seen[str(right)] = {"digit": right // 2, "sign": [2.0 * (right % 2) - 1]}
         table[str(right)] = _pays(*np.eye(4)[right].tolist())
-    return ShownTable(_mdp(table, *table, actions="0123"), space, seen)
+    return ShownTable(_mdp(table, tuple(table), actions="0123"), space, seen)
 
 
 def _picture() -> TableModel:
@@ -157,7 +72,7 @@ def _picture() -> TableModel:
     grids = np.eye(16, dtype=np.uint8).reshape(16, 4, 4, 1)
     seen = {**{str(cell): grid for cell, grid in enumerate(grids)}, "end": 0 * grids[0]}
     table = {str(cell): _pays(0, 1) if cell < 8 else _pays(1, 0) for cell in range(16)}
-    return ShownTable(_mdp(table, *table), spaces.Box(0, 1, (4, 4, 1), np.uint8), seen)
+    return ShownTable(_mdp(table, tuple(table)), spaces.Box(0, 1, (4, 4, 1), np.uint8), seen)
 
 
 class ContinuousBandit(gym.Env[Any, Any]):
@@ -185,58 +100,9 @@ class ContinuousBandit(gym.Env[Any, Any]):
 PROBES: dict[str, Probe] = {
     probe.name: probe
     for probe in (
-        TableProbe(name="constant", rule="the last reward is its own value", model=_constant()),
-        TableProbe(name="observation", rule="values depend on the observation", model=_observation()),
-        TableProbe(name="discounted", rule="later rewards are discounted", model=_discounted(), gamma=0.5),
-        TableProbe(name="action", rule="prefer the action that pays", model=_action()),
-        TableProbe(name="match", rule="act on the observation", model=_match()),
-        TableProbe(
-            name="truncated",
-            rule="a time limit is not a termination",
-            model=_endless(),
-            limit=5,
-            at_the_end=True,
-        ),
-        TableProbe(
-            name="last seen",
-            rule="bootstrap from the final observation, and skip steps that only reset",
-            model=_last_seen(),
-            limit=5,
-            at_the_end=True,
-        ),
-        TableProbe(
-            name="patience",
-            rule="see beyond the time limit",
-            model=_patience(),
-            limit=5,
-            steps=4_000,
-            at_the_end=True,
-        ),
-        TableProbe(name="masked", rule="take the best legal action", model=_masked(), at_the_end=True),
-        TableProbe(name="forced", rule="no illegal action in a target", model=_forced()),
-        TableProbe(
-            name="memory",
-            rule="remember earlier observations",
-            model=_memory(),
-            gamma=1.0,
-            needs_memory=True,
-        ),
-        TableProbe(
-            name="forgetting",
-            rule="forget when an episode begins",
-            model=_forgetting(),
-            gamma=1.0,
-            needs_memory=True,
-            at_the_end=True,
-        ),
+        *_tables(),
         TableProbe(name="combination", rule="actions with several parts", model=_combination()),
-        Bandit(
-            name="box",
-            rule="continuous actions",
-            make=ContinuousBandit,
-            steps=4_000,
-            tolerance=0.1,
-        ),
+        Bandit(name="box", rule="continuous actions", make=ContinuousBandit, steps=4_000, tolerance=0.1),
         TableProbe(name="parts", rule="observations with several parts", model=_parts()),
         TableProbe(name="picture", rule="pictures", model=_picture()),
     )

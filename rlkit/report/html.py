@@ -2,41 +2,14 @@
 
 from collections.abc import Iterable
 from html import escape
+from pathlib import Path
 
 from rlkit.plain import plain
 from rlkit.report import blocks
 from rlkit.report.maps import colours
 from rlkit.report.numbers import number
 
-STYLE = """
-:root { color-scheme: light dark; --ink: #1f2937; --paper: #fff; --quiet: #6b7280; --rule: #d5dbe3;
-  --good: #15803d; --bad: #b91c1c; --warning: #a16207; --title: #86198f; --curve: #0369a1; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e5e7eb; --paper: #14171c; --quiet: #9ca3af;
-  --rule: #374151; --good: #4ade80; --bad: #f87171; --warning: #facc15; --title: #e879f9;
-  --curve: #38bdf8; } }
-body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 2em auto;
-  max-width: 62em; padding: 0 1em; }
-h1 { font-size: 1.4em; }
-p { white-space: pre-wrap; margin: .3em 0; overflow-wrap: anywhere; }
-.block { overflow-x: auto; margin: 1em 0; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
-th, td { padding: .15em 1em .15em 0; text-align: left; vertical-align: top; white-space: pre-line; }
-thead th { border-bottom: 1px solid var(--rule); }
-.facts th { color: var(--quiet); font-weight: normal; white-space: nowrap; }
-.right { text-align: right; } .center { text-align: center; }
-.strong { font-weight: 600; } .quiet { color: var(--quiet); } .warning { color: var(--warning); }
-.good { color: var(--good); font-weight: 600; } .bad { color: var(--bad); font-weight: 600; }
-.title { color: var(--title); font-weight: 600; }
-.grid td { width: 3.6em; height: 3.6em; padding: 0; text-align: center; vertical-align: middle;
-  line-height: 1.2; border: 1px solid var(--paper); }
-.grid small { display: block; font-size: .75em; }
-.wall { background: #4b5563; color: #9ca3af; } .pit { background: #111827; color: #d1d5db; }
-.goal { background: #166534; color: #fff; font-weight: 600; }
-svg { width: 100%; max-width: 45em; font-size: 12px; fill: var(--quiet); }
-svg .line { fill: none; stroke: var(--curve); stroke-width: 1.5; }
-svg .axis { fill: none; stroke: var(--rule); }
-svg .mark { stroke: var(--good); stroke-dasharray: 4 3; } svg .name { fill: var(--good); }
-"""
+STYLE = Path(__file__).with_name("style.css").read_text(encoding="utf-8")
 WIDTH, HEIGHT, LEFT, EDGE = 720, 220, 70, 20  # of the picture of a curve, and the margins with its numbers
 
 
@@ -45,7 +18,7 @@ def page(title: str, report: Iterable[blocks.Block]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width">\n'
-        f"<title>{_plain(title)}</title>\n<style>{STYLE}</style>\n</head>\n"
+        f"<title>{_plain(title)}</title>\n<style>\n{STYLE}</style>\n</head>\n"
         f"<body>\n<h1>{_plain(title)}</h1>\n{fragment(report)}</body>\n</html>\n"
     )
 
