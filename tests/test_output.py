@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -25,9 +26,14 @@ def shown(command: list[str], env: dict[str, str], encoding: str) -> str:
     return done.stdout.decode(encoding)
 
 
+@cache
+def in_utf8() -> str:
+    return shown(MAP, {"PYTHONIOENCODING": "utf-8"}, "utf-8")
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252"])
 def test_what_an_encoding_lacks_has_a_lookalike_as_wide(encoding: str) -> None:
-    expected = shown(MAP, {"PYTHONIOENCODING": "utf-8"}, "utf-8").splitlines()
+    expected = in_utf8().splitlines()
     found = shown(MAP, {"PYTHONIOENCODING": encoding}, encoding).splitlines()
     maps = [next(line for line in lines if "   G" in line) for lines in (expected, found)]
     assert maps[0].count("→") == maps[1].count(">") == 3

@@ -19,7 +19,9 @@ MAX_LAYERS = 256
 class NetworkConfig(Settings):
     """Fields of every backbone; docs/algorithms/backbones.md says what each does."""
 
-    backbone: str = option("auto", "Backbone: auto, a name that is registered, or module:Class of your own")
+    backbone: str = option(
+        "auto", f"Backbone: auto, {', '.join(registry.names('backbone'))}, or module:Class of your own"
+    )
     hidden: tuple[int, ...] = option((64, 64), "Widths of the fully connected layers; empty for none")
     activation: str = option("tanh", "Activation", choices=tuple(ACTIVATIONS))
     norm: str = option("none", "Normalisation of the fully connected layers", choices=tuple(NORMS))
