@@ -1,6 +1,6 @@
 """What the agents reach: python -m benchmarks.learning [--task ID ...] [--agent NAME ...].
 
-Five seeds of every task of rlkit/run/tasks.py. Each run is kept in benchmarks/learning.json, and
+Five seeds of every task of rlkit/run/tasks.toml. Each run is kept in benchmarks/learning.json, and
 docs/results.md and the results in the pages of docs/algorithms are written anew from all of them; without a
 run to do the command only writes these.
 """

@@ -8,7 +8,14 @@ import rlkit
 
 home = Path(rlkit.__file__).parent
 assert home.parent.name == "site-packages", f"rlkit was imported from {home}"
-for name in ("py.typed", "figures.json", "agents/presets.toml", "check/probes.toml", "report/style.css"):
+for name in (
+    "py.typed",
+    "figures.json",
+    "agents/presets.toml",
+    "check/probes.toml",
+    "report/style.css",
+    "run/tasks.toml",
+):
     assert (home / name).exists(), f"{name} is missing from the wheel"
 for module in pkgutil.walk_packages([str(home)], prefix="rlkit."):
     importlib.import_module(module.name)
