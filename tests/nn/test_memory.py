@@ -9,22 +9,21 @@ from tensors import seeded
 from torch import Tensor
 
 from rlkit import registry
-from rlkit.nn import Attention, Backbone, State, attention, recurrent
+from rlkit.nn import Attention, Backbone, Memory, NetworkConfig, State, attention, recurrent
 
-KINDS = ("rnn", "gru", "lstm", "attention")
+KINDS = [name for name in registry.names("backbone") if issubclass(registry.find("backbone", name), Memory)]
 T, B, WIDTH, CONTEXT = 23, 5, 6, 4
 
 
 def make(kind: str, *, blocks: int = 2) -> Backbone:
+    config = NetworkConfig(hidden=(WIDTH,), context=CONTEXT, heads=2, blocks=blocks)
+    network: Backbone = registry.find("backbone", kind).over(WIDTH, config, generator=seeded())
     if kind == "attention":
-        network = Attention(WIDTH, context=CONTEXT, heads=2, blocks=blocks, generator=seeded())
         generator = seeded(1)
         with torch.no_grad():
             for parameter in network.parameters():  # some are 0 at first
                 parameter += 0.3 * torch.randn(parameter.shape, generator=generator)
-        return network
-    made: Backbone = registry.find("backbone", kind)(WIDTH, WIDTH, generator=seeded())
-    return made
+    return network
 
 
 def inputs(steps: int = T, *, chance: float = 0.2, seed: int = 3) -> tuple[Tensor, Tensor]:
