@@ -13,6 +13,8 @@ class ConfigError(RlkitError, ValueError):
 
 
 FAILURES = (Exception, SystemExit)  # what code that is not rlkit's may end with
+# What a damaged file can make of code that takes it for a saved state.
+DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 class NonFiniteError(RlkitError, ArithmeticError):

@@ -53,9 +53,7 @@ class Option:
     most: float | None = None
     positive: bool = False  # a finite number above 0
     choices: Collection[str] = ()
-    search: tuple[
-        float, ...
-    ] = ()  # the range to tune it in, or numbers to choose from where it is an integer
+    search: tuple[float, ...] = ()  # the range to tune it in; of an integer, the values to try
 
     @property
     def allowed(self) -> str:
@@ -92,7 +90,7 @@ def options_of(kind: type[Any]) -> dict[str, Option]:
     for base in reversed(kind.__mro__):
         fields = vars(base).get("__dataclass_fields__", {}).values()
         found |= {field.name: field.metadata["option"] for field in fields if "option" in field.metadata}
-    return {field.name: found[field.name] for field in dataclasses.fields(kind)}
+    return {field.name: found.get(field.name, Option(help="")) for field in dataclasses.fields(kind)}
 
 
 @dataclass(frozen=True, kw_only=True)

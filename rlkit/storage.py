@@ -71,31 +71,33 @@ class Saved(NamedTuple):
     meta: dict[str, Any]
     tensors: Mapping[str, Tensor]
 
-    def state(self, part: str) -> dict[str, Any] | None:
-        """A part of the state that was written, read from the disk now; None if there is none."""
-        if part not in self.meta["state"]:
-            return None
-        names = [name for name in self.tensors if name.startswith(f"{part}/")]
-        leaves = flat({part: self.meta["state"][part]}) | {name: self.tensors[name] for name in names}
-        found: dict[str, Any] = nested(leaves).get(part, {})
+    def state(self, part: str) -> dict[str, Any]:
+        """A part of the state that was written, read from the disk now; KeyError if there is none."""
+        own = {name: self.tensors[name] for name in self.tensors if name.startswith(f"{part}/")}
+        found: dict[str, Any] = nested(flat({part: self.meta["state"][part]}) | own).get(part, {})
         return found
 
 
-def write(path: Path, state: Mapping[str, Any], meta: dict[str, Any]) -> None:
-    """Write a tree of tensors, arrays and JSON values, and what else is to be known, to the folder `path`.
-
-    It replaces an older agent; FileExistsError if the folder holds anything else.
-    """
+def split(state: Mapping[str, Any]) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """A tree's tensors and arrays by name, and the tree of the rest, with all of its parts."""
     leaves = flat(state)
     tensors = {name: torch.as_tensor(x) for name, x in leaves.items() if isinstance(x, Tensor | np.ndarray)}
     rest = nested({name: x for name, x in leaves.items() if name not in tensors})
-    meta = {**meta, "state": {**{part: {} for part in state}, **rest}}
+    return tensors, {part: {} for part in state} | rest
+
+
+def write(path: Path, meta: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    """Write JSON and a tree of tensors, arrays and JSON values to a folder, replacing an older agent.
+
+    FileExistsError if it holds anything else.
+    """
+    tensors, rest = split(state)
     path.mkdir(parents=True, exist_ok=True)
     with _alone(path):
         if not (path / META).exists() and not all(_is_ours(file) for file in path.iterdir()):
             raise FileExistsError(f"{path} exists and is not a saved agent; it is left as it is")
         try:
-            _write(path, tensors, meta)
+            _write(path, tensors, {**meta, "state": rest})
         finally:
             _clean(path)
 

@@ -27,7 +27,7 @@ def forge(
     del meta["sha256"]
     if tensors is not None:
         state = nested({**flat(meta["state"]), **tensors})
-        storage.write(saved, state, {k: v for k, v in meta.items() if k not in ("tensors", "state")})
+        storage.write(saved, {k: v for k, v in meta.items() if k not in ("tensors", "state")}, state)
         meta["tensors"] = json.loads((saved / storage.META).read_text())["tensors"]
     change(meta)
     (saved / storage.META).write_text(json.dumps({**meta, "sha256": storage._digest_of(meta)}))

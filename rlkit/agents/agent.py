@@ -12,6 +12,7 @@ from torch import Tensor
 
 from rlkit import storage
 from rlkit.errors import (
+    DAMAGE,
     ConfigError,
     LoadError,
     MisplacedArgument,
@@ -23,19 +24,18 @@ from rlkit.errors import (
 from rlkit.experience.environments import AnyVectorEnv
 from rlkit.experience.evaluation import MAX_ENVS, Evaluation, evaluate_on
 from rlkit.experience.experience import Clock, Experience, Metrics, StateDict
-from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
-from rlkit.experience.source import Source, source_of, trusted
+from rlkit.experience.source import Source, source_of
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import NetworkConfig, State
 from rlkit.nn.devices import choose_device, cpu_threads, torch_defaults
 from rlkit.nn.policy import Policy
 from rlkit.registry import check_imported, name_of
 from rlkit.settings import whole, whole_seed, whole_steps
-from rlkit.trees import flat, nested
+from rlkit.trees import flat
 
 from .config import AgentConfig
 from .learner import Learner
-from .loop import DAMAGE, Loop
+from .loop import Loop
 from .presets import preset
 from .seeds import stream
 
@@ -260,14 +260,7 @@ class Agent:
         if begin_anew and "experience" in state:
             stepper = {name: x for name, x in state["experience"]["stepper"].items() if name != "env"}
             state["experience"] = {**state["experience"], "stepper": stepper}
-        source = self.source
-        about = {
-            "env_id": source.full_id,
-            "env_kwargs": options_to_json(source.env_kwargs),
-            "observation_space": space_to_json(source.observation_space),
-            "action_space": space_to_json(source.action_space),
-        }
-        storage.write(Path(path), state, about | self._identity())
+        storage.write(Path(path), self.source.to_json() | self._identity(), state)
 
     def _identity(self) -> dict[str, Any]:
         return {"agent": name_of("agent", type(self)), "config": self.config.to_json(), "seed": self.seed}
@@ -293,56 +286,41 @@ class Agent:
         device = str(choose_device(device))
         if saved.meta["agent"] != (own := name_of("agent", cls)):
             raise LoadError(f"{saved.path} holds a {saved.meta['agent']} agent, not {own}")
-        source = source_in(saved, env=env, env_kwargs=env_kwargs, trust_env=trust_env)
-        return cls._restored(source, saved.meta, saved.state, device=device, place=str(saved.path))
+        source = Source.from_json(
+            saved.meta, saved.path / storage.META, env=env, env_kwargs=env_kwargs, trust_env=trust_env
+        )
+        return cls._restored(source, saved, device)
 
     @classmethod
-    def _restored(
-        cls,
-        source: Source,
-        meta: Mapping[str, Any],
-        state: Callable[[str], StateDict | None],
-        *,
-        device: str,
-        place: str,
-    ) -> Self:
-        """The agent that `_identity` and the parts of `state_dict` are of; LoadError says what is wrong."""
+    def _restored(cls, source: Source, saved: storage.Saved, device: str) -> Self:
+        """The agent that was saved; LoadError says what is wrong with it."""
+        meta, place = saved.meta, saved.path
         try:
-            saved = {name: state(name) or {} for name in ("loop", "learner")}
             check_imported(meta["config"].values())
             config = cls.Config().replace(meta["config"])
-            policy = flat(saved["learner"]).items()
-            known = sum(
-                x.numel() for name, x in policy if name.startswith("policy/") and isinstance(x, Tensor)
-            )
-            if (
-                isinstance(config, NetworkConfig) and config.least_weights > known
-            ):  # and would take long to make
+            state = {part: saved.state(part) for part in ("loop", "learner")}
+            weights = flat(state["learner"].get("policy", {})).values()
+            known = sum(x.numel() for x in weights if isinstance(x, Tensor))
+            if isinstance(config, NetworkConfig) and config.least_weights > known:  # and takes long to make
                 raise LoadError(f"it has {known:,} weights, too few for hidden {config.hidden}")
             agent = cls(source, config=config, seed=meta["seed"], device=device)
         except (RlkitError, MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
             raise LoadError(f"{place} cannot be used: {one_line(error)}") from None
         try:
-            agent.load_state_dict(saved)
+            agent.load_state_dict(state)
         except DAMAGE as error:
             raise LoadError(f"{place} is damaged: {one_line(error)}") from None
-        if state("experience") is not None:
-            agent.loop.pending = lambda: state("experience") or {}
-        agent.loop.place = place
+        if "experience" in meta["state"]:
+            agent.loop.pending = lambda: saved.state("experience")
+        agent.loop.place = str(place)
         return agent
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Copies and pickles are made of what is saved: parts of an agent are views of each other."""
-        state = {
-            name: x.detach().cpu().clone()
-            if isinstance(x, Tensor)
-            else np.copy(x)
-            if isinstance(x, np.ndarray)
-            else x
-            for name, x in flat(self.state_dict()).items()
-        }
-        source = dataclasses.replace(self.source, given=None)
-        return copied, (type(self), source, self._identity(), state, str(self.device))
+        tensors, rest = storage.split(self.state_dict())
+        tensors = {name: x.detach().cpu().clone() for name, x in tensors.items()}
+        saved = storage.Saved(Path("the copied agent"), self._identity() | {"state": rest}, tensors)
+        return copied, (type(self), dataclasses.replace(self.source, given=None), saved, str(self.device))
 
 
 class ActionValueAgent(Agent):
@@ -361,43 +339,10 @@ class CriticAgent(Agent):
         return self.policy.ask("value", obs, state)
 
 
-def copied(
-    algorithm: type[Agent], source: Source, meta: Mapping[str, Any], state: Mapping[str, Any], device: str
-) -> Agent:
+def copied(algorithm: type[Agent], source: Source, saved: storage.Saved, device: str) -> Agent:
     """The copy of an agent, on its device if that is there."""
     try:
         device = str(choose_device(device))
     except ConfigError:
         device = "auto"
-    return algorithm._restored(source, meta, nested(state).get, device=device, place="the copied agent")
-
-
-def source_in(
-    saved: storage.Saved,
-    *,
-    env: str | AnyVectorEnv | None,
-    env_kwargs: Mapping[str, Any] | None,
-    trust_env: str | Sequence[str],
-) -> Source:
-    """Where the environments of a saved agent come from; see `Agent.load`."""
-    meta = saved.meta
-    env_id, module = trusted(meta["env_id"], trust_env)
-    try:
-        source = Source(
-            env_id,
-            options_from_json(meta["env_kwargs"]),
-            space_from_json(meta["observation_space"]),
-            space_from_json(meta["action_space"]),
-            module=module,
-        )
-    except (*DAMAGE, AssertionError) as error:
-        raise LoadError(f"{saved.path / storage.META} cannot be used: {one_line(error)}") from None
-    if env is None:
-        changed = {**source.env_kwargs, **(env_kwargs or {})}
-        return dataclasses.replace(source, env_kwargs=changed)
-    given = source_of(env, env_kwargs)
-    try:
-        source.compare(given.observation_space, given.action_space, given.env_id or env)
-    except UnsupportedError as error:
-        raise LoadError(f"{saved.path}: {error}") from None
-    return given
+    return algorithm._restored(source, saved, device)

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from rlkit.errors import EnvironmentFault, LoadError, NonFiniteError, NothingLearned, one_line
+from rlkit.errors import DAMAGE, EnvironmentFault, LoadError, NonFiniteError, NothingLearned, one_line
 from rlkit.experience import environments
 from rlkit.experience.environments import AnyVectorEnv
 from rlkit.experience.experience import Experience, Metrics, StateDict
@@ -21,9 +21,6 @@ from .learner import Learner
 from .seeds import stream
 
 OnIteration: TypeAlias = Callable[[Metrics], None]
-
-# What a damaged file can make of code that takes it for a state.
-DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
 
 @dataclass

@@ -4,17 +4,18 @@ import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import gymnasium
 import torch
 from gymnasium import spaces
 
-from rlkit.errors import FAILURES, ConfigError, LoadError, UnsupportedError, one_line
+from rlkit.errors import DAMAGE, FAILURES, ConfigError, LoadError, UnsupportedError, one_line
 
 from . import environments
 from .environments import AnyVectorEnv
-from .jsonable import space_to_json
+from .jsonable import options_from_json, options_to_json, space_from_json, space_to_json
 
 Space = spaces.Space[Any]
 
@@ -37,6 +38,46 @@ class Source:
     def full_id(self) -> str | None:
         """The id as a file names it: with the module that registers it."""
         return f"{self.module}:{self.env_id}" if self.module else self.env_id
+
+    def to_json(self) -> dict[str, Any]:
+        """As a file holds it; UnsupportedError if JSON would change an option."""
+        return {
+            "env_id": self.full_id,
+            "env_kwargs": options_to_json(self.env_kwargs),
+            "observation_space": space_to_json(self.observation_space),
+            "action_space": space_to_json(self.action_space),
+        }
+
+    @classmethod
+    def from_json(
+        cls,
+        saved: Mapping[str, Any],
+        place: Path,
+        *,
+        env: str | AnyVectorEnv | None,
+        env_kwargs: Mapping[str, Any] | None,
+        trust_env: str | Sequence[str],
+    ) -> "Source":
+        """Undo `to_json`, or the source that `env` is, if it has the same spaces; LoadError names the place.
+
+        The module of an id is imported only if it is among `trust_env`.
+        """
+        env_id, module = trusted(saved["env_id"], trust_env)
+        try:
+            options = options_from_json(saved["env_kwargs"])
+            seen, taken = (space_from_json(saved[f"{kind}_space"]) for kind in ("observation", "action"))
+        except (*DAMAGE, AssertionError) as error:
+            raise LoadError(f"{place} cannot be used: {one_line(error)}") from None
+        if env is None:
+            return cls(env_id, {**options, **(env_kwargs or {})}, seen, taken, module=module)
+        given = source_of(env, env_kwargs)
+        try:
+            cls(env_id, options, seen, taken).compare(
+                given.observation_space, given.action_space, given.env_id or env
+            )
+        except UnsupportedError as error:
+            raise LoadError(f"{place}: {error}") from None
+        return given
 
     def check(self) -> str:
         """The id that environments can be made of; UnsupportedError says what is missing."""

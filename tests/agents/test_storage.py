@@ -28,7 +28,7 @@ def write(path: Path, number: int, tensors: int = 3) -> None:
     }
     loop = {"steps": number, "horizon": 0, "early_stopping": {"waited": 0}}
     learner = {f"t{i}": torch.full((50,), number) for i in range(tensors)}
-    storage.write(path, {"loop": loop, "learner": learner}, meta)
+    storage.write(path, meta, {"loop": loop, "learner": learner})
 
 
 def number_in(path: Path) -> int:
