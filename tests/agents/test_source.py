@@ -10,9 +10,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+import torch
 from gymnasium import spaces
 from saved_agents import forge, whole
 
+from rlkit import storage
 from rlkit.agents import AGENTS, DQN, PPO, SAC, Agent, ConfigError, LoadError, QLearning, UnsupportedError
 from rlkit.agents.dqn import DQNLearner
 from rlkit.experience.jsonable import options_from_json, options_to_json, space_from_json, space_to_json
@@ -174,8 +176,17 @@ def test_what_is_not_needed_to_act_is_neither_made_nor_read(
     monkeypatch.setattr(
         "rlkit.experience.environments.make", lambda *given, **more: made.append("environment")
     )
+    read: list[str] = []
+    right = storage.Tensors.__getitem__
+
+    def noted(tensors: storage.Tensors, name: str) -> torch.Tensor:
+        read.append(name)
+        return right(tensors, name)
+
+    monkeypatch.setattr(storage.Tensors, "__getitem__", noted)
     loaded = DQN.load(tmp_path / "saved")
     assert loaded.act(3)[0] == agent.act(3)[0]
+    assert {name.partition("/")[0] for name in read} == {"learner"}
     loaded.save(tmp_path / "again")
     assert not made
     assert whole(tmp_path / "saved") == whole(tmp_path / "again")
