@@ -5,14 +5,16 @@ import inspect
 from typing import Any, get_origin, get_type_hints
 
 import numpy as np
+import torch
 from gymnasium import spaces
-from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.errors import RlkitError
+from rlkit.experience.experience import Clock
 from rlkit.settings import options_of
 
 from ..nn import Discrete
 from .agent import Agent
+from .learner import Learner
 
 ACTIONS: dict[str, spaces.Space[Any]] = {
     "Discrete": spaces.Discrete(2),
@@ -24,16 +26,6 @@ OBSERVATIONS: dict[str, spaces.Space[Any]] = {
     "numbers": spaces.Box(-1, 1, (2,), np.float32),
     "grids": spaces.Box(0, 255, (36, 36, 3), np.uint8),
 }
-
-
-class Spaces(VectorEnv[Any, Any, Any]):
-    """An environment that is nothing but its spaces."""
-
-    metadata = {"autoreset_mode": AutoresetMode.SAME_STEP}
-    num_envs = 1
-
-    def __init__(self, observation: spaces.Space[Any], action: spaces.Space[Any]) -> None:
-        self.single_observation_space, self.single_action_space = observation, action
 
 
 def abilities(agent: type[Agent]) -> dict[str, Any]:
@@ -75,9 +67,11 @@ def summary(agent: type[Agent]) -> str:
 
 def _made(
     agent: type[Agent], *, observation: str = "categories", action: str, **overrides: Any
-) -> Agent | None:
-    """An agent for these spaces, or None if it refuses them."""
+) -> Learner | None:
+    """A learner for these spaces, or None if it refuses them."""
+    both, device = (OBSERVATIONS[observation], ACTIONS[action]), torch.device("cpu")
     try:
-        return agent(Spaces(OBSERVATIONS[observation], ACTIONS[action]), device="cpu", **overrides)
+        config = agent.Config().replace(overrides)
+        return agent.Learner(*both, config, name=agent.name, clock=Clock(), seed=0, device=device)
     except RlkitError:
         return None
