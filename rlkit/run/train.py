@@ -15,7 +15,8 @@ import signal
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -82,7 +83,7 @@ def train(
     already, NonFiniteError if learning broke down, Interrupted on Ctrl-C, SIGTERM and SIGHUP.
     """
     algorithm: type[Agent] = find("agent", agent)
-    checkpoints = _Checkpoints(keep, checkpoint_every)
+    checkpoints = _checked(keep, checkpoint_every)
     config = algorithm.configure(env_id, overrides)
     steps = whole_steps(steps)
     starts = getattr(config, "learning_starts", 0)
@@ -99,8 +100,9 @@ def train(
     else:
         why = "as asked"
     learner = make(device)
+    run = _Run(learner, steps, out, *checkpoints, on_progress, why)
     if out is None:
-        return _learn(learner, steps, None, checkpoints, on_progress, why)
+        return run.learn()
     options_to_json(learner.env_kwargs)  # or it cannot be saved
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -112,9 +114,9 @@ def train(
         if (out / CONFIG).exists() or (found and found[-1].name != BEGINNING):
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
         checkpoint.save(out, learner, keep=keep)
-        _write_config(out, learner, steps, checkpoints)  # last: from here on it can be resumed
+        run.write_config()  # last: from here on it can be resumed
         try:
-            return _learn(learner, steps, out, checkpoints, on_progress, why)
+            return run.learn()
         except Exception as error:
             if empty and not learner.steps and not isinstance(error, Interrupted):
                 shutil.rmtree(out, ignore_errors=True)
@@ -138,7 +140,7 @@ def resume(
     """
     config = read_config(run_dir)
     total = config["steps"] if steps is None else whole_steps(steps)
-    checkpoints = _Checkpoints(
+    checkpoints = _checked(
         config.get("keep", KEEP) if keep is None else keep,
         config.get("checkpoint_every") if checkpoint_every is None else checkpoint_every,
     )
@@ -153,11 +155,11 @@ def resume(
         if total <= learner.steps:
             raise RunError(f"{run_dir} has taken {learner.steps} steps already; pass a larger --steps")
         _warn_of_edits(run_dir, config, learner)
-        _write_config(run_dir, learner, total, checkpoints)
-        why = "as before" if str(learner.device) == config.get("device") else "there is no GPU"
-        return _learn(
-            learner, total, run_dir, checkpoints, on_progress, why if device == "auto" else "as asked"
-        )
+        same = "as before" if str(learner.device) == config.get("device") else "there is no GPU"
+        why = same if device == "auto" else "as asked"
+        run = _Run(learner, total, run_dir, *checkpoints, on_progress, why)
+        run.write_config()
+        return run.learn()
 
 
 def read_config(run_dir: Path) -> dict[str, Any]:
@@ -190,101 +192,65 @@ def _warn_of_edits(run_dir: Path, config: Mapping[str, Any], agent: Agent) -> No
         )
 
 
-class _Checkpoints:
-    """Which checkpoints there are: the newest `keep` of those made every so many steps, or by the clock."""
-
-    def __init__(self, keep: object, every: object) -> None:
-        self.keep = whole("keep", keep, least=1)
-        self.every = None if every is None else whole("checkpoint_every", every, least=1)
+def _checked(keep: object, every: object) -> tuple[int, int | None]:
+    """How many checkpoints are kept, and the steps from one to the next."""
+    every = None if every is None else whole("checkpoint_every", every, least=1)
+    return whole("keep", keep, least=1), every
 
 
-def _learn(
-    agent: Agent,
-    total: int,
-    out: Path | None,
-    checkpoints: _Checkpoints,
-    on_progress: OnProgress | None,
-    why: str,
-) -> Agent:
-    """Learn with a log, checkpoints and progress; `why` it is on its device."""
-    log: AbstractContextManager[MetricsLog | None] = (
-        nullcontext() if out is None else MetricsLog(out, step=agent.steps)
-    )
-    with log as metrics_log, stop_signals(gently=True) as signals:
-        recorder = _Recorder(agent, total, out, checkpoints, metrics_log, on_progress, signals, why)
-        try:
-            agent.continue_to(total, callback=recorder)
-        except KeyboardInterrupt:
-            raise Interrupted(out, recorder.saved, *signals[-1:]) from None
-        except Exception as error:
-            if out is None:
-                raise
-            message = f"{one_line(error)}; {_rescued(agent, recorder, out, error)}"
-            if isinstance(error, RlkitError):
-                error.args = (message,)
-                raise
-            raise RunError(f"the training stopped after step {agent.steps}: {message}") from error
-    if out is not None:
-        _write_config(out, agent, total, checkpoints)
-    return agent
+@dataclass
+class _Run:
+    """An agent that learns until `total` steps with a log and checkpoints in `out`, if any, and progress.
 
+    After every update records are written by the step, progress is shown by the clock, checkpoints by both.
+    """
 
-def command(what: str, run_dir: Path, *names: str | None) -> str:
-    """The command line that does `what` with a run, and trusts the modules of its environment and agent."""
-    modules = dict.fromkeys((name or "").rpartition(":")[0] for name in names)
-    trust = (part for module in modules if module for part in ("--trust-env", module))
-    return shlex.join(["rlkit", *what.split(), str(run_dir), *trust])
+    agent: Agent
+    total: int
+    out: Path | None
+    keep: int
+    every: int | None  # steps from one checkpoint to the next; by the clock if None
+    on_progress: OnProgress | None
+    why: str  # it learns on its device
+    about: dict[str, str] = field(default_factory=dict)  # what does not change, from the first update on
 
-
-def _rescued(agent: Agent, recorder: "_Recorder", out: Path, error: Exception) -> str:
-    """Save what was learned before an error, unless that is in doubt; which checkpoint there is."""
-    if agent.steps > recorder.saved and not isinstance(error, NonFiniteError):
-        with suppress(Exception):  # such as the error itself, of a full disk
-            checkpoint.save(out, agent, keep=recorder.checkpoints.keep, begin_anew=True)
-    if not agent.steps:
-        return "nothing was learned"
-    last = checkpoint.latest(out)
-    again = command("train --resume", out, agent.source.full_id, name_of("agent", type(agent)))
-    return f"the last good checkpoint is {last}; resume with: {again}"
-
-
-class _Recorder:
-    """Called after every update: writes records by the step, shows progress by the clock, saves by both."""
-
-    def __init__(
-        self,
-        agent: Agent,
-        total: int,
-        out: Path | None,
-        checkpoints: _Checkpoints,
-        log: MetricsLog | None,
-        on_progress: OnProgress | None,
-        signals: Sequence[int],
-        why: str,
-    ) -> None:
-        self.total, self.out, self.log, self.on_progress = total, out, log, on_progress
-        self.checkpoints, self.signals = checkpoints, signals
+    def learn(self) -> Agent:
+        agent, out = self.agent, self.out
         self.saved = self.last = self.first = agent.steps
-        self.start = self.save_at = self.show_at = time.perf_counter()
-        self.before = 0.0 if log is None else log.seconds
-        self.why, self.trend = why, Trend()
-        self.about: dict[str, str] = {}  # what does not change, from the first update on
+        self.trend = Trend()
+        with (
+            nullcontext() if out is None else MetricsLog(out, step=agent.steps) as self.log,
+            stop_signals(gently=True) as self.signals,
+        ):
+            self.before = 0.0 if self.log is None else self.log.seconds
+            self.start = self.save_at = self.show_at = time.perf_counter()
+            try:
+                agent.continue_to(self.total, callback=self._updated)
+            except KeyboardInterrupt:
+                raise Interrupted(out, self.saved, *self.signals[-1:]) from None
+            except Exception as error:
+                if out is None:
+                    raise
+                message = f"{one_line(error)}; {self._rescued(out, error)}"
+                if isinstance(error, RlkitError):
+                    error.args = (message,)
+                    raise
+                raise RunError(f"the training stopped after step {agent.steps}: {message}") from error
+        self.write_config()
+        return agent
 
-    def __call__(self, agent: Agent, metrics: dict[str, float]) -> None:
+    def _updated(self, agent: Agent, metrics: dict[str, float]) -> None:
         end, evaluated = agent.finished, "eval_return" in metrics
         now = time.perf_counter()
-        record = _record(agent, metrics, now - self.start, self.before, self.first)
+        record = self._record(metrics, now - self.start)
         rising = self.trend.rises(record["mean_return"])
-        if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS, agent.steps)):
+        if self.log is not None and (end or evaluated or self._crosses(self.total // RECORDS)):
             self.log.write(record)
         stop = bool(self.signals)
-        every = self.checkpoints.every
-        due = self._crosses(every or self.total // CHECKPOINTS, agent.steps) and (
-            every or now >= self.save_at
-        )
+        due = self._crosses(self.every or self.total // CHECKPOINTS) and (self.every or now >= self.save_at)
         if self.out is not None and (end or stop or due):
             begin = time.perf_counter()
-            checkpoint.save(self.out, agent, keep=self.checkpoints.keep)
+            checkpoint.save(self.out, agent, keep=self.keep)
             self.saved = agent.steps
             self.save_at = now + WORK * (time.perf_counter() - begin)
         self.last = agent.steps
@@ -295,16 +261,64 @@ class _Recorder:
                 "settings": _settings(agent),
             }
             begin = time.perf_counter()
-            self.on_progress(
-                {**record, **self.about, "warnings": agent.learner.warnings(metrics, rising=rising)}
-            )
+            warned = agent.learner.warnings(metrics, rising=rising)
+            self.on_progress({**record, **self.about, "warnings": warned})
             self.show_at = now + max(PROGRESS_SECONDS, WORK * (time.perf_counter() - begin))
         if stop and not end:
             raise KeyboardInterrupt
 
-    def _crosses(self, interval: int, step: int) -> bool:
+    def _crosses(self, interval: int) -> bool:
         interval = max(1, interval)
-        return step // interval > self.last // interval
+        return self.agent.steps // interval > self.last // interval
+
+    def _record(self, metrics: dict[str, float], elapsed: float) -> Record:
+        finished = self.agent.stepper.finished
+        n = len(finished)
+        return {
+            "step": self.agent.steps,
+            "episodes": self.agent.stepper.episodes,
+            "mean_return": sum(value for value, _ in finished) / n if n else None,
+            "mean_length": sum(length for _, length in finished) / n if n else None,
+            **metrics,
+            "seconds": self.before + elapsed,
+            "steps_per_second": (self.agent.steps - self.first) / elapsed,
+        }
+
+    def _rescued(self, out: Path, error: Exception) -> str:
+        """Save what was learned before an error, unless that is in doubt; which checkpoint there is."""
+        agent = self.agent
+        if agent.steps > self.saved and not isinstance(error, NonFiniteError):
+            with suppress(Exception):  # such as the error itself, of a full disk
+                checkpoint.save(out, agent, keep=self.keep, begin_anew=True)
+        if not agent.steps:
+            return "nothing was learned"
+        last = checkpoint.latest(out)
+        again = command("train --resume", out, agent.source.full_id, name_of("agent", type(agent)))
+        return f"the last good checkpoint is {last}; resume with: {again}"
+
+    def write_config(self) -> None:
+        """Say in the run folder what is run."""
+        if self.out is None:
+            return
+        agent, packages = self.agent, {name: version(name) for name in ("torch", "gymnasium", "numpy")}
+        early = agent.loop.early_stopping.stopped and agent.steps < self.total
+        config = {
+            **_identity(agent),
+            "steps": self.total,
+            "stopped_early": agent.steps if early else None,
+            "keep": self.keep,
+            "checkpoint_every": self.every,
+            "device": str(agent.device),
+            "versions": {"rlkit": __version__, "python": platform.python_version(), **packages},
+        }
+        storage.replace_text(self.out / CONFIG, json.dumps(config, indent=1) + "\n")
+
+
+def command(what: str, run_dir: Path, *names: str | None) -> str:
+    """The command line that does `what` with a run, and trusts the modules of its environment and agent."""
+    modules = dict.fromkeys((name or "").rpartition(":")[0] for name in names)
+    trust = (part for module in modules if module for part in ("--trust-env", module))
+    return shlex.join(["rlkit", *what.split(), str(run_dir), *trust])
 
 
 def _settings(agent: Agent) -> str:
@@ -324,34 +338,6 @@ def _foreign_batch(agent: Agent) -> str:
         return ""
     graded = [f"{k}={v}" for k, v in agent.source.graded_kwargs().items() if learning.get(k) != v]
     return f"; in {type(base).__name__}{', graded with ' if graded else ''}{' '.join(graded)}"
-
-
-def _record(agent: Agent, metrics: dict[str, float], elapsed: float, before: float, first: int) -> Record:
-    finished = agent.stepper.finished
-    n = len(finished)
-    return {
-        "step": agent.steps,
-        "episodes": agent.stepper.episodes,
-        "mean_return": sum(value for value, _ in finished) / n if n else None,
-        "mean_length": sum(length for _, length in finished) / n if n else None,
-        **metrics,
-        "seconds": before + elapsed,
-        "steps_per_second": (agent.steps - first) / elapsed,
-    }
-
-
-def _write_config(out: Path, agent: Agent, steps: int, checkpoints: _Checkpoints) -> None:
-    packages = {name: version(name) for name in ("torch", "gymnasium", "numpy")}
-    config = {
-        **_identity(agent),
-        "steps": steps,
-        "stopped_early": agent.steps if agent.loop.early_stopping.stopped and agent.steps < steps else None,
-        "keep": checkpoints.keep,
-        "checkpoint_every": checkpoints.every,
-        "device": str(agent.device),
-        "versions": {"rlkit": __version__, "python": platform.python_version(), **packages},
-    }
-    storage.replace_text(out / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
 def _identity(agent: Agent) -> dict[str, Any]:
