@@ -65,11 +65,7 @@ def describe(name: str, *, anew: bool = False) -> Record:
         "observation": str(env.observation_space),
         "batch_observation": None if model is not None else _in_batches(id),
         "action_space": str(space),
-        "actions": int(space.n)
-        if isinstance(space, Discrete)
-        else None
-        if model is None
-        else model.n_actions,
+        "actions": int(space.n) if isinstance(space, Discrete) else model and model.n_actions,
         "action_names": None if model is None else model.action_names,
         "signs": {} if model is None else dict(model.signs),
         "max_episode_steps": time_limit(env),

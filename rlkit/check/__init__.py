@@ -42,7 +42,7 @@ def check_env(env: gym.Env[Any, Any], *, steps: int = 3000, seed: int = 0) -> No
         raise TypeError(
             f"check_env takes a gymnasium.Env, not {env!r}; for batches there is check_vector_env"
         )
-    _report(_name(env), environment_findings(env, steps, seed))
+    _report(str(env) if env.spec is None else env.spec.id, environment_findings(env, steps, seed))
 
 
 def check_vector_env(env: VectorEnv[Any, Any, Any], *, steps: int = 300, seed: int = 0) -> None:
@@ -82,15 +82,13 @@ def check_id(name: str, **options: Any) -> dict[str, Any]:
     runs: dict[str, Callable[[], None]] = {"environment": lambda: check_env(env)}
     base = env.unwrapped
     native = gym.spec(id.rpartition(":")[2]).vector_entry_point is not None
+    batches = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
     if isinstance(base, ModelEnv):
         runs["model"] = lambda: check_model(base.model)
     if isinstance(base, ModelEnv) and native:
-        for mode in AutoresetMode:
-            runs[f"batch, {mode.value}"] = partial(
-                batch, vectorization_mode="vector_entry_point", autoreset_mode=mode
-            )
+        runs |= {f"batch, {mode.value}": partial(batches, autoreset_mode=mode) for mode in AutoresetMode}
     else:
-        runs["batch"] = partial(batch, vectorization_mode="vector_entry_point" if native else "sync")
+        runs["batch"] = batches
     checks = [{"part": part, "findings": _found_by(run), "note": None} for part, run in runs.items()]
     return {"id": id, "checks": [*checks, _trained(id, options)]}
 
@@ -131,7 +129,3 @@ def _report(subject: str, found: Iterator[str]) -> None:
 
 def _failed(doing: str, error: BaseException) -> str:
     return f"{doing} raised {described(error)}"
-
-
-def _name(env: gym.Env[Any, Any]) -> str:
-    return str(env) if env.spec is None else env.spec.id

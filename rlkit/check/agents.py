@@ -110,9 +110,7 @@ def grid(
     """
     turn = 0
     for probe in probes:
-        own = [interface for interface in interfaces if interface in probe.interfaces] or list(
-            probe.interfaces
-        )
+        own = [interface for interface in interfaces if interface in probe.interfaces] or probe.interfaces
         for backbone in backbones or (None,):
             if not fast:
                 for mode in MODES:
@@ -180,16 +178,15 @@ def run_cell(
 ) -> Cell:
     """Train and judge an agent in one cell of the grid."""
     probe = place.probe
-    own = _config(make)
-    keywords = _keywords(make, place, _probe_options(make) | dict(settings or {}))
+    keywords: dict[str, object] = {"gamma": probe.gamma} if "gamma" in _parameters(make) else {}
+    keywords |= {} if place.backbone is None else {"backbone": place.backbone}
+    keywords |= _probe_options(make) | dict(settings or {})
     gamma = float(str(keywords["gamma"])) if "gamma" in keywords else None
     env = probe.vector_env(NUM_ENVS, autoreset_mode=place.mode, interface=place.interface)
+    steps = steps or getattr(_config(make), "probe_times", 1) * probe.steps
     verdict = "failed"
     try:
-        agent = make(env, seed=seed, **keywords)
-        verdict, findings = judged(
-            agent, probe, gamma, steps or getattr(own, "probe_times", 1) * probe.steps, seed
-        )
+        verdict, findings = judged(make(env, seed=seed, **keywords), probe, gamma, steps, seed)
     except _refusals() as error:
         verdict, findings = "refused", [_one_line(error)]
     except ProtocolError as error:
@@ -237,13 +234,6 @@ def _check_call(make: Make, backbones: Sequence[str], settings: Keywords) -> Non
     except (TypeError, ValueError) as error:  # inspect knows no signature of some builtins
         name = _name(make)
         raise ProtocolError(f"{name} must be called as {name}(env, seed=...): {error}") from None
-
-
-def _keywords(make: Make, place: Place, settings: Keywords) -> dict[str, object]:
-    """What the constructor is given: the settings, and gamma and the backbone if it takes them."""
-    backbone = {} if place.backbone is None else {"backbone": place.backbone}
-    gamma = {"gamma": place.probe.gamma} if "gamma" in _parameters(make) else {}
-    return {**gamma, **backbone, **settings}
 
 
 def _parameters(make: Make) -> set[str]:

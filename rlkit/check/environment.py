@@ -75,7 +75,8 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     if different is not None:
         yield f"seed {seed} gives a different episode the second time, from step {different} on"
     found = list(_step_findings(env, seed))
-    found = found or list(training_findings(_alone(env), 100, seed))
+    alone = SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.DISABLED)  # as agents train on it
+    found = found or list(training_findings(alone, 100, seed))
     if found:
         yield from found
         return
@@ -88,11 +89,6 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
         return
     yield from _sampled_findings(env, tabled, steps, seed)
     yield from _threshold_findings(env, tabled)
-
-
-def _alone(env: gym.Env[Any, Any]) -> SyncVectorEnv:
-    """An environment as agents train on it."""
-    return SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.DISABLED)
 
 
 def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
@@ -129,9 +125,8 @@ def _from_model(base: ModelEnv) -> Tabled:
         step = model.transition(take(before, rows), flat[rows], events)
         found: dict[Outcome, float] = defaultdict(float)
         rewards = model.decayed(step.reward, time)
-        for mark, reward, end, p in zip(
-            keys(step.state), rewards, step.terminated, probs[events], strict=True
-        ):
+        told = zip(keys(step.state), rewards, step.terminated, probs[events], strict=True)
+        for mark, reward, end, p in told:
             found[Outcome(mark, float(reward), bool(end))] += float(p)
         return found
 
@@ -166,8 +161,8 @@ def _from_table(env: gym.Env[Any, Any]) -> Tabled | None:
 def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: int) -> Iterator[str]:
     expected: dict[Hashable, dict[Any, float]] = {"the start": tabled.starts}
     seen: dict[Hashable, Counter[Any]] = defaultdict(Counter)
-    before: Any = None
-    time = 0
+    before, time, base = None, 0, env.unwrapped
+    decays = isinstance(base, ModelEnv) and base.model.decays
     for _, action, result in play(env, steps, seed):
         here = tabled.state(result[0])
         mark = _mark(here)
@@ -178,7 +173,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
                 yield f"an episode started in {_shown(env, here)}, which the model rules out"
         else:
             time += 1
-            choice = (_mark(before), flat_action(env.action_space, action), time if _decays(env) else 0)
+            choice = (_mark(before), flat_action(env.action_space, action), time if decays else 0)
             outcome = Outcome(mark, float(result[1]), bool(result[2]))
             possible = expected.setdefault(choice, tabled.outcomes(before, action, time))
             seen[choice][outcome] += 1
@@ -229,10 +224,6 @@ def _threshold_findings(env: gym.Env[Any, Any], tabled: Tabled) -> Iterator[str]
     best = optimum(mdp, gamma=1.0, horizon=time_limit(env)).initial
     if spec.reward_threshold > best.upper + 1e-9:
         yield f"reward_threshold {spec.reward_threshold:g} lies above the optimum {best.value:.6g}"
-
-
-def _decays(env: gym.Env[Any, Any]) -> bool:
-    return isinstance(env.unwrapped, ModelEnv) and env.unwrapped.model.decays
 
 
 def _mark(state: Any) -> Hashable:

@@ -92,7 +92,9 @@ def solve(
     best = optimum(mdp, target=goal, avoid=avoided, **options)
     found = best.solution
     listed = all_values or mdp.n_states <= (MOST_STATES if grid is None else MOST_CELLS)
-    record = _header(name, mdp) | _answer(found) | (_states(found, mdp.state_name) if listed else {})
+    sizes = {"states": mdp.n_states, "choices": mdp.n_choices, "transitions": mdp.n_transitions}
+    record = {"model": {"name": name, **sizes}} | _answer(found)
+    record |= _states(found, mdp.state_name) if listed else {}
     record["sees"] = "hidden states" if hidden else best.knows
     if isinstance(exact, POMDP) and not full_information:
         record |= _remembering(optimum(exact, enclose=True, **options), all_values=all_values)
@@ -193,11 +195,6 @@ def _own_limit(name: str, options: dict[str, Any]) -> int | None:
     from rlkit.envs.registry import make, resolve
 
     return None if Path(name).is_file() else time_limit(make(resolve(name), **options))
-
-
-def _header(name: str, mdp: MDP) -> dict[str, Any]:
-    sizes = {"states": mdp.n_states, "choices": mdp.n_choices, "transitions": mdp.n_transitions}
-    return {"model": {"name": name, **sizes}}
 
 
 def _answer(found: Solution) -> dict[str, Any]:

@@ -49,12 +49,9 @@ def sampled_score(agent: Agent, given: Shown, one: Scale, *, stochastic: bool, s
         return replace(one.score(math.nan, ends=ends), reason=why, sampled=True, episodes=n)
     score = one.score(one.optimum - found.mean, ends=ends)
     low, high = found.mean - found.half, found.mean + found.half
-    percents = None
-    if score.percent_of_optimum is not None:
-        percents = one.percent(high), one.percent(low)
-    return replace(
-        score, regret=found.mean, regret_ci95=(low, high), percent_ci95=percents, sampled=True, episodes=n
-    )
+    percents = None if score.percent_of_optimum is None else (one.percent(high), one.percent(low))
+    score = replace(score, regret=found.mean, regret_ci95=(low, high), percent_ci95=percents)
+    return replace(score, sampled=True, episodes=n)
 
 
 class Regret(NamedTuple):
@@ -86,9 +83,9 @@ class Losses:
 
     def at(self, t: int) -> NDArray[np.float64]:
         """The losses of step t."""
-        return (
-            self._constant if self.horizon is None else self._loss(self._after[t], self.mdp.reward_scale(t))
-        )
+        if self.horizon is None:
+            return self._constant
+        return self._loss(self._after[t], self.mdp.reward_scale(t))
 
     def _loss(self, after: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
         q = q_values(self.mdp, after, self.gamma, scale=scale)

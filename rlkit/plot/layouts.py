@@ -79,18 +79,10 @@ def _rooms(model: Rooms, states: Any, solution: Solution) -> list[Map]:
         tiles = [np.concatenate([tile(int(code), TILE) for code in row], axis=1) for row in codes]
         hand = int(states.carrying[s])
         held = (
-            "with empty hands"
-            if hand == EMPTY
-            else f"with the {COLOUR_NAMES[colour_of(hand)]} {KINDS[kind_of(hand)]}"
+            "empty hands" if hand == EMPTY else f"the {COLOUR_NAMES[colour_of(hand)]} {KINDS[kind_of(hand)]}"
         )
-        maps.append(
-            Map(
-                ["." * model.width] * model.height,
-                number,
-                title=f"{len(maps) + 1}. {held}",
-                picture=np.concatenate(tiles, axis=0),
-            )
-        )
+        title, picture = f"{len(maps) + 1}. with {held}", np.concatenate(tiles, axis=0)
+        maps.append(Map(["." * model.width] * model.height, number, title=title, picture=picture))
         if len(maps) == MOST_ROOMS:
             break
     return maps

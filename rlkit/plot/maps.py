@@ -30,6 +30,10 @@ NUMBERED = 0.55  # inches of a cell from which there is room for a number
 LEGIBLE, LARGEST = 0.3, 24.0  # inches of a cell whose arrow can be seen, and of the whole picture
 LABEL = {"facecolor": PAPER, "edgecolor": "none", "pad": 0.8}
 MIDDLE = {"ha": "center", "va": "center"}
+ARROW = {  # lengths in cells
+    **{"angles": "xy", "units": "xy", "scale_units": "xy", "scale": 1, "pivot": "mid"},
+    **{"width": 0.07, "headwidth": 3.6, "headlength": 3.6, "headaxislength": 3.2},
+}
 MOST_STARTS = 4  # that are marked
 
 
@@ -100,9 +104,8 @@ def _draw(axes: Any, solution: Solution, shown: Map, colours: Any, cell: float) 
             if numbered:
                 axes.text(x, y + 0.34, number(value), color=ink, fontsize=9 * cell, **MIDDLE)
         if kind == START and few:
-            patches.append(
-                _square(r, c, 0.45, edgecolor=ORANGE, facecolor="none", linewidth=max(1.5, 3.5 * cell))
-            )
+            rim = {"edgecolor": ORANGE, "facecolor": "none", "linewidth": max(1.5, 3.5 * cell)}
+            patches.append(_square(r, c, 0.45, **rim))
     axes.add_collection(PatchCollection(patches, match_original=True))
     _act(axes, marks, ways_of(solution), 0.3 if shown.states.shape[2] == 1 else 0.1, cell)
     for (r, c), letter in shown.letters.items():
@@ -129,16 +132,11 @@ def _thing(r: int, c: int, kind: str) -> list[Any]:
     paper = FILLS[kind] if kind in (WALL, CLIFF) else PAPER
     edge = STONE if kind == WALL else "#d5dbe3"
     ground = _square(r, c, 0.5, facecolor=paper, edgecolor=edge, linewidth=0.3)
+    look: dict[str, Any] = {"facecolor": FILLS[kind], "edgecolor": "none"}
     if kind == GOAL:
         box = "round,pad=0.1,rounding_size=0.12"
-        corner = (c - 0.3, r - 0.3)
-        return [
-            ground,
-            FancyBboxPatch(corner, 0.6, 0.6, boxstyle=box, facecolor=FILLS[kind], edgecolor="none"),
-        ]
-    if kind == PIT:
-        return [ground, Circle((c, r), 0.4, facecolor=FILLS[kind], edgecolor="none")]
-    return [ground]
+        return [ground, FancyBboxPatch((c - 0.3, r - 0.3), 0.6, 0.6, boxstyle=box, **look)]
+    return [ground, Circle((c, r), 0.4, **look)] if kind == PIT else [ground]
 
 
 def _square(r: int, c: int, half: float, **style: Any) -> Any:
@@ -163,33 +161,11 @@ def _act(
             continue
         x, y, dy, dx = np.array(arrows, dtype=float).T
         long = 2 * half / np.hypot(dx, dy)
-        axes.quiver(
-            x,
-            y,
-            dx * long,
-            dy * long,
-            color=ink,
-            angles="xy",
-            scale_units="xy",
-            scale=1,
-            pivot="mid",
-            units="xy",
-            width=0.07,
-            headwidth=3.6,
-            headlength=3.6,
-            headaxislength=3.2,
-        )
+        axes.quiver(x, y, dx * long, dy * long, color=ink, **ARROW)
+    size = (15 if half > 0.2 else 10) * cell
     for x, y, action, ink in marks:
         if action not in ways:
-            axes.text(
-                x,
-                y,
-                action[:1].upper(),
-                color=ink,
-                fontsize=(15 if half > 0.2 else 10) * cell,
-                weight="bold",
-                **MIDDLE,
-            )
+            axes.text(x, y, action[:1].upper(), color=ink, fontsize=size, weight="bold", **MIDDLE)
 
 
 def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
@@ -200,12 +176,7 @@ def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
     met = {kind for shown in maps for row in shown.rows for kind in row}
     fills = FILLS | {START: "none"}
     handles: list[Any] = [
-        Patch(
-            facecolor=fills[kind],
-            edgecolor=ORANGE if kind == START else "none",
-            linewidth=2,
-            label=name,
-        )
+        Patch(facecolor=fills[kind], edgecolor=ORANGE if kind == START else "none", linewidth=2, label=name)
         for kind, name in KINDS.items()
         if kind in met
     ]

@@ -17,6 +17,7 @@ COLUMNS = (
     Column("memoryless", "right", whole=True, expendable=5),
     Column("random", "right", whole=True, expendable=4),
 )
+FINE = "nothing wrong"
 FIGURES = ("optimum", "optimum_in_limit", "max_episode_steps", "memoryless", "random")
 NOTE = (
     "optimum: best expected value without a time limit, at the problem's own discount; in limit: best "
@@ -56,9 +57,10 @@ def sees(space: str) -> str:
 
 def environment(r: Record) -> list[Block]:
     """All about one environment: spaces, options, and what can be gained in it."""
+    in_batches = f"{r['batch_observation']}, in batches"
     facts = (
         ("observation", r["observation"]),
-        ("for agents", _unlike(r["batch_observation"], r["observation"])),
+        ("for agents", UNKNOWN if r["batch_observation"] in (None, r["observation"]) else in_batches),
         ("actions", "  ".join([r["action_space"], ", ".join(r["action_names"] or [])]).strip()),
         ("time limit", number(r["max_episode_steps"])),
         ("signs of a map", _legend(r["signs"]) or UNKNOWN),
@@ -82,11 +84,6 @@ def environment(r: Record) -> list[Block]:
     return blocks
 
 
-def _unlike(batch: str | None, single: str) -> str:
-    """What a batch observes, where that differs from a single environment."""
-    return UNKNOWN if batch in (None, single) else f"{batch}, in batches"
-
-
 def _legend(signs: Record) -> str:
     """What the signs of a map stand for, those that stand for the same together."""
     alike: dict[str, str] = {}
@@ -98,13 +95,8 @@ def _legend(signs: Record) -> str:
 
 def findings(record: Record) -> list[Block]:
     """What `rlkit check` found, part by part."""
-    rows = (
-        (
-            check["part"],
-            Span("\n".join(check["findings"]), "bad")
-            if check["findings"]
-            else Span(check["note"] or "nothing wrong", "good"),
-        )
-        for check in record["checks"]
-    )
+    rows = []
+    for check in record["checks"]:
+        wrong = "\n".join(check["findings"])
+        rows.append((check["part"], Span(wrong, "bad") if wrong else Span(check["note"] or FINE, "good")))
     return [Table((Column(record["id"]), Column("")), tuple(rows))]

@@ -23,12 +23,11 @@ def grade(record: Record) -> list[Block]:
         facts.append(("", Span(record["return_note"], "warning")))
     scores = tuple(record["objectives"].values())
     columns = (Column("objective"), *(Column(name, "right") for name in FIGURES))
-    rows = tuple(
-        _score(score, "strong" if score["objective"] == graded["objective"] else "") for score in scores
-    )
+    rows = tuple(_score(s, "strong" if s["objective"] == graded["objective"] else "") for s in scores)
     blocks: list[Block] = [Facts(tuple(facts)), Table(columns, rows, stacks=True)]
     for score in scores:
-        if said := _said(score):
+        why = score["reason"] if score["percent_of_optimum"] is None else None
+        if said := [words for words in (why, score["note"]) if words]:
             blocks.append(Paragraph(Span(f"{score['objective']}: {'; '.join(said)}", "warning")))
     if graded["sampled"]:
         remark = f"sampled: regret of {graded['episodes']:,} episodes of the exact model, ± 95 %"
@@ -68,12 +67,6 @@ def _score(score: Record, role: Role) -> tuple[Content, ...]:
         _with_error(rounded, score["percent_ci95"], 2),
     )
     return tuple(Span(cell, role) for cell in cells)
-
-
-def _said(score: Record) -> list[str]:
-    """What the percent of the optimum does not say, or why there is none."""
-    said = [score["note"]] if score["percent_of_optimum"] is not None else [score["reason"], score["note"]]
-    return [note for note in said if note]
 
 
 def _with_error(value: str, interval: Sequence[float] | None, digits: int) -> str:

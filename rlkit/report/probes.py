@@ -27,9 +27,7 @@ def verdicts(record: Record) -> list[Block]:
         Column("what it tests", role="quiet", expendable=1),
     )
     rows = []
-    for probe, backbone, rule in dict.fromkeys(
-        (cell["probe"], cell["backbone"], cell["rule"]) for cell in cells
-    ):
+    for probe, backbone, rule in dict.fromkeys((c["probe"], c["backbone"], c["rule"]) for c in cells):
         own = [cell for cell in cells if (cell["probe"], cell["backbone"]) == (probe, backbone)]
         marks = [_mark([cell for cell in own if cell["autoreset_mode"] == mode]) for mode in modes]
         rows.append((probe, *[backbone or UNKNOWN] * with_backbone, *marks, rule))
@@ -55,12 +53,10 @@ def _mark(cells: Sequence[Record]) -> Span:
 def _failures(cells: Sequence[Record]) -> list[Paragraph]:
     """One line a failed cell: where, what was got and expected, and the rule behind it."""
     lines = []
-    for cell in cells:
-        if cell["verdict"] == "failed":
-            parts = (cell["backbone"], cell["autoreset_mode"].replace("_", " "), cell["interface"])
-            where = ", ".join(part for part in parts if part)
-            line = f"✗ {cell['probe']} ({where}): {'; '.join(cell['findings'])}: {cell['rule']}"
-            lines.append(Paragraph(Span(line, "bad")))
+    for cell in (cell for cell in cells if cell["verdict"] == "failed"):
+        parts = (cell["backbone"], cell["autoreset_mode"].replace("_", " "), cell["interface"])
+        line = f"✗ {cell['probe']} ({', '.join(filter(None, parts))}): {'; '.join(cell['findings'])}"
+        lines.append(Paragraph(Span(f"{line}: {cell['rule']}", "bad")))
     return lines
 
 

@@ -24,16 +24,15 @@ def chart(curve: Curve, *, width: int, height: int) -> list[Text]:
     columns = width - AXIS
     dots = _dots(points, end=end, low=low, high=high, columns=2 * columns, rows=4 * height)
     at = {_row(value, low, high, height): name for name, value in shown.items()}
-    labels = {0: high, height - 1: low} | (
-        {height // 2: _value(height // 2, low, high, height)} if height > 5 else {}
-    )
+    between = high - (height // 2 + 0.5) / height * (high - low)  # the value in the middle of that row
+    labels = {0: high, height - 1: low} | ({height // 2: between} if height > 5 else {})
     lines = []
     for row in range(height):
         label = number(labels[row], 4) if row in labels and (points or shown) else ""
         line = Text(f"{label:>{AXIS - 2}} ", "dim").append("┤" if label else "│", "dim")
         name = at.get(row, "")
         for column in range(columns):
-            bits = sum(bit for bit, is_set in _bits(dots, row, column) if is_set)
+            bits = _bits(dots, row, column)
             written = name and columns - column <= len(name)
             if bits:
                 line.append(chr(BLANK + bits), "cyan")
@@ -68,20 +67,15 @@ def _dots(
     return dots
 
 
-def _bits(dots: Mapping[int, tuple[int, int]], row: int, column: int) -> list[tuple[int, bool]]:
-    """The eight bits of a character, and which of them are set."""
-    found = []
-    for side in (0, 1):
+def _bits(dots: Mapping[int, tuple[int, int]], row: int, column: int) -> int:
+    """The bits that are set of the eight of a character."""
+    bits = 0
+    for side, marks in enumerate(DOTS):
         top, bottom = dots.get(2 * column + side, (1, 0))
-        found += [(bit, top <= 4 * row + i <= bottom) for i, bit in enumerate(DOTS[side])]
-    return found
+        bits += sum(bit for i, bit in enumerate(marks) if top <= 4 * row + i <= bottom)
+    return bits
 
 
 def _row(value: float, low: float, high: float, rows: int) -> int:
     """The row, from the top, of a value."""
     return min(rows - 1, max(0, int((high - value) / (high - low) * rows)))
-
-
-def _value(row: int, low: float, high: float, rows: int) -> float:
-    """The value in the middle of a row."""
-    return high - (row + 0.5) / rows * (high - low)
