@@ -9,6 +9,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from PIL import Image as Pillow, ImageDraw, ImageFont
 
 from rlkit.agents import Agent
 from rlkit.core import NoExactModel
@@ -72,16 +73,19 @@ def make_film(
         seen = ", as the agent sees it" if isinstance(env, OneOfBatch) else ""
         act, player = agent_policy(agent, env), f"{agent.name}, {agent.steps:,} steps{seen}"
     else:
-        id, policy = _resolved(what), policy or "optimal"
+        policy = policy or "optimal"
+        try:
+            id = resolve(what)
+        except RegistryError as error:
+            raise FilmError(f"there is no run folder {what}, and {error}") from None
         env = _made(id, options)
         if policy not in POLICIES:
             raise FilmError(none_of("policy", policy, POLICIES))
         try:
             act = optimal_policy(env) if policy == "optimal" else random_policy(env, seed)
         except NoExactModel as error:
-            raise NoExactModel(
-                f"{error}; film the run folder of a trained agent, or use --policy random"
-            ) from error
+            advice = "film the run folder of a trained agent, or use --policy random"
+            raise NoExactModel(f"{error}; {advice}") from error
         base = env.unwrapped
         hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
         player = f"{policy} play{', sees the state' if hidden else ''}"
@@ -91,14 +95,6 @@ def make_film(
     env.close()
     write(pictures, out, fps=fps)
     return len(pictures)
-
-
-def _resolved(what: str) -> str:
-    """The full id of an environment; FilmError if `what` is neither one nor a folder."""
-    try:
-        return resolve(what)
-    except RegistryError as error:
-        raise FilmError(f"there is no run folder {what}, and {error}") from None
 
 
 @contextmanager
@@ -217,9 +213,8 @@ def film(
             action = act(observation, info, begins)
             observation, reward, terminated, truncated, info = env.step(action)
             begins, over, earned = False, terminated or truncated, earned + float(reward)
-            end = (
-                "  end" if terminated else "  time limit" if truncated else "  cut" if step == longest else ""
-            )
+            cut = "  cut" if step == longest else ""
+            end = "  end" if terminated else "  time limit" if truncated else cut
             words = f"{step}  {_name(env, action)}  return {earned:,.6g}{end}"
             pictures += [_captioned(_picture(env), words, player, width)] * (hold if over else 1)
             if over:
@@ -233,8 +228,6 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
     Raises `FilmError` for another suffix or a missing encoder.
     """
     if path.suffix == ".gif":
-        from PIL import Image as Pillow
-
         every = -(-fps // FASTEST)
         first, *rest = (
             Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE)
@@ -258,8 +251,6 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
 
 
 def _captioned(picture: Any, words: str, player: str, width: int | None) -> Image:
-    from PIL import Image as Pillow, ImageDraw, ImageFont
-
     drawn = Pillow.fromarray(picture)
     if width is not None:
         height = round(drawn.height * width / drawn.width)

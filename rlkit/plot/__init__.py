@@ -1,11 +1,11 @@
 """Pictures of solutions in a file: maps with policies, the graph of a small model, curves of a large one."""
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from rlkit.errors import RlkitError
 from rlkit.plain import label
@@ -13,12 +13,7 @@ from rlkit.plot.charts import draw_values
 from rlkit.plot.graphs import draw_graph, fits_a_graph
 from rlkit.plot.layouts import maps_of as maps_of
 from rlkit.plot.maps import Map as Map, draw_maps
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from rlkit.solvers import Solution
-
+from rlkit.solvers import Solution
 
 LETTER = 0.095  # inches of a title
 
@@ -37,9 +32,6 @@ def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()
 
 def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figure:
     """Values and policy on `maps`, if any, as a graph if the model is small, else by state number."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     if maps:

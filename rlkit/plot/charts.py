@@ -1,19 +1,21 @@
 """Values and best actions by state number, and the colours of values in every picture."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.ticker import MaxNLocator
 
 from rlkit.plain import label
-
-if TYPE_CHECKING:
-    from rlkit.solvers import Solution
+from rlkit.solvers import Solution
 
 MOST_NAMES = 12  # of actions on an axis
 MOST_LETTERS = 24  # of a name
+HANDLE, LETTER = 0.7, 0.075  # inches of a legend
+INFINITE = (0.75, 0.75, 0.78, 1.0)  # of values that no colour stands for
 
 
 def number(x: float) -> str:
@@ -23,10 +25,6 @@ def number(x: float) -> str:
 
 def heat(figure: Any, axes: Any, values: Sequence[float]) -> Callable[[float], Any]:
     """The colour of each of `values`, from dark to light, with a bar beside the axes as its key."""
-    from matplotlib import colormaps
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-
     finite = [v for v in values if np.isfinite(v)] or [0.0]
     scale = ScalarMappable(Normalize(min(finite), max(finite)), colormaps["viridis"])
     if max(finite) > min(finite):
@@ -41,14 +39,8 @@ def legend(figure: Any, handles: Sequence[Any]) -> None:
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)
 
 
-HANDLE, LETTER = 0.7, 0.075  # inches of a legend
-INFINITE = (0.75, 0.75, 0.78, 1.0)  # of values that no colour stands for
-
-
 def draw_values(figure: Any, solution: Solution) -> None:
     """The value and the best action of each state that has a choice."""
-    from matplotlib.ticker import MaxNLocator
-
     mdp = solution.mdp
     states = np.flatnonzero(~mdp.terminal)
     actions = mdp.action[solution.choice[states]]

@@ -1,10 +1,9 @@
 """A small model as a graph, its values as colours and its policy as bold arrows (Figure 6.35)."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+from matplotlib.lines import Line2D
 
 from rlkit.core.graph import layers
 from rlkit.core.mdp import MDP
@@ -20,9 +19,7 @@ from rlkit.envs.rendering.graph import (
 )
 from rlkit.plain import label
 from rlkit.plot.charts import MOST_LETTERS, heat, legend, number
-
-if TYPE_CHECKING:
-    from rlkit.solvers import Solution
+from rlkit.solvers import Solution
 
 MOST_STATES, MOST_ARROWS, MOST_LABELS = 40, 100, 50
 MOST_ACTIONS = 8  # that colours tell apart
@@ -43,8 +40,6 @@ def draw_graph(figure: Any, solution: Solution) -> None:
 
     Where these are too many, only the best choices have arrows.
     """
-    from matplotlib.lines import Line2D
-
     mdp, place = solution.mdp, places(solution.mdp)
     alive = [s for s in place if not mdp.terminal[s]]
     best = {int(solution.choice[s]) for s in alive}

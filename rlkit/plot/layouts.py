@@ -1,9 +1,7 @@
 """The maps on which the states of an environment lie."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from gymnasium.envs.toy_text.taxi import TaxiEnv
@@ -12,11 +10,11 @@ from rlkit.catalogue import layout
 from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.grids import taxi
 from rlkit.envs.registry import make
+from rlkit.envs.rooms.codes import EMPTY, KINDS, colour_of, kind_of
 from rlkit.envs.rooms.engine import Rooms
+from rlkit.envs.rooms.pictures import COLOUR_NAMES, tile
 from rlkit.plot.maps import Map
-
-if TYPE_CHECKING:
-    from rlkit.solvers import Solution
+from rlkit.solvers import Solution
 
 MOST_ROOMS, TILE = 6, 64  # maps of one episode, and pixels of their cells
 
@@ -60,9 +58,6 @@ def _errands() -> list[Map]:
 
 def _rooms(model: Rooms, states: Any, solution: Solution) -> list[Map]:
     """The first few arrangements of objects in the likeliest episode of the policy."""
-    from rlkit.envs.rooms.codes import EMPTY, KINDS, colour_of, kind_of
-    from rlkit.envs.rooms.pictures import COLOUR_NAMES, tile
-
     shape = model.height, model.width
     things = np.column_stack([states.grid[:, :-1], states.carrying])  # [S, cells + 1]
     maps: list[Map] = []

@@ -1,21 +1,20 @@
 """Values and policies on maps: grid worlds, the town of the taxi, rooms."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from matplotlib.collections import PatchCollection
+from matplotlib.lines import Line2D
+from matplotlib.patches import Circle, FancyBboxPatch, Patch, Polygon, Rectangle
 
+from rlkit.core.mdp import IntArray
 from rlkit.envs.grids.grid import STEPS
 from rlkit.envs.grids.maps import CLIFF, GOAL, PIT, START, WALL
 from rlkit.plot.charts import heat, legend, number
-
-if TYPE_CHECKING:
-    from rlkit.core.mdp import IntArray
-    from rlkit.solvers import Solution
+from rlkit.solvers import Solution
 
 Mark = tuple[float, float, str, str]  # x, y, action and ink
 
@@ -72,8 +71,6 @@ def draw_maps(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
 
 def _draw(axes: Any, solution: Solution, shown: Map, colours: Any, cell: float) -> None:
     """One map: objects, values as colours, the policy as arrows and letters."""
-    from matplotlib.collections import PatchCollection
-
     height, width = len(shown.rows), len(shown.rows[0])
     axes.set_xlim(-0.5, width - 0.5)
     axes.set_ylim(height - 0.5, -0.5)
@@ -116,8 +113,6 @@ def _draw(axes: Any, solution: Solution, shown: Map, colours: Any, cell: float) 
 
 def _part(r: int, c: int, heading: int | None, colour: Any) -> tuple[Any, float, float]:
     """A cell, or the quarter of it on the side that the agent faces, and its middle."""
-    from matplotlib.patches import Polygon
-
     if heading is None:
         return _square(r, c, 0.5, facecolor=colour, edgecolor="white", linewidth=0.3), float(c), float(r)
     dy, dx = HEADINGS[heading]
@@ -127,8 +122,6 @@ def _part(r: int, c: int, heading: int | None, colour: Any) -> tuple[Any, float,
 
 def _thing(r: int, c: int, kind: str) -> list[Any]:
     """What is on a cell without a decision, drawn as in films."""
-    from matplotlib.patches import Circle, FancyBboxPatch
-
     paper = FILLS[kind] if kind in (WALL, CLIFF) else PAPER
     edge = STONE if kind == WALL else "#d5dbe3"
     ground = _square(r, c, 0.5, facecolor=paper, edgecolor=edge, linewidth=0.3)
@@ -140,8 +133,6 @@ def _thing(r: int, c: int, kind: str) -> list[Any]:
 
 
 def _square(r: int, c: int, half: float, **style: Any) -> Any:
-    from matplotlib.patches import Rectangle
-
     return Rectangle((c - half, r - half), 2 * half, 2 * half, **style)
 
 
@@ -170,9 +161,6 @@ def _act(
 
 def _explain(figure: Any, solution: Solution, maps: Sequence[Map]) -> None:
     """A legend of the kinds of cells and of the letters of actions."""
-    from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
-
     met = {kind for shown in maps for row in shown.rows for kind in row}
     fills = FILLS | {START: "none"}
     handles: list[Any] = [
