@@ -67,13 +67,8 @@ def solve(
     decays = (exact.mdp if isinstance(exact, POMDP) else exact).reward_decay
     if decays and horizon is None and objective is None:
         horizon = _own_limit(model, given(env))
-    options: dict[str, Any] = {"objective": objective, "gamma": gamma, "horizon": horizon}
-    options |= {
-        "minimize": minimize,
-        "epsilon": epsilon,
-        "method": find_modules_here(method),
-        "device": device,
-    }
+    options: dict[str, Any] = {"objective": objective, "minimize": minimize, "gamma": gamma}
+    options |= {"horizon": horizon, "epsilon": epsilon, "method": find_modules_here(method), "device": device}
     hidden = isinstance(exact, POMDP)
     mdp = exact.full_information if isinstance(exact, POMDP) else exact
     if not hidden:
