@@ -13,6 +13,7 @@ for name in (
     "figures.json",
     "agents/presets.toml",
     "check/probes.toml",
+    "envs/suite.toml",
     "report/style.css",
     "run/tasks.toml",
 ):

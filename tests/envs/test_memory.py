@@ -27,7 +27,7 @@ from rlkit.envs.memory.signal_filter import signal_filter
 from rlkit.envs.memory.tiger import tiger
 from rlkit.envs.options import OptionError
 from rlkit.envs.registry import build
-from rlkit.envs.suite import MEMORY
+from rlkit.envs.suite import FAMILIES
 from rlkit.solvers import belief_mdp, best_memoryless, memory_gain, solve, stochastic_memoryless
 
 LEFT, DOWN, RIGHT, UP = range(4)
@@ -59,7 +59,7 @@ def with_memory(model: Any, **how: Any) -> float:
     return solve(belief_mdp(pomdp, horizon=how.get("horizon")).mdp, **how).initial.value
 
 
-@pytest.fixture(params=MEMORY, ids=lambda entry: entry.id)
+@pytest.fixture(params=FAMILIES["memory"], ids=lambda entry: entry.id)
 def entry(request: pytest.FixtureRequest) -> Any:
     return request.param
 

@@ -14,7 +14,7 @@ from rlkit.core.model import leaves
 from rlkit.envs.adapters.gym import time_limit
 from rlkit.envs.adapters.torch import on_device
 from rlkit.envs.rooms import Level, RoomError, codes, tasks
-from rlkit.envs.suite import ROOMS
+from rlkit.envs.suite import FAMILIES
 
 
 def level(*rows: Any, heading: int = 0) -> Any:
@@ -158,7 +158,7 @@ def test_step_reward_and_decay() -> None:
 
 def test_time_limits_follow_the_options() -> None:
     """A limit of its own for each size, in every interface, and no reward ever below what it decays to."""
-    assert all(entry.max_episode_steps is None for entry in ROOMS)
+    assert all(entry.max_episode_steps is None for entry in FAMILIES["rooms"])
     assert time_limit(gym.make("rlkit/Empty8x8-v0")) == 256
     assert time_limit(gym.make("rlkit/Empty8x8-v0", max_episode_steps=7)) == 7
     env = gym.make("rlkit/Empty8x8-v0", size=5)
