@@ -267,7 +267,7 @@ def test_any_error_is_one_of_rlkit_that_says_how_to_resume(
         train("rlkit/Exam-v0", steps=640, overrides=SMALL, out=tmp_path / "run")
     assert e.value.__cause__ is error
     monkeypatch.undo()
-    with pytest.warns(UserWarning, match="no state of (rlkit/)?Exam-v0; its episodes begin anew at step 128"):
+    with pytest.warns(UserWarning, match="no state of (rlkit/)?Exam-v0; its episodes start over at step 128"):
         assert resume(tmp_path / "run").steps == 640
 
 

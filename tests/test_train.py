@@ -184,7 +184,7 @@ def test_every_evaluation_is_recorded(tmp_path: Path) -> None:
 def test_an_environment_without_state_starts_anew_on_resuming(tmp_path: Path) -> None:
     overrides = quick("dqn")
     train("CartPole-v1", agent="dqn", steps=600, overrides=overrides, out=tmp_path / "a")
-    with pytest.warns(UserWarning, match="no state of (rlkit/)?CartPole-v1; its episodes begin anew"):
+    with pytest.warns(UserWarning, match="no state of (rlkit/)?CartPole-v1; its episodes start over"):
         agent = resume(tmp_path / "a", steps=900)
     assert agent.steps == 900
     assert json.loads((tmp_path / "a" / "config.json").read_text())["steps"] == 900
@@ -221,7 +221,7 @@ def test_an_environment_of_another_package(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.delitem(gymnasium.registry, "Outside-v0")
     with pytest.raises(UnsupportedError, match="needs the module 'elsewhere'; if you trust it"):
         resume(tmp_path / "a", steps=900)
-    with pytest.warns(UserWarning, match="begin anew"):
+    with pytest.warns(UserWarning, match="start over"):
         resumed = resume(tmp_path / "a", steps=900, trust_env="elsewhere")
     assert resumed.evaluate(5).mean_return == 1
     with pytest.raises(RegistryError, match="No module named 'nowhere'"):

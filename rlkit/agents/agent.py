@@ -164,7 +164,7 @@ class Agent:
         far. So `train(n).train(n)` ends its first half with a learning rate annealed to 0 and starts its
         second half in the middle of the schedule of `train(2 * n)`. What early stopping gave up is taken up
         again. If `steps` are no multiple of the environments, there are new ones, fewer, and a replay memory
-        starts anew with them.
+        starts empty with them.
 
         Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
         observation, a reward or the loss is NaN or infinite.
@@ -246,10 +246,10 @@ class Agent:
         if "experience" in saved:
             self.loop.pending = lambda: dict(saved["experience"])
 
-    def save(self, path: str | Path, *, begin_anew: bool = False) -> None:
+    def save(self, path: str | Path, *, new_episodes: bool = False) -> None:
         """Write everything needed to resume to the folder `path`: safetensors and JSON, no pickle.
 
-        With `begin_anew` episodes begin anew when it is resumed. Raises UnsupportedError if an option of the
+        With `new_episodes` it resumes in new episodes. Raises UnsupportedError if an option of the
         environment is not JSON, NonFiniteError if a parameter is NaN or infinite, FileExistsError if the
         folder holds anything but a saved agent, and then leaves what is there as it is.
         """
@@ -257,7 +257,7 @@ class Agent:
         for name, x in flat(state["learner"]["policy"]).items():
             if not x.isfinite().all():
                 raise NonFiniteError(f"{name} is not finite at step {self.steps}, and is not saved")
-        if begin_anew and "experience" in state:
+        if new_episodes and "experience" in state:
             stepper = {name: x for name, x in state["experience"]["stepper"].items() if name != "env"}
             state["experience"] = {**state["experience"], "stepper": stepper}
         storage.write(Path(path), self.source.to_json() | self._identity(), state)

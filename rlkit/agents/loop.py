@@ -66,7 +66,7 @@ class Loop:
     """Trains a learner on the experience that it asks for.
 
     `evaluate` gives the mean return of the present policy, for early stopping. `pending` is what a saved
-    training stood in, which is taken up when it goes on, and `place` where it was read.
+    training stood in, which is taken up when it resumes, and `place` where it was read.
     """
 
     def __init__(self, learner: Learner, source: Source, *, evaluate: Callable[[int], float]) -> None:
@@ -185,7 +185,7 @@ class Loop:
     def _take_up(self, saved: StateDict) -> None:
         """Stand where the training stood: in the same steps of the same episodes, with the same buffers.
 
-        A warning says what begins anew: episodes where the environment cannot give its state, and all of it
+        A warning says what starts over: episodes where the environment cannot give its state, and all of it
         on another number of environments. LoadError says what is damaged.
         """
         before = saved["num_envs"]
@@ -213,6 +213,6 @@ class Loop:
 
     def _warn(self, what: str) -> None:
         warnings.warn(
-            f"{what} begin anew at step {self.clock.steps}, unlike those of a training that never stopped",
+            f"{what} start over at step {self.clock.steps}, unlike in a training that was never interrupted",
             stacklevel=2,
         )

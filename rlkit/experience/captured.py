@@ -1,7 +1,7 @@
 """Work on a GPU that is launched as one: captured in a CUDA graph, and replayed.
 
 A replay does again, on the same memory, what the device was asked to do at the capture. Python is not run: a
-number that it had then stays, and what it would bind anew is written where the capture began.
+number that it had then stays, and what it would rebind is written where the capture began.
 """
 
 import gc
@@ -20,7 +20,7 @@ class Owner(Protocol):
     """What a computation belongs to."""
 
     def state_dict(self) -> dict[str, Any]:
-        """The tensors that change with it and are bound anew, in a tree."""
+        """The tensors that change with it and are rebound, in a tree."""
 
     def load_state_dict(self, saved: dict[str, Any]) -> Any:
         """Continue with these in place of those of `state_dict`."""
@@ -29,7 +29,7 @@ class Owner(Protocol):
 class Captured(Generic[T]):
     """A function that is run at the first call, so that libraries get ready, and replayed from then on.
 
-    What it goes on from and binds anew is the state of `owner`; it may draw from `generator`. Its result lies
+    What it reads and rebinds is the state of `owner`; it may draw from `generator`. Its result lies
     in memory that the next call writes. Raises UnsupportedError if it cannot be captured: if it looks at
     a number of the device, or brings one there.
     """

@@ -50,7 +50,7 @@ def evaluate_on(
 
     An episode that has not ended after `max_steps` steps is cut: by default, where the environment has no
     time limit of its own, after 1,000. Its sub-environment then waits, since one
-    alone cannot be reset in every autoreset mode: all start anew once those with episodes left all wait.
+    alone cannot be reset in every autoreset mode: all restart once those with episodes left all wait.
     """
     episodes = whole("episodes", episodes, least=1)
     if max_steps is None:

@@ -71,7 +71,7 @@ class Experience(ABC):
         self.interrupted()
 
     def interrupted(self) -> None:
-        """Episodes began anew out of turn: join them to nothing that came before."""
+        """Episodes were restarted early: join nothing to what came before."""
         return
 
     def idle(self, since: int) -> str | None:
@@ -91,7 +91,7 @@ class Experience(ABC):
         return {"stepper": self.stepper.state_dict(), "state": state}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
-        """Go back to a state of as many environments; False if the episodes could not and begin anew."""
+        """Go back to a state of as many environments; False if the episodes could not and start over."""
         known = self.stepper.load_state_dict(saved["stepper"])
         parts = saved.get("state", {})
         self.state = tuple(parts[str(i)].to(self.stepper.device) for i in range(len(self.state)))

@@ -101,7 +101,7 @@ class Memory(Experience):
         return super().state_dict() | {"begun": self.begun, "replay": self.replay.state_dict()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
-        """Go back to a state of as many environments; False if the episodes begin anew."""
+        """Go back to a state of as many environments; False if the episodes start over."""
         self.begun = int(saved["begun"])
         self.replay.load_state_dict(saved["replay"])
         return super().load_state_dict(saved)

@@ -1,7 +1,7 @@
 """Normalised observations and scaled rewards, by running statistics of the training.
 
     x -> clip((x - mean) / std, -10, 10) for the numbers of float Boxes
-    r -> r / std of the discounted return G_t = gamma G_{t-1} + r_t, which begins anew with every episode
+    r -> r / std of the discounted return G_t = gamma G_{t-1} + r_t, which starts over with every episode
 
 What is stored stays as it was met: observations are normalised where a network reads them, rewards scaled
 where they are learned from. Statistics of observations change between iterations only, so that the policy

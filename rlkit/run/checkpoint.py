@@ -31,14 +31,14 @@ class RunError(RlkitError):
     """A run folder cannot be used: it holds another run, or none, or somebody writes to it."""
 
 
-def save(run_dir: Path, agent: Agent, *, keep: int = KEEP, begin_anew: bool = False) -> Path:
+def save(run_dir: Path, agent: Agent, *, keep: int = KEEP, new_episodes: bool = False) -> Path:
     """Write a checkpoint of the agent's present step, and remove all but the newest `keep`.
 
-    One of a later step is removed as well: the run has gone back behind it. With `begin_anew` episodes begin
-    anew when it is resumed.
+    One of a later step is removed as well: the run has gone back behind it. With `new_episodes` it
+    resumes in new episodes.
     """
     path = run_dir / CHECKPOINTS / f"step-{agent.steps:012d}"
-    agent.save(path, begin_anew=begin_anew)
+    agent.save(path, new_episodes=new_episodes)
     kept = [other for other in storage.checkpoints(run_dir) if other <= path][-keep:]
     for other in path.parent.iterdir():
         if CHECKPOINT.fullmatch(other.name) and other.is_dir() and other not in kept:

@@ -289,7 +289,7 @@ class _Run:
         agent = self.agent
         if agent.steps > self.saved and not isinstance(error, NonFiniteError):
             with suppress(Exception):  # such as the error itself, of a full disk
-                checkpoint.save(out, agent, keep=self.keep, begin_anew=True)
+                checkpoint.save(out, agent, keep=self.keep, new_episodes=True)
         if not agent.steps:
             return "nothing was learned"
         last = checkpoint.latest(out)

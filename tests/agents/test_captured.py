@@ -212,7 +212,7 @@ def test_control_a_rate_that_is_not_on_the_device_would_stay() -> None:
 
 
 @pytest.mark.parametrize("name", ["env/elapsed", "env/state_0", "returns", "obs"])
-def test_control_what_the_state_lacks_would_begin_anew(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_control_what_the_state_lacks_would_start_over(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     here, load = TorchStepper.state_dict, TorchStepper.load_state_dict
 
     def forgetful(stepper: TorchStepper) -> dict[str, Any]:

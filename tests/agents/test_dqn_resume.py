@@ -53,7 +53,7 @@ def test_where_loading_starts_new_episodes_nothing_follows_on(tmp_path: Path) ->
     agent = DQN("CartPole-v1", **SMALL, n_step=3).train(200)
     agent.save(tmp_path / "saved")
     loaded = DQN.load(tmp_path / "saved")
-    with pytest.warns(UserWarning, match="no state of (rlkit/)?CartPole-v1; its episodes begin anew"):
+    with pytest.warns(UserWarning, match="no state of (rlkit/)?CartPole-v1; its episodes start over"):
         loaded.continue_to(200)  # takes up where it stood, and no step
     for b in range(4):
         own = slice(b, None, 4)

@@ -121,7 +121,7 @@ def returns_seen(mode: AutoresetMode, *, limit: int = 99) -> Moments:
 
 @pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, AutoresetMode.NEXT_STEP])
 @pytest.mark.parametrize(("limit", "returns"), [(99, [2, 6, 13]), (2, [2, 6])])
-def test_discounted_returns_begin_anew_with_every_episode(
+def test_discounted_returns_start_over_with_every_episode(
     mode: AutoresetMode, limit: int, returns: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Rewards 2, 5, 10: returns 2, 5 + 2 / 2, 10 + 6 / 2.

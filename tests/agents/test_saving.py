@@ -122,7 +122,7 @@ def test_an_agent_of_a_vector_environment_without_an_id(tmp_path: Path) -> None:
     PPO(env, hidden=(8,)).train(64).save(tmp_path / "saved")
     with pytest.raises(UnsupportedError, match="load it with env="):
         PPO.load(tmp_path / "saved").train(64)
-    with pytest.warns(UserWarning, match="begin anew at step 64"):
+    with pytest.warns(UserWarning, match="start over at step 64"):
         assert PPO.load(tmp_path / "saved", env=env).train(64).steps == 128
 
 

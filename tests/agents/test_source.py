@@ -87,7 +87,7 @@ def test_an_agent_on_another_number_of_environments_acts_evaluates_and_learns(
         loaded = type(agent).load(tmp_path / "saved", env=gym.make_vec(env_id, n))
         assert loaded.act(3)[0] == agent.act(3)[0]
         assert loaded.evaluate(4, seed=1).mean_return == agent.evaluate(4, seed=1).mean_return
-        with pytest.warns(UserWarning, match=f"^4 environments are now {n}; .* begin anew at step 192"):
+        with pytest.warns(UserWarning, match=f"^4 environments are now {n}; .* start over at step 192"):
             assert loaded.train(192).steps == 384
         assert loaded.stepper.num_envs == n
 
@@ -99,7 +99,7 @@ def test_an_agent_on_another_number_of_environments_is_saved_and_copied(n: int, 
     again = PPO.load(tmp_path / "again")
     assert again.config.num_envs == n
     for agent in (copy.deepcopy(again), again):
-        with pytest.warns(UserWarning, match="begin anew at step 192"):
+        with pytest.warns(UserWarning, match="start over at step 192"):
             assert agent.train(192).stepper.num_envs == min(n, 4)
 
 

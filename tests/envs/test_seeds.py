@@ -53,7 +53,7 @@ def test_training_resuming_and_evaluating(narrow: Any, tmp_path: Path) -> None:
     agent.evaluate(4, seed=2**62)
     other = PPO(narrow, seed=large("resume"), num_envs=4, rollout_steps=8).train(64)
     other.save(tmp_path)
-    with pytest.warns(UserWarning, match="begin anew"):
+    with pytest.warns(UserWarning, match="start over"):
         PPO.load(tmp_path).train(64)
     QLearning(narrow, seed=large("environment")).train(64)
 

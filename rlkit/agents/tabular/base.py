@@ -274,7 +274,7 @@ class Stream(Experience):
         return super().state_dict() | own | running
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
-        """Go back to a state of as many environments; False if the episodes begin anew."""
+        """Go back to a state of as many environments; False if the episodes start over."""
         action, chosen = as_array(saved["action"]), as_array(saved["chosen"])
         for name, x, y in (("action", action, self.action), ("chosen", chosen, self.chosen)):
             if (x.shape, x.dtype) != (y.shape, y.dtype):

@@ -211,7 +211,7 @@ def test_what_hangs_over_is_dropped_where_loading_starts_new_episodes(agent: Any
     trained = agent(lakes()).train(101)
     trained.save(tmp_path / "saved")
     loaded = agent.load(tmp_path / "saved", env=lakes())
-    with pytest.warns(UserWarning, match="begin anew"):
+    with pytest.warns(UserWarning, match="start over"):
         loaded.continue_to(101)  # takes up where it stood, and no step
     assert trained.experience.running.length.any()
     assert not loaded.experience.running.length.any()
