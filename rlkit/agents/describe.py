@@ -55,6 +55,7 @@ def settings(agent: type[Agent]) -> list[dict[str, Any]]:
             "meaning": known[field.name].help,
             "allowed": known[field.name].allowed,
             "choices": list(known[field.name].choices),
+            "search": list(known[field.name].search),
         }
         for field in dataclasses.fields(agent.Config)
     ]

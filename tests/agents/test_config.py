@@ -135,6 +135,7 @@ def test_every_setting_is_described(agent: type[Agent]) -> None:
         "meaning": "Discount",
         "allowed": "from 0 to 1",
         "choices": [],
+        "search": [0.9, 0.999],
     }
     assert all(setting["meaning"] for setting in found.values())
     if agent.name in NEURAL:
