@@ -23,7 +23,7 @@ from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.adapters.vector import ModelVectorEnv
 from rlkit.solvers import optimum, solve
 
-INTERFACES = ("model", "sync", "torch")  # rlkit's vector environment, Gymnasium's of scalar ones, torch's
+INTERFACES = ("model", "sync", "torch")  # rlkit's batches, Gymnasium's of scalar ones, rlkit's in torch
 SAME = 1e-9  # difference of two values up to which they are one
 FloatArray = npt.NDArray[np.float64]
 

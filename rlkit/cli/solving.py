@@ -45,8 +45,7 @@ def solve(
     reward_model: Annotated[str | None, option("Use this reward model of a .drn file.", "NAME")] = None,
     epsilon: Annotated[float, option("Stop when upper and lower bounds are this close.")] = 1e-6,
     method: Annotated[
-        str,
-        option(f"Solve by this method: auto, {', '.join(names('method'))}, or MODULE:FUNCTION.", "NAME"),
+        str, option(f"Solve by this method: auto, {', '.join(names('method'))}, or MODULE:FUNCTION.", "NAME")
     ] = "auto",
     device: Annotated[str, option("Sweep on this device: cpu or cuda.")] = "cpu",
     plot: Annotated[Path | None, option("Draw values and policy into this file.", "FILE")] = None,
