@@ -31,27 +31,62 @@ def from_triplets(
     state_names: Sequence[str] | None = None,
     action_names: Sequence[str] | None = None,
     labels: Mapping[str, npt.ArrayLike] | None = None,
+    warn_unreachable: bool = True,
 ) -> MDP:
     """Build an MDP from coordinate lists of transitions (COO), in any order.
 
     All of shape [T]: state, action, successor, probability, and the reward R(s, a, s') of each (a number
     serves all). Zero probabilities are dropped. `initial` is a state or a distribution [S]. A state that
-    never stands on the left is terminal. Warns of unreachable states; raises `ModelError` as `MDP` does.
+    never stands on the left is terminal. Warns of unreachable states unless told not to; raises
+    `ModelError` as `MDP` does.
     """
-    mdp = assemble(
-        state,
-        action,
-        successor,
-        probability,
-        n_states=n_states,
-        reward=reward,
-        initial=initial,
-        discount=discount,
-        state_names=state_names,
-        action_names=action_names,
-        labels=labels,
+    if not isinstance(n_states, Integral) or not 0 <= n_states < 2**31:
+        raise ModelError(f"n_states must be a whole number below 2^31, not {n_states!r}")
+    p = real_numbers(probability, "probability")
+    s, a, t = (
+        _indices(x, name, p.shape)
+        for name, x in (("state", state), ("action", action), ("successor", successor))
     )
-    _warn_unreachable(mdp)
+    given = real_numbers(reward, "reward")
+    if given.shape not in ((), p.shape):
+        raise ModelError(f"reward has shape {given.shape}, expected {p.shape} or one number")
+    r = np.broadcast_to(given, p.shape)
+    if len(s) and (s.min() < 0 or s.max() >= n_states):
+        bad = s.min() if s.min() < 0 else s.max()
+        raise ModelError(f"a transition starts in state {bad}, but states are 0..{n_states - 1}")
+    if len(a) and a.min() < 0:
+        raise ModelError(
+            f"state {s[np.argmin(a)]} has the negative action {a.min()}", state=int(s[np.argmin(a)])
+        )
+    order = np.lexsort((a, s))
+    s, a, t, p, r = s[order], a[order], t[order], p[order], r[order]
+
+    first = np.ones(len(s), dtype=np.bool_)
+    first[1:] = (np.diff(s) != 0) | (np.diff(a) != 0)
+    starts = np.flatnonzero(first)
+    choices_per_state = np.bincount(s[starts], minlength=n_states) if len(s) else np.zeros(n_states, np.int64)
+    expected = expected_reward(p, r, starts)
+    varies = bool(np.any(r != np.repeat(r[starts], np.diff(starts, append=len(s))))) if len(s) else False
+
+    kept = p != 0
+    rows = np.cumsum(first) - 1
+    sizes = np.bincount(rows[kept], minlength=len(starts)) if len(s) else np.zeros(0, np.int64)
+    mdp = MDP(
+        state_ptr=pointers(choices_per_state),
+        choice_ptr=pointers(sizes),
+        successor=t[kept],
+        probability=p[kept],
+        reward=expected if varies else r[starts].copy(),
+        transition_reward=r[kept] if varies else None,
+        action=a[starts],
+        initial=distribution_over(initial, n_states),
+        discount=discount,
+        state_names=_names(state_names),
+        action_names=_names(action_names),
+        labels={k: _labelled(v, k, n_states) for k, v in (labels or {}).items()},
+    )
+    if warn_unreachable:
+        _warn_unreachable(mdp)
     return mdp
 
 
@@ -114,10 +149,11 @@ def from_successors(
     columns = list(zip(*rows, strict=True)) if rows else [(), (), (), (), ()]
     distribution = np.zeros(len(index))
     distribution[: len(start)] = real_numbers(list(start.values()), "initial")
-    return assemble(
-        np.array(columns[0], dtype=np.int64),
-        np.array(columns[1], dtype=np.int64),
-        np.array(columns[2], dtype=np.int64),
+    state_of, action_of, into = (np.array(column, dtype=np.int64) for column in columns[:3])
+    return from_triplets(
+        state_of,
+        action_of,
+        into,
         columns[3],
         n_states=len(index),
         reward=columns[4],
@@ -125,6 +161,7 @@ def from_successors(
         discount=discount,
         state_names=[str(state) for state in index],
         action_names=list(actions),
+        warn_unreachable=False,
     )
 
 
@@ -145,68 +182,6 @@ def _hashed(state: H, what: str) -> H:
     except TypeError:
         raise ModelError(f"{what} {state!r} cannot be hashed: let a state be a tuple, for example") from None
     return state
-
-
-def assemble(
-    state: npt.ArrayLike,
-    action: npt.ArrayLike,
-    successor: npt.ArrayLike,
-    probability: npt.ArrayLike,
-    *,
-    n_states: int,
-    reward: npt.ArrayLike = 0.0,
-    initial: npt.ArrayLike | int = 0,
-    discount: float = 1.0,
-    state_names: Sequence[str] | None = None,
-    action_names: Sequence[str] | None = None,
-    labels: Mapping[str, npt.ArrayLike] | None = None,
-) -> MDP:
-    """What `from_triplets` does, without a word on states that cannot be reached."""
-    if not isinstance(n_states, Integral) or not 0 <= n_states < 2**31:
-        raise ModelError(f"n_states must be a whole number below 2^31, not {n_states!r}")
-    p = real_numbers(probability, "probability")
-    s, a, t = (
-        _indices(x, name, p.shape)
-        for name, x in (("state", state), ("action", action), ("successor", successor))
-    )
-    given = real_numbers(reward, "reward")
-    if given.shape not in ((), p.shape):
-        raise ModelError(f"reward has shape {given.shape}, expected {p.shape} or one number")
-    r = np.broadcast_to(given, p.shape)
-    if len(s) and (s.min() < 0 or s.max() >= n_states):
-        bad = s.min() if s.min() < 0 else s.max()
-        raise ModelError(f"a transition starts in state {bad}, but states are 0..{n_states - 1}")
-    if len(a) and a.min() < 0:
-        raise ModelError(
-            f"state {s[np.argmin(a)]} has the negative action {a.min()}", state=int(s[np.argmin(a)])
-        )
-    order = np.lexsort((a, s))
-    s, a, t, p, r = s[order], a[order], t[order], p[order], r[order]
-
-    first = np.ones(len(s), dtype=np.bool_)
-    first[1:] = (np.diff(s) != 0) | (np.diff(a) != 0)
-    starts = np.flatnonzero(first)
-    choices_per_state = np.bincount(s[starts], minlength=n_states) if len(s) else np.zeros(n_states, np.int64)
-    expected = expected_reward(p, r, starts)
-    varies = bool(np.any(r != np.repeat(r[starts], np.diff(starts, append=len(s))))) if len(s) else False
-
-    kept = p != 0
-    rows = np.cumsum(first) - 1
-    sizes = np.bincount(rows[kept], minlength=len(starts)) if len(s) else np.zeros(0, np.int64)
-    return MDP(
-        state_ptr=pointers(choices_per_state),
-        choice_ptr=pointers(sizes),
-        successor=t[kept],
-        probability=p[kept],
-        reward=expected if varies else r[starts].copy(),
-        transition_reward=r[kept] if varies else None,
-        action=a[starts],
-        initial=distribution_over(initial, n_states),
-        discount=discount,
-        state_names=_names(state_names),
-        action_names=_names(action_names),
-        labels={k: _labelled(v, k, n_states) for k, v in (labels or {}).items()},
-    )
 
 
 def expected_reward(probability: FloatArray, reward: FloatArray, starts: IntArray) -> FloatArray:

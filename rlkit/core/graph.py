@@ -15,14 +15,16 @@ def state_graph(mdp: MDP) -> csr_array:
 
 def reachable(mdp: MDP) -> BoolArray:
     """Which states the initial distribution can reach under some policy, [S]."""
-    source = mdp.n_states
-    starts = np.flatnonzero(mdp.initial)
-    indices = np.concatenate([mdp.successor, starts])
-    pointers = np.append(mdp.choice_ptr[mdp.state_ptr], len(indices))
-    graph = csr_array(
-        (np.ones(len(indices), dtype=np.int8), indices, pointers), shape=(source + 1, source + 1)
-    )
+    return reached(np.flatnonzero(mdp.initial), mdp.choice_ptr[mdp.state_ptr], mdp.successor)
+
+
+def reached(starts: IntArray, pointers: IntArray, successor: IntArray) -> BoolArray:
+    """Which nodes [N] can be reached from some, node i having the edges `pointers[i]:pointers[i+1]`."""
+    source = len(pointers) - 1
+    indices = np.concatenate([successor, starts])
+    edges = (np.ones(len(indices), dtype=np.int8), indices, np.append(pointers, len(indices)))
     found = np.zeros(source + 1, dtype=np.bool_)
+    graph = csr_array(edges, shape=(source + 1, source + 1))
     found[breadth_first_order(graph, source, return_predecessors=False)] = True
     return found[:-1]
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from scipy.sparse import csc_array, csr_array
 
 from rlkit.core.errors import ModelError, ModelWarning, NoExactModel
-from rlkit.core.rows import ROW_TOLERANCE, rescaled
+from rlkit.core.rows import ROW_TOLERANCE, first, rescaled
 from rlkit.errors import did_you_mean
 
 FloatArray = npt.NDArray[np.float64]
@@ -238,38 +238,31 @@ def _validate(mdp: MDP) -> None:
     """Raise `ModelError` for the first defect of a model; warn of states that cannot be reached."""
     _pointers(mdp)
     _names(mdp)
-    choices = np.diff(mdp.choice_ptr)
-    if not choices.all():
-        raise _at_choice(mdp, int(np.argmin(choices != 0)), "has no successor")
-    bad = (mdp.successor < 0) | (mdp.successor >= mdp.n_states)
-    if bad.any():
-        t = int(np.argmax(bad))
-        raise _at_transition(
-            mdp, t, f"leads to state {mdp.successor[t]}, but states are 0..{mdp.n_states - 1}"
-        )
+    p, last = mdp.probability, mdp.n_states - 1
+    if (c := first(np.diff(mdp.choice_ptr) == 0)) is not None:
+        raise _at_choice(mdp, c, "has no successor")
+    if (t := first((mdp.successor < 0) | (mdp.successor > last))) is not None:
+        raise _at_transition(mdp, t, f"leads to state {mdp.successor[t]}, but states are 0..{last}")
     for bad, what in (
-        (~np.isfinite(mdp.probability), "is not finite"),
-        (mdp.probability < 0, "is negative"),
-        (mdp.probability > 1 + ROW_TOLERANCE, "is above 1"),
+        (~np.isfinite(p), "is not finite"),
+        (p < 0, "is negative"),
+        (p > 1 + ROW_TOLERANCE, "is above 1"),
     ):
-        if bad.any():
-            t = int(np.argmax(bad))
+        if (t := first(bad)) is not None:
             target = mdp.state_name(int(mdp.successor[t]))
-            raise _at_transition(
-                mdp, t, f"has probability {mdp.probability[t]} to state {target}, which {what}"
-            )
-    sums = np.add.reduceat(mdp.probability, mdp.choice_ptr[:-1]) if mdp.n_choices else np.ones(0)
-    off = np.abs(sums - 1) > ROW_TOLERANCE
-    if off.any():
-        c = int(np.argmax(off))
+            raise _at_transition(mdp, t, f"has probability {p[t]} to state {target}, which {what}")
+    sums = np.add.reduceat(p, mdp.choice_ptr[:-1]) if mdp.n_choices else np.ones(0)
+    if (c := first(np.abs(sums - 1) > ROW_TOLERANCE)) is not None:
         raise _at_choice(mdp, c, f"has probabilities that sum to {sums[c]:.9g}, not 1")
-    if not np.isfinite(mdp.reward).all():
-        c = int(np.argmin(np.isfinite(mdp.reward)))
+    if (c := first(~np.isfinite(mdp.reward))) is not None:
         raise _at_choice(mdp, c, f"has reward {mdp.reward[c]}")
-    if mdp.transition_reward is not None and not np.isfinite(mdp.transition_reward).all():
-        t = int(np.argmin(np.isfinite(mdp.transition_reward)))
-        raise _at_transition(mdp, t, f"has reward {mdp.transition_reward[t]}")
-    _initial(mdp)
+    paid = mdp.transition_reward
+    if paid is not None and (t := first(~np.isfinite(paid))) is not None:
+        raise _at_transition(mdp, t, f"has reward {paid[t]}")
+    if (s := first(~np.isfinite(mdp.initial) | (mdp.initial < 0))) is not None:
+        raise ModelError(f"initial probability of state {mdp.state_name(s)} is {mdp.initial[s]}", state=s)
+    if abs(mdp.initial.sum() - 1) > ROW_TOLERANCE:
+        raise ModelError(f"initial probabilities sum to {mdp.initial.sum():.9g}, not 1")
 
 
 def _pointers(mdp: MDP) -> None:
@@ -301,44 +294,25 @@ def _pointers(mdp: MDP) -> None:
 def _names(mdp: MDP) -> None:
     if mdp.state_names is not None and len(mdp.state_names) != mdp.n_states:
         raise ModelError(f"{len(mdp.state_names)} state names for {mdp.n_states} states")
-    if mdp.n_choices:
-        bad = (mdp.action < 0) | (mdp.action >= mdp.n_actions)
-        if bad.any():
-            c = int(np.argmax(bad))
-            raise _at_choice(
-                mdp, c, f"has action index {mdp.action[c]}, but there are {mdp.n_actions} actions"
-            )
-        twice = (np.diff(mdp.state_of_choice) == 0) & (np.diff(mdp.action) <= 0)
-        if twice.any():
-            c = int(np.argmax(twice)) + 1
-            raise _at_choice(mdp, c, "appears twice or out of order: the actions of a state must ascend")
+    if (c := first((mdp.action < 0) | (mdp.action >= mdp.n_actions))) is not None:
+        raise _at_choice(mdp, c, f"has action index {mdp.action[c]}, but there are {mdp.n_actions} actions")
+    if (c := first((np.diff(mdp.state_of_choice) == 0) & (np.diff(mdp.action) <= 0))) is not None:
+        raise _at_choice(mdp, c + 1, "appears twice or out of order: the actions of a state must ascend")
+    last = mdp.n_states - 1
     for label, states in mdp.labels.items():
-        if len(states) and (np.min(states) < 0 or np.max(states) >= mdp.n_states):
-            raise ModelError(
-                f"label {label!r} names state {np.max(states)}, but states are 0..{mdp.n_states - 1}"
-            )
-
-
-def _initial(mdp: MDP) -> None:
-    bad = ~np.isfinite(mdp.initial) | (mdp.initial < 0)
-    if bad.any():
-        s = int(np.argmax(bad))
-        raise ModelError(f"initial probability of state {mdp.state_name(s)} is {mdp.initial[s]}", state=s)
-    if abs(mdp.initial.sum() - 1) > ROW_TOLERANCE:
-        raise ModelError(f"initial probabilities sum to {mdp.initial.sum():.9g}, not 1")
+        if len(states) and (np.min(states) < 0 or np.max(states) > last):
+            raise ModelError(f"label {label!r} names state {np.max(states)}, but states are 0..{last}")
 
 
 def _place(mdp: MDP, choice: int) -> str:
-    state = int(np.searchsorted(mdp.state_ptr, choice, side="right")) - 1
-    return f"state {mdp.state_name(state)}, action {mdp.action_name(int(mdp.action[choice]))}"
+    action, state = int(mdp.action[choice]), mdp.state_name(int(mdp.state_of_choice[choice]))
+    named = mdp.action_names is None or 0 <= action < len(mdp.action_names)
+    return f"state {state}, action {mdp.action_name(action)}" if named else f"state {state}"
 
 
 def _at_choice(mdp: MDP, choice: int, what: str) -> ModelError:
-    state = int(np.searchsorted(mdp.state_ptr, choice, side="right")) - 1
-    action = int(mdp.action[choice])
-    named = mdp.action_names is None or 0 <= action < len(mdp.action_names)
-    place = _place(mdp, choice) if named else f"state {mdp.state_name(state)}"
-    return ModelError(f"{place} {what}", state=state, action=action)
+    state, action = int(mdp.state_of_choice[choice]), int(mdp.action[choice])
+    return ModelError(f"{_place(mdp, choice)} {what}", state=state, action=action)
 
 
 def _at_transition(mdp: MDP, transition: int, what: str) -> ModelError:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.core.build import assemble, distribution_over, outcomes_of, real_numbers
+from rlkit.core.build import distribution_over, from_triplets, outcomes_of, real_numbers
 from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 
@@ -104,7 +104,7 @@ def from_outcomes(
     if len(twins):
         names = state_names or [str(s) for s in range(n)]
         state_names = [*names, *(f"{names[int(s)]} (end)" for s in twins)]
-    return assemble(
+    return from_triplets(
         state[kept],
         action[kept],
         np.where(terminated, twin_of[successor], successor)[kept],
@@ -115,6 +115,7 @@ def from_outcomes(
         discount=discount,
         action_names=action_names,
         state_names=state_names,
+        warn_unreachable=False,
     )
 
 

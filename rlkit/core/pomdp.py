@@ -12,6 +12,7 @@ from rlkit.core.enumerate import enumerated
 from rlkit.core.errors import ModelError
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.core.model import Model
+from rlkit.core.rows import first
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -33,8 +34,7 @@ class POMDP:
         if given.shape != (n,) or not np.issubdtype(given.dtype, np.integer):
             raise ModelError(f"observation must be {n} integers, not {given.dtype} {given.shape}")
         alive = ~self.mdp.terminal
-        if (given[alive] < 0).any():
-            s = int(np.argmax(alive & (given < 0)))
+        if (s := first(alive & (given < 0))) is not None:
             raise ModelError(f"state {self.mdp.state_name(s)} has the observation {given[s]}", state=s)
         seen = np.where(alive, given, -1).astype(np.int64)
         seen.flags.writeable = False
@@ -53,9 +53,8 @@ class POMDP:
         if differ.any():
             s, t = (int(x[np.argmax(differ)]) for x in (states, example))
             names = f"{mdp.state_name(t)} and {mdp.state_name(s)}"
-            raise ModelError(
-                f"states {names} have the same observation, but offer different actions", state=s
-            )
+            message = f"states {names} have the same observation, but offer different actions"
+            raise ModelError(message, state=s)
 
     @property
     def n_observations(self) -> int:

@@ -14,6 +14,11 @@ def pointers(sizes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
+def first(mask: npt.NDArray[np.bool_]) -> int | None:
+    """The first place where a mask holds, None where it holds nowhere."""
+    return int(np.argmax(mask)) if mask.any() else None
+
+
 def ranges(start: npt.ArrayLike, size: npt.NDArray[np.integer[Any]]) -> npt.NDArray[np.int64]:
     """start, start + 1, ... of each row [C], one behind the other."""
     first = np.cumsum(size) - size

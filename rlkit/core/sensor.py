@@ -1,7 +1,7 @@
 """A POMDP as textbooks and files give it: after each action something is observed with some probability."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +24,7 @@ class SensorPOMDP(POMDP):
 
     hidden: MDP  # without the observations, S states
     state: IntArray  # [S'] the hidden state of each state
-    sensor: (
-        csr_array  # [A S, O] probability of each observation after action a has led to state s, row a S + s
-    )
+    sensor: csr_array  # [A S, O] probability of what is observed after action a led to state s, row a S + s
     observation_names: tuple[str, ...]  # of classes 0..O
 
     @property
@@ -79,8 +77,7 @@ def from_sensor(
     place = ranges(sensor.indptr[row], count)
     ptr = pointers(count)[mdp.choice_ptr]  # [C+1] first outcome of each choice
     pair, number = np.unique(
-        np.repeat(mdp.successor, count) * np.int64(n_sights) + sensor.indices[place],
-        return_inverse=True,
+        np.repeat(mdp.successor, count) * np.int64(n_sights) + sensor.indices[place], return_inverse=True
     )
     starts = np.flatnonzero(mdp.initial)
     state = np.concatenate([starts, pair // n_sights])
@@ -95,7 +92,8 @@ def from_sensor(
     initial = np.zeros(len(state))
     initial[: len(starts)] = mdp.initial[starts]
     return SensorPOMDP(
-        mdp=MDP(
+        mdp=replace(
+            mdp,
             state_ptr=pointers(choices),
             choice_ptr=pointers(sizes),
             successor=len(starts) + number[outcome],
@@ -104,11 +102,8 @@ def from_sensor(
             transition_reward=None if paid is None else np.repeat(paid, count)[outcome],
             action=mdp.action[choice],
             initial=initial,
-            discount=mdp.discount,
-            reward_decay=mdp.reward_decay,
-            zero_sum=mdp.zero_sum,
             labels={name: np.flatnonzero(np.isin(state, states)) for name, states in mdp.labels.items()},
-            action_names=mdp.action_names,
+            state_names=None,
         ),
         observation=seen,
         hidden=mdp,

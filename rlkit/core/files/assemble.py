@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +12,7 @@ from rlkit.core.build import expected_reward
 from rlkit.core.errors import ModelError, ModelWarning
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
-from rlkit.core.rows import ROUNDING, pointers, ranges, rescaled
+from rlkit.core.rows import ROUNDING, first, pointers, ranges, rescaled
 
 ROW_TOLERANCE = 1e-5  # what a file may miss 1 by: many are written with six digits
 FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
@@ -124,15 +124,12 @@ def merged(mdp: MDP) -> tuple[MDP, FloatArray]:
         probability = np.add.reduceat(probability, starts)
         single = np.diff(starts, append=len(order)) == 1
         reward = np.where(single, reward[starts], mean / probability)
-    plain = MDP(
-        state_ptr=mdp.state_ptr,
+    plain = replace(
+        mdp,
         choice_ptr=np.searchsorted(choice[starts], np.arange(mdp.n_choices + 1)),
         successor=successor[starts],
         probability=probability,
-        reward=mdp.reward,
-        action=mdp.action,
-        initial=mdp.initial,
-        action_names=mdp.action_names,
+        transition_reward=None,
     )
     return plain, reward
 
@@ -144,9 +141,8 @@ def actions_to_write(mdp: MDP, path: Path) -> list[str]:
     count = Counter(words)
     for word, name in zip(words, names, strict=True):
         if not word or not word.isprintable() or count[word] > 1:
-            raise fail(
-                path, None, f"an action cannot be called {name!r} here: it must be one word of its own"
-            )
+            message = f"an action cannot be called {name!r} here: it must be one word of its own"
+            raise fail(path, None, message)
     return words
 
 
@@ -168,9 +164,7 @@ def _normalised(choices: Choices) -> FloatArray:
     """Probabilities with rows scaled to sum to 1."""
     starts = choices.starts
     sums = np.add.reduceat(choices.probability, starts) if len(starts) else np.zeros(0)
-    missed = np.abs(sums - 1) > ROW_TOLERANCE
-    if missed.any():
-        c = int(np.argmax(missed))
+    if (c := first(np.abs(sums - 1) > ROW_TOLERANCE)) is not None:
         message = f"the probabilities of state {choices.owner[c]} for this choice sum to {sums[c]:.9g}, not 1"
         raise fail(choices.path, choices.line(c), message)
     probability, rows, worst, error = rescaled(choices.probability, starts)
@@ -191,8 +185,7 @@ def _actions(choices: Choices) -> tuple[IntArray, tuple[str, ...] | None]:
     followed by its count. Names that are numbers throughout are taken for action numbers.
     """
     owner, name, names = choices.owner, choices.name.astype(np.int64), list(choices.names)
-    first = np.searchsorted(owner, owner)
-    position = np.arange(len(owner)) - first
+    position = np.arange(len(owner)) - np.searchsorted(owner, owner)
     if (name < 0).all():
         return position, None
     if (name < 0).any():

@@ -30,9 +30,9 @@ class Names:
     index: dict[str, int]
 
     @property
-    def listed(self) -> list[str] | None:
-        """The names in order, None where they are only counted."""
-        return list(self.index) or None
+    def listed(self) -> list[str] | int:
+        """The names in order, their number where they are only counted."""
+        return list(self.index) or self.size
 
 
 def read_cassandra(path: Path) -> MDP | POMDP:
@@ -86,11 +86,9 @@ class _Parser(Words):
                 self.refuse(self.last, f"there are no {needed}")
         return Tables(
             path=self.path,
-            states=self.names["states"].listed or self.names["states"].size,
-            actions=self.names["actions"].listed or self.names["actions"].size,
-            observations=self.names["observations"].listed or self.names["observations"].size
-            if "observations" in self.names
-            else None,
+            states=self.names["states"].listed,
+            actions=self.names["actions"].listed,
+            observations=self.names["observations"].listed if "observations" in self.names else None,
             moves=self.moves,
             sights=self.sights,
             rewards=self.rewards,
@@ -194,10 +192,7 @@ class _Parser(Words):
 
     def chosen(self, what: str) -> Sequence[int]:
         """The places that a word stands for: one, or all of them."""
-        word = self.next()
-        if word.text == "*":
-            return range(self.names[what].size)
-        return (self.find(what, word),)
+        return range(self.names[what].size) if self.accept("*") else (self.find(what, self.next()),)
 
     def transitions(self, word: Word) -> None:
         """T: with an action, an action and a state, or both and a successor."""
@@ -217,15 +212,12 @@ class _Parser(Words):
         n, width = self.names["states"].size, self.names[columns].size
         actions = self.chosen("actions")
         states: Sequence[int] = range(n)
-        one_row = self.peek() == ":"
-        if one_row:
-            self.expect(":")
+        if one_row := self.accept(":"):
             states = self.chosen("states")
         self.stand_for(word, A_ROW * len(actions) * len(states))
         keys = [*product(actions, states)]
         self.lines.update(((word.text, *key), word.line) for key in keys)
-        if one_row and self.peek() == ":":
-            self.expect(":")
+        if one_row and self.accept(":"):
             self.entry(word, keys, self.chosen(columns), width, rows)
         elif self.peek() in ("uniform", "identity", "reset"):
             self.shorthand(word, self.next(), keys, width, rows, square=width == n and not one_row)
@@ -236,14 +228,7 @@ class _Parser(Words):
                 rows.update(dict.fromkeys(group, row))
 
     def shorthand(
-        self,
-        word: Word,
-        manner: Word,
-        keys: Sequence[Key],
-        width: int,
-        rows: dict[Key, Row],
-        *,
-        square: bool,
+        self, word: Word, manner: Word, keys: Sequence[Key], width: int, rows: dict[Key, Row], *, square: bool
     ) -> None:
         """Fill rows as one word says: uniform, identity, or reset to the start."""
         if manner.text == "identity":
@@ -260,15 +245,13 @@ class _Parser(Words):
         rows.update(dict.fromkeys(keys, row))
 
     def entry(
-        self,
-        word: Word,
-        keys: Sequence[Key],
-        columns: Sequence[int],
-        width: int,
-        rows: dict[Key, Row],
+        self, word: Word, keys: Sequence[Key], columns: Sequence[int], width: int, rows: dict[Key, Row]
     ) -> None:
-        """One probability for one column of some rows, or for all of them; a colon may stand before it."""
-        self.skip_colon()
+        """One probability for one column of some rows, or for all of them.
+
+        POMDPFiles.jl writes a colon before a number as well.
+        """
+        self.accept(":")
         p = self.chance(self.next())
         if len(columns) == width > 1:
             self.stand_for(word, len(keys) * width if p else 0)
@@ -287,11 +270,6 @@ class _Parser(Words):
         if self.entries > MOST_ENTRIES + self.taken * 100:
             self.refuse(word, f"the file expands to more than {MOST_ENTRIES:,} entries up to here")
 
-    def skip_colon(self) -> None:
-        """POMDPFiles.jl writes a colon before a number as well."""
-        if self.peek() == ":":
-            self.next()
-
     def reward(self, word: Word) -> None:
         """R: with an action, a state, a successor and an observation; or rows and matrices of numbers.
 
@@ -300,16 +278,14 @@ class _Parser(Words):
         observed = "observations" in self.names
         axes = ["actions", "states", "states", *["observations"] * observed]
         pattern = [self.any_or("actions")]
-        while self.peek() == ":" and len(pattern) < len(axes):
-            self.next()
+        while len(pattern) < len(axes) and self.accept(":"):
             pattern.append(self.any_or(axes[len(pattern)]))
         if len(axes) - len(pattern) > 2:
             self.refuse(word, "expected the state behind the action")
         if len(pattern) == len(axes):
-            self.skip_colon()
-            if not observed and self.peek() == "*":
-                self.next()
-                self.skip_colon()
+            self.accept(":")
+            if not observed and self.accept("*"):
+                self.accept(":")
         for rest in product(*(range(self.names[axis].size) for axis in axes[len(pattern) :])):
             value = self.sign * self.number(self.next())
             self.given += 1
@@ -317,10 +293,7 @@ class _Parser(Words):
 
     def any_or(self, what: str) -> int | None:
         """The place that a word stands for; None for any."""
-        if self.peek() == "*":
-            self.next()
-            return None
-        return self.find(what, self.next())
+        return None if self.accept("*") else self.find(what, self.next())
 
 
 def _index(text: str) -> int | None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
@@ -12,9 +13,10 @@ from rlkit.core.files.assemble import Choices, actions_to_write, assemble, label
 from rlkit.core.files.drn_header import Header, read_header
 from rlkit.core.files.format import Format
 from rlkit.core.files.numbers import BadToken, decimal, decimals
-from rlkit.core.files.text import Block, blocks, fail, no_number, split, write_lines
+from rlkit.core.files.text import Block, blocks, fail, no_number, no_state, split, write_lines
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
+from rlkit.core.rows import first
 
 UNNAMED = b"__NOLABEL__"  # how Storm marks a choice without an action
 COMMENT = b"//"
@@ -117,8 +119,8 @@ class _Reader:
         self.header = read_header(self.path, text[: model.start()].decode("utf-8"))
         self.column = self.header.column(self.path, self.reward_model)
         body = line + text.count(b"\n", 0, model.end())
-        for first, piece in chain([(body, text[model.end() :])], pieces):
-            block = split(self.path, first, piece, comment=COMMENT)
+        for number, piece in chain([(body, text[model.end() :])], pieces):
+            block = split(self.path, number, piece, comment=COMMENT)
             if len(block):
                 self.read_block(block)
         return self.finish()
@@ -139,20 +141,15 @@ class _Reader:
         entries, choice = block.rows(~outline), open_choice[~outline]
         if not len(entries):
             return
-        if (choice < 0).any():
-            self.refuse(entries, int(np.argmax(choice < 0)), "expected a state or an action")
+        if (bad := first(choice < 0)) is not None:
+            raise self.misplaced(entries, bad, "expected a state or an action")
         entries = self.spaced(entries)
         successor = entries.integers(0)
         probability = entries.decimals(2, what="probability")
-        if (outside := successor >= self.header.n_states).any():
-            row = int(np.argmax(outside))
-            last = self.header.n_states - 1
-            raise fail(
-                self.path, int(entries.line[row]), f"there is no state {successor[row]}: states are 0..{last}"
-            )
-        if (probability < 0).any():
-            row = int(np.argmax(probability < 0))
-            raise fail(self.path, int(entries.line[row]), f"probability {probability[row]} is negative")
+        if (bad := first(successor >= self.header.n_states)) is not None:
+            raise entries.fail(bad, no_state(successor[bad], self.header.n_states))
+        if (bad := first(probability < 0)) is not None:
+            raise entries.fail(bad, f"probability {probability[bad]} is negative")
         self.choice.append(choice)
         self.successor.append(successor.astype(np.int32))
         self.probability.append(probability)
@@ -163,20 +160,17 @@ class _Reader:
             lines = [entries.span(row).encode() for row in range(len(entries))]
             text = b"\n".join(ENTRY.sub(rb"\1 : ", line) for line in lines) + b"\n"
             again = split(self.path, 1, text, comment=COMMENT)
-            good = _spelled_out(again)
-            if not good.all():
-                self.refuse(entries, int(np.argmin(good)), "expected STATE : PROBABILITY")
-            entries = Block(
-                self.path, again.text, again.start, again.stop, again.first, again.count, entries.line
-            )
+            if (row := first(~_spelled_out(again))) is not None:
+                raise self.misplaced(entries, row, "expected STATE : PROBABILITY")
+            entries = replace(again, line=entries.line)
         return entries
 
-    def refuse(self, entries: Block, row: int, expected: str) -> None:
-        """Raise for a line that is none of the three kinds."""
+    def misplaced(self, entries: Block, row: int, expected: str) -> ModelError:
+        """The error for a line that is none of the three kinds."""
         _, colon, probability = entries.span(row).partition(":")
         if colon and probability.lstrip().startswith("["):
-            raise fail(self.path, int(entries.line[row]), no_number(probability.strip(), "probability"))
-        raise fail(self.path, int(entries.line[row]), f"{expected}, found {entries.span(row)[:80]!r}")
+            return entries.fail(row, no_number(probability.strip(), "probability"))
+        return entries.fail(row, f"{expected}, found {entries.span(row)[:80]!r}")
 
     def read_state(self, text: str, line: int) -> None:
         """state 3 [1, 0] goal "another label"."""
@@ -215,7 +209,7 @@ class _Reader:
         if not len(block):
             return
         if owner[0] < 0:
-            raise fail(self.path, int(block.line[0]), "an action before the first state")
+            raise block.fail(0, "an action before the first state")
         simple = _simple_actions(block) & (len(self.header.reward_models) <= 1)
         rewards, code = np.zeros(len(block)), np.zeros(len(block), dtype=np.int64)
         try:
@@ -226,12 +220,12 @@ class _Reader:
         spans = zip(block.start[place].tolist(), block.stop[place].tolist(), strict=True)
         code[simple] = [self.code.setdefault(block.text[a:b], len(self.code) - 1) for a, b in spans]
         for row in np.flatnonzero(~simple).tolist():
-            text, line = block.span(row), int(block.line[row])
+            text = block.span(row)
             match = ACTION.fullmatch(text)
             if match is None:
-                raise fail(self.path, line, f"expected action NAME [REWARDS], found {text[:80]!r}")
+                raise block.fail(row, f"expected action NAME [REWARDS], found {text[:80]!r}")
             code[row] = self.code.setdefault(match["name"].encode(), len(self.code) - 1)
-            rewards[row] = self.pick(match["rewards"], line)
+            rewards[row] = self.pick(match["rewards"], int(block.line[row]))
         self.n_choices += len(block)
         self.owner.append(owner)
         self.name.append(code)
@@ -260,17 +254,15 @@ class _Reader:
             ("nr_choices", header.n_choices, self.n_choices),
         ):
             if name in lines and expected != found:
-                what = name.removeprefix("nr_")
-                raise fail(
-                    self.path, lines[name], f"@{name} promises {expected} {what}, the file has {found}"
-                )
+                message = f"@{name} promises {expected} {name.removeprefix('nr_')}, the file has {found}"
+                raise fail(self.path, lines[name], message)
         if header.n_states < 1:
             raise fail(self.path, lines["nr_states"], "a model needs at least one state")
         choice, successor = np.concatenate(self.choice), np.concatenate(self.successor)
         owner, line = np.concatenate(self.owner), np.concatenate(self.line)
         sizes = np.bincount(choice, minlength=self.n_choices)
-        if not sizes.all():
-            raise fail(self.path, int(line[np.argmin(sizes)]), "the choice has no successor")
+        if (c := first(sizes == 0)) is not None:
+            raise fail(self.path, int(line[c]), "the choice has no successor")
         self.check_duplicates(choice, successor, line)
         choices = Choices(
             path=self.path,
@@ -296,16 +288,13 @@ class _Reader:
 
     def check_duplicates(self, choice: IntArray, successor: IntArray, line: IntArray) -> None:
         """Refuse a choice that names a successor twice."""
-        if len(choice) and ((np.diff(successor) <= 0) & (np.diff(choice) == 0)).any():
-            order = np.lexsort((successor, choice))
-            same = (np.diff(choice[order]) == 0) & (np.diff(successor[order]) == 0)
-            if same.any():
-                place = order[int(np.argmax(same))]
-                raise fail(
-                    self.path,
-                    int(line[choice[place]]),
-                    f"the choice names successor {successor[place]} twice",
-                )
+        if not ((np.diff(successor) <= 0) & (np.diff(choice) == 0)).any():
+            return
+        order = np.lexsort((successor, choice))
+        choice, successor = choice[order], successor[order]
+        if (place := first((np.diff(choice) == 0) & (np.diff(successor) == 0))) is not None:
+            message = f"the choice names successor {successor[place]} twice"
+            raise fail(self.path, int(line[choice[place]]), message)
 
 
 def _spelled_out(block: Block) -> BoolArray:
@@ -320,13 +309,13 @@ def _spelled_out(block: Block) -> BoolArray:
 def _simple_actions(block: Block) -> BoolArray:
     """Which lines [L] are the word action and two more, the last of them in brackets."""
     simple: BoolArray = block.count == 3
-    first = block.first[simple]
+    word = block.first[simple]
     text = np.frombuffer(block.text, dtype=np.uint8)
-    start = block.start[first]
-    good = block.stop[first] - start == len("action")
+    start = block.start[word]
+    good = block.stop[word] - start == len("action")
     for k, letter in enumerate(b"action"):
         good &= text[np.minimum(start + k, len(text) - 1)] == letter
-    last = first + 2
+    last = word + 2
     good &= (text[block.start[last]] == ord("[")) & (text[block.stop[last] - 1] == ord("]"))
     simple[simple] = good
     return simple

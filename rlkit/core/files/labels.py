@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rlkit.core.files.text import Block, fail, open_reader, split_blocks
+from rlkit.core.files.text import Block, fail, no_state, open_reader, split_blocks
 from rlkit.core.mdp import IntArray
 
 DECLARATION = re.compile(r'(\d{1,18})="([^"]*)"')
@@ -41,7 +41,7 @@ def read_labels(path: Path, n_states: int) -> dict[str, IntArray]:
                 raise fail(path, place, f"expected STATE: LABEL ..., found {' '.join(block.words(row))!r}")
             state = int(first)
             if state >= n_states:
-                raise fail(path, place, f"there is no state {state}: states are 0..{n_states - 1}")
+                raise fail(path, place, no_state(state, n_states))
             if state in seen:
                 raise fail(path, place, f"state {state} appears twice")
             seen.add(state)

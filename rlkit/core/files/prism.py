@@ -5,12 +5,13 @@ A state keeps the self loop that PRISM gives it where it stops; only one without
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
+from rlkit.core.errors import ModelError
 from rlkit.core.files.assemble import (
     Choices,
     actions_to_write,
@@ -21,8 +22,9 @@ from rlkit.core.files.assemble import (
 )
 from rlkit.core.files.format import Format
 from rlkit.core.files.labels import read_labels
-from rlkit.core.files.text import Block, fail, no_number, split_blocks, suffix, write_lines
+from rlkit.core.files.text import Block, fail, no_number, no_state, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
+from rlkit.core.rows import first
 
 STATE_REWARDS, TRANSITION_REWARDS = (".srew", ".rews"), (".trew", ".rewt")  # PRISM has renamed them
 
@@ -38,12 +40,22 @@ class Table:
     value: FloatArray  # [N]
     name: IntArray  # [N] place in `names` of the word that ends the line, -1 for none
     names: tuple[str, ...]
+    order: IntArray | None = None  # [N] which row of the file each one is, None if the same
 
     def line(self, row: int) -> int:
         """The line on which a row stands, found by reading the file again."""
+        row = row if self.order is None else int(self.order[row])
         blocks = split_blocks(self.path, comment=b"#")
         lines = chain.from_iterable(block.line for block in blocks)
         return int(next(line for i, line in enumerate(lines) if i == row + 1))
+
+    def fail(self, row: int, message: str) -> ModelError:
+        """The error for a defect of a row."""
+        return fail(self.path, self.line(row), message)
+
+    def fail_header(self, message: str) -> ModelError:
+        """The error for a header that does not go with the rows or the model."""
+        return fail(self.path, self.header_line, f"the header {message}")
 
 
 def read_prism(
@@ -62,16 +74,11 @@ def read_prism(
     n_states = table.header[0]
     check_state_count(path, table.header_line, claimed=n_states, transitions=len(table.value))
     for column in (table.index[0], table.index[-1]):
-        if len(column) and column.max() >= n_states:
-            row = int(np.argmax(column >= n_states))
-            raise fail(
-                path, table.line(row), f"there is no state {column[row]}: states are 0..{n_states - 1}"
-            )
-    if (table.value < 0).any():
-        row = int(np.argmax(table.value < 0))
-        raise fail(path, table.line(row), f"probability {table.value[row]} is negative")
-    table, order = _sorted(table)
-    choices = _choices(table, order)
+        if (row := first(column >= n_states)) is not None:
+            raise table.fail(row, no_state(column[row], n_states))
+    if (row := first(table.value < 0)) is not None:
+        raise table.fail(row, f"probability {table.value[row]} is negative")
+    choices = _choices(_sorted(table))
     reward = np.zeros(len(choices.owner))
     extra: FloatArray | None = None
     for file in map(Path, rewards):
@@ -160,8 +167,8 @@ def _read_table(
     for block in chain([body], blocks):
         _check_widths(block, width + 1, named=named)
         if not storm and n_rows + len(block) > header[-1]:
-            line = int(block.line[header[-1] - n_rows])
-            raise fail(path, line, f"the header promises {header[-1]} lines, and here is one more")
+            message = f"the header promises {header[-1]} lines, and here is one more"
+            raise block.fail(header[-1] - n_rows, message)
         n_rows += len(block)
         parts.append(tuple(_narrow(block.integers(j)) for j in range(width)))
         values.append(block.decimals(width, what=what))
@@ -191,14 +198,11 @@ def _counted(index: tuple[IntArray, ...]) -> tuple[int, ...]:
 
 def _check_widths(block: Block, width: int, *, named: bool) -> None:
     wrong = (block.count < width) | (block.count > width + named)
-    if wrong.any():
-        row = int(np.argmax(wrong))
+    if (row := first(wrong)) is not None:
         words = block.words(row)
         interval = next((word for word in words if word.startswith("[")), None)
         message = f"expected {width} numbers, found {' '.join(words)!r}"
-        raise fail(
-            block.path, int(block.line[row]), message if interval is None else no_number(interval, "number")
-        )
+        raise block.fail(row, message if interval is None else no_number(interval, "number"))
 
 
 def _names(block: Block, column: int, code: dict[str, int]) -> IntArray:
@@ -220,30 +224,16 @@ def _narrow(column: IntArray) -> IntArray:
     return column.astype(np.int32) if column.max(initial=0) < 2**31 else column
 
 
-def _sorted(table: Table) -> tuple[Table, IntArray | None]:
-    """The table in order of its whole numbers, and the row each line had; refuses a line given twice."""
+def _sorted(table: Table) -> Table:
+    """The table in order of its whole numbers; refuses a line given twice."""
     if (order := _order(table.index)) is not None:
         index = tuple(column[order] for column in table.index)
-        table = Table(
-            table.path,
-            table.header,
-            table.header_line,
-            index,
-            table.value[order],
-            table.name[order],
-            table.names,
-        )
-    same = np.ones(max(len(table.value) - 1, 0), dtype=np.bool_)
-    for column in table.index:
-        same &= column[1:] == column[:-1]
-    if same.any():
-        row = int(np.argmax(same)) + 1
-        numbers = " ".join(str(column[row]) for column in table.index)
-        # the caller's table is not sorted: its own row numbers lead to lines
-        raise fail(
-            table.path, table.line(row if order is None else int(order[row])), f"{numbers} appears twice"
-        )
-    return table, order
+        table = replace(table, index=index, value=table.value[order], name=table.name[order], order=order)
+    same = np.logical_and.reduce([column[1:] == column[:-1] for column in table.index])
+    if (row := first(same)) is not None:
+        numbers = " ".join(str(column[row + 1]) for column in table.index)
+        raise table.fail(row + 1, f"{numbers} appears twice")
+    return table
 
 
 def _order(index: tuple[IntArray, ...]) -> IntArray | None:
@@ -257,34 +247,26 @@ def _order(index: tuple[IntArray, ...]) -> IntArray | None:
     return None
 
 
-def _choices(table: Table, order: IntArray | None) -> Choices:
+def _choices(table: Table) -> Choices:
     """Group sorted lines into choices, numbered 0, 1, 2, ... in every state."""
     state, successor = table.index[0], table.index[-1]
     number = table.index[1] if len(table.index) == 3 else np.zeros_like(state)
-
-    def line(row: int) -> int:
-        return table.line(row if order is None else int(order[row]))
-
     new = np.ones(len(state), dtype=np.bool_)
     new[1:] = (np.diff(state) != 0) | (np.diff(number) != 0)
     starts = np.flatnonzero(new)
     owner = state[starts]
     expected = np.arange(len(starts)) - np.searchsorted(owner, owner)
-    if (gap := number[starts] != expected).any():
-        c = int(np.argmax(gap))
+    if (c := first(number[starts] != expected)) is not None:
         message = f"state {owner[c]} has a choice {number[starts[c]]}, but no choice {expected[c]}"
-        raise fail(table.path, line(int(starts[c])), message)
+        raise table.fail(int(starts[c]), message)
     if len(table.header) == 3 and len(starts) != table.header[1]:
-        message = f"the header promises {table.header[1]} choices, the file has {len(starts)}"
-        raise fail(table.path, table.header_line, message)
+        raise table.fail_header(f"promises {table.header[1]} choices, the file has {len(starts)}")
     sizes = np.diff(starts, append=len(state))
     name = table.name[starts]
     if len(table.index) == 2:
         name = np.full(len(starts), -1)
-    elif (other := table.name != np.repeat(name, sizes)).any():
-        raise fail(
-            table.path, line(int(np.argmax(other))), "the choice has another action on an earlier line"
-        )
+    elif (row := first(table.name != np.repeat(name, sizes))) is not None:
+        raise table.fail(row, "the choice has another action on an earlier line")
     return Choices(
         path=table.path,
         n_states=table.header[0],
@@ -294,7 +276,7 @@ def _choices(table: Table, order: IntArray | None) -> Choices:
         probability=table.value,
         name=name,
         names=table.names,
-        line=lambda c: line(int(starts[c])),
+        line=lambda c: table.line(int(starts[c])),
     )
 
 
@@ -303,10 +285,9 @@ def _state_rewards(path: Path, n_states: int) -> FloatArray:
     table = _read_table(path, columns={2: 1}, what="reward")
     _check_header(table, n_states)
     state = table.index[0]
-    if (outside := state >= n_states).any():
-        row = int(np.argmax(outside))
-        raise fail(path, table.line(row), f"there is no state {state[row]}: states are 0..{n_states - 1}")
-    table, _ = _sorted(table)
+    if (row := first(state >= n_states)) is not None:
+        raise table.fail(row, no_state(state[row], n_states))
+    table = _sorted(table)
     reward = np.zeros(n_states)
     reward[table.index[0]] = table.value
     return reward
@@ -321,9 +302,9 @@ def _transition_rewards(path: Path, choices: Choices) -> FloatArray:
     chain_like = len(table.header) == 2
     state, rest = table.index[0], table.index[1:]
     number, target = (np.zeros_like(state), rest) if chain_like else (rest[0], rest[1:])
-    first = np.searchsorted(owner, state)
-    choice = np.minimum(first + number, max(len(owner) - 1, 0))
-    known = (number < len(owner)) & (first + number < len(owner))
+    place = np.searchsorted(owner, state) + number
+    choice = np.minimum(place, max(len(owner) - 1, 0))
+    known = (number < len(owner)) & (place < len(owner))
     if len(owner):
         known &= owner[choice] == state
     reward = np.zeros(len(choices.successor))
@@ -338,17 +319,15 @@ def _transition_rewards(path: Path, choices: Choices) -> FloatArray:
         per_choice = np.zeros(len(owner))
         per_choice[choice[known]] = table.value[known]
         reward = np.repeat(per_choice, choices.sizes)
-    if not known.all():
-        row = int(np.argmin(known))
+    if (row := first(~known)) is not None:
         numbers = " ".join(str(column[row]) for column in table.index)
-        raise fail(path, table.line(row), f"the model has no transition {numbers} to reward")
+        raise table.fail(row, f"the model has no transition {numbers} to reward")
     return reward
 
 
 def _check_header(table: Table, n_states: int) -> None:
     if table.header[0] != n_states:
-        message = f"the header says {table.header[0]} states, the model has {n_states}"
-        raise fail(table.path, table.header_line, message)
+        raise table.fail_header(f"says {table.header[0]} states, the model has {n_states}")
 
 
 def _beside(path: Path, suffix: str) -> Path:

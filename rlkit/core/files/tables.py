@@ -14,7 +14,7 @@ from rlkit.core.files.assemble import ROW_TOLERANCE, Choices, assemble
 from rlkit.core.files.text import fail
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.pomdp import POMDP
-from rlkit.core.rows import pointers, ranges
+from rlkit.core.rows import first, pointers, ranges
 from rlkit.core.sensor import from_sensor
 
 Key = tuple[int, int]  # action, state
@@ -92,13 +92,10 @@ class Tables:
         shape = (len(keys), _size(self.observations))
         sensor = csr_array((probability, observation, pointers(sizes)), shape=shape)
         total = sensor.sum(axis=1)
-        off = np.abs(total - 1) > ROW_TOLERANCE
-        if off.any():
-            a, s = keys[k := int(np.argmax(off))]
-            line = self.lines.get(("O", a, s), self.last_line)
-            raise fail(
-                self.path, line, f"the observations of {self._called(s, a)} sum to {total[k]:.9g}, not 1"
-            )
+        if (k := first(np.abs(total - 1) > ROW_TOLERANCE)) is not None:
+            a, s = keys[k]
+            message = f"the observations of {self._called(s, a)} sum to {total[k]:.9g}, not 1"
+            raise fail(self.path, self.lines.get(("O", a, s), self.last_line), message)
         sensor.data /= np.repeat(total, sizes)
         return sensor
 
@@ -125,9 +122,8 @@ class Tables:
     def _last_given(self, axes: Sequence[int], columns: Sequence[IntArray]) -> FloatArray:
         """The reward that the last line to cover each case [N] gives it; 0 without one."""
         if np.prod(np.array(axes, dtype=object)) >= 2**63:
-            raise fail(
-                self.path, self.last_line, "more states, actions and observations than can be numbered"
-            )
+            message = "more states, actions and observations than can be numbered"
+            raise fail(self.path, self.last_line, message)
         value, newest = np.zeros(len(columns[0])), np.zeros(len(columns[0]), dtype=np.int64)
         by_kind: dict[tuple[int, ...], list[tuple[int, int, float]]] = {}
         for pattern, (order, reward) in self.rewards.items():

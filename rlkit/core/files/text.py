@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedIOBase
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,11 @@ def no_number(word: str, what: str) -> str:
     if word.startswith("["):
         return f"{word} is an interval: models of intervals are not supported"
     return f"{word!r} is no {what}"
+
+
+def no_state(number: int, n_states: int) -> str:
+    """What is wrong with the number of a state that is too large."""
+    return f"there is no state {number}: states are 0..{n_states - 1}"
 
 
 def suffix(path: Path) -> str:
@@ -112,21 +117,11 @@ def read_text(path: Path) -> str:
 
 def write_lines(path: Path, header: str, lines: Iterable[str]) -> None:
     """Write a text file of a header and lines."""
+    rest = iter(lines)
     with open_writer(path) as stream:
         stream.write(f"{header}\n".encode())
-        for chunk in _chunks(lines):
-            stream.write(chunk.encode())
-
-
-def _chunks(lines: Iterable[str]) -> Iterator[str]:
-    """Lines joined by the thousand."""
-    held: list[str] = []
-    for line in lines:
-        held.append(line)
-        if len(held) == 1000:
-            yield "\n".join(held) + "\n"
-            held.clear()
-    yield "".join(f"{line}\n" for line in held)
+        while chunk := list(islice(rest, 1000)):
+            stream.write(("\n".join(chunk) + "\n").encode())
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,6 +138,10 @@ class Block:
 
     def __len__(self) -> int:
         return len(self.first)
+
+    def fail(self, row: int, message: str) -> ModelError:
+        """The error for a defect of one line."""
+        return fail(self.path, int(self.line[row]), message)
 
     def word(self, index: int) -> str:
         """One word."""
@@ -175,8 +174,7 @@ class Block:
         try:
             return integers(self._bytes, self.start[place], self.stop[place])
         except BadToken as bad:
-            message = f"{self.word(int(place[bad.index]))!r} is no whole number"
-            raise fail(self.path, int(self.line[bad.index]), message) from None
+            raise self.fail(bad.index, f"{self.word(int(place[bad.index]))!r} is no whole number") from None
 
     def decimals(self, column: int, *, what: str) -> FloatArray:
         """The numbers [L], or fractions of whole numbers, in a column that every line has."""
@@ -184,8 +182,7 @@ class Block:
         try:
             return decimals(self._bytes, self.start[place], self.stop[place])
         except BadToken as bad:
-            word = self.word(int(place[bad.index]))
-            raise fail(self.path, int(self.line[bad.index]), no_number(word, what)) from None
+            raise self.fail(bad.index, no_number(self.word(int(place[bad.index])), what)) from None
 
     @property
     def _bytes(self) -> npt.NDArray[np.uint8]:

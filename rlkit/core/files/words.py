@@ -85,6 +85,13 @@ class Words:
         if self.taken > MOST_WORDS:
             self.refuse(self.last, f"more than {MOST_WORDS:,} words are too many for this format")
 
+    def accept(self, text: str) -> bool:
+        """Take the next word if it is this one; whether it was."""
+        there = self.peek() == text
+        if there:
+            self.next()
+        return there
+
     def expect(self, text: str) -> None:
         """Take a word that must be this one."""
         word = self.next()
