@@ -20,7 +20,6 @@ from rlkit.solvers.partial.belief import Beliefs as Beliefs, belief_mdp as belie
 from rlkit.solvers.partial.bounds import BeliefBounds as BeliefBounds, belief_bounds as belief_bounds
 from rlkit.solvers.partial.memoryless import (
     MemoryGain as MemoryGain,
-    Memoryless as Memoryless,
     Stochastic as Stochastic,
     best_memoryless as best_memoryless,
     memory_gain as memory_gain,

@@ -7,9 +7,10 @@ from contextlib import suppress
 import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array, diags_array, eye_array, sparray
-from scipy.sparse.csgraph import breadth_first_order, connected_components
+from scipy.sparse.csgraph import connected_components
 from scipy.sparse.linalg import bicgstab, splu
 
+from rlkit.core.graph import reached
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray, one_player
 from rlkit.solvers.graph import components
 from rlkit.solvers.operators import best, choice_weights, mixing, policy_kernel, policy_values, q_values
@@ -28,11 +29,7 @@ REFINEMENTS = 6
 
 
 def evaluate_policy(
-    mdp: MDP,
-    policy: npt.ArrayLike,
-    *,
-    gamma: float | None = None,
-    horizon: int | None = None,
+    mdp: MDP, policy: npt.ArrayLike, *, gamma: float | None = None, horizon: int | None = None
 ) -> FloatArray:
     """Value of a policy in every state, [S] (Definition 6.39), by a linear solve or `horizon` backups.
 
@@ -129,16 +126,8 @@ def factorised_solve(system: sparray, right: FloatArray) -> FloatArray:
 
 def can_reach(transition: csr_array, target: BoolArray) -> BoolArray:
     """Which states [S] reach the target with positive probability in a Markov chain."""
-    n = transition.shape[0]
-    source, successor = transition.tocoo().coords
-    goals = np.flatnonzero(target)
-    ones = np.ones(len(source) + len(goals), dtype=np.int8)
-    backward = csr_array(
-        (ones, (np.append(successor, np.full(len(goals), n)), np.append(source, goals))), shape=(n + 1, n + 1)
-    )
-    found = np.zeros(n + 1, dtype=np.bool_)
-    found[breadth_first_order(backward, n, return_predecessors=False)] = True
-    return found[:-1]
+    backward = transition.T.tocsr()
+    return reached(np.flatnonzero(target), backward.indptr, backward.indices)
 
 
 def average_reward(mdp: MDP, policy: npt.ArrayLike) -> FloatArray:
@@ -217,15 +206,20 @@ def irreducible_gain(transition: csr_array, reward: FloatArray) -> tuple[float, 
     return min(bounds, key=lambda bound: bound[1])
 
 
+def gain_and_bias(transition: csr_array, reward: FloatArray, anchor: int) -> tuple[float, FloatArray]:
+    """Average reward a step of a chain, and its bias [n], which is 0 in the anchor, a state it returns to."""
+    system = (eye_array(len(reward)) - transition).tolil()
+    system[:, anchor] = 1.0  # the gain, in place of the anchor's bias
+    bias = factorised_solve(system, reward)
+    gain, bias[anchor] = bias[anchor], 0.0
+    return gain, bias
+
+
 def _gain_by_bias(transition: csr_array, reward: FloatArray) -> tuple[float, float]:
-    n = len(reward)
-    system = (eye_array(n) - transition).tolil()
-    system[:, 0] = 1.0  # the gain, in place of the first state's bias, which is 0
     try:
-        bias = factorised_solve(system, reward)
+        _, bias = gain_and_bias(transition, reward, 0)
     except SingularChain:
-        bias = np.zeros(n)
-    bias[0] = 0.0
+        bias = np.zeros(len(reward))
     change = reward + transition @ bias - bias
     longest = int(np.diff(transition.indptr).max(initial=0))
     rounding = np.finfo(np.float64).eps * (longest + 3) * float((np.abs(reward) + np.abs(bias)).max())

@@ -79,11 +79,7 @@ def _enclosed(pomdp: POMDP, max_beliefs: int, how: dict[str, Any]) -> Optimum:
     lower, upper = low.initial.lower, high.initial.upper
     if blind.objective in ("discounted", "finite-horizon"):
         closer = point_based(
-            pomdp,
-            gamma=blind.gamma,
-            horizon=blind.horizon,
-            minimize=blind.minimize,
-            epsilon=blind.epsilon,
+            pomdp, gamma=blind.gamma, horizon=blind.horizon, minimize=blind.minimize, epsilon=blind.epsilon
         )
         if closer is not None:
             lower, upper = max(lower, closer.lower), min(upper, closer.upper)

@@ -88,6 +88,5 @@ def with_choices(mdp: MDP, kept: BoolArray, *, reward: FloatArray | None = None)
 
 def entering(mdp: MDP, target: BoolArray) -> FloatArray:
     """Probability that each choice leads into the target, [C]."""
-    into = np.where(target[mdp.successor], mdp.probability, 0.0)
-    rows = mdp.per_transition(np.arange(mdp.n_choices))
-    return np.bincount(rows, weights=into, minlength=mdp.n_choices).astype(np.float64)
+    into: FloatArray = mdp.matrix @ target.astype(np.float64)
+    return into

@@ -102,18 +102,12 @@ def solve(
         horizon=horizon,
         target=None if target is None else goal,
         avoid=None if avoid is None else avoided,
-        value=found.value,
-        lower=found.lower,
-        upper=found.upper,
-        choice=found.choice,
         plan=None if plan is None else plan.choice,
         next_value=found.value if plan is None else plan.later,
-        fractions=found.fractions,
-        method=found.method,
         reason=_reason(mdp, order, objective, gamma, method, found),
         epsilon=epsilon,
-        sweeps=found.sweeps,
         seconds=time.perf_counter() - started,
+        **found._asdict(),
     )
 
 
@@ -182,18 +176,17 @@ def _check_method(mdp: MDP, objective: str, horizon: int | None, method: str | M
 def _mask(mdp: MDP, name: str, given: str | Sequence[int] | BoolArray | None) -> BoolArray:
     """A set of states as a mask, [S]."""
     mask = np.zeros(mdp.n_states, dtype=np.bool_)
-    if isinstance(given, str):
-        mask[mdp.states_with(given)] = True
-    elif given is not None:
-        states = np.asarray(given)
-        if states.dtype == np.bool_ and states.shape == mask.shape:
-            return states
-        if states.size and not np.issubdtype(states.dtype, np.integer):
-            raise SolveError(f"{name} must be a label, state numbers or a mask [S], not {states.dtype}")
-        if states.size and (states.min() < 0 or states.max() >= mdp.n_states):
-            bad = states.min() if states.min() < 0 else states.max()
-            raise SolveError(f"{name} state {bad} is none of 0..{mdp.n_states - 1}")
-        mask[states.astype(np.int64)] = True
+    if given is None:
+        return mask
+    states = np.asarray(mdp.states_with(given) if isinstance(given, str) else given)
+    if states.dtype == np.bool_ and states.shape == mask.shape:
+        return states
+    if states.size and not np.issubdtype(states.dtype, np.integer):
+        raise SolveError(f"{name} must be a label, state numbers or a mask [S], not {states.dtype}")
+    if states.size and (states.min() < 0 or states.max() >= mdp.n_states):
+        bad = states.min() if states.min() < 0 else states.max()
+        raise SolveError(f"{name} state {bad} is none of 0..{mdp.n_states - 1}")
+    mask[states.astype(np.int64)] = True
     return mask
 
 

@@ -12,14 +12,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import SingularChain, average_reward, can_reach, evaluate_policy
 from rlkit.solvers.graph import any_transition, end_components, missing, surely_reaching, toward
-from rlkit.solvers.operators import (
-    best,
-    choice_weights,
-    greedy,
-    policy_kernel,
-    q_values,
-    relative_rounding,
-)
+from rlkit.solvers.operators import best, choice_weights, greedy, policy_kernel, q_values, relative_rounding
 from rlkit.solvers.options import check_kind
 from rlkit.solvers.reduction import entering, merge, with_choices
 from rlkit.solvers.solution import Solution
@@ -162,10 +155,7 @@ def _staying(problem: MDP, solution: Solution, upper: FloatArray, tolerance: flo
     ends, _ = surely_reaching(problem, problem.terminal | (label >= 0) | endless)
     low = (label >= 0) & ~_at_most(np.zeros(problem.n_states), upper, tolerance)
     low |= (upper == -np.inf) & (ends | balanced)
-    return [
-        *_report(problem, (upper < np.inf) & endless, CIRCLING),
-        *_report(problem, low, STAYING),
-    ]
+    return [*_report(problem, (upper < np.inf) & endless, CIRCLING), *_report(problem, low, STAYING)]
 
 
 def _before_target(problem: MDP, solution: Solution, lower: FloatArray, upper: FloatArray) -> list[str]:

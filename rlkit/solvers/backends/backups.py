@@ -90,7 +90,7 @@ class CompiledBackup:
         run = compiled(sweep)
 
         def part(begin: int, end: int) -> tuple[float, float]:
-            low, high = run(*self.arrays, self.gamma, v, value, choice, begin, end)
+            low, high = run(self.arrays, self.gamma, v, value, choice, begin, end)
             return low, high
 
         low, high = zip(*self.map(part, self.parts[:-1], self.parts[1:]), strict=True)

@@ -36,8 +36,12 @@ def unsigned(index: IntArray) -> IntArray:
     return index.view(np.uint32) if index.dtype == np.int32 else index
 
 
-def arrays(mdp: MDP) -> tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]:
-    """The arrays of a model that a backup reads, in the order in which the sweeps below take them."""
+# state_ptr [S+1], choice_ptr [C+1], successor [T], probability [T] and reward [C] of a model
+Arrays = tuple[IntArray, IntArray, IntArray, FloatArray, FloatArray]
+
+
+def arrays(mdp: MDP) -> Arrays:
+    """What a backup reads of a model."""
     pointers = (unsigned(mdp.state_ptr), unsigned(mdp.choice_ptr), unsigned(mdp.successor))
     return (*pointers, mdp.probability, mdp.reward)
 
@@ -80,11 +84,7 @@ PARTS = ("backed_up",)  # of the loops below
 
 
 def sweep(
-    state_ptr: IntArray,
-    choice_ptr: IntArray,
-    successor: IntArray,
-    probability: FloatArray,
-    reward: FloatArray,
+    model: Arrays,
     gamma: float,
     v: FloatArray,
     out: FloatArray,
@@ -96,6 +96,7 @@ def sweep(
 
     Returns the smallest and the largest change; terminal states have the value 0.
     """
+    state_ptr, choice_ptr, successor, probability, reward = model
     low, high = np.inf, -np.inf
     for s in range(begin, end):
         best, pick = backed_up(s, state_ptr, choice_ptr, successor, probability, reward, gamma, v, None)
@@ -105,14 +106,13 @@ def sweep(
     return low, high
 
 
-def stretches(
-    state_ptr: IntArray, choice_ptr: IntArray, successor: IntArray, probability: FloatArray, gamma: float
-) -> FloatArray:
+def stretches(model: Arrays, gamma: float) -> FloatArray:
     """How often each choice is taken in a row, with discount, where it is taken until it leaves, [C].
 
     That is 1 / (1 - gamma p), p being its probability to stay. To move v as many times as far as one backup
     does spares the sweeps that count how often it stays (Puterman 1994, section 6.3.3).
     """
+    state_ptr, choice_ptr, successor, probability, _ = model
     stretch = np.ones(len(choice_ptr) - 1)
     for s in range(len(state_ptr) - 1):
         for c in range(state_ptr[s], state_ptr[s + 1]):
@@ -125,11 +125,7 @@ def stretches(
 
 
 def settle(
-    state_ptr: IntArray,
-    choice_ptr: IntArray,
-    successor: IntArray,
-    probability: FloatArray,
-    reward: FloatArray,
+    model: Arrays,
     gamma: float,
     stretch: FloatArray,
     v: FloatArray,
@@ -149,6 +145,7 @@ def settle(
     last time promises more than that. `stretch` [C] is what `stretches` gives. `report` gets v after each
     sweep of a component with a cycle, and in the end.
     """
+    state_ptr, choice_ptr, successor, probability, reward = model
     backups = 0
     for k in range(len(component_ptr) - 1):
         begin, end = component_ptr[k], component_ptr[k + 1]
@@ -179,11 +176,7 @@ def settle(
 
 
 def prioritised(
-    state_ptr: IntArray,
-    choice_ptr: IntArray,
-    successor: IntArray,
-    probability: FloatArray,
-    reward: FloatArray,
+    model: Arrays,
     gamma: float,
     stretch: FloatArray,
     v: FloatArray,
@@ -203,6 +196,7 @@ def prioritised(
     `into_choice[into_ptr[s]:into_ptr[s+1]]` are the choices that may lead to s, `owner` [C] whose they are.
     Ends when no state can change by more than `tolerance`. Source: Moore and Atkeson 1993.
     """
+    state_ptr, choice_ptr, successor, probability, reward = model
     n = len(v)
     may_change = np.where(state_ptr[1:] > state_ptr[:n], np.inf, 0.0)
     urgency = may_change.copy()  # the power of two under which a state is queued; -inf: not at all

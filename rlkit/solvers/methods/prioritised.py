@@ -23,14 +23,6 @@ def prioritised_sweeping(
     v, into = np.zeros(mdp.n_states), mdp.incoming
     run = kernel(prioritised, mdp.n_transitions * most) if report is None else prioritised
     edges = (mdp.state_of_choice, into.indptr, into.indices, into.data)
-    backups = run(
-        *arrays(mdp),
-        gamma,
-        stretch_of(mdp, gamma),
-        v,
-        *edges,
-        near_enough(epsilon, gamma),
-        most * mdp.n_states,
-        report,
-    )
+    enough, stretch = near_enough(epsilon, gamma), stretch_of(mdp, gamma)
+    backups = run(arrays(mdp), gamma, stretch, v, *edges, enough, most * mdp.n_states, report)
     return Values(v, per_state(mdp, backups))

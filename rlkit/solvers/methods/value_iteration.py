@@ -73,13 +73,13 @@ def sweep_in_place(
     run = kernel(settle, visits) if report is None else settle
     listing = (unsigned(order.order), unsigned(order.ptr), order.cyclic)
     stretch = np.ones(mdp.n_choices) if order.acyclic else stretch_of(mdp, gamma)
-    backups = run(*arrays(mdp), gamma, stretch, v, *listing, tolerance, *limits, report)
+    backups = run(arrays(mdp), gamma, stretch, v, *listing, tolerance, *limits, report)
     return Values(v, per_state(mdp, backups))
 
 
 def stretch_of(mdp: MDP, gamma: float) -> FloatArray:
     """How often each choice is taken in a row where it is taken until it leaves, [C]."""
-    return kernel(stretches, SEARCH * mdp.n_transitions)(*arrays(mdp)[:4], gamma)
+    return kernel(stretches, SEARCH * mdp.n_transitions)(arrays(mdp), gamma)
 
 
 def per_state(mdp: MDP, backups: int) -> int:

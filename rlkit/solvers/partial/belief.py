@@ -157,16 +157,8 @@ class Walk:
             source = frontier[legal[:, a]]
             belief = self.stack(source)
             reward = expected_reward(belief.data, self.reward[a][belief.indices], belief.indptr[:-1])
-            parts = self.split(belief @ self.kernel[a])
-            rows.append(
-                (
-                    source[parts.origin],
-                    np.full(len(parts.origin), a),
-                    parts.target,
-                    parts.probability,
-                    reward[parts.origin],
-                )
-            )
+            origin, target, probability = self.split(belief @ self.kernel[a])
+            rows.append((source[origin], np.full(len(origin), a), target, probability, reward[origin]))
         return rows
 
     def split(self, distribution: csr_array) -> _Split:
@@ -195,9 +187,8 @@ class Walk:
             key = state[own].tobytes() + cell[own].tobytes()
             if key not in self.index:
                 if len(self.found) >= self.max_beliefs:
-                    raise NoExactModel(
-                        f"more than {self.max_beliefs} beliefs: {len(self.found)} found so far"
-                    )
+                    found = len(self.found)
+                    raise NoExactModel(f"more than {self.max_beliefs} beliefs: {found} found so far")
                 self.index[key] = len(self.found)
                 self.found.append((state[own].copy(), weight[own].copy()))
                 self.observation.append(int(seen[start]))

@@ -72,13 +72,6 @@ def _closed(walk: Walk, left: IntArray, maps: list[BoolArray]) -> MDP:
             rows.append((source[row], np.full(len(row), a + more), offset + state, after.data, reward[row]))
         taken = allowed[pomdp.observation[mdp.state_of_choice], mdp.action][choice]  # [T]
         own = choice[taken]
-        rows.append(
-            (
-                offset + mdp.state_of_choice[own],
-                more + mdp.action[own],
-                offset + mdp.successor[taken],
-                mdp.probability[taken],
-                mdp.reward[own],
-            )
-        )
+        moves = offset + mdp.state_of_choice[own], more + mdp.action[own], offset + mdp.successor[taken]
+        rows.append((*moves, mdp.probability[taken], mdp.reward[own]))
     return walk.model(rows, states=len(maps) * mdp.n_states, actions=len(maps))

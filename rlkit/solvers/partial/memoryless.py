@@ -5,33 +5,23 @@ be better (Singh, Jaakkola and Jordan 1994); to find the best is hard, so that a
 lower bound.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import softmax
 
-from rlkit.core.mdp import FloatArray, IntArray, one_player
+from rlkit.core.mdp import FloatArray, one_player
 from rlkit.core.pomdp import POMDP
 from rlkit.solvers.evaluation import evaluate_policy, linear_solve
 from rlkit.solvers.operators import choice_weights, policy_kernel, policy_values, q_values, uniform_policy
 from rlkit.solvers.options import check_kind, discount_for
 from rlkit.solvers.partial.belief import MOST_BELIEFS, belief_mdp
-from rlkit.solvers.partial.stationary import branch_and_bound
+from rlkit.solvers.partial.stationary import Stationary, branch_and_bound
 from rlkit.solvers.solution import Interval
 from rlkit.solvers.solve import solve
 
 LONGEST_STEP, LARGEST_LOGIT, TINY = 0.5, 12.0, 1e-12
-
-
-@dataclass(frozen=True, eq=False)
-class Memoryless:
-    """A deterministic policy over observations, and bounds on the value of the best one."""
-
-    policy: IntArray  # [O] action, -1 where nothing is decided
-    value: Interval  # of the start: the policy earns `value`, which is `lower`
-    nodes: int  # of the search
 
 
 class Stochastic(NamedTuple):
@@ -64,7 +54,7 @@ def best_memoryless(
     horizon: int | None = None,
     epsilon: float = 1e-9,
     max_nodes: int = 2_000,
-) -> Memoryless:
+) -> Stationary:
     """The best deterministic policy from observations to actions, by branch and bound.
 
     For the first `horizon` steps, or for gamma < 1 without one; gamma is the model's discount unless given.
@@ -75,8 +65,7 @@ def best_memoryless(
     """
     check_kind("best_memoryless", pomdp, POMDP)
     mdp, gamma = pomdp.mdp, _discount(pomdp, gamma, horizon)
-    found = branch_and_bound(mdp, pomdp.observation, horizon, gamma, epsilon=epsilon, max_nodes=max_nodes)
-    return Memoryless(found.policy, found.value, found.nodes)
+    return branch_and_bound(mdp, pomdp.observation, horizon, gamma, epsilon=epsilon, max_nodes=max_nodes)
 
 
 def stochastic_memoryless(

@@ -27,9 +27,7 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
     with a margin that rounding cannot eat. Where no bonus passes, episodes are too long for a linear solve:
     then states are eliminated one by one, and where that leaves a doubt the bounds are infinite.
     """
-    lower, upper = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
-    lower[mdp.terminal] = upper[mdp.terminal] = 0.0
-    found = Bounded(np.zeros(mdp.n_states), lower, upper, choice, 0)
+    found = _unproved(mdp, np.zeros(mdp.n_states), choice)
     with suppress(SingularChain):
         found = _certify_by_bonus(mdp, found, epsilon=epsilon, max_rounds=max_rounds)
     if gap(found.value, found.lower, found.upper) <= epsilon:
@@ -37,8 +35,7 @@ def certify_total(mdp: MDP, choice: IntArray, *, epsilon: float, max_rounds: int
     exact = solve_by_elimination(mdp, found.choice, max_rounds=max_rounds)
     if exact is None:
         return found
-    value, error = exact.value, exact.error
-    return Bounded(value, value - error, value + error, exact.choice, found.sweeps + exact.rounds)
+    return exact._replace(sweeps=found.sweeps + exact.sweeps)
 
 
 def _certify_by_bonus(mdp: MDP, start: Bounded, *, epsilon: float, max_rounds: int) -> Bounded:
@@ -79,17 +76,21 @@ def certify_by_steps(
     c exceeds what one more backup of v changes by enough. The bounds are infinite where they do not.
     """
     choice = proper_greedy(mdp, v, fallback)
-    low, high = np.full(mdp.n_states, -np.inf), np.full(mdp.n_states, np.inf)
-    low[mdp.terminal] = high[mdp.terminal] = 0.0
-    unknown = Bounded(v, low, high, choice, 0)
     off = 4 * (float(np.abs(bellman(mdp, v, 1.0) - v).max(initial=0.0)) + rounding_of(mdp, v))
     if off > options.epsilon * max(1.0, float(np.abs(v).max(initial=0.0))):
-        return unknown
+        return _unproved(mdp, v, choice)
     counting = with_choices(mdp, near_greedy(mdp, v), reward=np.ones(mdp.n_choices))
     most = limits(mdp, options.max_sweeps, options.gives_up)
     steps, sweeps = sweep_in_place(counting, gamma=1.0, tolerance=0.25, limits=most, order=order)
     low, high = v - off * steps, v + off * steps
-    return Bounded(v, low, high, choice, sweeps) if encloses(mdp, choice, low, high) else unknown
+    if not encloses(mdp, choice, low, high):
+        return _unproved(mdp, v, choice)
+    return Bounded(v, low, high, choice, sweeps)
+
+
+def _unproved(mdp: MDP, v: FloatArray, choice: IntArray) -> Bounded:
+    lower, upper = (np.where(mdp.terminal, 0.0, infinite) for infinite in (-np.inf, np.inf))
+    return Bounded(v, lower, upper, choice, 0)
 
 
 def encloses(mdp: MDP, choice: IntArray, low: FloatArray, high: FloatArray) -> bool:

@@ -27,9 +27,7 @@ class Cycles:
     undecided: BoolArray  # [S]
     choice: IntArray  # [S] choices that earn without end where the gain is positive
     balanced: BoolArray  # [S] of gain 0
-    potential: Mapping[
-        int, Fraction
-    ]  # h there: no r(s,a) + E[h(s')] - h(s) of a choice that stays is positive
+    potential: Mapping[int, Fraction]  # h there: r(s,a) + E[h(s')] - h(s) <= 0 for each choice that stays
     noise: FloatArray  # [S] by how much rewards may be off there
 
 

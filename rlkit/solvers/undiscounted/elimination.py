@@ -6,27 +6,17 @@ result keeps its relative accuracy, however long the episode (Grassmann, Taksar 
 O'Cinneide 1993).
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.operators import best
+from rlkit.solvers.operators import best, greedy
+from rlkit.solvers.solution import Bounded
 
 LARGEST = 1000  # states, since the elimination is dense
 
 
-class Enclosed(NamedTuple):
-    """The optimal values of a shortest-path problem, how far they may be off, and the choices behind them."""
-
-    value: FloatArray  # [S]
-    error: FloatArray  # [S]
-    choice: IntArray  # [S]
-    rounds: int
-
-
-def solve_by_elimination(mdp: MDP, choice: IntArray, *, max_rounds: int) -> Enclosed | None:
+def solve_by_elimination(mdp: MDP, choice: IntArray, *, max_rounds: int) -> Bounded | None:
     """Policy iteration at gamma = 1 from choices [S] that end with probability 1, by state elimination.
 
     None where the model is too large, or where two choices are closer than rounding can tell apart.
@@ -45,18 +35,10 @@ def solve_by_elimination(mdp: MDP, choice: IntArray, *, max_rounds: int) -> Encl
         better = ~taken & (gain > doubt)
         if not better.any():
             settled = (taken | (gain < -doubt)).all()
-            return Enclosed(value, error, choice, rounds) if settled else None
-        choice = _improved(mdp, choice, np.where(better, gain, 0.0))
+            return Bounded(value, value - error, value + error, choice, rounds) if settled else None
+        gain = np.where(better, gain, 0.0)
+        choice = np.where(best(mdp, gain) > 0, greedy(mdp, gain), choice)
     return None
-
-
-def _improved(mdp: MDP, choice: IntArray, gain: FloatArray) -> IntArray:
-    """The choice of largest gain wherever there is one."""
-    largest = best(mdp, gain)
-    pick = np.flatnonzero((gain > 0) & (gain == largest[mdp.state_of_choice]))[::-1]
-    improved = choice.copy()
-    improved[mdp.state_of_choice[pick]] = pick
-    return improved
 
 
 def _value_of(mdp: MDP, choice: IntArray) -> tuple[FloatArray, FloatArray]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, eye_array
+from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.evaluation import SingularChain, closed_classes, factorised_solve, irreducible_gain
+from rlkit.solvers.evaluation import SingularChain, closed_classes, gain_and_bias, irreducible_gain
 from rlkit.solvers.graph import toward
 from rlkit.solvers.operators import best, chosen_weights, greedy, policy_kernel, q_values, relative_rounding
 from rlkit.solvers.reduction import with_choices
@@ -100,15 +100,10 @@ def _policy_iteration(model: MDP, v: FloatArray, members: BoolArray) -> FloatArr
     for _ in range(ROUNDS):
         choice, anchor = unichain(model, choice, members)
         transition, reward = policy_kernel(model, chosen_weights(model, choice))
-        inner = (eye_array(len(states)) - transition[states][:, states]).tolil()
-        inner[:, np.searchsorted(states, anchor)] = 1.0  # the gain, in place of the anchor's bias, which is 0
-        solved = factorised_solve(inner, reward[states])
-        gain, bias = solved[np.searchsorted(states, anchor)], v.copy()
-        bias[states] = solved
-        bias[anchor] = 0.0
-        q = q_values(model, bias, 1.0) - gain
-        better = members & (best(model, q) > bias + 1e-11 * np.maximum(1.0, np.abs(bias)))
-        v = bias
+        place, v = int(np.searchsorted(states, anchor)), v.copy()
+        gain, v[states] = gain_and_bias(transition[states][:, states], reward[states], place)
+        q = q_values(model, v, 1.0) - gain
+        better = members & (best(model, q) > v + 1e-11 * np.maximum(1.0, np.abs(v)))
         if not better.any():
             break
         choice = np.where(better, greedy(model, q), choice)
