@@ -44,10 +44,4 @@ def _reader(
     grid = grid_of(leaf)
     if grid is None:
         return LeafEncoder(leaf)
-    return CNN(
-        grid,
-        channels=channels,
-        activation=config.activation,
-        init=config.init,
-        generator=generator,
-    )
+    return CNN(grid, channels=channels, activation=config.activation, init=config.init, generator=generator)

@@ -99,11 +99,7 @@ class NoisyMaze(Model[MazeState]):
 
 
 def noisy_maze(
-    *,
-    map: str | Sequence[str] = MCCALLUM,
-    noise: float = 0.2,
-    slip: float = 0.0,
-    step_reward: float = -0.05,
+    *, map: str | Sequence[str] = MCCALLUM, noise: float = 0.2, slip: float = 0.0, step_reward: float = -0.05
 ) -> NoisyMaze:
     """Find the goal of a maze, seeing only the walls around, and with probability `noise` nothing.
 

@@ -9,30 +9,19 @@ import numpy as np
 from ...core.arrays import Array, fill_at, namespace
 from ...core.errors import NoExactModel
 from ...core.model import Step
-from .codes import (
-    BALL,
-    BLUE,
-    BOX,
-    CLOSED,
-    EMPTY,
-    FLOOR,
-    GREEN,
-    N_CODES,
-    OPEN,
-    RED,
-    YELLOW,
-    RoomError,
-    code,
-    gather,
-    kind_of,
-)
+from . import codes
+from .codes import EMPTY, N_CODES, RoomError, code, gather, kind_of
 from .engine import Rooms
 from .rules import WALKABLE
 from .state import Level, RoomState
 
-BALL_CODE = code(BALL, BLUE)
-BLUE_DOOR, OPEN_RED_DOOR = code(CLOSED, BLUE), code(OPEN, RED)
-TARGET, BOX_AWAY, BOX_HOME = code(FLOOR, GREEN), code(BOX, YELLOW), code(BOX, GREEN)
+BALL_CODE = code(codes.BALL, codes.BLUE)
+BLUE_DOOR, OPEN_RED_DOOR = code(codes.CLOSED, codes.BLUE), code(codes.OPEN, codes.RED)
+TARGET, BOX_AWAY, BOX_HOME = (
+    code(codes.FLOOR, codes.GREEN),
+    code(codes.BOX, codes.YELLOW),
+    code(codes.BOX, codes.GREEN),
+)
 
 MOST_LISTED, MOST_ENUMERATED = 4, 2  # balls whose ways, and whose places, are still listed
 AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1), (0, 0))
@@ -152,11 +141,11 @@ class PushBox(Rooms):
 
     def _lay(self, levels: Sequence[Level]) -> None:
         super()._lay(levels)
-        codes = np.arange(N_CODES, dtype=np.uint8)
-        self.is_box = (codes == BOX_AWAY) | (codes == BOX_HOME)
-        self.has_place = (codes == EMPTY) | (codes == TARGET)
-        self.with_box = np.where(codes == TARGET, BOX_HOME, BOX_AWAY).astype(np.uint8)
-        self.without_box = np.where(codes == BOX_HOME, TARGET, EMPTY).astype(np.uint8)
+        every = np.arange(N_CODES, dtype=np.uint8)
+        self.is_box = (every == BOX_AWAY) | (every == BOX_HOME)
+        self.has_place = (every == EMPTY) | (every == TARGET)
+        self.with_box = np.where(every == TARGET, BOX_HOME, BOX_AWAY).astype(np.uint8)
+        self.without_box = np.where(every == BOX_HOME, TARGET, EMPTY).astype(np.uint8)
 
     def act(self, state: RoomState, action: Array) -> Step[RoomState]:
         """Push the box, then walk on."""

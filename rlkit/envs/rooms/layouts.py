@@ -7,31 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .codes import (
-    BALL,
-    BLUE,
-    BOX,
-    CLOSED,
-    DOWN,
-    EMPTY,
-    FLOOR,
-    GREEN,
-    GREY,
-    KEY,
-    LEFT,
-    LOCKED,
-    PRIZE,
-    RED,
-    RIGHT,
-    STEPS,
-    TRAP,
-    UP,
-    WALL,
-    WALL_CODE,
-    YELLOW,
-    RoomError,
-    code,
-)
+from . import codes
+from .codes import STEPS, WALL_CODE, RoomError, code
 from .plan import Place, Plan
 from .state import Level
 
@@ -41,7 +18,7 @@ Room = tuple[int, int, int, int]  # top, left, height, width, walls included
 SIDE, SMALLEST = 25, 4  # of the map of a chain of rooms, and of a room in it
 TRIES, ATTEMPTS = 8, 1_000  # to place the next room, and to make a level
 PULLS = 4  # steps backwards in time for each cell
-HOME, AWAY = GREEN, YELLOW  # colours of boxes on and off their targets
+HOME, AWAY = codes.GREEN, codes.YELLOW  # colours of boxes on and off their targets
 
 
 def empty(rng: Rng, size: int, random_start: bool) -> Level:
@@ -60,8 +37,8 @@ def four_rooms(rng: Rng, size: int) -> Level:
     plan, half = Plan(rng, size, size), size // 2
     plan.grid[half, :] = plan.grid[:, half] = WALL_CODE
     for low, high in ((1, half - 1), (half + 1, 2 * half - 1)):
-        plan.put((plan.between(low, high), half), EMPTY)
-        plan.put((half, plan.between(low, high)), EMPTY)
+        plan.put((plan.between(low, high), half), codes.EMPTY)
+        plan.put((half, plan.between(low, high)), codes.EMPTY)
     plan.enter_somewhere()
     plan.goal(plan.choose(plan.free()))
     return plan.level()
@@ -74,8 +51,8 @@ def door_key(rng: Rng, size: int) -> Level:
     plan.grid[:, wall] = WALL_CODE
     plan.goal()
     plan.enter_somewhere(columns=slice(wall))
-    plan.put((plan.between(1, size - 3), wall), LOCKED, YELLOW)
-    plan.put(plan.choose(plan.free(columns=slice(wall))), KEY, YELLOW)
+    plan.put((plan.between(1, size - 3), wall), codes.LOCKED, codes.YELLOW)
+    plan.put(plan.choose(plan.free(columns=slice(wall))), codes.KEY, codes.YELLOW)
     return plan.level()
 
 
@@ -84,7 +61,7 @@ def lava_gap(rng: Rng, size: int, thing: int) -> Level:
     plan = Plan(rng, size, size)
     gap = (plan.between(1, size - 2), plan.between(2, size - 3))
     plan.grid[1:-1, gap[1]] = thing
-    plan.put(gap, EMPTY)
+    plan.put(gap, codes.EMPTY)
     plan.goal()
     plan.enter((1, 1))
     return plan.level()
@@ -107,7 +84,7 @@ def crossing(rng: Rng, size: int, crossings: int, thing: int) -> Level:
         opening = [0, 0]
         opening[across] = limits[across][room[across] + 1]
         opening[along] = plan.between(limits[along][room[along]] + 1, limits[along][room[along] + 1] - 1)
-        plan.put((opening[0], opening[1]), EMPTY)
+        plan.put((opening[0], opening[1]), codes.EMPTY)
         room[across] += 1
     plan.enter((1, 1))
     return plan.level()
@@ -120,14 +97,14 @@ def memory(rng: Rng, size: int, random_length: bool) -> Level:
     plan.grid[[middle - 2, middle + 2], 1:5] = WALL_CODE
     plan.grid[[middle - 1, middle + 1], 4 : max(end, 5)] = WALL_CODE
     plan.grid[:, [end, end + 2]] = WALL_CODE
-    plan.put((middle, end), EMPTY)
+    plan.put((middle, end), codes.EMPTY)
     plan.enter((middle, plan.between(1, end)))
-    cue, above = (KEY, BALL)[plan.between(0, 1)], (KEY, BALL)[plan.between(0, 1)]
-    plan.put((middle - 1, 1), cue, GREEN)
-    plan.put((middle - 2, end + 1), above, GREEN)
-    plan.put((middle + 2, end + 1), KEY + BALL - above, GREEN)
-    plan.put((middle - 1, end + 1), PRIZE if above == cue else TRAP)
-    plan.put((middle + 1, end + 1), TRAP if above == cue else PRIZE)
+    cue, above = (codes.KEY, codes.BALL)[plan.between(0, 1)], (codes.KEY, codes.BALL)[plan.between(0, 1)]
+    plan.put((middle - 1, 1), cue, codes.GREEN)
+    plan.put((middle - 2, end + 1), above, codes.GREEN)
+    plan.put((middle + 2, end + 1), codes.KEY + codes.BALL - above, codes.GREEN)
+    plan.put((middle - 1, end + 1), codes.PRIZE if above == cue else codes.TRAP)
+    plan.put((middle + 1, end + 1), codes.TRAP if above == cue else codes.PRIZE)
     return plan.level()
 
 
@@ -140,7 +117,7 @@ def obstacles(rng: Rng, size: int, balls: int, random_start: bool) -> Level:
     else:
         plan.enter((1, 1))
     for _ in range(balls):
-        plan.put(plan.choose(plan.free()), BALL, BLUE)
+        plan.put(plan.choose(plan.free()), codes.BALL, codes.BLUE)
     return plan.level()
 
 
@@ -149,8 +126,8 @@ def red_blue_doors(rng: Rng, size: int) -> Level:
     plan, left = Plan(rng, size, 2 * size), size // 2
     plan.room(0, left, size, size)
     plan.enter_somewhere(columns=slice(left, left + size))
-    plan.put((plan.between(1, size - 2), left), CLOSED, RED)
-    plan.put((plan.between(1, size - 2), left + size - 1), CLOSED, BLUE)
+    plan.put((plan.between(1, size - 2), left), codes.CLOSED, codes.RED)
+    plan.put((plan.between(1, size - 2), left + size - 1), codes.CLOSED, codes.BLUE)
     return plan.level()
 
 
@@ -159,8 +136,8 @@ def unlock(rng: Rng, size: int) -> Level:
     plan, wall = Plan(rng, size, 2 * size - 1), size - 1
     plan.grid[:, wall] = WALL_CODE
     (colour,) = plan.colours(1)
-    plan.put((plan.between(1, size - 2), wall), LOCKED, colour)
-    plan.put(plan.choose(plan.free(columns=slice(wall))), KEY, colour)
+    plan.put((plan.between(1, size - 2), wall), codes.LOCKED, colour)
+    plan.put(plan.choose(plan.free(columns=slice(wall))), codes.KEY, colour)
     _enter_unhindered(plan, columns=slice(wall))
     return plan.level()
 
@@ -173,10 +150,10 @@ def locked_room(rng: Rng) -> Level:
     colours = plan.colours(len(rooms))
     locked, with_key = (int(i) for i in rng.permutation(len(rooms))[:2])
     for i, (top, left) in enumerate(rooms):
-        plan.put((top + 3, left or 7), LOCKED if i == locked else CLOSED, colours[i])
+        plan.put((top + 3, left or 7), codes.LOCKED if i == locked else codes.CLOSED, colours[i])
     inside = [(plan.between(top + 1, top + 5), plan.between(left + 1, left + 6)) for top, left in rooms]
     plan.goal(inside[locked])
-    plan.put(inside[with_key], KEY, colours[locked])
+    plan.put(inside[with_key], codes.KEY, colours[locked])
     plan.enter_somewhere(columns=slice(8, 11))
     return plan.level()
 
@@ -190,7 +167,7 @@ def key_corridor(rng: Rng, size: int, rows: int) -> Level:
         plan.room(row * step, column * step, size, size)
         group[row, column] = (0, 1) if column == 1 else (row, column)
     for row in range(1, rows):
-        plan.grid[row * step, step + 1 : 2 * step] = EMPTY
+        plan.grid[row * step, step + 1 : 2 * step] = codes.EMPTY
     doors: list[tuple[Place, Place, Place]] = []  # a room, the next one, and where a door can be between them
     for row, column in group:
         if column < 2:
@@ -203,10 +180,10 @@ def key_corridor(rng: Rng, size: int, rows: int) -> Level:
     locked = (plan.between(0, rows - 1), 2)
     colour = plan.between(0, 5)
     (entrance,) = [at for _, beyond, at in doors if beyond == locked and at[1] == 2 * step]
-    plan.put(entrance, LOCKED, colour)
+    plan.put(entrance, codes.LOCKED, colour)
     group[locked] = (0, 1)
-    plan.put(plan.choose(_inside(plan, locked, step)), BALL, plan.between(0, 5))
-    plan.put(plan.choose(_inside(plan, (plan.between(0, rows - 1), 0), step)), KEY, colour)
+    plan.put(plan.choose(_inside(plan, locked, step)), codes.BALL, plan.between(0, 5))
+    plan.put(plan.choose(_inside(plan, (plan.between(0, rows - 1), 0), step)), codes.KEY, colour)
     hall = slice(rows // 2 * step, rows // 2 * step + size)
     _enter_unhindered(plan, rows=hall, columns=slice(step, 2 * step + 1))
 
@@ -215,7 +192,7 @@ def key_corridor(rng: Rng, size: int, rows: int) -> Level:
         if len(set(group.values())) == 1:
             break
         here, there, at = open_doors[i]
-        plan.put(at, CLOSED, plan.between(0, 5))
+        plan.put(at, codes.CLOSED, plan.between(0, 5))
         group = {room: group[here] if of == group[there] else of for room, of in group.items()}
     return plan.level()
 
@@ -234,7 +211,7 @@ def multi_room(rng: Rng, rooms: int, size: int) -> Level:
     colour = -1
     for at in doors:
         colour = next(c for c in plan.colours(2) if c != colour)
-        plan.put(at, CLOSED, colour)
+        plan.put(at, codes.CLOSED, colour)
     plan.enter_somewhere(*_region(chain[0]))
     plan.goal(plan.choose(plan.free(*_region(chain[-1]))))
     return plan.level()
@@ -245,7 +222,7 @@ def _chain(plan: Plan, count: int, largest: int) -> tuple[list[Room], list[Place
     height, width = plan.between(SMALLEST, largest), plan.between(SMALLEST, largest)
     chain = [(plan.between(0, SIDE - 3), plan.between(0, SIDE - 3), height, width)]
     doors: list[Place] = []
-    came = RIGHT  # the way taken into the last room
+    came = codes.RIGHT  # the way taken into the last room
     if not _fits(chain[0], []):
         return [], []
     for _ in range(count - 1):
@@ -253,8 +230,8 @@ def _chain(plan: Plan, count: int, largest: int) -> tuple[list[Room], list[Place
             way = (came + 3 + plan.between(0, 2)) % 4  # any but back
             at = _door(plan, chain[-1], way)
             height, width = plan.between(SMALLEST, largest), plan.between(SMALLEST, largest)
-            top = at[0] - {DOWN: 0, UP: height - 1}.get(way, plan.between(1, height - 2))
-            left = at[1] - {RIGHT: 0, LEFT: width - 1}.get(way, plan.between(1, width - 2))
+            top = at[0] - {codes.DOWN: 0, codes.UP: height - 1}.get(way, plan.between(1, height - 2))
+            left = at[1] - {codes.RIGHT: 0, codes.LEFT: width - 1}.get(way, plan.between(1, width - 2))
             if _fits((top, left, height, width), chain[:-1]):
                 break
         else:
@@ -268,9 +245,9 @@ def _chain(plan: Plan, count: int, largest: int) -> tuple[list[Room], list[Place
 def _door(plan: Plan, room: Room, way: int) -> Place:
     """A place in one wall of a room, corners excepted."""
     top, left, height, width = room
-    if way in (DOWN, UP):
-        return (top + (height - 1) * (way == DOWN), left + plan.between(1, width - 2))
-    return (top + plan.between(1, height - 2), left + (width - 1) * (way == RIGHT))
+    if way in (codes.DOWN, codes.UP):
+        return (top + (height - 1) * (way == codes.DOWN), left + plan.between(1, width - 2))
+    return (top + plan.between(1, height - 2), left + (width - 1) * (way == codes.RIGHT))
 
 
 def _fits(room: Room, others: Sequence[Room]) -> bool:
@@ -290,13 +267,13 @@ def push_box(rng: Rng, size: int, boxes: int, pillars: int) -> Level:
     for _ in range(ATTEMPTS):
         plan = Plan(rng, size, size)
         for _ in range(pillars):
-            plan.put(plan.choose(plan.free()), WALL, GREY)
+            plan.put(plan.choose(plan.free()), codes.WALL, codes.GREY)
         for _ in range(boxes):
-            plan.put(plan.choose(plan.free()), BOX, HOME)
+            plan.put(plan.choose(plan.free()), codes.BOX, HOME)
         plan.enter_somewhere()
         for _ in range(PULLS * size * size):
             _pull(plan)
-        if not (plan.grid == code(BOX, HOME)).any():
+        if not (plan.grid == code(codes.BOX, HOME)).any():
             return plan.level()
     raise RoomError(f"{boxes} boxes and {pillars} pillars leave no room to push on {size} x {size} cells")
 
@@ -306,12 +283,12 @@ def _pull(plan: Plan) -> None:
     plan.heading = plan.between(0, 3)
     (r, c), (dr, dc) = plan.agent, STEPS[plan.heading]
     ahead, behind = (r + dr, c + dc), (r - dr, c - dc)
-    if plan.kind_at(ahead) not in (EMPTY, FLOOR):
+    if plan.kind_at(ahead) not in (codes.EMPTY, codes.FLOOR):
         return
-    if plan.kind_at(behind) == BOX:
-        home = plan.grid[behind] == code(BOX, HOME)
-        plan.put(plan.agent, BOX, HOME if plan.kind_at(plan.agent) == FLOOR else AWAY)
-        plan.grid[behind] = code(FLOOR, HOME) if home else EMPTY
+    if plan.kind_at(behind) == codes.BOX:
+        home = plan.grid[behind] == code(codes.BOX, HOME)
+        plan.put(plan.agent, codes.BOX, HOME if plan.kind_at(plan.agent) == codes.FLOOR else AWAY)
+        plan.grid[behind] = code(codes.FLOOR, HOME) if home else codes.EMPTY
     plan.agent = ahead
 
 
@@ -324,5 +301,5 @@ def _inside(plan: Plan, room: Place, step: int) -> list[Place]:
 def _enter_unhindered(plan: Plan, **region: slice) -> None:
     """Place the agent so that nothing but a wall is right in front of it."""
     plan.enter_somewhere(**region)
-    while plan.kind_ahead() not in (EMPTY, WALL):
+    while plan.kind_ahead() not in (codes.EMPTY, codes.WALL):
         plan.enter_somewhere(**region)

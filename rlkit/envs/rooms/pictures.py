@@ -8,28 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codes import (
-    AGENT,
-    BALL,
-    BOX,
-    CLOSED,
-    EMPTY,
-    FLOOR,
-    GOAL,
-    KEY,
-    KINDS,
-    LAVA,
-    LOCKED,
-    N_CODES,
-    OPEN,
-    PRIZE,
-    TRAP,
-    UNSEEN,
-    UP,
-    WALL,
-    colour_of,
-    kind_of,
-)
+from . import codes
+from .codes import AGENT, EMPTY, KINDS, N_CODES, UP, colour_of, kind_of
 from .state import RoomState
 
 Image = npt.NDArray[np.uint8]
@@ -47,18 +27,19 @@ COLOUR: tuple[RGB, ...] = (
     *((205, 82, 76), (88, 164, 104), (78, 124, 196)),
     *((140, 102, 184), (222, 178, 62), (142, 150, 162), LINE, LINE),
 )
-SIGNS = {WALL: "#", FLOOR: "_", OPEN: "/", KEY: "k", BALL: "o", BOX: "b", GOAL: "G", LAVA: "~", CLOSED: "|"}
-SIGNS |= {LOCKED: "L", UNSEEN: " ", EMPTY: ".", PRIZE: ".", TRAP: "."}
+SIGNS = {codes.WALL: "#", codes.FLOOR: "_", codes.OPEN: "/", codes.KEY: "k", codes.BALL: "o", codes.BOX: "b"}
+SIGNS |= {codes.GOAL: "G", codes.LAVA: "~", codes.CLOSED: "|", codes.LOCKED: "L", codes.UNSEEN: " "}
+SIGNS |= dict.fromkeys((EMPTY, codes.PRIZE, codes.TRAP), ".")
 ARROWS = ">v<^"
 NAMES = {sign: KINDS[kind] for kind, sign in reversed(SIGNS.items())}  # of what a sign stands for
-NAMES |= dict.fromkeys(ARROWS, "you") | {SIGNS[FLOOR]: "marked floor"}
+NAMES |= dict.fromkeys(ARROWS, "you") | {SIGNS[codes.FLOOR]: "marked floor"}
 COLOUR_NAMES = ("red", "green", "blue", "purple", "yellow", "grey")
 
 
 def text(state: RoomState, height: int, width: int) -> str:
     """The map as lines of signs, and a line that says what is carried."""
-    codes = state.grid[0, :-1].reshape(height, width)
-    signs = [[SIGNS.get(kind_of(int(code)), "?") for code in row] for row in codes]
+    cells = state.grid[0, :-1].reshape(height, width)
+    signs = [[SIGNS.get(kind_of(int(code)), "?") for code in row] for row in cells]
     r, c = divmod(int(state.cell[0]), width)
     signs[r][c] = ARROWS[int(state.heading[0])]
     hand = int(state.carrying[0])
@@ -70,14 +51,14 @@ def picture(state: RoomState, height: int, width: int, seen: npt.NDArray[np.inte
     """The map from above; cells that are not `seen` are shaded, what the agent carries is on a badge."""
     side = min(LARGEST_TILE, max(8, LARGEST_SIDE // max(height, width)))
     lit = np.isin(np.arange(height * width), seen)
-    codes = state.grid[0, :-1].reshape(height, width)
+    cells = state.grid[0, :-1].reshape(height, width)
     rows = [
         [tile(int(code), side, lit=bool(lit[r * width + c])) for c, code in enumerate(row)]
-        for r, row in enumerate(codes)
+        for r, row in enumerate(cells)
     ]
     cell = int(state.cell[0])
     r, c = divmod(cell, width)
-    rows[r][c] = tile(int(codes[r, c]), side, True, int(state.heading[0]), int(state.carrying[0]))
+    rows[r][c] = tile(int(cells[r, c]), side, True, int(state.heading[0]), int(state.carrying[0]))
     return np.concatenate([np.concatenate(row, axis=1) for row in rows], axis=0)
 
 
@@ -95,10 +76,10 @@ def tile(code: int, side: int, lit: bool = True, heading: int | None = None, car
     from PIL import Image as Pillow, ImageDraw
 
     kind, colour = kind_of(code), COLOUR[colour_of(code)]
-    paper = STONE if kind == WALL else INK if kind == UNSEEN else PAPER if lit else SHADE
+    paper = STONE if kind == codes.WALL else INK if kind == codes.UNSEEN else PAPER if lit else SHADE
     image = Pillow.new("RGB", (side * FINE, side * FINE), paper)
     pen = _Pen(ImageDraw.Draw(image), side * FINE)
-    if kind not in (WALL, UNSEEN):
+    if kind not in (codes.WALL, codes.UNSEEN):
         pen.frame(LINE)
     pen.thing(kind, colour, paper)
     if heading is not None:
@@ -108,7 +89,7 @@ def tile(code: int, side: int, lit: bool = True, heading: int | None = None, car
             pen.disc(0.76, 0.26, 0.22, PAPER)
             pen.badge().thing(kind_of(carrying), COLOUR[colour_of(carrying)], PAPER)
     pixels = np.asarray(image.reduce(FINE))
-    return pixels if lit or kind != WALL else (pixels * 0.82).astype(np.uint8)
+    return pixels if lit or kind != codes.WALL else (pixels * 0.82).astype(np.uint8)
 
 
 class _Pen:
@@ -157,11 +138,11 @@ class _Pen:
     def thing(self, kind: int, colour: RGB, paper: RGB) -> None:
         """What lies on a cell."""
         dark: RGB = (colour[0] * 2 // 3, colour[1] * 2 // 3, colour[2] * 2 // 3)
-        if kind == GOAL:
+        if kind == codes.GOAL:
             self.box(0.1, 0.1, 0.9, 0.9, GOAL_FILL, radius=0.12)
-        elif kind == FLOOR:
+        elif kind == codes.FLOOR:
             self.box(0.28, 0.28, 0.72, 0.72, None, outline=colour, width=0.07, radius=0.5)
-        elif kind == LAVA:
+        elif kind == codes.LAVA:
             self.box(0, 0, 1, 1, LAVA_FILL)
             for y in (0.28, 0.52, 0.76):
                 waves = [(0.1 + 0.2 * k, y + 0.06 * (-1) ** k) for k in range(5)]
@@ -171,23 +152,23 @@ class _Pen:
                     round(0.06 * self.side),
                     "curve",
                 )
-        elif kind == BALL:
+        elif kind == codes.BALL:
             self.disc(0.5, 0.5, 0.32, colour)
-        elif kind == BOX:
+        elif kind == codes.BOX:
             self.box(0.14, 0.14, 0.86, 0.86, colour, outline=dark, width=0.08, radius=0.1)
             self.box(0.14, 0.46, 0.86, 0.54, dark)
-        elif kind == KEY:
+        elif kind == codes.KEY:
             self.box(0.46, 0.30, 0.56, 0.86, colour, radius=0.03)
             self.box(0.50, 0.58, 0.72, 0.66, colour)
             self.box(0.50, 0.76, 0.72, 0.84, colour)
             self.disc(0.51, 0.28, 0.18, colour)
             self.disc(0.51, 0.28, 0.08, paper)
-        elif kind == OPEN:
+        elif kind == codes.OPEN:
             self.box(0.86, 0, 1, 1, colour, outline=dark, width=0.03)
-        elif kind in (CLOSED, LOCKED):
+        elif kind in (codes.CLOSED, codes.LOCKED):
             self.box(0, 0, 1, 1, colour, outline=dark, width=0.08)
             self.disc(0.76, 0.5, 0.08, dark)
-            if kind == LOCKED:
+            if kind == codes.LOCKED:
                 self.disc(0.5, 0.42, 0.13, INK)
                 self.box(0.45, 0.45, 0.55, 0.74, INK)
                 self.disc(0.76, 0.5, 0.08, colour)

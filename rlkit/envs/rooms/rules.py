@@ -5,31 +5,15 @@ from collections.abc import Callable, Collection, Sequence
 import numpy as np
 
 from ...core.model import Holder
-from .codes import (
-    BALL,
-    BOX,
-    CLOSED,
-    EMPTY,
-    FLOOR,
-    GOAL,
-    HEADINGS,
-    KEY,
-    LAVA,
-    LOCKED,
-    N_CODES,
-    OPEN,
-    PRIZE,
-    TRAP,
-    kind_of,
-    recoloured,
-)
+from . import codes
+from .codes import HEADINGS, N_CODES, kind_of, recoloured
 
 TURNS, HANDS = ("left", "right", "forward"), ("pickup", "drop", "toggle")
 COMPASS = ("east", "south", "west", "north")  # in the order of the headings
 MOVES = {"turn": TURNS, "compass": COMPASS}
-WALKABLE = (EMPTY, FLOOR, OPEN, GOAL, LAVA, PRIZE, TRAP)
-MOVABLE = (KEY, BALL, BOX)
-TOGGLED = {CLOSED: OPEN, OPEN: CLOSED, LOCKED: OPEN}
+WALKABLE = (codes.EMPTY, codes.FLOOR, codes.OPEN, codes.GOAL, codes.LAVA, codes.PRIZE, codes.TRAP)
+MOVABLE = (codes.KEY, codes.BALL, codes.BOX)
+TOGGLED = {codes.CLOSED: codes.OPEN, codes.OPEN: codes.CLOSED, codes.LOCKED: codes.OPEN}
 
 STAY, STEP, SWAP, REPLACE = range(4)  # effects: nothing, onto the cell, hand with cell, thing by another
 ANYTHING = 0  # that may be in the hand
@@ -43,13 +27,7 @@ class Rules(Holder):
     `pays` and `ends` hold pairs of a verb and the code it acts on: success, and the end of the episode.
     """
 
-    def __init__(
-        self,
-        verbs: Sequence[str],
-        *,
-        pays: Collection[Deed],
-        ends: Collection[Deed],
-    ) -> None:
+    def __init__(self, verbs: Sequence[str], *, pays: Collection[Deed], ends: Collection[Deed]) -> None:
         rows = [_row(verb, front) for verb in verbs for front in range(N_CODES)]
         deeds = [(_deed(verb), front) for verb in verbs for front in range(N_CODES)]
         self.effect, self.needs, self.after = np.array(rows, dtype=np.uint8).T.copy()  # [A * 256] each
@@ -84,18 +62,18 @@ def _forward(front: int) -> Row:
 
 
 def _pickup(front: int) -> Row:
-    return (SWAP, EMPTY, front) if kind_of(front) in MOVABLE else (STAY, ANYTHING, front)
+    return (SWAP, codes.EMPTY, front) if kind_of(front) in MOVABLE else (STAY, ANYTHING, front)
 
 
 def _drop(front: int) -> Row:
-    return (SWAP if front == EMPTY else STAY, ANYTHING, front)
+    return (SWAP if front == codes.EMPTY else STAY, ANYTHING, front)
 
 
 def _toggle(front: int) -> Row:
     kind = kind_of(front)
-    if kind == BOX:
-        return (REPLACE, ANYTHING, EMPTY)
+    if kind == codes.BOX:
+        return (REPLACE, ANYTHING, codes.EMPTY)
     if kind in TOGGLED:
-        key = recoloured(KEY, front) if kind == LOCKED else ANYTHING
+        key = recoloured(codes.KEY, front) if kind == codes.LOCKED else ANYTHING
         return (REPLACE, key, recoloured(TOGGLED[kind], front))
     return (STAY, ANYTHING, front)

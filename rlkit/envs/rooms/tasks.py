@@ -119,15 +119,7 @@ def unlock(*, size: int = 6, **options: Any) -> Rooms:
     settings = Settings(**options)
     whole("size", size, 4, LARGEST // 2)
     opening = {("toggle", code(LOCKED, colour)) for colour in COLOURS}
-    return _rooms(
-        settings,
-        layouts.unlock,
-        size,
-        limit=8 * size**2,
-        handled=True,
-        pays=opening,
-        ends=opening,
-    )
+    return _rooms(settings, layouts.unlock, size, limit=8 * size**2, handled=True, pays=opening, ends=opening)
 
 
 @task
@@ -141,14 +133,7 @@ def key_corridor(*, size: int = 3, rows: int = 3, **options: Any) -> Rooms:
     whole("rows", rows, 1, 4)
     taking = {("pickup", code(BALL, colour)) for colour in COLOURS}
     return _rooms(
-        settings,
-        layouts.key_corridor,
-        size,
-        rows,
-        limit=30 * size**2,
-        handled=True,
-        pays=taking,
-        ends=taking,
+        settings, layouts.key_corridor, size, rows, limit=30 * size**2, handled=True, pays=taking, ends=taking
     )
 
 
@@ -177,12 +162,7 @@ def red_blue_doors(*, size: int = 8, **options: Any) -> Rooms:
 
 @task
 def dynamic_obstacles(
-    *,
-    size: int = 8,
-    balls: int = 4,
-    random_start: bool = False,
-    see_through: bool = True,
-    **options: Any,
+    *, size: int = 8, balls: int = 4, random_start: bool = False, see_through: bool = True, **options: Any
 ) -> Rooms:
     """Cross a room of moving balls; a crash costs 1 and ends the episode (MiniGrid's Dynamic-Obstacles).
 

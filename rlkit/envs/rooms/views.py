@@ -16,36 +16,11 @@ from gymnasium import spaces
 from ...core.arrays import Array, fill_at, namespace
 from ...core.model import Holder
 from ..wrappers.indicators import indicators
-from .codes import (
-    AGENT,
-    BALL,
-    BOX,
-    CLOSED,
-    COLOURS,
-    EMPTY,
-    FLOOR,
-    GOAL,
-    HEADINGS,
-    KEY,
-    LAVA,
-    LOCKED,
-    N_CODES,
-    N_TYPES,
-    OPEN,
-    PRIZE,
-    STEPS,
-    TRAP,
-    UNSEEN,
-    WALL,
-    gather,
-    looks,
-)
+from .codes import AGENT, EMPTY, HEADINGS, N_INDICATORS, N_TYPES, STEPS, UNSEEN, gather, indicated, looks
 from .settings import Settings
 from .state import RoomState
 
 TILE = 8  # pixels
-SEEN = (EMPTY, WALL, OPEN, CLOSED, LOCKED, KEY, BALL, BOX, GOAL, LAVA)  # kinds with an indicator
-N_INDICATORS = len(SEEN) + len(COLOURS)  # of 16 bytes, which numpy copies three times as fast as of 20
 
 
 def view_of(settings: Settings, height: int, width: int) -> View:
@@ -158,7 +133,7 @@ class OneHotView(PartialView):
 
     def __init__(self, sight: Sight) -> None:
         super().__init__(sight)
-        self.indicators = _indicators()
+        self.indicators = indicated()
 
     def _image_space(self, size: int) -> spaces.Space[Any]:
         return indicators(size, size, N_INDICATORS)
@@ -220,7 +195,7 @@ class WholeOneHotView(WholeView):
     def __init__(self, height: int, width: int) -> None:
         super().__init__(height, width)
         self.space = indicators(width, height, N_INDICATORS + len(HEADINGS))
-        self.indicators = np.pad(_indicators(), ((0, 0), (0, len(HEADINGS))))  # [codes, 20]
+        self.indicators = np.pad(indicated(), ((0, 0), (0, len(HEADINGS))))  # [codes, 20]
 
     def observe(self, state: RoomState) -> Any:
         """[B, W, H, 20] uint8, columns before rows."""
@@ -232,15 +207,6 @@ class WholeOneHotView(WholeView):
         place = N_INDICATORS + state.heading
         fill_at(image, (rows, state.cell % self.width, state.cell // self.width, place), 1)
         return image
-
-
-def _indicators() -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Indicators of every code, [codes, 16]."""
-    kind, colour = np.arange(N_CODES) & 15, np.arange(N_CODES) >> 4 & 7
-    bare = np.isin(kind, (UNSEEN, EMPTY, PRIZE, TRAP))
-    kind = np.where(np.isin(kind, (FLOOR, PRIZE, TRAP)), EMPTY, kind)
-    coloured = (colour[:, None] == np.arange(len(COLOURS))) & ~bare[:, None]
-    return np.concatenate([kind[:, None] == np.array(SEEN), coloured], axis=1).astype(np.uint8)
 
 
 def _symbols(codes: Array) -> Array:
