@@ -1,7 +1,7 @@
 """One episode at a time: computed step by step, or looked up among what was computed before."""
 
 from bisect import bisect_right
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,30 +20,7 @@ BLOCK = 16  # episodes, and numbers of each, drawn at once
 Outcome = tuple[int, float, bool]  # number of the next state, reward, terminated
 
 
-class Episode(Protocol):
-    """What `ModelEnv` needs of a running episode."""
-
-    @property
-    def state(self) -> Any:
-        """The state, a batch of one; None before the first episode."""
-
-    def reseed(self, seed: int) -> None:
-        """The next episode is the first one of this seed."""
-
-    def restart(self) -> None:
-        """Begin the next episode."""
-
-    def step(self, action: int) -> tuple[float, bool]:
-        """Take an action: reward and whether the episode ended. Raises `InvalidAction`."""
-
-    def observation(self) -> Any:
-        """What the agent sees, its own copy."""
-
-    def mask(self) -> npt.NDArray[np.int8]:
-        """Which actions are legal, [A]; all of them after the end."""
-
-
-def episode_of(model: Model[Any]) -> Episode:
+def episode_of(model: Model[Any]) -> "Computed | Remembered":
     """Look up what is small enough to be remembered, compute the rest."""
     remembered = model.n_actions * model.n_events <= MOST_OUTCOMES
     return Remembered(model) if remembered else Computed(model)
@@ -59,7 +36,7 @@ class Computed:
 
     @property
     def state(self) -> Any:
-        """The state, a batch of one."""
+        """The state, a batch of one; None before the first episode."""
         return self._simulation.state
 
     def reseed(self, seed: int) -> None:
@@ -71,12 +48,12 @@ class Computed:
         self._simulation.restart(self._one)
 
     def step(self, action: int) -> tuple[float, bool]:
-        """Take an action."""
+        """Take an action: reward and whether the episode ended. Raises `InvalidAction`."""
         reward, terminated = self._simulation.step(np.array([action]))
         return float(reward[0]), bool(terminated[0])
 
     def observation(self) -> Any:
-        """What the agent sees."""
+        """What the agent sees, its own copy."""
         return own(first(self.model.observe(self.state)))
 
     def mask(self) -> npt.NDArray[np.int8]:
@@ -112,7 +89,7 @@ class Remembered:
 
     @property
     def state(self) -> Any:
-        """The state, a batch of one."""
+        """The state, a batch of one; None before the first episode."""
         if self._state is None:
             return None
         batch, place = self._found[self._state]
@@ -141,7 +118,7 @@ class Remembered:
         self._state = self._starts[event]
 
     def step(self, action: int) -> tuple[float, bool]:
-        """Take an action."""
+        """Take an action: reward and whether the episode ended. Raises `InvalidAction`."""
         if self._state is None:
             raise ResetNeeded("call reset before step")
         if not 0 <= action < self.model.n_actions:
@@ -158,7 +135,7 @@ class Remembered:
         return reward, terminated
 
     def observation(self) -> Any:
-        """What the agent sees."""
+        """What the agent sees, its own copy."""
         assert self._state is not None
         return own(self._observed[self._state])
 

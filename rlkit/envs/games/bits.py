@@ -43,6 +43,17 @@ class BitGame(Game[P]):
         return xp.moveaxis(xp.stack(planes), -1, 0)
 
 
+class StoneGame(BitGame[BitPosition]):
+    """A game in which stones are put on an empty board."""
+
+    def first(self, like: Array) -> BitPosition:
+        """The empty board."""
+        xp = namespace(like)
+        empty = xp.zeros(like.shape, dtype=xp.int64, device=like.device)
+        no = empty != 0
+        return BitPosition(no, no, xp.astype(no, xp.int8), empty, empty)
+
+
 def spread(words: Array, places: Array) -> Array:
     """Bits of words [B] at places [n], as [B, n] of 0 and 1; the axis B is the one without gaps."""
     return ((words >> places[:, None]) & 1).T

@@ -1,7 +1,6 @@
 """Connect four: stones fall down the columns of an upright board."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from ...core.arrays import Array, namespace
 from ..options import OptionError, whole
 from ..rendering.sheet import PAPER, Sheet
-from .bits import BitGame, BitPosition, any_of
+from .bits import BitPosition, StoneGame, any_of
 from .drawing import BLUE, ORANGE_AND_GOLD, Image, put_stones
 from .game import GameModel
 from .opponents import Greedy, Opponent, Random
@@ -19,16 +18,12 @@ from .versus import model_of
 FEW = 20  # cells of a board whose positions are few enough to list
 
 
-@dataclass(frozen=True)
-class ConnectFourPosition(BitPosition):
-    """The stones of each player, bit c * (height + 1) + r for column c and row r from below.
+class ConnectFour(StoneGame):
+    """Drop a stone into a column; the first with `connect` in a row in any direction wins.
 
-    The bit above each column is never set, so that no line runs from one column into the next.
+    Column c and row r from below is bit c * (height + 1) + r. The bit above each column is never set, so
+    that no line runs from one column into the next.
     """
-
-
-class ConnectFour(BitGame[ConnectFourPosition]):
-    """Drop a stone into a column; the first with `connect` in a row in any direction wins."""
 
     marks = "·XO"
 
@@ -47,26 +42,17 @@ class ConnectFour(BitGame[ConnectFourPosition]):
         self.full = int(self.column.sum())
         self.ways = np.array([[1], [height], [height + 1], [height + 2]])  # [4, 1] steps from cell to cell
 
-    def first(self, like: Array) -> ConnectFourPosition:
-        """The empty board."""
-        xp = namespace(like)
-        empty = xp.zeros(like.shape, dtype=xp.int64, device=like.device)
-        no = empty != 0
-        return ConnectFourPosition(no, no, xp.astype(no, xp.int8), empty, empty)
-
-    def legal(self, position: ConnectFourPosition) -> Array:
+    def legal(self, position: BitPosition) -> Array:
         """The columns that are not full."""
         return (((position.own | position.other) & self.top[:, None]) == 0).T
 
-    def play(self, position: ConnectFourPosition, action: Array) -> ConnectFourPosition:
+    def play(self, position: BitPosition, action: Array) -> BitPosition:
         """Drop a stone: adding 1 at the foot of a column carries to its lowest free cell."""
         own, taken = position.other, position.own | position.other
         stone = (taken + self.bottom[action]) & self.column[action]
         other, won = position.own | stone, self._won(position.own | stone)
         outcome = -namespace(own).astype(won, namespace(own).int8)
-        return ConnectFourPosition(
-            ~position.second, won | ((taken | stone) == self.full), outcome, own, other
-        )
+        return BitPosition(~position.second, won | ((taken | stone) == self.full), outcome, own, other)
 
     def _won(self, stones: Array) -> Array:
         """Whether some line is long enough, [B]; runs of stones are grown by up to their own length."""
@@ -77,12 +63,12 @@ class ConnectFour(BitGame[ConnectFourPosition]):
             length += more
         return any_of(runs) != 0 if self.connect > 1 else stones != 0
 
-    def text(self, position: ConnectFourPosition) -> str:
+    def text(self, position: BitPosition) -> str:
         """The board above the numbers of its columns."""
         *rows, status = super().text(position).split("\n")
         return "\n".join([*rows, " ".join(str((c + 1) % 10) for c in range(self.width)), status])
 
-    def picture(self, position: ConnectFourPosition) -> Image:
+    def picture(self, position: BitPosition) -> Image:
         """Orange and golden discs behind a blue front."""
         sheet, board = Sheet(self.height, self.width, fill=BLUE), self.stones(position)
         for r, c in np.argwhere(board == 0).tolist():
@@ -99,7 +85,7 @@ def connect_four(
     opponent: str | None = "random",
     first: bool | str = True,
     depth: int = 4,
-) -> GameModel[ConnectFourPosition]:
+) -> GameModel[BitPosition]:
     """Connect four: drop stones, four in a row wins; +1 for a win, -1 for a loss, 0 for a draw.
 
     `opponent` is "random" (any legal move), "greedy" (wins or prevents a win where one move can),

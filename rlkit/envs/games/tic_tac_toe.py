@@ -1,6 +1,5 @@
 """Tic-tac-toe: three in a row on nine cells."""
 
-from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from ...core.arrays import Array, namespace
 from ...core.model import equally
 from ..rendering.sheet import INK, LINE, PAPER, Colour, Place, Sheet
-from .bits import BitGame, BitPosition, spread
+from .bits import BitPosition, StoneGame, spread
 from .drawing import BLUE, ORANGE, Image
 from .game import Game, GameModel
 from .opponents import Greedy, Opponent, Random
@@ -18,13 +17,11 @@ LINES = (0o007, 0o070, 0o700, 0o111, 0o222, 0o444, 0o421, 0o124)
 FULL = 0o777
 
 
-@dataclass(frozen=True)
-class TicTacToePosition(BitPosition):
-    """The cells taken by each player, bit r * 3 + c for row r and column c."""
+class TicTacToe(StoneGame):
+    """Take cells in turn; the first with three in a row, column or diagonal wins.
 
-
-class TicTacToe(BitGame[TicTacToePosition]):
-    """Take cells in turn; the first with three in a row, column or diagonal wins."""
+    Cell r * 3 + c, in row r and column c, is the bit of that number.
+    """
 
     height = width = 3
     n_actions = 9
@@ -37,25 +34,18 @@ class TicTacToe(BitGame[TicTacToePosition]):
         self.cell = np.arange(9)
         self.wins = np.array([any(cells & line == line for line in LINES) for cells in range(FULL + 1)])
 
-    def first(self, like: Array) -> TicTacToePosition:
-        """The empty board."""
-        xp = namespace(like)
-        empty = xp.zeros(like.shape, dtype=xp.int64, device=like.device)
-        no = empty != 0
-        return TicTacToePosition(no, no, xp.astype(no, xp.int8), empty, empty)
-
-    def legal(self, position: TicTacToePosition) -> Array:
+    def legal(self, position: BitPosition) -> Array:
         """The free cells."""
         return spread(position.own | position.other, self.cell) == 0
 
-    def play(self, position: TicTacToePosition, action: Array) -> TicTacToePosition:
+    def play(self, position: BitPosition, action: Array) -> BitPosition:
         """Take a cell."""
         own, other = position.other, position.own | (1 << action)
         won = self.wins[other]
         outcome = -namespace(own).astype(won, namespace(own).int8)
-        return TicTacToePosition(~position.second, won | ((own | other) == FULL), outcome, own, other)
+        return BitPosition(~position.second, won | ((own | other) == FULL), outcome, own, other)
 
-    def picture(self, position: TicTacToePosition) -> Image:
+    def picture(self, position: BitPosition) -> Image:
         """Crosses and rings on ruled paper."""
         sheet, board = Sheet(3, 3, fill=PAPER), self.stones(position)
         for k in (1, 2):
@@ -97,7 +87,7 @@ class Perfect(Opponent):
                 (other, own | 1 << k) for k in values if not self.best[other * (FULL + 1) + (own | 1 << k)]
             }
 
-    def replies(self, game: Game[TicTacToePosition], position: TicTacToePosition) -> Array:
+    def replies(self, game: Game[BitPosition], position: BitPosition) -> Array:
         """The same probability for every best move, [B, 9]."""
         return equally(spread(self.best[position.own * (FULL + 1) + position.other], self.cell) == 1)
 
@@ -116,7 +106,7 @@ def value(own: int, other: int) -> int:
     return max((-value(other, own | 1 << k) for k in free(own, other)), default=0)
 
 
-def tic_tac_toe(*, opponent: str | None = "random", first: bool | str = True) -> GameModel[TicTacToePosition]:
+def tic_tac_toe(*, opponent: str | None = "random", first: bool | str = True) -> GameModel[BitPosition]:
     """Tic-tac-toe: three in a row, column or diagonal wins; +1 for a win, -1 for a loss, 0 for a draw.
 
     `opponent` is "random" (any legal move), "greedy" (wins or prevents a win where one move can), "perfect"

@@ -92,7 +92,6 @@ class Grid(Model[GridState]):
         kind = kinds[kinds != WALL]
         self.starts = np.flatnonzero(kind == START)
         self.n_starts = len(self.starts)
-        self.start_chance = np.full(self.n_starts, 1 / self.n_starts)
         self.ends = (kind == GOAL) | (kind == PIT)
         self.wind = _checked_wind(wind, kinds.shape[1])  # [columns]
 
@@ -152,15 +151,6 @@ class Grid(Model[GridState]):
             "one-hot": spaces.Box(0, 1, (n,), np.float32),
             "grid": spaces.Box(0, AGENT_CODE, shape, np.uint8),
         }[self.observation]
-
-    def start_probs(self) -> Array:
-        """Every start cell is equally likely, [n_starts]."""
-        return self.start_chance
-
-    def start_event(self, u: Array) -> Array:
-        """The equal part of [0, 1) that holds u [B]."""
-        xp = namespace(u)
-        return xp.astype(u * self.n_starts, xp.int64)
 
     def initial(self, event: Array) -> GridState:
         """The start cell of that number."""
