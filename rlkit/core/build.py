@@ -55,28 +55,24 @@ def from_triplets(
         bad = s.min() if s.min() < 0 else s.max()
         raise ModelError(f"a transition starts in state {bad}, but states are 0..{n_states - 1}")
     if len(a) and a.min() < 0:
-        raise ModelError(
-            f"state {s[np.argmin(a)]} has the negative action {a.min()}", state=int(s[np.argmin(a)])
-        )
+        bad = int(s[np.argmin(a)])
+        raise ModelError(f"state {bad} has the negative action {a.min()}", state=bad)
     order = np.lexsort((a, s))
     s, a, t, p, r = s[order], a[order], t[order], p[order], r[order]
 
     first = np.ones(len(s), dtype=np.bool_)
     first[1:] = (np.diff(s) != 0) | (np.diff(a) != 0)
     starts = np.flatnonzero(first)
-    choices_per_state = np.bincount(s[starts], minlength=n_states) if len(s) else np.zeros(n_states, np.int64)
-    expected = expected_reward(p, r, starts)
-    varies = bool(np.any(r != np.repeat(r[starts], np.diff(starts, append=len(s))))) if len(s) else False
+    varies = bool(np.any(r != np.repeat(r[starts], np.diff(starts, append=len(s)))))
 
     kept = p != 0
     rows = np.cumsum(first) - 1
-    sizes = np.bincount(rows[kept], minlength=len(starts)) if len(s) else np.zeros(0, np.int64)
     mdp = MDP(
-        state_ptr=pointers(choices_per_state),
-        choice_ptr=pointers(sizes),
+        state_ptr=pointers(np.bincount(s[starts], minlength=n_states)),
+        choice_ptr=pointers(np.bincount(rows[kept], minlength=len(starts))),
         successor=t[kept],
         probability=p[kept],
-        reward=expected if varies else r[starts].copy(),
+        reward=expected_reward(p, r, starts) if varies else r[starts].copy(),
         transition_reward=r[kept] if varies else None,
         action=a[starts],
         initial=distribution_over(initial, n_states),
@@ -130,9 +126,8 @@ def from_successors(
             )
         for name, outcomes in offered.items():
             if name not in actions and action_names is not None:
-                raise ModelError(
-                    f"state {state} offers {name!r}, which is none of {', '.join(map(str, actions))}"
-                )
+                message = f"state {state} offers {name!r}, which is none of {', '.join(map(str, actions))}"
+                raise ModelError(message)
             action = actions.setdefault(name, len(actions))
             place = f"state {state}, action {name}"
             empty = True

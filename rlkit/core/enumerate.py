@@ -53,7 +53,6 @@ class _Walk:
         self.numbers: IntArray = np.empty(0, dtype=np.int64)
 
     def run(self) -> MDP:
-        """Explore until the frontier is empty."""
         model = self.model
         events = np.arange(model.n_starts)
         starts = model.initial(events)

@@ -78,9 +78,8 @@ def _transitions(given: Any, order: Order | None) -> tuple[Matrices, Order]:
     if (sparse := _by_action(given, "transition")) is not None:
         n = sparse[0].shape[0]
         if wrong := [m.shape for m in sparse if m.shape != (n, n)]:
-            raise ModelError(
-                f"transition has a matrix of shape {wrong[0]}, expected ({n}, {n}) for every action"
-            )
+            message = f"transition has a matrix of shape {wrong[0]}, expected ({n}, {n}) for every action"
+            raise ModelError(message)
         if order == "SAS":
             raise ModelError("a matrix for each action is of order 'ASS', not 'SAS'")
         return sparse, "ASS"

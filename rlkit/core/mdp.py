@@ -219,9 +219,8 @@ class MDP:
         if not names:
             raise ModelError(f"no label {label!r} in this model ({known})")
         if len(names) <= FEW:
-            raise ModelError(
-                f"no label or state {label!r} in this model ({known}; states: {', '.join(names)})"
-            )
+            message = f"no label or state {label!r} in this model ({known}; states: {', '.join(names)})"
+            raise ModelError(message)
         hint = did_you_mean(label, [*self.labels, *names[:MANY]])
         raise ModelError(f"no label or state {label!r} in this model ({known}){hint}")
 

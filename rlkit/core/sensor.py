@@ -63,14 +63,10 @@ def from_sensor(
     negative = np.repeat(np.arange(len(total)), np.diff(sensor.indptr))[sensor.data < 0]
     if off.any() or len(negative):
         a, s = divmod(int(negative[0] if len(negative) else used[np.argmax(off)]), n)
-        what = (
-            "a negative probability" if len(negative) else f"probabilities that sum to {total[a * n + s]:.9g}"
-        )
-        raise ModelError(
-            f"the observations after action {mdp.action_name(a)} in state {mdp.state_name(s)} have {what}",
-            state=s,
-            action=a,
-        )
+        wrong = f"probabilities that sum to {total[a * n + s]:.9g}"
+        wrong = "a negative probability" if len(negative) else wrong
+        where = f"after action {mdp.action_name(a)} in state {mdp.state_name(s)}"
+        raise ModelError(f"the observations {where} have {wrong}", state=s, action=a)
     # every transition [T] with every observation of it: J outcomes
     count = np.diff(sensor.indptr)[row]
     _check_size(count.sum())
@@ -79,6 +75,7 @@ def from_sensor(
     pair, number = np.unique(
         np.repeat(mdp.successor, count) * np.int64(n_sights) + sensor.indices[place], return_inverse=True
     )
+    names = observation_names or [f"observation {o}" for o in range(n_sights)]
     starts = np.flatnonzero(mdp.initial)
     state = np.concatenate([starts, pair // n_sights])
     seen = np.concatenate([np.full(len(starts), n_sights), pair % n_sights])
@@ -109,10 +106,7 @@ def from_sensor(
         hidden=mdp,
         sensor=sensor,
         state=state,
-        observation_names=(
-            *(observation_names or (f"observation {o}" for o in range(n_sights))),
-            "nothing yet",
-        ),
+        observation_names=(*names, "nothing yet"),
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, IntArray
 from rlkit.solvers.backends.kernels import attract, kernel, strong_components, unsigned
+from rlkit.solvers.operators import first_choice
 
 SEARCH = 10  # what following an edge costs in a search, beside visiting a transition in a sweep
 
@@ -96,19 +97,11 @@ def _attracted(mdp: MDP, target: BoolArray, allowed: BoolArray, needed: IntArray
     return run(target, allowed, needed, mdp.state_of_choice, mdp.incoming.indptr, mdp.incoming.indices)
 
 
-def any_inside(mdp: MDP, inside: BoolArray) -> IntArray:
-    """The first choice of each state that is inside [C], [S]; -1 where none is."""
-    choices = np.flatnonzero(inside)[::-1]
-    first = np.full(mdp.n_states, -1, dtype=np.int64)
-    first[mdp.state_of_choice[choices]] = choices
-    return first
-
-
 def avoiding(mdp: MDP, target: BoolArray) -> tuple[BoolArray, IntArray]:
     """States in which some policy stays out of the target for ever, and its choices [S]."""
     states = ~(target | forced(mdp, target))
     staying = ~any_transition(mdp, ~states[mdp.successor])
-    return states, np.where(states, any_inside(mdp, staying), -1)
+    return states, np.where(states, first_choice(mdp, staying), -1)
 
 
 def missing(mdp: MDP, target: BoolArray) -> tuple[BoolArray, IntArray]:

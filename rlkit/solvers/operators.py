@@ -77,11 +77,15 @@ def relative_rounding(mdp: MDP) -> float:
 
 def greedy(mdp: MDP, q: FloatArray) -> IntArray:
     """First choice of largest value in each state, [S]; -1 at terminal states."""
-    is_best = q == best(mdp, q)[mdp.state_of_choice]
-    choice = np.full(mdp.n_states, -1, dtype=np.int64)
-    found = np.flatnonzero(is_best)[::-1]
-    choice[mdp.state_of_choice[found]] = found
-    return choice
+    return first_choice(mdp, q == best(mdp, q)[mdp.state_of_choice])
+
+
+def first_choice(mdp: MDP, among: BoolArray) -> IntArray:
+    """The first choice of each state that is `among` these [C], [S]; -1 where none is."""
+    choices = np.flatnonzero(among)[::-1]
+    first = np.full(mdp.n_states, -1, dtype=np.int64)
+    first[mdp.state_of_choice[choices]] = choices
+    return first
 
 
 def policy_kernel(mdp: MDP, weight: FloatArray) -> tuple[csr_array, FloatArray]:

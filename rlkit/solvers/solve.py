@@ -115,9 +115,8 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     """The objective and the discount that the arguments ask for."""
     discount = discount_for(mdp, gamma, horizon)
     if horizon is not None and horizon * mdp.n_states > PLAN:
-        raise SolveError(
-            f"a plan of {horizon} steps for {mdp.n_states} states is too large (at most {PLAN:,})"
-        )
+        message = f"a plan of {horizon} steps for {mdp.n_states} states is too large (at most {PLAN:,})"
+        raise SolveError(message)
     if objective is None:
         objective = "finite-horizon" if horizon is not None else "discounted" if discount < 1 else "total"
     if objective not in OBJECTIVES:
@@ -129,9 +128,8 @@ def _settle(mdp: MDP, objective: str | None, gamma: float | None, horizon: int |
     if objective == "discounted" and discount == 1:
         raise SolveError("objective discounted needs a gamma below 1; with gamma 1 it is the total")
     if mdp.reward_decay and objective not in ("finite-horizon", "reach-prob"):
-        raise SolveError(
-            f"the rewards of this model decay with time: give a horizon, not objective {objective}"
-        )
+        message = f"the rewards of this model decay with time: give a horizon, not objective {objective}"
+        raise SolveError(message)
     if mdp.zero_sum and objective not in BY_TURNS:
         raise SolveError(f"a game of two players has the objectives {', '.join(BY_TURNS)}, not {objective}")
     if objective in ("discounted", "finite-horizon"):

@@ -199,12 +199,8 @@ def _steps(mdp: MDP, solution: Solution, tolerance: float) -> list[str]:
     entered = np.zeros(mdp.n_states) if solution.entered is None else solution.entered
     assert solution.plan is not None
     for step, choice in reversed(list(enumerate(solution.plan, start=1))):
-        q = q_values(
-            problem,
-            value,
-            solution.discount,
-            scale=mdp.reward_scale(step) if solution.target is None else 1.0,
-        )
+        scale = mdp.reward_scale(step) if solution.target is None else 1.0
+        q = q_values(problem, value, solution.discount, scale=scale)
         value, later = np.where(moving & (choice >= 0), q[choice] if len(q) else 0.0, 0.0), value
         better = moving & ~_at_most(best(problem, q), value, tolerance)
         defects += _report(mdp, better, "the plan can be improved")

@@ -40,9 +40,8 @@ def read_model(path: str | os.PathLike[str], **options: Any) -> MDP | POMDP:
     for name in given:
         if name not in _options(kind):
             kinds = " and ".join(known for known in names("file") if name in _options(known))
-            raise fail(
-                file, None, f"the option {name!r} is for {kinds} files" if kinds else f"no option {name!r}"
-            )
+            message = f"the option {name!r} is for {kinds} files" if kinds else f"no option {name!r}"
+            raise fail(file, None, message)
     model = read(file, **given)
     if not isinstance(model, MDP | POMDP):
         raise fail(file, None, f"what reads {kind} files returned no model, but {model!r}")
@@ -79,7 +78,6 @@ def _format(kind: str) -> Format:
 
 
 def _options(kind: str) -> tuple[str, ...]:
-    """The options of a format's files."""
     return tuple(signature(_format(kind).read).parameters)[1:]
 
 

@@ -63,7 +63,6 @@ class _Parser(Words):
         self.rewards: dict[Pattern, tuple[int, float]] = {}  # with the order in which they were given
 
     def parse(self) -> MDP | POMDP:
-        """Read all sections and build the model."""
         seen: set[str] = set()
         while self.peek():
             word = self.next()
@@ -99,7 +98,6 @@ class _Parser(Words):
         ).build()
 
     def until_section(self) -> list[Word]:
-        """The words up to the next section."""
         taken = []
         while self.peek():
             if self.peek(1) == ":" or (self.peek() == "start" and self.peek(1) in ("include", "exclude")):
@@ -108,7 +106,6 @@ class _Parser(Words):
         return taken
 
     def chance(self, word: Word) -> float:
-        """A word that must be a probability."""
         value = self.number(word)
         if not 0 <= value <= 1 + ROW_TOLERANCE:
             self.refuse(word, f"{value} is no probability")
@@ -137,7 +134,6 @@ class _Parser(Words):
             self.refuse(words[0], f"values must be reward or cost, not {words[0].text!r}")
 
     def declared(self, what: str, words: list[Word]) -> Names:
-        """A count or a list of names."""
         if len(words) == 1 and words[0].text.isascii() and words[0].text.isdigit():
             size = _index(words[0].text)
             if size is None or not 1 <= size <= MOST_NAMES:
@@ -247,11 +243,8 @@ class _Parser(Words):
     def entry(
         self, word: Word, keys: Sequence[Key], columns: Sequence[int], width: int, rows: dict[Key, Row]
     ) -> None:
-        """One probability for one column of some rows, or for all of them.
-
-        POMDPFiles.jl writes a colon before a number as well.
-        """
-        self.accept(":")
+        """One probability for one column of some rows, or for all of them."""
+        self.accept(":")  # which POMDPFiles.jl writes before a number as well
         p = self.chance(self.next())
         if len(columns) == width > 1:
             self.stand_for(word, len(keys) * width if p else 0)

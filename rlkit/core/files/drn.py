@@ -108,7 +108,6 @@ class _Reader:
         self.probability: list[FloatArray] = [np.empty(0)]
 
     def read(self) -> MDP | POMDP:
-        """Parse the file and build the model."""
         pieces = blocks(self.path)
         line, text = next(pieces)
         while (model := re.search(rb"(?m)^@model[ \t\r]*\n", text)) is None:
@@ -247,7 +246,6 @@ class _Reader:
         return 0.0 if self.column is None else numbers[self.column]
 
     def finish(self) -> MDP | POMDP:
-        """Check the counts and build."""
         header, lines = self.header, self.header.lines
         for name, expected, found in (
             ("nr_states", header.n_states, len(self.state_reward)),
@@ -287,7 +285,6 @@ class _Reader:
             raise fail(self.path, None, str(error)) from error
 
     def check_duplicates(self, choice: IntArray, successor: IntArray, line: IntArray) -> None:
-        """Refuse a choice that names a successor twice."""
         if not ((np.diff(successor) <= 0) & (np.diff(choice) == 0)).any():
             return
         order = np.lexsort((successor, choice))

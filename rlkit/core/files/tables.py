@@ -44,18 +44,16 @@ class Tables:
     def build(self) -> MDP | POMDP:
         """Check that everything is given and build the model."""
         n, n_actions = _size(self.states), _size(self.actions)
-        for s, a in product(range(n), range(n_actions)):
+        pairs = [*product(range(n), range(n_actions))]
+        for s, a in pairs:
             if not _entries(self.moves.get((a, s), {})):
                 raise fail(self.path, self.last_line, f"{self._called(s, a)} has no transition")
         if self.discount is None:
             warnings.warn(
                 f"{self.path.name}: there is no discount, so that it is 1", ModelWarning, stacklevel=6
             )
-        pairs = [*product(range(n), range(n_actions))]
-        rows = [self.moves[a, s] for s, a in pairs]
-        sizes, successor, probability = _flat(rows)
-        action = np.repeat([a for _, a in pairs], sizes)
-        state = np.repeat([s for s, _ in pairs], sizes)
+        sizes, successor, probability = _flat([self.moves[a, s] for s, a in pairs])
+        state, action = (np.repeat(column, sizes) for column in zip(*pairs, strict=True))
         sensor = None if self.observations is None else self._sensor(action, successor)
         hidden = assemble(
             Choices(

@@ -75,7 +75,6 @@ class _Integral:
         return np.add.reduceat(self.entry[:, None] * x[self.column], self.begin, axis=0)
 
     def holds(self, numerators: npt.NDArray[Any], denominator: int) -> bool:
-        """Whether these fractions solve the equations."""
         return bool((self.times(numerators) == self.right * denominator).all())
 
     def inverse(self) -> tuple[FloatArray, int]:

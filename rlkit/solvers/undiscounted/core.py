@@ -17,8 +17,9 @@ from fractions import Fraction
 import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
-from rlkit.solvers.graph import any_inside, any_transition, end_components, surely_reaching, toward
+from rlkit.solvers.graph import any_transition, end_components, surely_reaching, toward
 from rlkit.solvers.methods.fractions import shaped_rewards
+from rlkit.solvers.operators import first_choice
 from rlkit.solvers.reduction import Quotient, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded
 from rlkit.solvers.undiscounted.cycles import Cycles, judge_cycles
@@ -70,7 +71,9 @@ class Core:
             value=value[state],
             lower=lower[state],
             upper=upper[state],
-            choice=lift_choices(self.model, self.merged, choice, any_inside(self.model, self.merged.inside)),
+            choice=lift_choices(
+                self.model, self.merged, choice, first_choice(self.model, self.merged.inside)
+            ),
             fractions=fractions,
         )
 

@@ -10,6 +10,7 @@ import numpy as np
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.graph import end_components, toward
 from rlkit.solvers.methods.fractions import gain_in_fractions, shaped_rewards
+from rlkit.solvers.operators import first_choice
 from rlkit.solvers.options import EXACT
 from rlkit.solvers.reduction import with_choices
 from rlkit.solvers.undiscounted.gain import component_gains
@@ -51,8 +52,7 @@ def judge_cycles(mdp: MDP) -> Cycles:
     np.minimum.at(lowest, owner, mdp.reward[inside])
     never_costs = np.append((highest > 0) & (lowest >= 0), False)[label]
     if never_costs.any():
-        paying = np.flatnonzero(inside & (mdp.reward > 0) & never_costs[mdp.state_of_choice])[::-1]
-        choice[mdp.state_of_choice[paying]] = paying
+        choice[:] = first_choice(mdp, inside & (mdp.reward > 0) & never_costs[mdp.state_of_choice])
         choice[:] = np.where(never_costs & (choice < 0), toward(mdp, choice >= 0, inside), choice)
         positive |= never_costs
     mixed = np.append((highest > 0) & (lowest < 0), False)[label]
