@@ -48,7 +48,8 @@ class TableModel(Model[TableState]):
         self.successor = mdp.successor.astype(np.int64)  # [T]
         self.reward = mdp.reward_by_transition  # [T]
         paid = -abs(self.reward) if mdp.zero_sum else self.reward  # by either of two players
-        self.worst = _worst(float(paid.min(initial=0.0)), mdp.discount)
+        least = float(paid.min(initial=0.0))
+        self.worst = 0.0 if not least else least / (1 - mdp.discount) if mdp.discount < 1 else None
         self.ends = mdp.terminal  # [S]
         self.offered = mdp.legal  # [S, A]
         self.starts = np.flatnonzero(mdp.initial)  # [n_starts] states with an initial probability
@@ -135,13 +136,6 @@ class HiddenTableModel(TableModel):
     def observe(self, state: TableState) -> Array:
         """The number of the class, [B]."""
         return self.seen[state.index]
-
-
-def _worst(least_reward: float, discount: float) -> float | None:
-    """What no return falls below, given the least reward, 0 if all are larger; None where nothing does."""
-    if not least_reward:
-        return 0.0
-    return least_reward / (1 - discount) if discount < 1 else None
 
 
 def _cumulative(probability: Array, choice_ptr: Array) -> Array:

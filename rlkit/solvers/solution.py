@@ -170,9 +170,8 @@ class Solution:
         if not known or None in known:
             return None
         weights = [fraction(p) for p in self.mdp.initial[start]]
-        return sum((w * f for w, f in zip(weights, known, strict=True) if f is not None), Fraction(0)) / sum(
-            weights
-        )
+        weighted = (w * f for w, f in zip(weights, known, strict=True) if f is not None)
+        return sum(weighted, Fraction(0)) / sum(weights)
 
     @property
     def initial(self) -> Interval:

@@ -119,15 +119,10 @@ def _achieved(problem: MDP, solution: Solution, policy: IntArray) -> tuple[Float
         rounding = np.where(moved < np.inf, np.finfo(np.float64).eps * problem.n_states * moved, 0.0)
     if solution.objective == "reach-reward":
         assert solution.target is not None
-        achieved[_misses(problem, policy, solution.target)] = -np.inf if solution.minimize else np.inf
+        transition, _ = policy_kernel(problem, choice_weights(problem, policy))
+        hopeless = ~can_reach(transition, solution.target)
+        achieved[can_reach(transition, hopeless)] = -np.inf if solution.minimize else np.inf
     return achieved, rounding
-
-
-def _misses(problem: MDP, policy: IntArray, target: BoolArray) -> BoolArray:
-    """States [S] from which the policy may never reach the target."""
-    transition, _ = policy_kernel(problem, choice_weights(problem, policy))
-    hopeless = ~can_reach(transition, target)
-    return can_reach(transition, hopeless)
 
 
 def _backed_up(problem: MDP, solution: Solution, upper: FloatArray) -> tuple[MDP, FloatArray]:

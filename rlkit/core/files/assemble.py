@@ -15,8 +15,6 @@ from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.rows import ROUNDING, first, pointers, ranges, rescaled
 
 ROW_TOLERANCE = 1e-5  # what a file may miss 1 by: many are written with six digits
-FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
-
 FREE_ACTIONS = 100  # up to which an action may be called by a number larger than the choices there are
 
 
@@ -38,14 +36,6 @@ class Choices:
     def starts(self) -> IntArray:
         """The first transition of each choice, [C]."""
         return np.cumsum(self.sizes) - self.sizes
-
-
-def check_state_count(path: Path, line: int, *, claimed: int, transitions: int) -> None:
-    """Refuse a header that claims more states than the transitions behind it can account for."""
-    if claimed < 1:
-        raise fail(path, line, "a model needs at least one state")
-    if claimed > FREE_STATES + 2 * transitions:
-        raise fail(path, line, f"{claimed} states are more than {transitions} transitions account for")
 
 
 def assemble(

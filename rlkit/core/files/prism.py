@@ -12,20 +12,14 @@ from pathlib import Path
 import numpy as np
 
 from rlkit.core.errors import ModelError
-from rlkit.core.files.assemble import (
-    Choices,
-    actions_to_write,
-    assemble,
-    check_state_count,
-    labels_to_write,
-    merged,
-)
+from rlkit.core.files.assemble import Choices, actions_to_write, assemble, labels_to_write, merged
 from rlkit.core.files.format import Format
 from rlkit.core.files.labels import read_labels
 from rlkit.core.files.text import Block, fail, no_number, no_state, split_blocks, suffix, write_lines
 from rlkit.core.mdp import MDP, FloatArray, IntArray
 from rlkit.core.rows import first
 
+FREE_STATES = 1_000_000  # how many more states than its transitions name a header may claim
 STATE_REWARDS, TRANSITION_REWARDS = (".srew", ".rews"), (".trew", ".rewt")  # PRISM has renamed them
 
 
@@ -72,7 +66,11 @@ def read_prism(
     """
     table = _read_table(path, columns={3: 3, 2: 2}, what="probability", named=True)
     n_states = table.header[0]
-    check_state_count(path, table.header_line, claimed=n_states, transitions=len(table.value))
+    if n_states < 1:
+        raise fail(path, table.header_line, "a model needs at least one state")
+    if n_states > FREE_STATES + 2 * len(table.value):
+        message = f"{n_states} states are more than {len(table.value)} transitions account for"
+        raise fail(path, table.header_line, message)
     for column in (table.index[0], table.index[-1]):
         if (row := first(column >= n_states)) is not None:
             raise table.fail(row, no_state(column[row], n_states))

@@ -96,10 +96,8 @@ def stochastic_memoryless(
     uniform = problem.policy(np.zeros(shape))
     best = Stochastic(uniform, problem.value(uniform))
     for start in logits:
-        climbed = problem.climb(start, max_steps)
-        found = minimize(
-            problem, climbed.ravel(), jac=True, method="L-BFGS-B", options={"maxiter": max_steps}
-        )
+        climbed = problem.climb(start, max_steps).ravel()
+        found = minimize(problem, climbed, jac=True, method="L-BFGS-B", options={"maxiter": max_steps})
         policy = problem.policy(found.x)
         value = problem.value(policy)
         if value > best.value:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.evaluation import SingularChain, closed_classes, gain_and_bias, irreducible_gain
@@ -121,12 +120,8 @@ def unichain(
     classes = list(closed_classes(transition, ~members))
     if len(classes) == 1:
         return choice, int(classes[0][0])
-    richest = max(classes, key=gain_of or (lambda c: _gain_of(transition, reward, c)))
+    richest = max(classes, key=gain_of or (lambda c: irreducible_gain(transition[c][:, c], reward[c])[0]))
     target = np.zeros(model.n_states, dtype=np.bool_)
     target[richest] = True
     there = toward(model, target, np.ones(model.n_choices, dtype=np.bool_))
     return np.where(members & ~target, there, choice), int(richest[0])
-
-
-def _gain_of(transition: csr_array, reward: FloatArray, members: IntArray) -> float:
-    return irreducible_gain(transition[members][:, members], reward[members])[0]
