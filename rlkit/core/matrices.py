@@ -96,7 +96,8 @@ def _transitions(given: Any, order: Order | None) -> tuple[Matrices, Order]:
         )
     order = order or (fits[0] if fits else None)
     if order not in fits or order is None:
-        raise ModelError(f"transition has shape {p.shape}, expected {_shape(order)}")
+        shapes = {"SAS": "(S, A, S)", "ASS": "(A, S, S)", None: "(S, A, S) or (A, S, S)"}
+        raise ModelError(f"transition has shape {p.shape}, expected {shapes[order]}")
     return (p if order == "SAS" else np.moveaxis(p, 0, 1)), order
 
 
@@ -156,10 +157,6 @@ def _at(matrices: Matrices, state: IntArray, action: IntArray, successor: IntArr
         own = action == a
         values[own] = matrix[state[own], successor[own]]
     return values
-
-
-def _shape(order: Order | None) -> str:
-    return {"SAS": "(S, A, S)", "ASS": "(A, S, S)", None: "(S, A, S) or (A, S, S)"}[order]
 
 
 def _mask(value: npt.ArrayLike | None, shape: tuple[int, ...], *, default: bool, name: str) -> Any:

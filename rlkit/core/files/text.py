@@ -101,7 +101,10 @@ def blocks(path: Path) -> Iterator[tuple[int, bytes]]:
             text = text.removeprefix(b"\xef\xbb\xbf")
         if text and not piece:
             text += b"\n"
-        _check_utf8(path, line, text)
+        try:
+            text.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise fail(path, line + text.count(b"\n", 0, error.start), "the text is not UTF-8") from None
         empty = empty and not text.strip()
         if text:
             yield line, text
@@ -211,12 +214,3 @@ def split_blocks(path: Path, *, comment: bytes) -> Iterator[Block]:
         block = split(path, line, text, comment=comment)
         if len(block):
             yield block
-
-
-def _check_utf8(path: Path, line: int, text: bytes) -> None:
-    if text.isascii():
-        return
-    try:
-        text.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise fail(path, line + text.count(b"\n", 0, error.start), "the text is not UTF-8") from None
