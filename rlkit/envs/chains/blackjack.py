@@ -5,12 +5,12 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core import TableModel, from_successors
 from ...core.table import TableState
 from ..options import OptionError, flag, one_of
+from ..rendering.sheet import CARD, FELT, INK, PAPER, RIM, Image, Sheet
 
 SEEN = [32, 11, 2]  # numbers of totals, of dealer's cards, and of usable aces
 CARDS = {card: (4 if card == 10 else 1) / 13 for card in range(1, 11)}  # aces are 1, pictures 10
@@ -73,10 +73,8 @@ class Blackjack(TableModel):
         """The hand in words."""
         return self.mdp.state_name(int(state.index[0]))
 
-    def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: TableState) -> Image:
         """The dealer's cards above, the player's total below, [H, W, 3]."""
-        from ..rendering.sheet import CARD, FELT, INK, PAPER, RIM, Sheet
-
         total, dealer, ace = self.shown[state.index[0]].tolist()
         sheet = Sheet(5, 6, fill=FELT)
         for column, face in ((1.9, "A" if dealer == 1 else str(dealer)), (3.1, "")):

@@ -1,11 +1,11 @@
 """Deep Sea: a test of deep exploration."""
 
 import numpy as np
-import numpy.typing as npt
 
 from ...core import TableModel, from_triplets
 from ...core.table import TableState
 from ..options import flag, number, whole
+from ..rendering.sheet import Board, Image
 
 
 class DeepSea(TableModel):
@@ -52,10 +52,8 @@ class DeepSea(TableModel):
             lines[int(self.row[state.index[0]])][int(self.column[state.index[0]])] = "@"
         return "\n".join("".join(line) for line in lines)
 
-    def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: TableState) -> Image:
         """The sea with the diver as a disc, [H, W, 3]."""
-        from ..rendering.sheet import Board
-
         board = Board(self.rows)
         if not self.ends[state.index[0]]:
             board.agent((int(self.row[state.index[0]]), int(self.column[state.index[0]])))

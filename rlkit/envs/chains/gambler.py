@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from ...core import TableModel, from_successors
 from ...core.table import TableState
+from ..grids.maps import GOAL
 from ..options import number, whole
+from ..rendering.sheet import AGENT, FILL, INK, LINE, RIM, Image, Sheet
 
 Outcomes = Mapping[str, list[tuple[float, Any, float]]]
 
@@ -20,11 +19,8 @@ class Gambler(TableModel):
         """The capital, and what it is to become."""
         return f"capital {self._capital(state)} of {self._goal}"
 
-    def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: TableState) -> Image:
         """A bar as long as the goal, filled as far as the capital reaches, [H, W, 3]."""
-        from ..grids.maps import GOAL
-        from ..rendering.sheet import AGENT, FILL, INK, LINE, RIM, Sheet
-
         capital, goal = self._capital(state), self._goal
         sheet = Sheet(4, 10)
         middle, long = (1.9, 4.5), 4.0

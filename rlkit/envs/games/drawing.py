@@ -5,9 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..rendering.sheet import Colour, Sheet
-
-Image = npt.NDArray[np.uint8]
+from ..rendering.sheet import Colour, Image as Image, Sheet
 
 ORANGE, GOLD, BLUE = (226, 112, 58), (240, 190, 80), (52, 73, 110)
 GREEN, GREEN_LINE, WOOD, WOOD_LINE = (98, 158, 118), (76, 130, 96), (226, 190, 138), (150, 118, 76)

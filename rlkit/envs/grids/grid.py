@@ -13,6 +13,7 @@ from scipy.sparse.csgraph import breadth_first_order
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import OptionError, flag, listed, number, one_of
+from ..rendering.sheet import LINE, Board, Image
 from .maps import CHARACTERS, CLIFF, GOAL, PIT, START, WALL, MapError, rows_of
 
 IntTable = npt.NDArray[np.int64]
@@ -203,10 +204,8 @@ class Grid(Model[GridState]):
         lines[row][column] = "@"
         return "\n".join("".join(line) for line in lines)
 
-    def picture(self, state: GridState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: GridState) -> Image:
         """The map with the agent as a disc, and the strength of the wind at the foot, [H, W, 3]."""
-        from ..rendering.sheet import LINE, Board
-
         board = Board(self.rows)
         for column in np.flatnonzero(self.wind):
             board.text((len(self.rows) - 1, int(column)), str(self.wind[column]), size=0.4, fill=LINE)

@@ -7,6 +7,7 @@ from ...core import TableModel
 from ...core.outcomes import from_outcomes
 from ...core.table import TableState
 from ..options import OptionError, flag, number
+from ..rendering.sheet import AGENT, INK, PADS as COLOURS, RIM, Board, Image
 
 SIZE = 5
 PADS = ((0, 0), (0, 4), (4, 0), (4, 3))  # row and column
@@ -86,10 +87,8 @@ class Taxi(TableModel):
         drawn = ["".join(cell.ljust(2) for cell in line).rstrip() for line in lines]
         return "\n".join([*drawn, self._name(s)])
 
-    def picture(self, state: TableState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: TableState) -> Image:
         """The town: pads with their letters, the destination ringed, the passenger as a disc, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, INK, PADS as COLOURS, RIM, Board
-
         s = int(state.index[0])
         board = Board(["." * SIZE] * SIZE)
         for pad, place in enumerate(PADS):

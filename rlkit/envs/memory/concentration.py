@@ -9,6 +9,7 @@ from gymnasium import spaces
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import number, whole
+from ..rendering.sheet import AGENT, CARD, FELT, FILL, INK, Image, Sheet
 
 DOWN = "▒"
 
@@ -67,10 +68,8 @@ class Concentration(Model[Table]):
         """The cards as they lie, as letters."""
         return " ".join(DOWN if card == 0 else chr(64 + card) for card in self.observe(state)[0])
 
-    def picture(self, state: Table) -> npt.NDArray[np.uint8]:
+    def picture(self, state: Table) -> Image:
         """The cards in two rows; those found are green, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, CARD, FELT, FILL, INK, Sheet
-
         board = Sheet(2, self.pairs, fill=FELT)
         ranks, seen = self.deals[int(state.deal[0])], self.observe(state)[0]
         for i, (rank, card) in enumerate(zip(ranks, seen, strict=True)):

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import whole
+from ..rendering.sheet import Board, Image
 
 
 @dataclass(frozen=True)
@@ -64,10 +64,8 @@ class Corridor(Model[CorridorState]):
         """The sign in words."""
         return ("up", "down")[int(state.side[0])]
 
-    def picture(self, state: CorridorState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: CorridorState) -> Image:
         """The T from above: sign, agent, goal in green, [H, W, 3]."""
-        from ..rendering.sheet import Board
-
         wall, side = "#" * self.length, int(state.side[0])
         board = Board((wall + ".G"[side == 0], "S" + "." * self.length, wall + ".G"[side == 1]))
         board.agent((1, int(state.place[0])))

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import whole
-
-Image = npt.NDArray[np.uint8]
+from ..rendering.sheet import AGENT, CARD, Image, Sheet
 
 
 @dataclass(frozen=True)
@@ -65,8 +63,6 @@ class FindTheThree(Model[SequenceState]):
 
     def picture(self, state: SequenceState) -> Image:
         """A tile for each number, the one that is shown open; question marks in the end, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, CARD, Sheet
-
         sheet, time = Sheet(1, self.length), int(state.time[0])
         for column in range(self.length):
             sheet.box((0, column), 0.42, radius=0.1, fill=AGENT if column == time else CARD)

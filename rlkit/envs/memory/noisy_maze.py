@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step, inverse_cdf
 from ..grids.grid import Grid, GridState
 from ..options import number
+from ..rendering.sheet import AGENT, PAPER, RIM, Board, Image
 
 MCCALLUM = ("SSSSS", "S#S#S", "S#G#S")
 NOTHING = 16  # what is seen when the sensor fails
@@ -81,10 +81,8 @@ class NoisyMaze(Model[MazeState]):
         """The map with `@` where the agent stands, and what it sees."""
         return f"{self.grid.text(GridState(state.cell))}\nsees {self._words(int(state.seen[0]))}"
 
-    def picture(self, state: MazeState) -> npt.NDArray[np.uint8]:
+    def picture(self, state: MazeState) -> Image:
         """The map from above with the agent, pale where its sensor fails, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, PAPER, RIM, Board
-
         board = Board(self.grid.rows)
         at = tuple(self.grid.position[int(state.cell[0])])
         blind = int(state.seen[0]) == NOTHING

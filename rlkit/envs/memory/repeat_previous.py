@@ -2,15 +2,13 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import OptionError, whole
+from ..rendering.sheet import AGENT, CARD, FILL, Image, Sheet
 
-Image = npt.NDArray[np.uint8]
 LARGEST_CODE = 2**62  # of a window of symbols kept as one number
 
 
@@ -62,8 +60,6 @@ class RepeatPrevious(Model[Window]):
 
     def picture(self, state: Window) -> Image:
         """The symbols of the last steps, the present one orange, the one to say green, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, CARD, FILL, Sheet
-
         sheet = Sheet(1, self.delay + 1)
         for column in range(self.delay + 1):
             digit = int(state.code[0]) // self.base ** (self.delay - column) % self.base

@@ -3,15 +3,13 @@
 from collections.abc import Mapping
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import OptionError, number, whole
+from ..rendering.sheet import AGENT, CARD, FILL, Image, Sheet
 from .repeat_previous import LARGEST_CODE, Window
-
-Image = npt.NDArray[np.uint8]
 
 
 class SignalFilter(Model[Window]):
@@ -62,8 +60,6 @@ class SignalFilter(Model[Window]):
 
     def picture(self, state: Window) -> Image:
         """The levels of the last steps as bars, and on the right what is received, [H, W, 3]."""
-        from ..rendering.sheet import AGENT, CARD, FILL, Sheet
-
         past = max(self.strength)
         sheet, height = Sheet(3, past + 2), 2.8 / self.loudest
         bars = [(int(state.code[0]) // self.levels**d % self.levels, CARD) for d in range(past, 0, -1)]

@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 from gymnasium import spaces
 
 from ...core.arrays import Array, namespace
 from ...core.model import Model, Step
 from ..options import number
-
-Image = npt.NDArray[np.uint8]
+from ..rendering.sheet import PADS, Image, Sheet
 
 
 @dataclass(frozen=True)
@@ -67,8 +65,6 @@ class Tiger(Model[TigerState]):
 
     def picture(self, state: TigerState) -> Image:
         """Two doors, the tiger's red, and a mark before the one where it was heard, [H, W, 3]."""
-        from ..rendering.sheet import PADS, Sheet
-
         sheet, side, heard = Sheet(3, 4), int(state.side[0]), int(state.heard[0])
         for door in range(2):
             at = (0.75, 2 * door + 0.5)

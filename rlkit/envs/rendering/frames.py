@@ -4,7 +4,6 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from ...core.mdp import MDP
 from ...core.model import Model
@@ -12,9 +11,7 @@ from ...core.table import TableModel
 from ...plain import label
 from ..wrappers.base import Wrapper
 from .graph import MARGIN, NODE, Place, colour, draw_arrows, draw_states, places, transitions
-from .sheet import INK, PAPER
-
-Image = npt.NDArray[np.uint8]
+from .sheet import INK, PAPER, Image
 
 MOST_NODES = 60  # states of an MDP that a graph can still show
 MOST_ARROWS, MOST_LABELS = 40, 6  # in all to be drawn, from a state to have numbers

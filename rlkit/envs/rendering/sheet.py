@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from ..grids.maps import CLIFF, GOAL, PIT, START, WALL
 
+Image = npt.NDArray[np.uint8]  # [H, W, 3]
 Colour = tuple[int, int, int]
 Place = tuple[float, float]  # row and column
 
@@ -29,11 +30,11 @@ class Sheet:
     """An empty sheet of so many cells; places are (row, column), sizes are shares of a cell."""
 
     def __init__(self, height: int, width: int, *, fill: Colour = PAPER) -> None:
-        from PIL import Image, ImageDraw
+        from PIL import Image as Pillow, ImageDraw
 
         cell = min(LARGEST_CELL, max(SMALLEST_CELL, LARGEST_SIDE // max(height, width)))
         self.unit = cell * FINE
-        self.image = Image.new("RGB", (width * self.unit, height * self.unit), fill)
+        self.image = Pillow.new("RGB", (width * self.unit, height * self.unit), fill)
         self.draw = ImageDraw.Draw(self.image)
 
     def centre(self, at: Place) -> tuple[float, float]:
@@ -81,7 +82,7 @@ class Sheet:
         """The agent, wherever it is a disc."""
         self.disc(at, 0.30, fill=AGENT, outline=RIM, width=0.04)
 
-    def pixels(self) -> npt.NDArray[np.uint8]:
+    def pixels(self) -> Image:
         """The finished image, [H, W, 3]."""
         return np.asarray(self.image.reduce(FINE)).copy()
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..rendering.sheet import Image
 from . import codes
 from .codes import AGENT, EMPTY, KINDS, N_CODES, UP, colour_of, kind_of
 from .state import RoomState
 
-Image = npt.NDArray[np.uint8]
 RGB = tuple[int, int, int]
 
 LARGEST_TILE, LARGEST_SIDE = 48, 960  # pixels
