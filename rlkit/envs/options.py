@@ -18,10 +18,8 @@ def whole(name: str, value: Any, low: int, high: int | None = None, *, odd: bool
     """An integer from low to high, odd if asked for; raises `OptionError` otherwise."""
     fits = _is_whole(value) and value >= low and (high is None or value <= high)
     if not fits or (odd and value % 2 == 0):
-        kind, allowed = (
-            "an odd" if odd else "a whole",
-            f">= {low}" if high is None else f"from {low} to {high}",
-        )
+        kind = "an odd" if odd else "a whole"
+        allowed = f">= {low}" if high is None else f"from {low} to {high}"
         raise OptionError(f"{name} must be {kind} number {allowed}, not {value!r}")
     return int(value)
 

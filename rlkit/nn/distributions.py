@@ -7,13 +7,15 @@ Masks [..., n_params] say which discrete actions are legal; those of MultiDiscre
 
 import math
 from abc import ABC, abstractmethod
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
 from .encoders import UnsupportedSpaceError
+
+Mask: TypeAlias = Tensor | None
 
 
 class Head(nn.Module, ABC):
@@ -28,7 +30,7 @@ class Head(nn.Module, ABC):
         """What `act` needs to draw one action for every entry of the leading axes."""
 
     @abstractmethod
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """Actions [..., *shape]: greedy, or drawn with the noise."""
 
 
@@ -36,9 +38,7 @@ class Distribution(Head, ABC):
     """A stochastic policy that can be differentiated."""
 
     @abstractmethod
-    def log_prob_and_entropy(
-        self, params: Tensor, action: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, action: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
         """The log-probability (or density) of the actions and the entropy in nats, both [...]."""
 
 
@@ -46,7 +46,7 @@ class Discrete(Head, ABC):
     """A head over n actions, of which it can tell the probabilities."""
 
     @abstractmethod
-    def probabilities(self, params: Tensor, mask: Tensor | None) -> Tensor:
+    def probabilities(self, params: Tensor, mask: Mask) -> Tensor:
         """The probability of each action [..., n], 0 where it is not legal."""
 
 
@@ -61,18 +61,16 @@ class Categorical(Distribution, Discrete):
         """Standard Gumbel noise: argmax(logits + noise) is a sample of softmax(logits)."""
         return gumbel((*lead, self.n_params), generator=generator)
 
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """The likeliest legal action, or one drawn among the legal."""
         return mask_logits(params if noise is None else params + noise, mask).argmax(-1)
 
-    def log_prob_and_entropy(
-        self, params: Tensor, action: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, action: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
         """log softmax(logits)[action] and the entropy, over legal actions."""
         log_probs = log_softmax(mask_logits(params, mask))
         return log_probs.gather(-1, action.unsqueeze(-1)).squeeze(-1), entropy(log_probs)
 
-    def probabilities(self, params: Tensor, mask: Tensor | None) -> Tensor:
+    def probabilities(self, params: Tensor, mask: Mask) -> Tensor:
         """The probability of each action [..., n], 0 where it is not legal."""
         return mask_logits(params, mask).softmax(-1)
 
@@ -91,14 +89,12 @@ class MultiCategorical(Distribution):
         """Standard Gumbel noise for every part."""
         return gumbel((*lead, self.n_params), generator=generator)
 
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """An action of every part [..., parts]."""
         scores = mask_logits(params if noise is None else params + noise, mask)
         return torch.stack([part.argmax(-1) for part in scores.split(self.sizes, -1)], -1)
 
-    def log_prob_and_entropy(
-        self, params: Tensor, action: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, action: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
         """The sums over the parts."""
         masks = [None] * len(self.sizes) if mask is None else mask.split(self.sizes, -1)
         columns = zip(self.parts, params.split(self.sizes, -1), action.unbind(-1), masks, strict=True)
@@ -126,14 +122,12 @@ class Gaussian(Distribution):
         """Standard normal noise."""
         return torch.randn((*lead, self.n_params), generator=generator, device=generator.device)
 
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """The mean, or a sample."""
         action = params if noise is None else params + noise * self.log_std.exp()
         return action.reshape(*action.shape[:-1], *self.shape)
 
-    def log_prob_and_entropy(
-        self, params: Tensor, action: Tensor, mask: Tensor | None
-    ) -> tuple[Tensor, Tensor]:
+    def log_prob_and_entropy(self, params: Tensor, action: Tensor, mask: Mask) -> tuple[Tensor, Tensor]:
         """The log-density of the unclipped action and the differential entropy."""
         z = (action.reshape(params.shape) - params) * (-self.log_std).exp()
         log_scale = self.log_std + 0.5 * math.log(2 * math.pi)
@@ -158,7 +152,7 @@ class SquashedGaussian(Head):
         """Standard normal noise."""
         return torch.randn((*lead, self.n_params // 2), generator=generator, device=generator.device)
 
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """tanh of the mean, or a sample."""
         mean, log_std = self._parts(params)
         raw = mean if noise is None else mean + noise * log_std.exp()
@@ -199,7 +193,7 @@ class EpsilonGreedy(Discrete):
         """Uniform numbers: whether to explore, and a rank for every action."""
         return torch.rand((*lead, 1 + self.n_params), generator=generator, device=generator.device)
 
-    def act(self, params: Tensor, noise: Tensor | None, mask: Tensor | None) -> Tensor:
+    def act(self, params: Tensor, noise: Tensor | None, mask: Mask) -> Tensor:
         """The greedy legal action, or the epsilon-greedy one."""
         greedy = mask_logits(params, mask).argmax(-1)
         if noise is None:
@@ -207,7 +201,7 @@ class EpsilonGreedy(Discrete):
         explore, rank = noise[..., 0] < self.get_buffer("_epsilon"), mask_logits(noise[..., 1:], mask)
         return torch.where(explore, rank.argmax(-1), greedy)
 
-    def probabilities(self, params: Tensor, mask: Tensor | None) -> Tensor:
+    def probabilities(self, params: Tensor, mask: Mask) -> Tensor:
         """The probability of each action [..., n], 0 where it is not legal."""
         legal = torch.ones_like(params, dtype=torch.bool) if mask is None else mask
         greedy = nn.functional.one_hot(mask_logits(params, mask).argmax(-1), self.n_params)
@@ -227,7 +221,7 @@ def distribution(space: spaces.Space[Any]) -> Distribution:
     raise UnsupportedSpaceError(f"action space {space} is not supported; use Discrete, MultiDiscrete or Box")
 
 
-def mask_logits(logits: Tensor, mask: Tensor | None) -> Tensor:
+def mask_logits(logits: Tensor, mask: Mask) -> Tensor:
     """Logits [..., A] in float32 with illegal actions at its lowest number, so that their probability is 0.
 
     The lowest finite number and not minus infinity: p log p is then 0 and has a gradient.

@@ -330,19 +330,14 @@ def _at(obs: Any, path: Path) -> Any:
 
 def _common(leaves: list[Space]) -> np.dtype[Any]:
     """The smallest type for all leaves: an integer type which holds their bounds, float32 or float64."""
-    types = []
+    types: list[np.dtype[Any]] = []
     for leaf in leaves:
         match leaf:
             case spaces.Discrete():
-                types += [
-                    np.min_scalar_type(int(leaf.start)),
-                    np.min_scalar_type(int(leaf.start + leaf.n - 1)),
-                ]
+                types += map(np.min_scalar_type, (int(leaf.start), int(leaf.start + leaf.n - 1)))
             case spaces.MultiDiscrete():
-                types += [
-                    np.min_scalar_type(int(leaf.start.min())),
-                    np.min_scalar_type(int((leaf.start + leaf.nvec).max())),
-                ]
+                bounds = int(leaf.start.min()), int((leaf.start + leaf.nvec).max())
+                types += map(np.min_scalar_type, bounds)
             case spaces.MultiBinary():
                 types.append(np.dtype(np.uint8))
             case _:

@@ -38,14 +38,15 @@ class Oracle:
 
         The position is one that is not over.
         """
-        if depth < UNBOUNDED and depth < self._left(own, other):
+        if depth < UNBOUNDED and depth < self.width * self.height - (own | other).bit_count():
             return self._search(own, other, -1, 1, depth, {})
         return self._search(own, other, -1, 1, UNBOUNDED, self.bounds)
 
     def best(self, own: int, other: int, *, depth: int = UNBOUNDED) -> int:
         """The column of a move of best outcome, the one nearest the middle."""
-        playable = self._playable(own, other)
-        winning = self._winning(own, own | other) & playable
+        taken = own | other
+        playable = (taken + self.bottom) & self.full
+        winning = self._winning(own, taken) & playable
         return max(
             (c for c in self.order if playable & self.columns[c]),
             key=lambda c: (
@@ -58,12 +59,6 @@ class Oracle:
         if depth <= 1 or own | other == self.full:
             return 0
         return -self.outcome(other, own, depth=depth - 1)
-
-    def _left(self, own: int, other: int) -> int:
-        return self.width * self.height - (own | other).bit_count()
-
-    def _playable(self, own: int, other: int) -> int:
-        return ((own | other) + self.bottom) & self.full
 
     def _winning(self, stones: int, taken: int) -> int:
         """Free cells that would complete a line of `stones`."""

@@ -15,16 +15,7 @@ Place = tuple[float, float]
 Transition = tuple[int, int, int, int]  # state, choice, successor, and its number
 FloatArray = npt.NDArray[np.float64]
 
-COLOURS = (
-    "#1f2937",
-    "#c0392b",
-    "#1f6fb2",
-    "#2e8b57",
-    "#d98e04",
-    "#7d4fa8",
-    "#0f9b9b",
-    "#8c5a3c",
-)  # of actions
+COLOURS = ("#1f2937", "#c0392b", "#1f6fb2", "#2e8b57", "#d98e04", "#7d4fa8", "#0f9b9b", "#8c5a3c")  # actions
 PALE, RIM, NODE = "#b8c2cd", "#374151", "#dee6f0"
 RADIUS = 0.2  # of a state, where neighbours are at least 1 apart
 MARGIN = 0.55  # around all states, where loops lie
@@ -200,27 +191,18 @@ def _arrow(
     along: float,
 ) -> Place:
     """A bent arrow between two patches; a place on it, so far along."""
-    from matplotlib.patches import FancyArrowPatch
-
-    axes.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=11,
-            connectionstyle=f"arc3,rad={bend}",
-            patchA=ends[0],
-            patchB=ends[1],
-            shrinkA=0,
-            shrinkB=1,
-            zorder=2,
-            **style,
-        )
-    )
+    _draw_arrow(axes, start, end, bend, patchA=ends[0], patchB=ends[1], shrinkB=1, **style)
     p, q = np.array(start), np.array(end)
     middle = (p + q) / 2 + bend * np.array([q[1] - p[1], p[0] - q[0]])
     x, y = (1 - along) ** 2 * p + 2 * along * (1 - along) * middle + along**2 * q
     return float(x), float(y)
+
+
+def _draw_arrow(axes: Any, start: Place, end: Place, bend: float, **style: Any) -> None:
+    from matplotlib.patches import FancyArrowPatch
+
+    shape: dict[str, Any] = {"arrowstyle": "-|>", "mutation_scale": 11, "connectionstyle": f"arc3,rad={bend}"}
+    axes.add_patch(FancyArrowPatch(start, end, shrinkA=0, zorder=2, **shape, **style))
 
 
 def _signed(reward: float) -> str:
@@ -230,26 +212,12 @@ def _signed(reward: float) -> str:
 
 def _loop(axes: Any, at: Place, number: int, outwards: int, patch: Any, style: dict[str, Any]) -> Place:
     """An arrow from a state to itself, the third and fourth on the inner side; a place on it."""
-    from matplotlib.patches import FancyArrowPatch
-
     x, y = at
     side = outwards * (1, -1)[number // 2 % 2]
     size = 1 + 0.6 * (number % 2) + 0.3 * (number // 4)
     out = 0.13
     edge = y + side * np.sqrt(patch.radius**2 - out**2)
-    axes.add_patch(
-        FancyArrowPatch(
-            (x - out, edge),
-            (x + out, edge),
-            arrowstyle="-|>",
-            mutation_scale=11,
-            connectionstyle=f"arc3,rad={-2.2 * side * size}",
-            shrinkA=0,
-            shrinkB=0,
-            zorder=2,
-            **style,
-        )
-    )
+    _draw_arrow(axes, (x - out, edge), (x + out, edge), -2.2 * side * size, shrinkB=0, **style)
     return x, float(edge + side * 0.29 * size)
 
 
