@@ -17,9 +17,7 @@ class Entry:
     max_episode_steps: int | None = None  # where the model itself has no `limit`
     kwargs: Mapping[str, Any] = field(default_factory=dict)
     needs: str = ""  # an option without which it cannot be made
-    exact: Mapping[str, Any] | None = field(
-        default_factory=dict
-    )  # options of what is solved; None: too large
+    exact: Mapping[str, Any] | None = field(default_factory=dict)  # options to solve it; None: too large
 
 
 def _entry(known: dict[str, Any]) -> Entry:

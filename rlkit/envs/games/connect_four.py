@@ -33,9 +33,8 @@ class ConnectFour(StoneGame):
         self.action_names = tuple(str(c + 1) for c in range(width))
         self.countable = width * height <= FEW
         columns = np.arange(width) * (height + 1)
-        self.place = (
-            columns + np.arange(height - 1, -1, -1)[:, None]
-        )  # [H, W] bit of each cell, top row first
+        rows = np.arange(height - 1, -1, -1)[:, None]  # the top one first
+        self.place = columns + rows  # [H, W] bit of each cell
         self.bottom = 1 << columns  # [W]
         self.column = self.bottom * (2**height - 1)  # [W] bits of the cells of a column
         self.top = self.bottom << (height - 1)  # [W]

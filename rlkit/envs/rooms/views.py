@@ -56,9 +56,8 @@ class Sight(Holder):
         xp, n = namespace(state.cell), self.size
         place = self.places(state)
         batch = place.shape[0]
-        place += (xp.arange(batch, device=place.device) * (self.outside + 1))[
-            :, None
-        ]  # in place: it is large
+        first = xp.arange(batch, device=place.device) * (self.outside + 1)
+        place += first[:, None]  # in place: it is large
         codes = xp.reshape(gather(xp.reshape(state.grid, (-1,)), place), (batch, n, n))
         if not self.see_through:
             codes = codes & self._lit(codes)
