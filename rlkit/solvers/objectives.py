@@ -12,7 +12,7 @@ import numpy as np
 
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
 from rlkit.solvers.backends.backups import backup_of
-from rlkit.solvers.certificate import certify_discounted
+from rlkit.solvers.discounted import certify_discounted
 from rlkit.solvers.graph import (
     Components,
     any_transition,
@@ -32,8 +32,8 @@ from rlkit.solvers.options import Options
 from rlkit.solvers.reduction import Quotient, entering, lift_choices, merge, with_choices
 from rlkit.solvers.solution import Bounded, Fractions, gap
 from rlkit.solvers.undiscounted.certificate import certify_by_steps, certify_total
-from rlkit.solvers.undiscounted.core import core
 from rlkit.solvers.undiscounted.gain import Gains, component_gains
+from rlkit.solvers.undiscounted.shortest_path import shortest_path
 
 
 class Plan(NamedTuple):
@@ -218,7 +218,7 @@ def finite_horizon(mdp: MDP, gamma: float, horizon: int, options: Options) -> tu
 
 
 def _shortest_path(mdp: MDP, options: Options, *, may_stop: bool = True) -> Bounded:
-    reduced = core(mdp, may_stop=may_stop)
+    reduced = shortest_path(mdp, may_stop=may_stop)
     inner, choice, sweeps = reduced.mdp, reduced.proper, 0
     options = replace(options, epsilon=options.epsilon / (1 + reduced.largest_shift))
     order = components(inner)

@@ -132,7 +132,7 @@ def test_without_merging_components_the_check_fails(monkeypatch: pytest.MonkeyPa
     def none(mdp: MDP, allowed: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         return np.full(mdp.n_states, -1), np.zeros(mdp.n_choices, dtype=bool)
 
-    monkeypatch.setattr("rlkit.solvers.undiscounted.core.end_components", none)
+    monkeypatch.setattr("rlkit.solvers.undiscounted.shortest_path.end_components", none)
     with pytest.raises((AssertionError, RuntimeError)):
         test_loops_and_circles(0.0, -5.0, 0.0, -5.0)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from rlkit.core.mdp import MDP, FloatArray, one_player
-from rlkit.solvers.certificate import certify_discounted
+from rlkit.solvers.discounted import certify_discounted
 from rlkit.solvers.operators import bellman
 from rlkit.solvers.options import SolveError, check_kind, discount_for
 

@@ -26,7 +26,7 @@ from rlkit.solvers.undiscounted.cycles import Cycles, judge_cycles
 
 
 @dataclass(frozen=True, eq=False)
-class Core:
+class ShortestPath:
     """A shortest-path problem equivalent to maximising the total reward of a model, and the way back."""
 
     mdp: MDP  # the problem
@@ -78,7 +78,7 @@ class Core:
         )
 
 
-def core(mdp: MDP, *, may_stop: bool = True) -> Core:
+def shortest_path(mdp: MDP, *, may_stop: bool = True) -> ShortestPath:
     """Reduce maximising the total reward of a model; without `may_stop` every episode has to end.
 
     The value is -inf where a policy can neither end nor circle for nothing. Nothing is known where the gain
@@ -102,7 +102,7 @@ def core(mdp: MDP, *, may_stop: bool = True) -> Core:
         balanced, problem = (shaped, quotient), quotient.mdp
         reward = [reward[c] for c in quotient.origin]
         _, proper = surely_reaching(problem, problem.terminal)
-    return Core(
+    return ShortestPath(
         mdp=problem,
         proper=proper,
         exact_reward=reward,
