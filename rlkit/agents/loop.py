@@ -139,11 +139,14 @@ class Loop:
         if self.pending is not None:
             self._take_up(self.pending())
             self.pending = None
-        now, given = self.clock.steps, self.source.given
-        seed = stream(self.seed, "environment", now)
-        if self.experience is not None and environments.fits(self.experience.stepper.env, steps):
-            if anew or not self.experience.stepper.stands:
-                self.experience.restart(seed)
+        given, fits = self.source.given, False
+        if self.experience is not None:
+            fits = environments.fits(self.experience.stepper.env, steps)
+            if fits and self.experience.stepper.stands and not anew:
+                return self.experience
+        seed = stream(self.seed, "environment", self.clock.steps)
+        if self.experience is not None and fits:
+            self.experience.restart(seed)
             return self.experience
         if given is not None:
             environments.check_fits(given, steps)
