@@ -68,6 +68,8 @@ class Agent:
         env_kwargs: Mapping[str, Any] | None = None,
         **overrides: object,
     ) -> None:
+        if self.Learner is None:
+            raise TypeError(f"{type(self).__name__} is abstract: make an algorithm such as PPO")
         if misplaced:
             raise MisplacedArgument(type(self).__name__, self.name, len(misplaced))
         self.source = env if isinstance(env, Source) else source_of(env, env_kwargs)

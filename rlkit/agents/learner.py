@@ -228,6 +228,11 @@ class NeuralLearner(Learner):
         """Undo `state_dict`."""
         super().load_state_dict(saved)
         self.statistics.load_state_dict(saved.get("statistics", {}))
-        self.statistics.ongoing = saved["ongoing"].to(self.device)
+        ongoing = saved["ongoing"]
+        if ongoing.dim() != 1 or ongoing.dtype != torch.float32:
+            raise ValueError(
+                f"ongoing is {ongoing.dtype} {tuple(ongoing.shape)}, not a number an environment"
+            )
+        self.statistics.ongoing = ongoing.to(self.device)
         for name, descent in self.descents.items():
             descent.load_state_dict(saved["descents"][name])

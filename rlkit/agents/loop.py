@@ -139,23 +139,18 @@ class Loop:
         if self.pending is not None:
             self._take_up(self.pending())
             self.pending = None
-        given, fits = self.source.given, False
-        if self.experience is not None:
-            fits = environments.fits(self.experience.stepper.env, steps)
-            if fits and self.experience.stepper.stands and not anew:
-                return self.experience
-        seed = stream(self.seed, "environment", self.clock.steps)
-        if self.experience is not None and fits:
-            self.experience.restart(seed)
+        if self.experience is not None and environments.fits(self.experience.stepper.env, steps):
+            if anew or not self.experience.stepper.stands:
+                self.experience.restart(stream(self.seed, "environment", self.clock.steps))
             return self.experience
-        if given is not None:
-            environments.check_fits(given, steps)
-            env = given
-        else:
+        env = self.source.given
+        if env is None:
             env = self.source.make_for_steps(self.config.num_envs, steps=steps, device=self.learner.device)
-        return self._step_in(env, seed=seed)
+        environments.check_fits(env, steps)
+        return self._step_in(env, use="environment")
 
-    def _step_in(self, env: AnyVectorEnv, *, seed: int) -> Experience:
+    def _step_in(self, env: AnyVectorEnv, *, use: str) -> Experience:
+        seed = stream(self.seed, use, self.clock.steps)
         stepper = stepper_for(env, self.learner.policy.encoder, seed=seed, device=self.learner.device)
         self.experience = self.learner.experience(stepper)
         return self.experience
@@ -197,7 +192,7 @@ class Loop:
             raise LoadError(f"{self.place} is damaged: {why}")
         number = min(before, self.config.num_envs)
         env = self.source.given or self.source.make(number, self.learner.device)
-        experience = self._step_in(env, seed=stream(self.seed, "resume", self.clock.steps))
+        experience = self._step_in(env, use="resume")
         stepper = experience.stepper
         if env.num_envs != before:
             self._warn(f"{before} environments are now {env.num_envs}; their episodes and buffers")

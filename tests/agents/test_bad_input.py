@@ -10,7 +10,7 @@ import pytest
 import torch
 from saved_agents import forge
 
-from rlkit.agents import PPO, ConfigError, LoadError, QLearning, StepsError, UnsupportedError
+from rlkit.agents import PPO, Agent, ConfigError, LoadError, QLearning, StepsError, UnsupportedError
 from rlkit.core import MDP
 from rlkit.envs import exact
 from rlkit.errors import RlkitError
@@ -208,3 +208,8 @@ def test_a_vector_environment_without_spaces_of_one_is_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="has no single_observation_space"):
         PPO(Bare())
+
+
+def test_an_agent_without_an_algorithm_is_abstract() -> None:
+    with pytest.raises(TypeError, match="Agent is abstract: make an algorithm such as PPO"):
+        Agent("CartPole-v1")

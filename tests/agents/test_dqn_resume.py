@@ -14,6 +14,7 @@ SMALL: dict[str, Any] = {
     "hidden": (8,),
     "num_envs": 4,
     "learning_starts": 100,
+    "target_every": 150,
     "replay_size": 400,
     "batch_size": 16,
     "updates_per_step": 0.1,
@@ -63,3 +64,10 @@ def test_where_loading_starts_new_episodes_nothing_follows_on(tmp_path: Path) ->
         assert head == before + gap
         assert not loaded.experience.replay.start[own][head - 1 : head + 1].any()
     assert loaded.train(200).steps == 400
+
+
+def test_a_replay_that_began_late_is_still_filled_before_the_first_update(tmp_path: Path) -> None:
+    agent = DQN("rlkit/FrozenLake-v0", **SMALL).train(200).train(150)  # on fewer, with a new replay
+    agent.save(tmp_path / "saved")
+    resumed = DQN.load(tmp_path / "saved").continue_to(350)  # takes up where it stood, and no step
+    assert agent.experience.begun == resumed.experience.begun == 200

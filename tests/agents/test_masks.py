@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from rlkit.agents import AGENTS, Agent
+from rlkit.agents import AGENTS, PPO, Agent
 
 OWN: dict[str, dict[str, Any]] = {
     "dqn": {"learning_starts": 64, "learning_rate": 0.01},
@@ -34,3 +34,9 @@ def test_stochastic_policies_leave_illegal_actions_out(agent: type[Agent]) -> No
     policy, _ = untrained.policy.probabilities(obs, (), mask[0, :1], mask, stochastic=True)
     assert policy[0, 1] == 0
     assert policy.sum().item() == pytest.approx(1)
+
+
+def test_actions_are_drawn_where_they_are_asked_to_be() -> None:
+    agent, obs = PPO("rlkit/Taxi-v0", hidden=(8,)), np.zeros(200, np.int64)
+    assert len(set(agent.act(obs)[0].tolist())) == 1
+    assert set(agent.act(obs, stochastic=True)[0].tolist()) == set(range(6))

@@ -9,9 +9,11 @@ import pytest
 import torch
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
+from saved_agents import forge
 from torch import Tensor
 
-from rlkit.agents import AGENTS, DQN, NEURAL, PPO, UnsupportedError
+from rlkit import storage
+from rlkit.agents import AGENTS, DQN, NEURAL, PPO, LoadError, UnsupportedError
 from rlkit.agents.ppo import PPOLearner
 from rlkit.experience.rollout import Batch
 from rlkit.nn.normalisation import Moments, NormalisingEncoder, Statistics
@@ -235,3 +237,24 @@ def test_a_loaded_agent_reads_observations_alike(tmp_path: Path) -> None:
     assert not np.array_equal(trained.value(obs), fresh.value(obs)), (
         "without its statistics it reads otherwise"
     )
+
+
+def test_returns_of_running_episodes_are_resumed(tmp_path: Path) -> None:
+    """Every step of the cliff costs 1, so that the checkpoint falls among returns that are not 0."""
+    whole = PPO("rlkit/CliffWalking-v0", **SMALL, normalize_reward=True).train(64)
+    whole.save(tmp_path / "saved")
+    assert whole.learner.statistics.ongoing.any()
+    resumed = PPO.load(tmp_path / "saved").continue_to(128)
+    whole.continue_to(128)
+    for name, x in whole.learner.statistics.state_dict().items():
+        assert torch.equal(x, resumed.learner.statistics.state_dict()[name]), name
+
+
+@pytest.mark.parametrize("change", [lambda x: x[None], lambda x: x.double()])
+def test_returns_of_another_form_are_refused(change: Any, tmp_path: Path) -> None:
+    PPO("rlkit/CliffWalking-v0", **SMALL, normalize_reward=True).train(64).save(tmp_path / "saved")
+    tensors = dict(storage.read(tmp_path / "saved").tensors)
+    name = "learner/ongoing"
+    forge(tmp_path / "saved", lambda meta: None, {**tensors, name: change(tensors[name]).contiguous()})
+    with pytest.raises(LoadError, match="is damaged: ongoing is"):
+        PPO.load(tmp_path / "saved")
