@@ -14,7 +14,7 @@ SMALL: dict[str, Any] = {
     "hidden": (8,),
     "num_envs": 4,
     "learning_starts": 100,
-    "target_every": 150,
+    "target_every": 300,  # once before the checkpoint, and not in the round after it
     "replay_size": 400,
     "batch_size": 16,
     "updates_per_step": 0.1,
