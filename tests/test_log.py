@@ -39,3 +39,10 @@ def test_a_field_that_is_no_number_leaves_the_line_out(tmp_path: Path, value: st
     )
     with pytest.warns(UserWarning, match="line 2: a field is no number"), MetricsLog(tmp_path, step=5) as log:
         assert log.seconds == 2.5
+
+
+@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"step": "x"}'])
+def test_a_damaged_record_is_named(line: str, tmp_path: Path) -> None:
+    (tmp_path / log.METRICS).write_text('{"step": 1}\n' + line + "\n")
+    with pytest.raises(log.LogError, match=r"metrics\.jsonl, line 2: no record"):
+        log.read(tmp_path)

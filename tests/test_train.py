@@ -386,13 +386,6 @@ def test_a_damaged_config_is_named(content: str, tmp_path: Path) -> None:
         resume(tmp_path / "run")
 
 
-@pytest.mark.parametrize("line", ["{", "[]", "{}", '{"step": "x"}'])
-def test_a_damaged_record_is_named(line: str, tmp_path: Path) -> None:
-    (tmp_path / log.METRICS).write_text('{"step": 1}\n' + line + "\n")
-    with pytest.raises(log.LogError, match=r"metrics\.jsonl, line 2: no record"):
-        log.read(tmp_path)
-
-
 def test_a_run_that_cannot_be_saved_is_not_begun(tmp_path: Path) -> None:
     settings: dict[str, Any] = {"steps": 64, "overrides": SMALL}
     kwargs = {"mdp": rlkit.exact("rlkit/Exam-v0")}
