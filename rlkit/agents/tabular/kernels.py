@@ -187,7 +187,7 @@ def lambda_step(
     replacing: bool,
     watkins: bool,
 ) -> float:
-    """Q(x) += alpha delta e(x) for every pair x, whose trace e(x) fades by gamma lambda a step (S&B 12.7).
+    """Q(x) += alpha delta e(x) for every pair x, whose trace e(x) decays by gamma lambda a step (S&B 12.7).
 
     delta = r + gamma Q(s', a') - Q(s, a), or for Watkins's Q(lambda) with max_a Q(s', a) in place of
     Q(s', a') (Watkins 1989; S&B 12.10). Traces end with the episode, whichever way it ends, and for Watkins
