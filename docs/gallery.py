@@ -45,7 +45,7 @@ def shot(id: str, path: Path) -> None:
     options = one_level if id in {entry.id for entry in FAMILIES["rooms"]} else {}
     env = make(id, render_mode="rgb_array", **options)
     act, player, longest = random_policy(env, 0), "random play", LONGEST
-    if not env.unwrapped.model.hidden:
+    if not env.unwrapped.model.partially_observable:
         with suppress(NoExactModel):
             act, player = optimal_policy(env), "optimal play"
     with suppress(NoExactModel):

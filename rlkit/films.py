@@ -87,7 +87,7 @@ def make_film(
             advice = "film the run folder of a trained agent, or use --policy random"
             raise NoExactModel(f"{error}; {advice}") from error
         base = env.unwrapped
-        hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.hidden
+        hidden = policy == "optimal" and isinstance(base, ModelEnv) and base.model.partially_observable
         player = f"{policy} play{', sees the state' if hidden else ''}"
     fps = fps or int(env.metadata.get("render_fps") or FPS)
     with _told(id):

@@ -84,7 +84,7 @@ def stop_at(step: int) -> Any:
 
 
 @pytest.mark.parametrize("agent", ["ppo", "dqn"])
-def test_an_interrupted_run_goes_on_as_if_it_had_not_been(
+def test_an_interrupted_run_resumes_as_if_it_had_not_been(
     agent: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rlkit.run.train, "PROGRESS_SECONDS", 0.0)
@@ -128,7 +128,7 @@ def elsewhere() -> Any:
 
 
 @pytest.mark.parametrize("case", KILLED)
-def test_a_killed_run_goes_on_as_if_it_had_not_been(case: str, tmp_path: Path, elsewhere: Any) -> None:
+def test_a_killed_run_resumes_as_if_it_had_not_been(case: str, tmp_path: Path, elsewhere: Any) -> None:
     agent, env_id, overrides = KILLED[case]
     steps = 1_600 if agent in NEURAL else 5 * STEPS_PER_ITERATION
     several = {} if agent in NEURAL else {"num_envs": 16}

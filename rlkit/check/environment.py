@@ -162,7 +162,7 @@ def _sampled_findings(env: gym.Env[Any, Any], tabled: Tabled, steps: int, seed: 
     expected: dict[Hashable, dict[Any, float]] = {"the start": tabled.starts}
     seen: dict[Hashable, Counter[Any]] = defaultdict(Counter)
     before, time, base = None, 0, env.unwrapped
-    decays = isinstance(base, ModelEnv) and base.model.decays
+    decays = isinstance(base, ModelEnv) and base.model.reward_decay
     for _, action, result in play(env, steps, seed):
         here = tabled.state(result[0])
         mark = _mark(here)

@@ -140,7 +140,7 @@ class TableProbe(Probe):
     def truth(self, gamma: float) -> Truth:
         """Optimum and values, discounted by `gamma` [0, 1]; with memory where states look alike."""
         env, mdp = self._env, self._env.mdp()
-        if self.model.hidden:
+        if self.model.partially_observable:
             return _only(optimum(env.pomdp(), gamma=gamma).initial.value)
         best, worst = (solve(mdp, gamma=gamma, minimize=worst) for worst in (False, True))
         numbered = self.model.action_space is None

@@ -82,7 +82,8 @@ class _Walk:
         )
         if model.zero_sum:
             mdp = replace(mdp, zero_sum=True)
-        return mdp.with_reward_decay(model.decay / model.limit) if model.decay and model.limit else mdp
+        limit = model.max_episode_steps
+        return mdp.with_reward_decay(model.reward_decay / limit) if model.reward_decay and limit else mdp
 
     def number(self, states: Any) -> IntArray:
         """Numbers of a batch of states; unknown ones are given the next free number."""

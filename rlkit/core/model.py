@@ -49,10 +49,10 @@ class Model(Holder, ABC, Generic[S]):
     signs: Mapping[str, str] = {}  # what the characters of a map that `text` draws stand for
     discount: float = 1.0
     masked: bool = False  # whether some state forbids some action
-    hidden: bool = False  # partial observability: whether different states can have the same observation
-    limit: int | None = None  # steps after which an episode is cut, where the options decide it
+    partially_observable: bool = False  # whether different states can have the same observation
+    max_episode_steps: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
-    decay: float = 0.0  # the part of a reward that is lost by waiting until step `limit` to earn it
+    reward_decay: float = 0.0  # the part of a reward that waiting until step `max_episode_steps` loses
     worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown
 
     def start_probs(self) -> Array:
@@ -90,14 +90,11 @@ class Model(Holder, ABC, Generic[S]):
             return xp.astype(u * self.n_starts, xp.int64)
         return xp.searchsorted(xp.cumulative_sum(self.start_probs())[:-1], u, side="right")
 
-    @property
-    def decays(self) -> bool:
-        """Whether rewards shrink with time."""
-        return bool(self.decay)
-
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """A reward as it is paid at step `elapsed` = 1, 2, ... of an episode."""
-        return reward * (1 - self.decay * (elapsed / self.limit)) if self.decay and self.limit else reward
+        if not (self.reward_decay and self.max_episode_steps):
+            return reward
+        return reward * (1 - self.reward_decay * (elapsed / self.max_episode_steps))
 
     def sample_event(self, state: S, action: Array, u: Array) -> Array:
         """Events [B] for uniform numbers u [B]."""

@@ -126,7 +126,7 @@ class TableModel(Model[TableState]):
 class HiddenTableModel(TableModel):
     """Sample from a POMDP; what is observed is the number of the state's class."""
 
-    hidden = True
+    partially_observable = True
 
     def __init__(self, pomdp: POMDP) -> None:
         super().__init__(pomdp.mdp)

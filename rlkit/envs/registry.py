@@ -337,7 +337,7 @@ def exact(env_id: str, **kwargs: Any) -> MDP | POMDP:
         return table_of(env)
     check_unchanged(env)
     try:
-        return base.pomdp() if base.model.hidden else base.mdp()
+        return base.pomdp() if base.model.partially_observable else base.mdp()
     except NoExactModel as error:
         entry = entry_of(id)
         options = ", ".join(f"{k}={v!r}" for k, v in (entry.exact or {}).items()) if entry else ""

@@ -236,7 +236,7 @@ def test_iterations_that_are_cut_short_lie_between() -> None:
     assert alike(*agents)
 
 
-def test_a_saved_training_goes_on_the_same(tmp_path: Path) -> None:
+def test_a_saved_training_resumes_the_same(tmp_path: Path) -> None:
     _, run = both(PPO, "rlkit/GridWorld-v0", steps=6 * WHOLE)
     agent = learner(PPO, "rlkit/GridWorld-v0")
 

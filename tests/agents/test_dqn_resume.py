@@ -1,4 +1,4 @@
-"""An agent that was saved and loaded goes on, byte for byte, as one that never stopped."""
+"""An agent that was saved and loaded resumes, byte for byte, as one that never stopped."""
 
 from pathlib import Path
 from typing import Any

@@ -72,7 +72,7 @@ def test_without_patience_all_steps_are_taken_and_the_best_parameters_returned(
     assert same(agent.policy.state_dict(), seen[1])
 
 
-def test_more_training_goes_on_from_the_best(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_more_training_resumes_from_the_best(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     scripted(monkeypatch, [5, 4, 3, 9])
     agent = PPO("rlkit/Exam-v0", **SMALL, evaluate_every=64, patience=2).train(640)
     agent.save(tmp_path / "saved")

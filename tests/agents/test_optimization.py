@@ -130,7 +130,7 @@ def test_parameters_and_gradients_are_parts_of_one_vector() -> None:
 
 
 def parameters_after_a_break(name: str, tmp_path: Path) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Of a training never stopped, and of one that was saved, loaded and went on."""
+    """Of a training never stopped, and of one that was saved, loaded and resumed."""
 
     def save(agent: Any, metrics: Any) -> None:
         if agent.steps == 64:

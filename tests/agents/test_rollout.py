@@ -41,7 +41,7 @@ def lived(learner: A2C, budget: int = 96) -> Any:
 
 @pytest.mark.parametrize("mode", list(AutoresetMode))
 @pytest.mark.parametrize("backbone", ["mlp", *MEMORIES])
-def test_what_is_learned_from_is_what_was_lived(backbone: str, mode: AutoresetMode) -> None:
+def test_what_is_learned_from_is_what_happened(backbone: str, mode: AutoresetMode) -> None:
     learner = agent(backbone, mode)
     rollout = lived(learner)
     with torch.no_grad():

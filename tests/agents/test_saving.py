@@ -16,7 +16,7 @@ from rlkit.storage import META
 
 
 @pytest.mark.parametrize("agent", AGENTS.values())
-def test_a_loaded_agent_acts_alike_and_goes_on(agent: type[Agent], tmp_path: Path) -> None:
+def test_a_loaded_agent_acts_alike_and_resumes(agent: type[Agent], tmp_path: Path) -> None:
     settings = {"learning_starts": 64} if hasattr(agent.Config, "learning_starts") else {}
     trained = agent("rlkit/Taxi-v0", seed=3, num_envs=8, **settings).train(1_200)
     trained.save(tmp_path / "saved")

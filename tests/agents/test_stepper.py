@@ -163,11 +163,11 @@ def test_the_torch_face_gives_the_same_transitions(mode: AutoresetMode) -> None:
     assert torch_face.episodes == numpy_face.episodes > 0
 
 
-@pytest.mark.parametrize("face", [ModelVectorEnv, TorchVectorEnv])
-def test_a_saved_stepper_goes_on_alike(face: Callable[..., Any]) -> None:
+@pytest.mark.parametrize("interface", [ModelVectorEnv, TorchVectorEnv])
+def test_a_saved_stepper_resumes_alike(interface: Callable[..., Any]) -> None:
     def fresh() -> Stepper:
-        extra = {"device": "cpu"} if face is TorchVectorEnv else {}
-        return walk(face(ragged(), num_envs=3, max_episode_steps=4, **extra))
+        extra = {"device": "cpu"} if interface is TorchVectorEnv else {}
+        return walk(interface(ragged(), num_envs=3, max_episode_steps=4, **extra))
 
     first, second = fresh(), fresh()
     transitions(first, 11)

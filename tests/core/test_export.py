@@ -162,7 +162,7 @@ def summed(outcomes: Any) -> Any:
 def indexed(id: Any) -> Any:
     """Whether an observation of this id is the number of its state."""
     env = MADE[id].unwrapped
-    return isinstance(env.observation_space, gym.spaces.Discrete) and not env.model.hidden
+    return isinstance(env.observation_space, gym.spaces.Discrete) and not env.model.partially_observable
 
 
 NUMBERED = [

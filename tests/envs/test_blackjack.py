@@ -128,8 +128,8 @@ def test_spaces_are_gymnasiums_and_torch_agrees() -> None:
         model = blackjack(observation=kind)
         here, moved = (m.observe(model.all_states()) for m in (model, on_device(model, torch.device("cpu"))))
         assert all(np.array_equal(a, b) for a, b in zip(here, moved, strict=True))
-    assert model.hidden
-    assert not blackjack(sab=False).hidden
+    assert model.partially_observable
+    assert not blackjack(sab=False).partially_observable
 
 
 def test_text_and_picture() -> None:

@@ -1,4 +1,4 @@
-"""One description, two faces: the same seed lives the same episodes in both."""
+"""One description, two interfaces: the same seed gives the same episodes in both."""
 
 import copy
 from typing import Any
@@ -85,7 +85,7 @@ def test_scalar_and_vector_give_the_same_episodes(id: Any, size: int, place: int
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("id", [*IDS, "rlkit/TaxiRainy-v0", "rlkit/FourRoomsCompass-v0"])
-def test_the_compiled_loop_lives_the_same_episodes(
+def test_the_compiled_loop_plays_the_same_episodes(
     id: Any, mode: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(simulation, "COMPILE_FROM", 200)
@@ -229,7 +229,7 @@ def test_bad_vector_options(options: Any, message: str) -> None:
 
 
 @pytest.mark.parametrize("mode", MODES[:2])
-def test_saved_state_goes_on_as_if_never_stopped(mode: Any) -> None:
+def test_a_saved_state_resumes_as_if_never_stopped(mode: Any) -> None:
     def make() -> Any:
         return gym.make_vec(
             "rlkit/FrozenLake-v0", num_envs=9, vectorization_mode="vector_entry_point", autoreset_mode=mode
@@ -287,11 +287,11 @@ def test_a_crash_costs_the_same_at_any_time_and_in_any_wrapper() -> None:
             if terminated or truncated:
                 env.reset()
         assert costs == {-1.0}
-        with pytest.raises(NoExactModel, match="take decay=0"):
+        with pytest.raises(NoExactModel, match="take reward_decay=0"):
             rlkit.exact("rlkit/DynamicObstacles-v0", size=5, **options)
 
 
-def test_environments_without_a_seed_live_different_episodes() -> None:
+def test_environments_without_a_seed_play_different_episodes() -> None:
     env = gym.make_vec("rlkit/FrozenLake-v0", 40, vectorization_mode="vector_entry_point").unwrapped
     env.reset(seed=[None] * 39 + [5])
     assert len(set(env._simulation.seed.tolist())) == 40

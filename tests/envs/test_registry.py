@@ -119,7 +119,7 @@ def test_pictures_are_collected() -> None:
 
 def test_a_limit_of_the_model_is_in_the_specification() -> None:
     env = gym.make("rlkit/DoorKey8x8-v0", size=6)
-    limit = env.unwrapped.model.limit
+    limit = env.unwrapped.model.max_episode_steps
     assert env.spec.max_episode_steps == limit == env.unwrapped.spec.max_episode_steps
     assert gym.make_vec("rlkit/DoorKey8x8-v0", 2, size=6).spec.max_episode_steps == limit
     assert gym.make("rlkit/DoorKey8x8-v0").spec.max_episode_steps > limit

@@ -96,7 +96,7 @@ def test_delayed_rewards_come_together() -> None:
     go = np.full(mdp.n_states, 1)
     value = mdp.expectation(evaluate_policy(mdp, go))
     assert value == pytest.approx(0.9 * (1 + 2) + 0.81 * 3)  # after two steps, and at the end
-    assert delayed.hidden
+    assert delayed.partially_observable
 
 
 def test_a_stack_shows_the_last_observations() -> None:

@@ -130,7 +130,7 @@ class Remembered:
         self._elapsed += 1
         place = bisect_right(cuts, self._draw(self._elapsed)) if cuts else 0
         self._state, reward, terminated = results[place]
-        if reward and self.model.decays:
+        if reward and self.model.reward_decay:
             reward = float(self.model.decayed(np.array([reward]), self._elapsed)[0])
         return reward, terminated
 

@@ -61,7 +61,7 @@ class ModelEnv(gym.Env[Any, Any]):
 
     @spec.setter
     def spec(self, spec: EnvSpec | None) -> None:
-        self._spec = limited(spec, self.model.limit)
+        self._spec = limited(spec, self.model.max_episode_steps)
 
     def mdp(self) -> MDP:
         """The exact model behind this environment, enumerated once. Raises `NoExactModel` when too large."""
@@ -119,7 +119,7 @@ class ModelEnv(gym.Env[Any, Any]):
         taken = action if type(action) is int else flat_action(self.action_space, action)
         reward, terminated = self._episode.step(taken)
         self._steps += 1
-        truncated = self.model.limit is not None and self._steps >= self.model.limit
+        truncated = self.model.max_episode_steps is not None and self._steps >= self.model.max_episode_steps
         self.last_action, self._over = taken, terminated or truncated
         if self.render_mode == "human":
             self.render()
@@ -200,7 +200,7 @@ def time_limit(env: gym.Env[Any, Any]) -> int | None:
     model = env.unwrapped.model if isinstance(env.unwrapped, ModelEnv) else None
     limits = (
         None if env.spec is None else env.spec.max_episode_steps,
-        None if model is None else model.limit,
+        None if model is None else model.max_episode_steps,
     )
     return min((limit for limit in limits if limit is not None), default=None)
 

@@ -44,7 +44,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
             raise ValueError(f"max_episode_steps must be at least 1, not {max_episode_steps}")
         self.num_envs = num_envs
         self._spec: EnvSpec | None = None
-        limits = [limit for limit in (max_episode_steps, model.limit) if limit is not None]
+        limits = [limit for limit in (max_episode_steps, model.max_episode_steps) if limit is not None]
         self.max_episode_steps = min(limits, default=None)
         self.autoreset_mode = AutoresetMode(autoreset_mode)
         self.metadata = {**self.metadata, "autoreset_mode": self.autoreset_mode}

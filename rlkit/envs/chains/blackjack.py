@@ -61,7 +61,7 @@ class Blackjack(TableModel):
         self.observation_space = spaces.MultiDiscrete(SEEN)
         if self.as_tuple:
             self.observation_space = spaces.Tuple([spaces.Discrete(n) for n in SEEN])
-        self.hidden = natural or sab  # a natural looks like any other soft 21
+        self.partially_observable = natural or sab  # a natural looks like any other soft 21
         self.shown = np.array(list(hands), dtype=np.int64)[:, :3].copy()  # [S, 3]
 
     def observe(self, state: TableState) -> Any:

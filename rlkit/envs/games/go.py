@@ -238,5 +238,5 @@ def go(
     whole("size", size, SMALLEST, LARGEST)
     number("komi", komi, -LARGEST * LARGEST, LARGEST * LARGEST)
     model = model_of(Go(size, komi), {"random": Random}, opponent, first)
-    model.limit = 4 * size**2
+    model.max_episode_steps = 4 * size**2
     return model

@@ -31,7 +31,7 @@ class Concentration(Model[Table]):
     seen together. To choose a card that lies open already changes nothing, but costs the step.
     """
 
-    hidden = True
+    partially_observable = True
 
     def __init__(self, pairs: int, cost: float) -> None:
         self.pairs, self.cost = whole("pairs", pairs, 2, 5), number("cost", cost, 0, 1)

@@ -27,7 +27,7 @@ class Corridor(Model[CorridorState]):
     is, -0.1. Any turn at the junction ends the episode.
     """
 
-    hidden = True
+    partially_observable = True
     n_actions = 4
     action_names = ("left", "down", "right", "up")
 
@@ -35,7 +35,7 @@ class Corridor(Model[CorridorState]):
         self.ahead = np.array([-1, 0, 1, 0])
         self.pays = np.array([0.0, -0.1, 4.0])  # for a step, a mistake, and the right turn
         self.length = whole("length", length, 1, 10_000)
-        self.limit = 5 * length  # there, and some errors
+        self.max_episode_steps = 5 * length  # there, and some errors
 
     def transition(self, state: CorridorState, action: Array, event: Array) -> Step[CorridorState]:
         """Walk along the corridor, or turn at its end."""

@@ -23,12 +23,12 @@ class SequenceState:
 class FindTheThree(Model[SequenceState]):
     """Watch a sequence with exactly one 3, and name its place when asked."""
 
-    hidden = True
+    partially_observable = True
     sought = 3
 
     def __init__(self, length: int, largest: int) -> None:
         self.length = whole("length", length, 2, 1_000)
-        self.limit = 2 * length
+        self.max_episode_steps = 2 * length
         largest = whole("largest", largest, self.sought, 1_000)
         self.others = np.array([x for x in range(-largest, largest + 1) if x != self.sought])
         self.n_actions, self.n_events = self.length, len(self.others)

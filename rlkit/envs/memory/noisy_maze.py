@@ -27,7 +27,7 @@ class MazeState:
 class NoisyMaze(Model[MazeState]):
     """A grid world seen through a sensor of walls: bit m of what it shows is a wall in the way of move m."""
 
-    hidden = True
+    partially_observable = True
     signs = Grid.signs
 
     def __init__(self, grid: Grid, noise: float) -> None:

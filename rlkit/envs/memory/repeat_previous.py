@@ -25,7 +25,7 @@ class RepeatPrevious(Model[Window]):
     Digit 0 stands for the time before the first symbol, digit i + 1 for symbol i.
     """
 
-    hidden = True
+    partially_observable = True
 
     def __init__(self, symbols: int, delay: int) -> None:
         self.symbols, self.delay = whole("symbols", symbols, 2), whole("delay", delay, 1)

@@ -18,7 +18,7 @@ class SignalFilter(Model[Window]):
     Digits are levels, 0 before the first. Strengths are kept in thousandths, so that equal sums are equal.
     """
 
-    hidden = True
+    partially_observable = True
 
     def __init__(self, levels: int, echoes: Mapping[int, float]) -> None:
         self.levels = whole("levels", levels, 2)

@@ -22,7 +22,7 @@ class TigerState:
 class Tiger(Model[TigerState]):
     """Listen for a tiger behind one of two doors, and open the other."""
 
-    hidden = True
+    partially_observable = True
     n_actions, n_events, n_starts = 3, 2, 2
     action_names = ("listen", "open left", "open right")
     observation_space = spaces.Discrete(3)

@@ -65,7 +65,7 @@ class Obstacles(Rooms):
         self.ranked = np.argsort(~free, axis=1, kind="stable")  # [256, 9] ways to go first
         self.place_value = WAYS ** np.arange(self.n_balls)[::-1, None]  # [n, 1] of the digits of an event
         self.solid = np.array([kind_of(c) not in WALKABLE for c in range(N_CODES)])
-        self.hidden = True  # which ball is which cannot be seen
+        self.partially_observable = True  # which ball is which cannot be seen
 
     def initial(self, event: Array) -> ObstacleState:
         """The level of that number, its balls in reading order."""
@@ -73,8 +73,8 @@ class Obstacles(Rooms):
 
     def all_states(self) -> None:
         """Refuse to be enumerated, by `NoExactModel`, where that would not end well."""
-        if self.decay:
-            raise NoExactModel("success decays with time, the cost of a crash does not: take decay=0")
+        if self.reward_decay:
+            raise NoExactModel("success decays with time, the cost of a crash does not: take reward_decay=0")
         if self.n_balls > MOST_ENUMERATED:
             raise NoExactModel(f"{self.n_balls} balls lie in too many ways: take at most {MOST_ENUMERATED}")
 

@@ -34,17 +34,17 @@ class Rooms(Model[RoomState]):
         levels: Sequence[Level],
         settings: Settings,
         *,
-        limit: int,
+        max_episode_steps: int,
         pays: Collection[Deed] = GOALS,
         ends: Collection[Deed] = ENDS,
         others: Sequence[str] = (),
         idle: Collection[str] = (),
     ) -> None:
         moves = MOVES[settings.move]
-        self.limit = limit
+        self.max_episode_steps = max_episode_steps
         self.action_names = (*moves, *others)
         self.n_actions = len(self.action_names)
-        self.step_reward, self.decay = settings.step_reward, settings.decay
+        self.step_reward, self.reward_decay = settings.step_reward, settings.reward_decay
         verbs = ["done" if name in idle else name for name in self.action_names]
         self.rules = Rules(verbs, pays=pays, ends=ends)
         self.n_events, self.chance, self.slipped = _slips(len(moves), self.n_actions, settings.slip)
@@ -68,7 +68,7 @@ class Rooms(Model[RoomState]):
         self.step = np.array([r * self.width + c for r, c in STEPS])  # [4] how much one step adds to a cell
         self.view = view_of(self.settings, self.height, self.width)
         self.observation_space = self.view.space
-        self.hidden = self.view.hidden
+        self.partially_observable = self.view.partially_observable
 
     signs = pictures.NAMES
 

@@ -26,7 +26,7 @@ class Settings:
     Level k comes from seed k: the pool holds `levels` of them from `first_level` on. `view_size` is the side
     of the square that the agent sees; with `see_through` nothing in it is hidden by walls or doors. With
     probability `slip` a move is another one, each of the others equally likely. Every step pays `step_reward`
-    besides, and all rewards lose the part `decay` on the way to the time limit.
+    besides, and all rewards lose the part `reward_decay` on the way to the time limit.
     """
 
     levels: int = 128
@@ -37,7 +37,7 @@ class Settings:
     see_through: bool = False
     slip: float = 0.0
     step_reward: float = 0.0
-    decay: float = 0.9
+    reward_decay: float = 0.9
 
     def __post_init__(self) -> None:
         whole("levels", self.levels, 1, MOST_LEVELS)
@@ -47,7 +47,7 @@ class Settings:
         one_of("view_size", self.view_size, VIEW_SIZES)
         flag("see_through", self.see_through)
         number("slip", self.slip, 0, 1)
-        number("decay", self.decay, 0, 1)
+        number("reward_decay", self.reward_decay, 0, 1)
         number("step_reward", self.step_reward)
 
     def pool(self, generate: Callable[..., L], *sizes: Any) -> tuple[L, ...]:

@@ -1,7 +1,7 @@
 """The tasks of the rooms, as functions from options to models, with MiniGrid's rules and time limits.
 
 Besides its own options each takes those of `Settings`: levels, first_level, move, observation, view_size,
-see_through, slip, step_reward and decay. All raise `OptionError`.
+see_through, slip, step_reward and reward_decay. All raise `OptionError`.
 """
 
 from collections.abc import Callable
@@ -25,18 +25,18 @@ def _rooms(
     settings: Settings,
     generate: Callable[..., Level],
     *sizes: Any,
-    limit: int,
+    steps: int,
     handled: bool = False,
     kind: type[Rooms] = Rooms,
     **rules: Any,
 ) -> Rooms:
     """A model of the levels of the settings, with MiniGrid's seven actions for an agent that turns.
 
-    One that moves by the compass has hands only where there is something to be handled.
+    `steps` is the time limit. Who moves by the compass has hands only where there is something to handle.
     """
     turning = settings.move == "turn"
     others = (*HANDS, "done") if turning else HANDS if handled else ()
-    return kind(settings.pool(generate, *sizes), settings, limit=limit, others=others, **rules)
+    return kind(settings.pool(generate, *sizes), settings, max_episode_steps=steps, others=others, **rules)
 
 
 @task
@@ -45,7 +45,7 @@ def empty(*, size: int = 8, random_start: bool = False, see_through: bool = True
     settings = Settings(see_through=see_through, **options)
     whole("size", size, 4, LARGEST)
     flag("random_start", random_start)
-    return _rooms(settings, layouts.empty, size, random_start, limit=4 * size**2)
+    return _rooms(settings, layouts.empty, size, random_start, steps=4 * size**2)
 
 
 @task
@@ -53,7 +53,7 @@ def four_rooms(*, size: int = 19, **options: Any) -> Rooms:
     """Find the goal in four rooms joined by gaps (MiniGrid's FourRooms; Sutton, Precup and Singh 1999)."""
     settings = Settings(**options)
     whole("size", size, 7, LARGEST - 1, odd=True)
-    return _rooms(settings, layouts.four_rooms, size, limit=100)
+    return _rooms(settings, layouts.four_rooms, size, steps=100)
 
 
 @task
@@ -61,7 +61,7 @@ def door_key(*, size: int = 8, **options: Any) -> Rooms:
     """Pick up a key, unlock a door with it, and reach the goal behind (MiniGrid's DoorKey)."""
     settings = Settings(**options)
     whole("size", size, 5, LARGEST)
-    return _rooms(settings, layouts.door_key, size, limit=10 * size**2, handled=True)
+    return _rooms(settings, layouts.door_key, size, steps=10 * size**2, handled=True)
 
 
 @task
@@ -70,7 +70,7 @@ def multi_room(*, rooms: int = 6, size: int = 10, **options: Any) -> Rooms:
     settings = Settings(**options)
     whole("rooms", rooms, 1, layouts.SIDE)
     whole("size", size, layouts.SMALLEST, layouts.SIDE)
-    return _rooms(settings, layouts.multi_room, rooms, size, limit=20 * rooms, handled=True)
+    return _rooms(settings, layouts.multi_room, rooms, size, steps=20 * rooms, handled=True)
 
 
 @task
@@ -80,7 +80,7 @@ def crossing(*, size: int = 9, crossings: int = 1, obstacle: str = "lava", **opt
     whole("size", size, 5, LARGEST - 1, odd=True)
     whole("crossings", crossings, 1, size - 3)
     one_of("obstacle", obstacle, tuple(THINGS))
-    return _rooms(settings, layouts.crossing, size, crossings, THINGS[obstacle], limit=4 * size**2)
+    return _rooms(settings, layouts.crossing, size, crossings, THINGS[obstacle], steps=4 * size**2)
 
 
 @task
@@ -89,7 +89,7 @@ def lava_gap(*, size: int = 7, obstacle: str = "lava", **options: Any) -> Rooms:
     settings = Settings(**options)
     whole("size", size, 5, LARGEST)
     one_of("obstacle", obstacle, tuple(THINGS))
-    return _rooms(settings, layouts.lava_gap, size, THINGS[obstacle], limit=4 * size**2)
+    return _rooms(settings, layouts.lava_gap, size, THINGS[obstacle], steps=4 * size**2)
 
 
 @task
@@ -106,7 +106,7 @@ def memory(*, size: int = 7, random_length: bool = False, levels: int = 4096, **
         layouts.memory,
         size,
         random_length,
-        limit=5 * size**2,
+        steps=5 * size**2,
         idle=("pickup",),
         pays={("forward", code(PRIZE))},
         ends={("forward", code(PRIZE)), ("forward", code(TRAP))},
@@ -119,7 +119,7 @@ def unlock(*, size: int = 6, **options: Any) -> Rooms:
     settings = Settings(**options)
     whole("size", size, 4, LARGEST // 2)
     opening = {("toggle", code(LOCKED, colour)) for colour in COLOURS}
-    return _rooms(settings, layouts.unlock, size, limit=8 * size**2, handled=True, pays=opening, ends=opening)
+    return _rooms(settings, layouts.unlock, size, steps=8 * size**2, handled=True, pays=opening, ends=opening)
 
 
 @task
@@ -133,14 +133,14 @@ def key_corridor(*, size: int = 3, rows: int = 3, **options: Any) -> Rooms:
     whole("rows", rows, 1, 4)
     taking = {("pickup", code(BALL, colour)) for colour in COLOURS}
     return _rooms(
-        settings, layouts.key_corridor, size, rows, limit=30 * size**2, handled=True, pays=taking, ends=taking
+        settings, layouts.key_corridor, size, rows, steps=30 * size**2, handled=True, pays=taking, ends=taking
     )
 
 
 @task
 def locked_room(**options: Any) -> Rooms:
     """Fetch a key from one of six rooms and reach the goal in the one it opens (MiniGrid's LockedRoom)."""
-    return _rooms(Settings(**options), layouts.locked_room, limit=190, handled=True)
+    return _rooms(Settings(**options), layouts.locked_room, steps=190, handled=True)
 
 
 @task
@@ -152,7 +152,7 @@ def red_blue_doors(*, size: int = 8, **options: Any) -> Rooms:
         settings,
         layouts.red_blue_doors,
         size,
-        limit=20 * size**2,
+        steps=20 * size**2,
         handled=True,
         kind=RedBlueDoors,
         pays=(),
@@ -174,7 +174,7 @@ def dynamic_obstacles(
     flag("random_start", random_start)
     number("slip", settings.slip, 0, 0)
     pool = settings.pool(layouts.obstacles, size, balls, random_start)
-    return Obstacles(pool, settings, limit=4 * size**2)
+    return Obstacles(pool, settings, max_episode_steps=4 * size**2)
 
 
 @task
@@ -197,4 +197,4 @@ def push_box(
     whole("boxes", boxes, 1, (size - 2) ** 2 // 4)
     whole("pillars", pillars, 0, (size - 2) ** 2 // 4)
     pool = settings.pool(layouts.push_box, size, boxes, pillars)
-    return PushBox(pool, settings, limit=PUSHES)
+    return PushBox(pool, settings, max_episode_steps=PUSHES)

@@ -82,7 +82,7 @@ class View(Holder, ABC):
     """What becomes of a state; a holder, so that its tables follow the model to its device."""
 
     space: spaces.Space[Any]
-    hidden = True
+    partially_observable = True
 
     @abstractmethod
     def observe(self, state: RoomState) -> Any:
@@ -166,7 +166,7 @@ class PixelView(SquareView):
 class WholeView(View):
     """Type, colour and state of every cell of the map, and in the agent's own its heading as the state."""
 
-    hidden = False
+    partially_observable = False
 
     def __init__(self, height: int, width: int) -> None:
         self.height, self.width = height, width

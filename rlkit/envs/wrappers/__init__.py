@@ -35,7 +35,7 @@ class StickyActions(Wrapper):
         super().__init__(model)
         self.chance = number("sticky", chance, 0, 1)
         self.n_events = 2 * model.n_events  # as chosen, then as before
-        self.hidden = True  # what was done is not seen
+        self.partially_observable = True  # what was done is not seen
 
     def initial(self, event: Array) -> Wrapped:
         """Nothing was done so far."""
@@ -93,7 +93,7 @@ class RewardDelay(Wrapper):
     def __init__(self, model: Model[Any], steps: int) -> None:
         super().__init__(model)
         self.steps = whole("reward_delay", steps, 1)
-        self.hidden = True  # what is owed is not seen
+        self.partially_observable = True  # what is owed is not seen
 
     def initial(self, event: Array) -> Owed:
         """Nothing is owed."""
@@ -155,7 +155,7 @@ class ObservationNoise(Wrapper):
         self.n_seen = int(space.n)
         self.n_events = (self.n_seen + 1) * model.n_events  # the truth, then each number
         self.n_starts = (self.n_seen + 1) * model.n_starts
-        self.hidden = True
+        self.partially_observable = True
         self.noise = np.array([1 - chance] + [chance / self.n_seen] * self.n_seen)
         self.starts = (np.asarray(model.start_probs())[:, None] * self.noise).ravel()
 

@@ -8,7 +8,7 @@ from ...core.model import Model
 
 KEPT = (
     *("n_actions", "n_events", "n_starts", "observation_space", "action_space", "action_names"),
-    *("discount", "masked", "hidden", "zero_sum", "decay", "limit"),
+    *("discount", "masked", "partially_observable", "zero_sum", "reward_decay", "max_episode_steps"),
 )
 
 
@@ -35,11 +35,6 @@ class Wrapper(Model[Any]):
     def start_probs(self) -> Array:
         """Those of the model within."""
         return self.inner.start_probs()
-
-    @property
-    def decays(self) -> bool:
-        """As within."""
-        return self.inner.decays
 
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """As within."""

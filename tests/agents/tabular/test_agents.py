@@ -185,7 +185,7 @@ def test_room_is_made_for_long_episodes_and_many_outcomes() -> None:
 
 
 @pytest.mark.parametrize("agent", BOTH, **by_name)
-def test_training_goes_on_from_a_checkpoint_to_the_same_bytes(
+def test_training_resumes_from_a_checkpoint_to_the_same_bytes(
     agent: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The checkpoint falls in the middle of episodes, with windows, traces and queues half full."""

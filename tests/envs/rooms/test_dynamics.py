@@ -86,7 +86,9 @@ def test_walking_into_a_ball_costs_one_whether_it_moves_away_or_not() -> None:
     step = model.transition(state, np.array([2]), model.sample_event(state, np.array([2]), np.zeros(1)))
     assert (step.reward.tolist(), step.terminated.tolist()) == ([-1.0], [True])
     assert model.decayed(step.reward, np.array([50])).tolist() == [-1.0]
-    assert model.decayed(np.array([1.0]), np.array([model.limit])).tolist() == pytest.approx([0.1])
+    assert model.decayed(np.array([1.0]), np.array([model.max_episode_steps])).tolist() == pytest.approx(
+        [0.1]
+    )
 
 
 def test_levels_with_balls_share_their_walls() -> None:

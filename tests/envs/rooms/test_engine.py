@@ -150,7 +150,7 @@ def test_levels_that_cannot_be_played(levels: Any, what: str) -> None:
 
 
 def test_step_reward_and_decay() -> None:
-    model = tasks.empty(step_reward=-0.25, decay=0.5)
+    model = tasks.empty(step_reward=-0.25, reward_decay=0.5)
     _, step = do(model, first(model), "forward")
     assert step.reward.tolist() == [-0.25]
     assert model.decayed(np.array([1.0]), np.array([128])).tolist() == [0.75]

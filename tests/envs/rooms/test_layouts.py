@@ -124,7 +124,7 @@ def test_every_level_can_be_solved(name: Any) -> None:
     for start in range(model.n_starts):
         way = plan(model, start)
         assert way is not None
-        assert len(way) <= model.limit
+        assert len(way) <= model.max_episode_steps
 
 
 def test_a_corridor_of_one_cell_has_room_to_turn() -> None:

@@ -14,12 +14,12 @@ from rlkit.solvers import solve
 
 
 def optimum(model: Any) -> Any:
-    return solve(enumerate_model(model), horizon=model.limit).initial.value
+    return solve(enumerate_model(model), horizon=model.max_episode_steps).initial.value
 
 
 def worth(model: Any, start: Any) -> Any:
     """MiniGrid's reward for a shortest way from that start."""
-    return 1 - 0.9 * len(plan(model, start)) / model.limit
+    return 1 - 0.9 * len(plan(model, start)) / model.max_episode_steps
 
 
 def test_an_empty_room_takes_eleven_steps() -> None:
@@ -105,19 +105,19 @@ def test_exact_models_agree_with_shortest_ways(model: Any) -> None:
 
 
 def test_a_bonus_and_slip_reach_the_exact_model() -> None:
-    plain = tasks.empty(size=5, decay=0.0, step_reward=-0.1)
+    plain = tasks.empty(size=5, reward_decay=0.0, step_reward=-0.1)
     assert optimum(plain) == pytest.approx(1 - 0.1 * 5)
-    slippery = tasks.empty(size=5, decay=0.0, step_reward=-0.1, slip=0.3)
+    slippery = tasks.empty(size=5, reward_decay=0.0, step_reward=-0.1, slip=0.3)
     assert optimum(slippery) < optimum(plain) - 0.1
 
 
 def test_a_few_moving_balls_have_an_exact_model() -> None:
-    model = tasks.dynamic_obstacles(size=5, balls=2, decay=0.0)
+    model = tasks.dynamic_obstacles(size=5, balls=2, reward_decay=0.0)
     mdp = enumerate_model(model)
     assert 0.5 < solve(mdp, horizon=10).initial.value < solve(mdp, horizon=30).initial.value <= 1
 
 
-@pytest.mark.parametrize("options", [{"balls": 2}, {"balls": 3, "decay": 0.0}])
+@pytest.mark.parametrize("options", [{"balls": 2}, {"balls": 3, "reward_decay": 0.0}])
 def test_what_cannot_be_exact_says_so(options: Any) -> None:
-    with pytest.raises(NoExactModel, match="decay=0" if options["balls"] == 2 else "at most 2"):
+    with pytest.raises(NoExactModel, match="reward_decay=0" if options["balls"] == 2 else "at most 2"):
         enumerate_model(tasks.dynamic_obstacles(**options))

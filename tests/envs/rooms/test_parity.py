@@ -45,7 +45,7 @@ def differences(model: Rooms, records: list[Record]) -> list[str]:
         for i in np.flatnonzero(open_):
             if paid[i] != pytest.approx(records[i].paid[t], abs=1e-12):
                 found.append(f"reward {paid[i]} for {records[i].paid[t]}")
-            if (bool(step.terminated[i]), t + 1 >= model.limit) != records[i].ends[t]:
+            if (bool(step.terminated[i]), t + 1 >= model.max_episode_steps) != records[i].ends[t]:
                 found.append("end")
     return found
 
@@ -135,7 +135,7 @@ def any_key(model: Any) -> None:
 
 
 def undecayed(model: Any) -> None:
-    model.decay = 0.0
+    model.reward_decay = 0.0
 
 
 def safe_lava(model: Any) -> None:
@@ -152,7 +152,7 @@ def harmless_crash(model: Any) -> None:
 
 
 def later(model: Any) -> None:
-    model.limit += 1
+    model.max_episode_steps += 1
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ SHARED = [
     ({"view_size": "7"}, "view_size must be one of"),
     ({"see_through": 1}, "see_through must be True or False, not 1"),
     ({"step_reward": float("nan")}, "step_reward must be a finite number"),
-    ({"decay": 2}, "decay must be a finite number from 0 to 1, not 2"),
+    ({"reward_decay": 2}, "reward_decay must be a finite number from 0 to 1, not 2"),
 ]
 
 
