@@ -26,7 +26,7 @@ from torch import Tensor
 
 from rlkit.settings import MOST
 
-from .errors import DamagedError, LoadError, UnsupportedError, one_line
+from .errors import DAMAGE, DamagedError, LoadError, UnsupportedError, one_line
 from .trees import flat, nested
 
 try:
@@ -72,9 +72,12 @@ class Saved(NamedTuple):
     tensors: Mapping[str, Tensor]
 
     def state(self, part: str) -> dict[str, Any]:
-        """A part of the state that was written, read from the disk now; KeyError if there is none."""
+        """A part of the state that was written, read from the disk now; DamagedError where it is no tree."""
         own = {name: self.tensors[name] for name in self.tensors if name.startswith(f"{part}/")}
-        found: dict[str, Any] = nested(flat({part: self.meta["state"][part]}) | own).get(part, {})
+        try:
+            found: dict[str, Any] = nested(flat({part: self.meta["state"][part]}) | own).get(part, {})
+        except DAMAGE as error:
+            raise DamagedError(f"{self.path} is damaged: {one_line(error)}") from None
         return found
 
 

@@ -1,6 +1,7 @@
 """Nested dictionaries, as `state_dict` gives them, and the same with one name for each leaf."""
 
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 
@@ -25,5 +26,12 @@ def nested(leaves: Mapping[str, Any]) -> dict[str, Any]:
             place = place.setdefault(part, {})
             if not isinstance(place, dict):
                 raise KeyError(f"{path} lies below a leaf")
+        if name in place:
+            raise KeyError(f"{path} is no leaf alone")
         place[name] = leaf
     return tree
+
+
+def cloned(tree: Mapping[str, Any]) -> dict[str, Any]:
+    """The same tree of copies; a tensor is copied without the rest of the memory that it is a part of."""
+    return nested({k: x.clone() if hasattr(x, "clone") else deepcopy(x) for k, x in flat(tree).items()})

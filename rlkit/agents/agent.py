@@ -31,7 +31,7 @@ from rlkit.nn.devices import choose_device, cpu_threads, torch_defaults
 from rlkit.nn.policy import Policy
 from rlkit.registry import check_imported, name_of
 from rlkit.settings import whole, whole_seed, whole_steps
-from rlkit.trees import flat
+from rlkit.trees import cloned, flat
 
 from .config import AgentConfig
 from .learner import Learner
@@ -242,11 +242,25 @@ class Agent:
         return own if standing is None else own | {"experience": standing}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
-        """Undo `state_dict`; experience is taken up when the agent learns."""
+        """Undo `state_dict`, with copies of what it holds; experience is taken up when the agent learns.
+
+        Raises LoadError, and changes nothing, if it does not fit.
+        """
+        before = cloned({"loop": self.loop.state_dict(), "learner": self.learner.state_dict()})
+        try:
+            own = cloned(saved)
+            if "experience" in own:
+                self.loop.check(own["experience"])
+            self._go_on_from(own)
+        except DAMAGE as error:
+            self._go_on_from(before)
+            raise LoadError(f"the state does not fit {self!r}: {one_line(error)}") from None
+        self.loop.experience = None
+        self.loop.pending = (lambda: own["experience"]) if "experience" in own else None
+
+    def _go_on_from(self, saved: Mapping[str, Any]) -> None:
         self.loop.load_state_dict(saved["loop"])
         self.learner.load_state_dict(saved["learner"])
-        if "experience" in saved:
-            self.loop.pending = lambda: dict(saved["experience"])
 
     def save(self, path: str | Path, *, new_episodes: bool = False) -> None:
         """Write everything needed to resume to the folder `path`: safetensors and JSON, no pickle.
@@ -297,10 +311,10 @@ class Agent:
     def _restored(cls, source: Source, saved: storage.Saved, device: str) -> Self:
         """The agent that was saved; LoadError says what is wrong with it."""
         meta, place = saved.meta, saved.path
+        state = {part: saved.state(part) for part in ("loop", "learner")}
         try:
             check_imported(meta["config"].values())
             config = cls.Config().replace(meta["config"])
-            state = {part: saved.state(part) for part in ("loop", "learner")}
             weights = flat(state["learner"].get("policy", {})).values()
             known = sum(x.numel() for x in weights if isinstance(x, Tensor))
             if isinstance(config, NetworkConfig) and config.least_weights > known:  # and takes long to make
@@ -309,7 +323,7 @@ class Agent:
         except (RlkitError, MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
             raise LoadError(f"{place} cannot be used: {one_line(error)}") from None
         try:
-            agent.load_state_dict(state)
+            agent._go_on_from(state)
         except DAMAGE as error:
             raise LoadError(f"{place} is damaged: {one_line(error)}") from None
         if "experience" in meta["state"]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import numpy as np
+import torch
 
 from rlkit.errors import DAMAGE, EnvironmentFault, LoadError, NonFiniteError, NothingLearned, one_line
 from rlkit.experience import environments
@@ -14,7 +15,7 @@ from rlkit.experience.experience import Experience, Metrics, StateDict
 from rlkit.experience.source import Source
 from rlkit.experience.torch_stepper import stepper_for
 from rlkit.nn.devices import cpu_threads, keep_freed_memory
-from rlkit.trees import flat, nested
+from rlkit.trees import cloned
 
 from .config import MAX_NUM_ENVS
 from .learner import Learner
@@ -47,7 +48,7 @@ class EarlyStopping:
             self.waited += 1
             return
         self.best_return, self.best_step, self.waited = mean_return, step, 0
-        self.best = nested({name: x.detach().clone() for name, x in flat(policy).items()})
+        self.best = cloned(policy)
 
     def state_dict(self) -> StateDict:
         """The best so far, and how long ago that was."""
@@ -75,7 +76,7 @@ class Loop:
         self.early_stopping = EarlyStopping(self.config.patience)
         self.experience: Experience | None = None
         self.pending: Callable[[], StateDict] | None = None
-        self.place = ""
+        self.place = "the loaded state"
 
     @property
     def finished(self) -> bool:
@@ -186,10 +187,10 @@ class Loop:
         A warning says what starts over: episodes where the environment cannot give its state, and all of it
         on another number of environments. LoadError says what is damaged.
         """
-        before = saved["num_envs"]
-        if not 1 <= before <= MAX_NUM_ENVS:
-            why = f"num_envs must be from 1 to {MAX_NUM_ENVS}, not {before}"
-            raise LoadError(f"{self.place} is damaged: {why}")
+        try:
+            before = self.check(saved)
+        except DAMAGE as error:
+            raise LoadError(f"{self.place} is damaged: {one_line(error)}") from None
         number = min(before, self.config.num_envs)
         env = self.source.given or self.source.make(number, self.learner.device)
         experience = self._step_in(env, use="resume")
@@ -198,7 +199,6 @@ class Loop:
             self._warn(f"{before} environments are now {env.num_envs}; their episodes and buffers")
             return
         try:
-            self.learner.policy.encoder.check_packed(np.asarray(saved["stepper"]["obs"]), before)
             stepper.recount(saved["finished"], saved["episodes"])
             if not experience.load_state_dict(saved):
                 self._warn(
@@ -208,6 +208,15 @@ class Loop:
         except DAMAGE as error:
             self.experience = None
             raise LoadError(f"{self.place} is damaged: {one_line(error)}") from None
+
+    def check(self, standing: Mapping[str, Any]) -> int:
+        """In how many environments a saved training stood; ValueError for none, or other observations."""
+        number: int = standing["num_envs"]
+        if not 1 <= number <= MAX_NUM_ENVS:
+            raise ValueError(f"num_envs must be from 1 to {MAX_NUM_ENVS}, not {number}")
+        obs = torch.as_tensor(standing["stepper"]["obs"]).numpy(force=True)
+        self.learner.policy.encoder.check_packed(obs, number)
+        return number
 
     def _warn(self, what: str) -> None:
         warnings.warn(

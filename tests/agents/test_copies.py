@@ -9,7 +9,7 @@ import gymnasium as gym
 import pytest
 import torch
 
-from rlkit.agents import AGENTS, PPO, Agent, QLearning, UnsupportedError
+from rlkit.agents import AGENTS, PPO, Agent, LoadError, QLearning, UnsupportedError
 from rlkit.nn.optimization import Descent
 from rlkit.trees import flat
 
@@ -21,12 +21,19 @@ COPIES: dict[str, Callable[[Agent], Agent]] = {
     "copy": copy.copy,
     "deepcopy": copy.deepcopy,
     "pickle": lambda agent: pickle.loads(pickle.dumps(agent)),
+    "state_dict": lambda agent: loaded(agent.state_dict(), agent.name),
 }
 
 
 def made(name: str) -> Agent:
     fields = AGENTS[name].Config().to_json()
     return AGENTS[name]("rlkit/FrozenLake-v0", seed=3, **{k: v for k, v in QUICK.items() if k in fields})
+
+
+def loaded(state: dict[str, Any], name: str) -> Agent:
+    agent = made(name)
+    agent.load_state_dict(state)
+    return agent
 
 
 def same(a: Agent, b: Agent) -> bool:
@@ -60,8 +67,36 @@ def test_a_copy_that_has_not_begun_and_one_that_was_loaded(tmp_path: Any) -> Non
     agent = made("dqn")
     assert same(copy.deepcopy(agent).train(192), agent.train(192))
     agent.save(tmp_path / "saved")
-    loaded = copy.deepcopy(type(agent).load(tmp_path / "saved"))
-    assert same(loaded.train(64), agent.train(64))
+    twin = copy.deepcopy(type(agent).load(tmp_path / "saved"))
+    assert same(twin.train(64), agent.train(64))
+
+
+def test_a_state_of_before_the_training_takes_its_episodes_back() -> None:
+    agent, twin = made("ppo"), made("ppo").train(192)
+    twin.load_state_dict(agent.state_dict())
+    assert same(agent.train(192), twin.train(192))
+
+
+OTHERS: dict[str, Callable[[dict[str, Any]], Any]] = {
+    "of another agent": lambda state: made("dqn").train(192).state_dict(),
+    "of another environment": lambda state: PPO("rlkit/TicTacToe-v0", hidden=(8,)).state_dict(),
+    "without a learner": lambda state: {"loop": state["loop"]},
+    "with an odd learner": lambda state: state | {"learner": 1},
+    "with other experience": lambda state: state | {"experience": PPO("CartPole-v1").train(64).state_dict()},
+    "without a number of environments": lambda state: state | {"experience": {"stepper": 1}},
+    "none": lambda state: None,
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_a_state_that_does_not_fit_changes_nothing(what: str) -> None:
+    agent, other = made("ppo").train(192), OTHERS[what](made("ppo").train(64).state_dict())
+    twin = copy.deepcopy(agent)
+    with pytest.raises(LoadError, match="the state does not fit PPO on rlkit/FrozenLake-v0, 192 steps: "):
+        agent.load_state_dict(other)
+    assert same(agent, twin)
+    assert agent.steps == 192
+    assert same(agent.train(192), twin.train(192))
 
 
 def test_a_copy_keeps_options_of_any_type() -> None:
