@@ -42,7 +42,7 @@ _HOMES: dict[str, dict[str, Any]] = {
         "value-iteration": "rlkit.solvers.methods:value_iteration",
         "synchronous": "rlkit.solvers.methods:synchronous",
         "gauss-seidel": "rlkit.solvers.methods:gauss_seidel",
-        "prioritised": "rlkit.solvers.methods:prioritised_sweeping",
+        "prioritized": "rlkit.solvers.methods:prioritized_sweeping",
         "policy-iteration": "rlkit.solvers.methods:policy_iteration",
         "modified-policy-iteration": "rlkit.solvers.methods:modified_policy_iteration",
         "linear-programming": "rlkit.solvers.methods:linear_programming",

@@ -38,7 +38,7 @@ class Returns(nn.Module, ABC):
     ) -> tuple[Tensor, Tensor]:
         """The loss of `x` [..., K] for the return r + gamma z, z that of `following` [..., K], as [...].
 
-        And as much the error by which replay is prioritised, without a gradient.
+        And as much the error by which replay is prioritized, without a gradient.
         """
 
 

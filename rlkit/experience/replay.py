@@ -66,7 +66,7 @@ class Replay:
         self._b = torch.arange(b, device=like.device)
 
     def prioritise(self, alpha: float) -> None:
-        """From now on draw in proportion to |error|^alpha (prioritised replay, Schaul et al. 2016)."""
+        """From now on draw in proportion to |error|^alpha (prioritized replay, Schaul et al. 2016)."""
         self.priorities = Priorities(self.size, alpha=alpha, device=self.obs.device)
 
     def add(

@@ -18,7 +18,7 @@ from rlkit.solvers.backends.backups import CompiledBackup, NumpyBackup
 from rlkit.solvers.backends.gpu import DeviceBackup
 from rlkit.solvers.evaluation import krylov_solve
 from rlkit.solvers.graph import components, one_component
-from rlkit.solvers.methods import prioritised_sweeping
+from rlkit.solvers.methods import prioritized_sweeping
 from rlkit.solvers.methods.value_iteration import sweep_in_place
 from rlkit.solvers.operators import chosen_weights, policy_kernel
 
@@ -101,7 +101,7 @@ def test_states_that_mostly_stay_are_solved_in_few_sweeps() -> None:
 
 
 @pytest.mark.parametrize("form", [0, 10**12], ids=["compiled", "python"])
-@pytest.mark.parametrize("method", ["value-iteration", "prioritised"])
+@pytest.mark.parametrize("method", ["value-iteration", "prioritized"])
 def test_sweeping_in_place_compiled_and_not(monkeypatch: pytest.MonkeyPatch, method: str, form: int) -> None:
     monkeypatch.setattr(kernels, "COMPILE_FROM", form)
     mdp = random_mdp(60, 3)
@@ -111,7 +111,7 @@ def test_sweeping_in_place_compiled_and_not(monkeypatch: pytest.MonkeyPatch, met
     np.testing.assert_allclose(swept.value, exact.value, atol=1e-6)
 
 
-def test_prioritised_sweeping_works_where_something_changes() -> None:
+def test_prioritized_sweeping_works_where_something_changes() -> None:
     """A reward far away: sweeps in the wrong order back up every state many times over."""
     places = 300
     rows = [
@@ -121,7 +121,7 @@ def test_prioritised_sweeping_works_where_something_changes() -> None:
     ]
     s, a, t, p, r = zip(*rows, strict=True)
     mdp = from_triplets(s, a, t, p, n_states=places + 1, reward=r)
-    v, backups_a_state = prioritised_sweeping(mdp, gamma=0.99, epsilon=4e-10, max_sweeps=1000)
+    v, backups_a_state = prioritized_sweeping(mdp, gamma=0.99, epsilon=4e-10, max_sweeps=1000)
     np.testing.assert_allclose(v[:-1], 0.99 ** np.arange(places - 1, -1, -1), rtol=1e-9)
     assert backups_a_state <= 4
     assert solve(mdp, gamma=0.99, method="synchronous").sweeps >= places

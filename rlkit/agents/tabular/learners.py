@@ -31,7 +31,7 @@ class ExpectedSarsaLearner(TabularLearner):
 
 
 class ExpectedSarsa(ActionValueAgent):
-    """r + gamma sum_a pi(a | s') Q(s', a), for the epsilon-greedy policy pi that acts (section 6.6)."""
+    """Expected Sarsa: r + gamma sum_a pi(a | s') Q(s', a) (Sutton and Barto, section 6.6)."""
 
     name = "expected_sarsa"
     Config = TabularConfig
@@ -49,7 +49,7 @@ class QLearner(TabularLearner):
 
 
 class QLearning(ActionValueAgent):
-    """r + gamma max_a Q(s', a): Expected Sarsa for the greedy policy (Watkins 1989; section 6.5)."""
+    """Q-learning: r + gamma max_a Q(s', a) (Watkins 1989; Sutton and Barto, section 6.5)."""
 
     name = "q_learning"
     Config = TabularConfig
@@ -76,7 +76,7 @@ class DoubleQLearner(TabularLearner):
 
 
 class DoubleQ(ActionValueAgent):
-    """Two tables, each of which values the actions that the other prefers (van Hasselt 2010; section 6.7)."""
+    """Double Q-learning: each table values what the other prefers (van Hasselt; Sutton and Barto, section 6.7)."""
 
     name = "double_q"
     Config = TabularConfig
@@ -152,7 +152,7 @@ class SarsaLearner(TabularLearner):
 
 
 class Sarsa(ActionValueAgent):
-    """r + gamma Q(s', a'), for the action a' that is taken next (Rummery and Niranjan 1994; section 6.4)."""
+    """Sarsa: r + gamma Q(s', a') for the next action a' (Rummery 1994; Sutton and Barto, section 6.4)."""
 
     name = "sarsa"
     Config = SarsaConfig
@@ -160,7 +160,7 @@ class Sarsa(ActionValueAgent):
 
 
 class NStepSarsa(ActionValueAgent):
-    """r_0 + gamma r_1 + ... + gamma^n Q(s_n, a_n) (section 7.2)."""
+    """n-step Sarsa: r_0 + gamma r_1 + ... + gamma^n Q(s_n, a_n) (Sutton and Barto, section 7.2)."""
 
     name = "n_step_sarsa"
     Config = NStepConfig
@@ -168,7 +168,7 @@ class NStepSarsa(ActionValueAgent):
 
 
 class MC(ActionValueAgent):
-    """Returns of whole episodes; a time limit bootstraps from the final observation (section 5.4)."""
+    """Monte Carlo: returns of whole episodes, bootstrapped at time limits (Sutton and Barto, section 5.4)."""
 
     name = "mc"
     Config = MCConfig
@@ -217,7 +217,7 @@ class LambdaLearner(TabularLearner):
 
 
 class TDLambda(ActionValueAgent):
-    """Sarsa(lambda): each error is shared with the pairs that led to it (Rummery 1995; section 12.7)."""
+    """Sarsa(lambda): errors shared with the pairs before (Rummery 1995; Sutton and Barto, section 12.7)."""
 
     name = "td_lambda"
     Config = LambdaConfig
@@ -225,7 +225,7 @@ class TDLambda(ActionValueAgent):
 
 
 class QLambda(ActionValueAgent):
-    """Watkins's Q(lambda): traces towards the greedy policy, cut where it is left (section 12.10)."""
+    """Watkins's Q(lambda): traces, cut where the greedy policy is left (Sutton and Barto, section 12.10)."""
 
     name = "q_lambda"
     Config = WatkinsConfig
@@ -268,7 +268,7 @@ class DynaLearner(TabularLearner):
 
 
 class DynaQ(ActionValueAgent):
-    """Q-learning from steps taken and from steps that the model imagines (Sutton 1990; section 8.2)."""
+    """Dyna-Q: Q-learning from steps taken and steps imagined (Sutton 1990; Sutton and Barto, section 8.2)."""
 
     name = "dyna_q"
     Config = PlanningConfig
@@ -305,7 +305,7 @@ class SweepingLearner(TabularLearner):
 
 
 class PrioritizedSweeping(ActionValueAgent):
-    """Expected updates where they change most first (Moore and Atkeson 1993; section 8.4)."""
+    """Prioritized sweeping: the largest change first (Moore 1993; Sutton and Barto, section 8.4)."""
 
     name = "prioritized_sweeping"
     Config = SweepingConfig

@@ -175,7 +175,7 @@ def settle(
     return backups
 
 
-def prioritised(
+def prioritized(
     model: Arrays,
     gamma: float,
     stretch: FloatArray,

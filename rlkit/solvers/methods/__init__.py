@@ -3,7 +3,7 @@
 from rlkit.solvers.methods.fractions import solve_in_fractions as solve_in_fractions
 from rlkit.solvers.methods.linear_programming import linear_programming as linear_programming
 from rlkit.solvers.methods.policy_iteration import policy_iteration as policy_iteration
-from rlkit.solvers.methods.prioritised import prioritised_sweeping as prioritised_sweeping
+from rlkit.solvers.methods.prioritized import prioritized_sweeping as prioritized_sweeping
 from rlkit.solvers.methods.synchronous import (
     modified_policy_iteration as modified_policy_iteration,
     synchronous as synchronous,
