@@ -15,6 +15,7 @@ import numpy as np
 from rlkit.errors import ConfigError, StepsError, did_you_mean
 
 MOST = 2**62  # of whole numbers, so that sums of some still are an int64
+KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
 def whole(name: str, value: object, *, least: int, most: int | None = None) -> int:
@@ -156,5 +157,5 @@ def _convert(name: str, value: object, kind: Any) -> Any:
                 return int(number)
     except (ValueError, OverflowError):
         pass
-    shown = "a list of integers such as 64,64" if get_origin(kind) is tuple else f"of type {kind.__name__}"
+    shown = "a list of whole numbers such as 64,64" if get_origin(kind) is tuple else KINDS[kind]
     raise ConfigError(f"{name} must be {shown}, got {value!r}")

@@ -28,7 +28,7 @@ def test_help_names_every_command(rlkit: Any) -> None:
     [
         (("solve",), "Missing argument"),
         (("solve", "nothing-like-it"), "no environment 'nothing-like-it'"),
-        (("solve", "frozenlak"), "near it: rlkit/FrozenLake-v0"),
+        (("solve", "frozenlak"), "did you mean rlkit/FrozenLake-v0"),
         (("solve", "cartpole"), "no exact model"),
         (("solve", "exam", "--gamma", "1.5"), "gamma must lie in [0, 1], not 1.5"),
         (("solve", "exam", "--gamma", "much"), "--gamma"),

@@ -225,12 +225,12 @@ def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
     discounted, unlimited = record["objectives"]["discounted"], record["objectives"]["unlimited"]
     assert discounted["percent_of_optimum"] > 80
     assert (discounted["ends"], unlimited["ends"]) == (0, 0)
-    assert discounted["note"] == "never ends, -inf in the long run"
-    assert (unlimited["note"], unlimited["percent_of_optimum"]) == ("never ends", None)
+    assert discounted["note"] == "no episode ends, worth -inf in the long run"
+    assert (unlimited["note"], unlimited["percent_of_optimum"]) == ("no episode ends", None)
     for width in (60, 80, 200):
         lines = [line.strip() for line in shown_text(record, width).splitlines()]
         assert any(line.endswith("85.31") for line in lines)
-        assert "discounted: never ends, -inf in the long run" in lines, "below the table, in one line"
+        assert "discounted: no episode ends, worth -inf in the long run" in lines, "below the table, in one line"
 
 
 def test_a_grade_says_with_what_it_was_made() -> None:

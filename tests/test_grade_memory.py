@@ -221,7 +221,7 @@ def test_what_is_left_when_time_is_over_has_not_ended() -> None:
     """Beliefs that are first reached at the limit have no successors, like the end."""
     agent = Scripted("rlkit/TMaze-v0", always(2), env_kwargs={"max_episode_steps": 4})  # to the right
     found = grade(agent).score
-    assert (found.sampled, found.ends, found.note) == (True, 0.0, "never ends in 4 steps")
+    assert (found.sampled, found.ends, found.note) == (True, 0.0, "no episode ends in 4 steps")
 
 
 def always(action: int) -> Rule:
@@ -244,7 +244,7 @@ def test_episodes_that_do_not_end_have_no_sampled_value(monkeypatch: pytest.Monk
     found = grade(Scripted("CliffWalking-v1", always(3))).score
     assert (found.value, found.percent_of_optimum) == (None, None)
     assert found.reason == "20 of 20 sampled episodes did not end"
-    assert (found.ends, found.note) == (0.0, "never ends")
+    assert (found.ends, found.note) == (0.0, "no episode ends")
 
 
 @pytest.mark.usefixtures("sampled")

@@ -319,7 +319,7 @@ def test_fewer_environments_than_asked_for_are_said() -> None:
         train(
             "rlkit/TMaze-v0", agent="a2c", steps=steps, overrides={"num_envs": "4"}, on_progress=shown.append
         )
-    last = "num_envs=4; on 1 of 4 environments, which must divide the steps"
+    last = "num_envs=4; on 1 of 4 environments, since 4 does not divide the steps"
     assert [shown[0]["settings"], shown[-1]["settings"]] == ["num_envs=4", last]
 
 

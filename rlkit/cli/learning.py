@@ -161,7 +161,10 @@ def evaluate(
     show(json, {"run": str(run), **found}, report.grade)
     score = found["exact"] or found["sampled"]
     reached = found["mean_return"] if score is None else score["percent_of_optimum"]
-    return MISSED if goal is not None and not (reached is not None and reached >= goal) else 0
+    if goal is None or (reached is not None and reached >= goal):
+        return 0
+    say(f"below the goal: {'no score' if reached is None else f'{reached:.6g}'} < {goal:g}")
+    return MISSED
 
 
 def _landmarks(env_id: str | None) -> dict[str, float]:

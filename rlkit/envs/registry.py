@@ -259,9 +259,9 @@ def resolve(name: str) -> str:
     if colon:
         raise RegistryError(f"no environment {name!r}; {_registered(name, before)}")
     near = dict.fromkeys(short[key] for key in difflib.get_close_matches(wanted, short, n=3))
-    hint = f"; near it: {', '.join(near)}" if near else ""
+    hint = f"did you mean {', '.join(near)}? " if near else ""
     raise RegistryError(
-        f"no environment {name!r}{hint}; `rlkit envs` lists those of rlkit; "
+        f"no environment {name!r}; {hint}`rlkit envs` lists those of rlkit; "
         "MODULE:ID is one that another package, or a file in the current folder, registers"
     )
 

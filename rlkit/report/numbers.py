@@ -20,6 +20,7 @@ def number(x: float | str | None, digits: int = 6) -> str:
         return "0"
     if 10.0**digits <= abs(x) < 1e9:
         return f"{x:,.0f}".replace("-", "−")
+    x = float(f"{x:.{digits + 4}g}")  # so that the last digit does not depend on the rounding of a float
     small = abs(x) < 1e-3 and digits <= 4
     return (f"{x:.1e}" if small else f"{x:.{digits}g}").replace("-", "−")
 

@@ -86,6 +86,8 @@ def _certificate(record: Record) -> Facts:
         ("objective", sought(record)),
         ("value", (Span(number(start["value"], 8), "strong"), bounds, certified)),
     ]
+    if record["objective"] == "total" and start["value"] in ("inf", "-inf"):
+        rows.append(("", "the total has no end; --gamma 0.99 or --horizon N makes it finite"))
     if record.get("fraction"):
         rows.append(("exactly", record["fraction"].replace("-", "−")))
     how = (record["method"], counted(record["sweeps"], "sweep"), duration(record["seconds"]))

@@ -327,7 +327,7 @@ def _settings(agent: Agent) -> str:
     given = {name: value for name, value in agent.config.to_json().items() if value != usual[name]}
     own = [f"{k}={','.join(map(str, v)) or 'none' if isinstance(v, tuple) else v}" for k, v in given.items()]
     n, used = agent.config.num_envs, agent.stepper.num_envs
-    fewer = f"; on {used} of {n} environments, which must divide the steps" if used < n else ""
+    fewer = f"; on {used} of {n} environments, since {n} does not divide the steps" if used < n else ""
     return f"{' '.join(own) or 'the defaults'}{fewer}{_foreign_batch(agent)}"
 
 

@@ -36,7 +36,7 @@ def test_short_names(short: str, id: str) -> None:
 
 
 def test_an_unknown_name_suggests_near_ones() -> None:
-    with pytest.raises(RegistryError, match="near it: rlkit/FrozenLake-v0"):
+    with pytest.raises(RegistryError, match="did you mean rlkit/FrozenLake-v0"):
         resolve("frozenlak")
     with pytest.raises(RegistryError, match=r"rlkit\.envs registers rlkit\.envs:rlkit/FrozenLake-v0, "):
         resolve("rlkit.envs:frozenlak")

@@ -76,7 +76,7 @@ class DoubleQLearner(TabularLearner):
 
 
 class DoubleQ(ActionValueAgent):
-    """Double Q-learning: each table values what the other prefers (van Hasselt; Sutton and Barto, section 6.7)."""
+    """Double Q-learning: each values what the other prefers (Hasselt 2010; Sutton and Barto, section 6.7)."""
 
     name = "double_q"
     Config = TabularConfig

@@ -68,6 +68,8 @@ def _table(table: blocks.Table, width: int) -> Iterator[RenderableType]:
             yield from _stacked(table)
             return
     yield _ruled(table, shown, widths)
+    if hidden := [column.name for i, column in enumerate(table.columns) if i not in shown]:
+        yield Text(f"a wider terminal also shows: {', '.join(hidden)}", style="dim")
 
 
 def _cells(table: blocks.Table, column: int) -> list[str]:
