@@ -230,7 +230,9 @@ def test_a_policy_that_never_arrives_says_so_beside_its_percent() -> None:
     for width in (60, 80, 200):
         lines = [line.strip() for line in shown_text(record, width).splitlines()]
         assert any(line.endswith("85.31") for line in lines)
-        assert "discounted: no episode ends, worth -inf in the long run" in lines, "below the table, in one line"
+        assert "discounted: no episode ends, worth -inf in the long run" in lines, (
+            "below the table, in one line"
+        )
 
 
 def test_a_grade_says_with_what_it_was_made() -> None:

@@ -133,7 +133,9 @@ def noted(scores: dict[str, Score], horizon: int | None) -> dict[str, Score]:
     def note(score: Score) -> str | None:
         said = []
         if score.ends is not None and score.ends < NEVER:
-            said.append(f"no episode ends{f' in {horizon} steps' if score.objective == 'time-limited' else ''}")
+            said.append(
+                f"no episode ends{f' in {horizon} steps' if score.objective == 'time-limited' else ''}"
+            )
         if endless and score.objective != "unlimited":
             said.append("worth -inf in the long run")
         return ", ".join(said) or None

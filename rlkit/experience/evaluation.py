@@ -2,7 +2,7 @@
 
 import itertools
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -31,8 +31,8 @@ class Evaluation:
     ci95: tuple[float, float]
     episodes: int
     mean_length: float
-    returns: NDArray[np.float64]  # [episodes]
-    lengths: NDArray[np.int64]  # [episodes]
+    returns: NDArray[np.float64] = field(repr=False)  # [episodes]
+    lengths: NDArray[np.int64] = field(repr=False)  # [episodes]
     cut: int = 0
 
 

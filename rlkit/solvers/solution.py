@@ -84,6 +84,10 @@ class Solution:
     seconds: float
     entered: IntArray | None = None  # [S] step from which on value, choice and q count; None is 0 throughout
 
+    def __repr__(self) -> str:
+        found = "certified" if self.converged else "not certified"
+        return f"Solution({self.direction} {self.objective}, {self.initial}, {found}, by {self.method})"
+
     @property
     def direction(self) -> str:
         """Which extreme was sought."""

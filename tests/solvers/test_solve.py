@@ -57,6 +57,12 @@ def test_haddad_monmege(method: str) -> None:
     assert solution.initial.lower <= 0.7 <= solution.initial.upper
 
 
+def test_a_solution_is_shown_in_a_line_without_its_arrays() -> None:
+    shown = repr(solve(haddad_monmege(2), method="exact"))
+    assert shown.startswith("Solution(maximize total, Interval(value=0.7, lower=0.6")
+    assert shown.endswith("certified, by exact)")
+
+
 def test_sweeps_alone_do_not_claim_what_they_have_not_reached() -> None:
     """After as many sweeps as are allowed nothing changes by much, and the value is still far off."""
     solution = solve(haddad_monmege(20), method="value-iteration", max_sweeps=1000)
