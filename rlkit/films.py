@@ -26,6 +26,7 @@ from rlkit.plain import short
 from rlkit.registry import RegistryError
 from rlkit.run import checkpoint
 from rlkit.solvers import solve
+from rlkit.storage import put, staged
 
 Image = npt.NDArray[np.uint8]
 Act = Callable[[Any, dict[str, Any], bool], Any]  # observation, info and whether an episode begins -> action
@@ -223,31 +224,35 @@ def film(
 
 
 def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
-    """Write pictures as .gif or .mp4; a GIF of more than 50 a second drops some.
+    """Write pictures as .gif or .mp4, in one step; a GIF of more than 50 a second drops some.
 
     Raises `FilmError` for another suffix or a missing encoder.
     """
-    if path.suffix == ".gif":
-        every = -(-fps // FASTEST)
-        first, *rest = (
-            Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE)
-            for p in [*pictures[:-1:every], pictures[-1]]
-        )
-        pause = 1000 * every // fps
-        first.save(path, save_all=True, append_images=rest, duration=pause, loop=0, optimize=True)
-    elif path.suffix == ".mp4":
-        try:
-            import imageio_ffmpeg
-        except ImportError:
-            raise FilmError(".mp4 needs an encoder: pip install 'rlkit-suite[video]'") from None
-        height, width = (size - size % 2 for size in pictures[0].shape[:2])
-        writer = imageio_ffmpeg.write_frames(str(path), (width, height), fps=fps, macro_block_size=2)
-        writer.send(None)
-        for picture in pictures:
-            writer.send(np.ascontiguousarray(picture[:height, :width]))
-        writer.close()
-    else:
-        raise FilmError(f"{path} must end in .gif or .mp4")
+    with staged(path) as unfinished:
+        if path.suffix == ".gif":
+            every = -(-fps // FASTEST)
+            first, *rest = (
+                Pillow.fromarray(p).quantize(colors=128, method=Pillow.Quantize.FASTOCTREE)
+                for p in [*pictures[:-1:every], pictures[-1]]
+            )
+            pause = 1000 * every // fps
+            first.save(unfinished, save_all=True, append_images=rest, duration=pause, loop=0, optimize=True)
+        elif path.suffix == ".mp4":
+            try:
+                import imageio_ffmpeg
+            except ImportError:
+                raise FilmError(".mp4 needs an encoder: pip install 'rlkit-suite[video]'") from None
+            height, width = (size - size % 2 for size in pictures[0].shape[:2])
+            writer = imageio_ffmpeg.write_frames(
+                str(unfinished), (width, height), fps=fps, macro_block_size=2
+            )
+            writer.send(None)
+            for picture in pictures:
+                writer.send(np.ascontiguousarray(picture[:height, :width]))
+            writer.close()
+        else:
+            raise FilmError(f"{path} must end in .gif or .mp4")
+        put(unfinished, path)
 
 
 def _captioned(picture: Any, words: str, player: str, width: int | None) -> Image:

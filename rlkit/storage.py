@@ -40,7 +40,7 @@ MAX_META = 2**26  # bytes
 CHECKPOINTS = "checkpoints"  # in a run folder
 CHECKPOINT = re.compile(r"step-\d{12}")
 TENSORS = re.compile(r"tensors-[0-9a-f]{16}\.safetensors")
-STAGED = re.compile(r"\.staged-[0-9a-f]{16}")
+STAGED = re.compile(r"\.staged-[0-9a-f]{16}(\.\w+)?")
 
 
 class Tensors(Mapping[str, Tensor]):
@@ -106,7 +106,7 @@ def write(path: Path, meta: Mapping[str, Any], state: Mapping[str, Any]) -> None
 
 
 def _write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> None:
-    with _staged(path) as file:
+    with staged(path / META) as file:
         try:
             save_file(apart(tensors), file)
         except SafetensorError as error:
@@ -123,15 +123,15 @@ def _write(path: Path, tensors: Mapping[str, Tensor], meta: dict[str, Any]) -> N
 
 def replace_text(file: Path, text: str) -> None:
     """Write a file in one step: a kill, or a full disk, leaves the old one."""
-    with _staged(file.parent) as staged:
-        staged.write_text(text)
-        put(staged, file)
+    with staged(file) as unfinished:
+        unfinished.write_text(text)
+        put(unfinished, file)
 
 
-def put(staged: Path, file: Path) -> None:
+def put(complete: Path, file: Path) -> None:
     """Move a file that is complete to its place; both survive a loss of power."""
-    _sync(staged)
-    staged.replace(file)
+    _sync(complete)
+    complete.replace(file)
     _sync(file.parent)
 
 
@@ -142,16 +142,16 @@ def remove(path: Path) -> None:
 
 
 @contextmanager
-def _staged(folder: Path) -> Iterator[Path]:
-    """Where to write a file of this folder; it goes if it is not put in place."""
-    file = folder / f".staged-{secrets.token_hex(8)}"
+def staged(file: Path) -> Iterator[Path]:
+    """Where to write what is then put in place of a file; it goes if it is not; errors name the file."""
+    unfinished = file.parent / f".staged-{secrets.token_hex(8)}{file.suffix}"
     try:
-        yield file
+        yield unfinished
     except OSError as error:
-        error.filename = error.filename or str(folder)  # a full disk does not say which
+        error.filename = str(file)
         raise
     finally:
-        file.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import pytest
 from saved_agents import tensors_of
 
 from rlkit import storage
+from rlkit.cli import learning
 from rlkit.run import checkpoint
 
 SETS = [f"--set={setting}" for setting in ("hidden=8", "num_envs=4", "rollout_steps=16")]
@@ -165,6 +166,32 @@ def test_nothing_is_left_of_a_run_that_learned_nothing(toy: Any, tmp_path: Path)
         assert err.endswith("; nothing was learned\n")
     assert not (tmp_path / "none").exists()
     assert (tmp_path / "mine" / "notes.txt").exists()
+
+
+def test_a_folder_without_a_name_is_taken_at_once_and_given_back(rlkit: Any, tmp_path: Path) -> None:
+    (tmp_path / "runs" / "Exam-v0-ppo-0").mkdir(parents=True)  # of a training that was started just before
+    command = ("train", "exam", "--steps", "256", "--json")
+    assert rlkit(*command, "--set", "nope=1")[0] == rlkit(*command, "--steps", "7.5")[0] == 2
+    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["Exam-v0-ppo-0"]
+    assert json.loads(rlkit(*command)[1])["run"] == "runs/Exam-v0-ppo-0-2"
+    assert learning._new_folder("Exam-v0-ppo-0") == Path("runs/Exam-v0-ppo-0-3")
+    assert learning._new_folder("Exam-v0-ppo-0") == Path("runs/Exam-v0-ppo-0-4")
+
+
+@pytest.mark.parametrize(
+    ("command", "what"),
+    [
+        ("train exam --steps 9 --out |", "--out"),
+        ("train exam --out=", "--out="),
+        ("solve exam --plot= --json", "--plot="),
+        ("record exam --out |", "--out"),
+        ("eval |", "eval"),
+    ],
+)
+def test_an_empty_path_is_refused(rlkit: Any, command: str, what: str, tmp_path: Path) -> None:
+    status, out, err = rlkit(*(word.strip("|") for word in command.split()))
+    assert (status, out, err) == (2, "", f"rlkit: what follows {what} is empty\n")
+    assert not list(tmp_path.iterdir())
 
 
 FILMED = """

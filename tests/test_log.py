@@ -32,7 +32,13 @@ def test_metrics_that_are_far_too_large_are_not_read(tmp_path: Path, monkeypatch
         MetricsLog(tmp_path, step=5)
 
 
-@pytest.mark.parametrize("value", ["1" + "0" * 400, "true", '"x"', "[1]"])
+def test_what_is_not_finite_is_no_json(tmp_path: Path) -> None:
+    with log.MetricsLog(tmp_path, step=0) as metrics:
+        metrics.write({"step": 10, "mean_return": float("inf"), "loss": float("nan")})
+    assert (tmp_path / log.METRICS).read_text() == '{"step": 10, "mean_return": null, "loss": null}\n'
+
+
+@pytest.mark.parametrize("value", ["NaN", "1e400", "1" + "0" * 400, "true", '"x"', "[1]"])
 def test_a_field_that_is_no_number_leaves_the_line_out(tmp_path: Path, value: str) -> None:
     (tmp_path / "metrics.jsonl").write_text(
         f'{{"step": 1, "seconds": 2.5}}\n{{"step": 2, "seconds": {value}}}\n'

@@ -118,6 +118,33 @@ def test_output_that_does_not_fit_is_one_line() -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_training_that_cannot_be_shown_is_saved(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*TRAIN, "2000"], cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (2, "rlkit: No space left on device\n"), "of the grade"
+    assert checkpoint.latest(tmp_path / "run").name == f"step-{2000:012d}"
+
+
+@pytest.mark.parametrize("size", ["", "0", "-5", "\u00b2", "9" * 5000])
+def test_a_terminal_as_wide_as_nothing_is_not_believed(size: str) -> None:
+    usual = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    found, expected = (
+        subprocess.run([*RLKIT, "envs"], env=usual | sizes, capture_output=True, text=True)
+        for sizes in ({"COLUMNS": size, "LINES": size}, {})
+    )
+    assert (found.stdout, found.stderr) == (expected.stdout, "")
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nope"])
+def test_pictures_do_not_depend_on_the_backend_of_a_notebook(backend: str, tmp_path: Path) -> None:
+    command = [*RLKIT, "solve", "exam", "--plot", "x.png"]
+    env = {**os.environ, "MPLBACKEND": backend}
+    done = subprocess.run(command, cwd=tmp_path, env=env, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (tmp_path / "x.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
 def test_an_error_that_nobody_can_read_is_still_one_of_input() -> None:
     with open("/dev/full", "w") as full:
         assert subprocess.run([*RLKIT, "solve", "nosuch"], stderr=full).returncode == 2

@@ -221,12 +221,12 @@ def breaks(monkeypatch: pytest.MonkeyPatch) -> str:
     return "Breaks-v0"
 
 
-def test_a_full_disk_is_named_with_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_named_with_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(self: Path, text: str) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_text", full)
-    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoints/step-0*'"):
+    with pytest.raises(OSError, match=r"No space left on device: '.*checkpoints/step-0*/agent.json'"):
         train("rlkit/Exam-v0", **EXAM, out=tmp_path / "run")
 
 
@@ -297,6 +297,7 @@ def test_a_disk_that_is_full_at_the_start_leaves_nothing_to_resume(
     monkeypatch.setattr(storage, "save_file", full)
     with pytest.raises(OSError, match="cannot be written: No space left on device"):
         train("rlkit/Exam-v0", **EXAM, out=tmp_path / "run")
+    assert not list(tmp_path.iterdir())
     monkeypatch.undo()
     assert train("rlkit/Exam-v0", **EXAM, out=tmp_path / "run").steps == 128
 

@@ -6,10 +6,12 @@ Each command imports what it needs when it is called, so that help and errors co
 import gc
 import io
 import os
+import re
 import sys
 import sysconfig
 import warnings
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from traceback import walk_tb
 from typing import Annotated, NoReturn
@@ -18,7 +20,7 @@ import typer
 
 from rlkit.cli import agents as agents, environments as environments, learning as learning, solving as solving
 from rlkit.cli.output import app as app, fail, say, show_cursor
-from rlkit.errors import RlkitError
+from rlkit.errors import RlkitError, one_line as said
 from rlkit.plain import one_line
 from rlkit.signals import exit_status, stop_signals
 
@@ -34,9 +36,13 @@ def main() -> NoReturn:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     warnings.showwarning = _warn
+    os.environ["MPLBACKEND"] = "agg"  # a notebook's may be missing here, and pictures go to files
     _prepare_output()
     status = 0
     try:
+        for before, arg in pairwise(sys.argv):
+            if not arg or re.fullmatch("--[^=]+=", arg):
+                fail(f"what follows {arg or before} is empty")
         with stop_signals() as signals, suppress(KeyboardInterrupt):
             status = app(standalone_mode=False)
         if signals:
@@ -47,7 +53,7 @@ def main() -> NoReturn:
     except RlkitError as error:
         fail(str(error))
     except OSError as error:
-        fail(f"{error.filename}: {error.strerror}" if error.filename else error.strerror or str(error))
+        fail(said(error))
     except Exception as error:
         if not _is_users(error):
             raise
@@ -66,13 +72,16 @@ def _is_users(error: BaseException) -> bool:
 
 
 def _prepare_output() -> None:
-    """Open streams that the caller closed, and replace characters that a stream cannot encode."""
+    """Open streams that the caller closed, replace characters they cannot encode, forget sizes of nothing."""
     nowhere = Path(os.devnull)
     sys.stdin = sys.stdin or nowhere.open()
     sys.stdout, sys.stderr = (stream or nowhere.open("w") for stream in (sys.stdout, sys.stderr))
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="lookalikes")
+    for name in ("COLUMNS", "LINES"):
+        if not re.fullmatch("[1-9][0-9]{0,3}", os.environ.get(name, "")):
+            os.environ.pop(name, None)
 
 
 def _warn(message: Warning | str, *where: object, **more: object) -> None:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -75,7 +76,7 @@ def train(
         env_id, algorithm, seed = resolve(find_modules_here(str(id))), agent or "ppo", seed or 0
         options = given(env)
         total = default_steps(algorithm, env_id) if steps is None else steps
-        folder = out or _free_folder(f"{_last(env_id)}-{_last(algorithm)}-{seed}")
+        overrides, folder = given(set), out or _new_folder(f"{_last(env_id)}-{_last(algorithm)}-{seed}")
         title = f"{algorithm} on {env_id}, seed {seed}"
         run: Callable[..., Agent] = partial(
             runs.train,
@@ -83,7 +84,7 @@ def train(
             agent=algorithm,
             steps=total,
             seed=seed,
-            overrides=given(set),
+            overrides=overrides,
             env_kwargs=options,
             out=folder,
             keep=KEEP if keep is None else keep,
@@ -107,6 +108,11 @@ def train(
         again = runs.command("train --resume", folder, env_id, algorithm)
         say(f"stopped and saved at step {stop.steps}; resume with: {again}")
         return exit_status(stop.signum)
+    finally:
+        if (out or resume) is None:
+            with suppress(OSError):  # where something was written
+                folder.rmdir()
+                folder.parent.rmdir()
     again = runs.command("eval", folder, env_id, algorithm)
     try:
         from rlkit.evaluate import grade_record  # after the first step is shown: it takes a while
@@ -184,9 +190,14 @@ def _last(name: str) -> str:
     return re.split("[/:]", name)[-1]
 
 
-def _free_folder(name: str) -> Path:
-    """`runs/name`, or the first of `runs/name-2`, `-3`, ... that does not exist."""
-    folder, n = Path("runs") / name, 2
-    while folder.exists():
-        folder, n = Path("runs") / f"{name}-{n}", n + 1
-    return folder
+def _new_folder(name: str) -> Path:
+    """`runs/name`, or the first of `runs/name-2`, `-3`, ... that did not exist; made, for nobody else."""
+    runs, n = Path("runs"), 2
+    runs.mkdir(exist_ok=True)
+    folder = runs / name
+    while True:
+        try:
+            folder.mkdir()
+            return folder
+        except FileExistsError:
+            folder, n = runs / f"{name}-{n}", n + 1

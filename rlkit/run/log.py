@@ -1,6 +1,7 @@
 """Metrics of a run, as one JSON object a line and as TensorBoard events."""
 
 import json
+import math
 import warnings
 from contextlib import suppress
 from pathlib import Path
@@ -57,7 +58,8 @@ class MetricsLog:
         self._board.add_event(Event(session_log=SessionLog(status=SessionLog.START)), step + 1)
 
     def write(self, record: Record) -> None:
-        """Append a record; values of None are left out of TensorBoard."""
+        """Append a record, with None for what is not finite; values of None are left out of TensorBoard."""
+        record = {name: value if _is_number(value) else None for name, value in record.items()}
         self._file.write(json.dumps(record) + "\n")
         self._file.flush()
         values = [
@@ -114,4 +116,4 @@ def _record(path: Path, number: int, line: str) -> Record:
 
 def _is_number(value: object) -> bool:
     whole = isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
-    return isinstance(value, float) or whole
+    return whole or (isinstance(value, float) and math.isfinite(value))

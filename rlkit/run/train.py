@@ -113,9 +113,9 @@ def train(
         found = storage.checkpoints(out)
         if (out / CONFIG).exists() or (found and found[-1].name != BEGINNING):
             raise RunError(f"{out} already holds a run; resume it or choose another folder")
-        checkpoint.save(out, learner, keep=keep)
-        run.write_config()  # last: from here on it can be resumed
         try:
+            checkpoint.save(out, learner, keep=keep)
+            run.write_config()  # last: from here on it can be resumed
             return run.learn()
         except Exception as error:
             if empty and not learner.steps and not isinstance(error, Interrupted):

@@ -10,6 +10,7 @@ import math
 import textwrap
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from itertools import zip_longest
 
 from rich.cells import cell_len, set_cell_size
@@ -56,7 +57,14 @@ class TrainingView:
             self.live.stop()
 
     def __call__(self, record: Record) -> None:
-        """Show a progress record; without a terminal at most one every two seconds, and the last."""
+        """Show a progress record; without a terminal at most one every two seconds, and the last.
+
+        What cannot be written, as to a full disk, is left out: it ends no training.
+        """
+        with suppress(OSError):
+            self._show(record)
+
+    def _show(self, record: Record) -> None:
         self.progress.add(record)
         if self.live is not None:
             self.live.update(self.panel(), refresh=True)
