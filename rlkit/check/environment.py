@@ -17,9 +17,10 @@ from rlkit.check.comparing import kept, same
 from rlkit.check.playing import Failure, described, play
 from rlkit.check.training import training_findings
 from rlkit.core import MDP, enumerate_model, from_gymnasium
+from rlkit.core.contract import shown
 from rlkit.core.enumerate import keys
 from rlkit.core.errors import ModelError, NoExactModel
-from rlkit.core.model import leaves, take
+from rlkit.core.model import take
 from rlkit.envs.adapters.gym import ModelEnv, flat_action, time_limit
 from rlkit.envs.foreign import check_unchanged, transitions
 from rlkit.errors import FAILURES
@@ -232,7 +233,4 @@ def _mark(state: Any) -> Hashable:
 
 def _shown(env: gym.Env[Any, Any], state: Any) -> str:
     base = env.unwrapped
-    if not isinstance(base, ModelEnv):
-        return f"state {state}"
-    names = base.model.state_names(state)
-    return f"state {names[0] if names else '/'.join(str(x[0]) for x in leaves(state))}"
+    return shown(base.model, state) if isinstance(base, ModelEnv) else f"state {state}"

@@ -48,12 +48,16 @@ class Model(Holder, ABC, Generic[S]):
     action_names: tuple[str, ...] | None = None
     signs: Mapping[str, str] = {}  # what the characters of a map that `text` draws stand for
     discount: float = 1.0
-    masked: bool = False  # whether some state forbids some action
+    masked: bool = False  # whether some state forbids some action; so it is where a class has its own `legal`
     partially_observable: bool = False  # whether different states can have the same observation
     max_episode_steps: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses
     reward_decay: float = 0.0  # the part of a reward that waiting until step `max_episode_steps` loses
     worst: float | None = None  # a return that no way to act falls below, from any state; None is unknown
+
+    def __init_subclass__(cls) -> None:
+        if "legal" in vars(cls) and "masked" not in vars(cls):
+            cls.masked = True
 
     def start_probs(self) -> Array:
         """Probability of each start event, [n_starts]; equally likely unless a model says otherwise."""

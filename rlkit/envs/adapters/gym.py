@@ -12,6 +12,7 @@ from gymnasium import spaces
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import InvalidAction, ResetNeeded
 
+from ...core.contract import asked, check_attributes
 from ...core.enumerate import Enumerated, enumerated
 from ...core.errors import ModelError, NoTable
 from ...core.export import to_gymnasium
@@ -43,6 +44,7 @@ class ModelEnv(gym.Env[Any, Any]):
     def __init__(self, model: Model[Any], *, render_mode: str | None = None) -> None:
         if render_mode is not None and render_mode not in RENDER_MODES:
             raise ValueError(f"render_mode {render_mode!r} is none of {', '.join(RENDER_MODES)}")
+        check_attributes(model)
         self.model = model
         self._spec: EnvSpec | None = None
         self.render_mode = render_mode
@@ -190,8 +192,7 @@ def action_space(model: Model[Any]) -> spaces.Space[Any]:
     if not model.masked:
         return spaces.Discrete(model.n_actions)
     starts = np.arange(min(model.n_starts, MOST_STARTS))
-    legal: npt.NDArray[np.bool_] = model.legal(model.initial(starts))
-    opening: npt.NDArray[np.bool_] = np.logical_and.reduce(legal, axis=0)
+    opening: npt.NDArray[np.bool_] = asked(model, "legal", model.initial(starts)).all(axis=0)
     return LegalDiscrete(opening)
 
 

@@ -12,6 +12,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from ...core.arrays import Array
+from ...core.contract import check_attributes
 from ...core.model import Model, take
 from .episode import first
 from .gym import Info, action_space, limited, unshared
@@ -38,6 +39,7 @@ class ModelVectorEnv(VectorEnv[Any, Any, Any]):
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         render_mode: str | None = None,
     ) -> None:
+        check_attributes(model)
         if num_envs < 1:
             raise ValueError(f"num_envs must be at least 1, not {num_envs}")
         if max_episode_steps is not None and max_episode_steps < 1:
