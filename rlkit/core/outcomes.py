@@ -9,7 +9,9 @@ import numpy.typing as npt
 
 from rlkit.core.build import distribution_over, from_triplets, outcomes_of, real_numbers
 from rlkit.core.errors import ModelError
+from rlkit.core.graph import reached
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
+from rlkit.core.rows import pointers
 
 Outcome = tuple[float, int, float, bool]
 OUTCOME = "probability, successor, reward, terminated"  # what it holds
@@ -124,20 +126,12 @@ def entered_to_end(
 ) -> tuple[IntArray, BoolArray]:
     """Which states are entered both to end there and to go on (their numbers), and which [S] only to end."""
     n = len(initial)
-    live = _reached_alive(state, successor, terminated | (probability == 0), initial > 0)
+    goes_on = ~terminated & (probability != 0)
+    order = np.argsort(state[goes_on], kind="stable")
+    edges = pointers(np.bincount(state[goes_on], minlength=n))
+    live = reached(np.flatnonzero(initial > 0), edges, successor[goes_on][order])
     ends = np.zeros(n, dtype=np.bool_)
     ends[successor[terminated & (probability != 0)]] = True
     acts = np.zeros(n, dtype=np.bool_)
     acts[state] = True
     return np.flatnonzero(ends & live & acts), ends & ~live
-
-
-def _reached_alive(state: IntArray, successor: IntArray, cut: BoolArray, start: BoolArray) -> BoolArray:
-    """Which states [S] can be reached from the start by transitions that are not cut."""
-    live = start.copy()
-    while True:
-        found = np.zeros_like(live)
-        found[successor[live[state] & ~cut]] = True
-        if not (found & ~live).any():
-            return live
-        live |= found

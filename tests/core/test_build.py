@@ -10,6 +10,7 @@ from rlkit.core import (
     NoExactModel,
     from_arrays,
     from_gymnasium,
+    from_outcomes,
     from_successors,
     from_triplets,
 )
@@ -176,6 +177,17 @@ def test_transitions_of_probability_zero_end_nothing() -> None:
         1: {0: [(1.0, 0, 9.0, False)]},
     }
     assert not from_gymnasium(table).terminal.any()
+
+
+def test_a_long_chain_is_searched_once() -> None:
+    """A pass over all transitions for each of its layers would take many minutes."""
+    n = 300_000
+    state = np.arange(n)
+    over = state == n - 1
+    parts = state, np.zeros(n, np.int64), (state + 1) % n, np.ones(n), np.ones(n), over
+    mdp = from_outcomes(*parts, initial=np.eye(1, n)[0])
+    assert (mdp.n_states, mdp.n_choices) == (n + 1, n), "the first state is also entered to end"
+    assert np.flatnonzero(mdp.terminal).tolist() == [n]
 
 
 def test_bad_tables() -> None:
