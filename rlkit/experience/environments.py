@@ -44,7 +44,8 @@ def make(
         return _make(env_id, num_envs, kwargs, device)
     except FAILURES as error:
         reason = one_line(error) if isinstance(error, REFUSALS) else blame(error)
-        if isinstance(error, gymnasium.error.UnregisteredEnv) and (hint := suggestion(env_id)):
+        unknown = isinstance(error, gymnasium.error.UnregisteredEnv) or type(error) is gymnasium.error.Error
+        if unknown and (hint := suggestion(env_id)):
             reason = reason.partition(" Did you mean")[0].rstrip(".") + hint
         raise UnsupportedError(f"{env_id} cannot be made: {reason}") from error
 

@@ -87,6 +87,7 @@ def test_numbers_of_episodes_and_steps() -> None:
         ("no_such_module:Nothing-v0", {}, "no_such_module"),
         ("Exam-v0", {}, r"doesn't exist; did you mean rlkit/Exam-v0\?$"),
         ("exam", {}, r"doesn't exist; did you mean rlkit/Exam-v0\?$"),
+        ("FrozenLake", {}, r"No registered env with id: FrozenLake; did you mean rlkit/FrozenLake-v0\?$"),
         ("rlkit.envs:Exm-v0", {}, "; rlkit.envs registers rlkit.envs:rlkit/Exam-v0, "),
         ("my/module.py:My-v0", {}, "write my.module:My-v0, without .py"),
         ("not an id", {}, "Malformed"),

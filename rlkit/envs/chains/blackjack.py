@@ -82,9 +82,8 @@ class Blackjack(TableModel):
             sheet.text((1.2, column), face, size=0.55)
         sheet.text((0.1, 2.5), "dealer", size=0.3)
         sheet.text((3.1, 2.5), str(total), size=1.0, fill=INK if total <= BEST else RIM)
-        bust, over = total > BEST, bool(self.ends[state.index[0]])
-        words = "bust" if bust else "usable ace" if ace else "player"
-        sheet.text((4.0, 2.5), f"{words}, over" if over and not bust else words, size=0.3)
+        stood = "stands" if self.ends[state.index[0]] else "usable ace" if ace else "player"
+        sheet.text((4.0, 2.5), "bust" if total > BEST else stood, size=0.3)
         return sheet.pixels()
 
 
