@@ -23,7 +23,7 @@ WIDTH = 280  # pixels of a film
 ENDLESS = 30  # steps shown of an episode that only a time limit ends
 INTRODUCTIONS = {
     "chains": "Chains, stocks and cards: textbook problems whose states have numbers.",
-    "grids": "Grid worlds whose state is the cell: maps, slip, wind, and one lookup a step.",
+    "grids": "Grid worlds whose state is the cell: maps, slip and wind.",
     "rooms": "Grid worlds with things in them, seen from within: doors, keys, lava, boxes and corridors.",
     "memory": "Partially observable problems, each with its optimum with memory and without.",
     "games": "Board games against a given opponent, or against oneself.",
@@ -130,7 +130,7 @@ def index(figures: dict) -> str:
         "CleanRL, Tianshou, RLlib and TorchRL without their masks, the `action_space.sample()` of another",
         "vector environment) `illegal` makes every action legal and leaves the mask out. `illegal='random'`",
         "takes a legal action in its place, each equally likely. `illegal='lose'` ends the episode there",
-        "with what no way to act falls below: a game is lost (−1); a table pays its least reward / (1 −",
+        "with a reward that no policy's return falls below: a game is lost (−1); a table pays its least reward / (1 −",
         "discount), or 0 where no reward is negative, so that Inventory pays −130 and Gambler nothing. It",
         "is refused where negative rewards are not discounted. The optimum stays the same in both, and the",
         "value of random play with `'random'`.",

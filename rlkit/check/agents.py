@@ -70,7 +70,7 @@ class Report:
     def failures(self) -> tuple[str, ...]:
         """What is wrong, one line a cell: the probe, what was got and expected, and the rule behind it."""
         return tuple(
-            f"{cell.probe} ({cell.where}): {'; '.join(cell.findings)}: {cell.rule}"
+            f"{cell.probe} ({cell.where}): {'; '.join(cell.findings)}; the rule: {cell.rule}"
             for cell in self.cells
             if cell.verdict == "failed"
         )
