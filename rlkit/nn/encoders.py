@@ -29,6 +29,7 @@ Path: TypeAlias = tuple[str | int, ...]
 
 UNSIGNED = {n: np.dtype(f"u{n}") for n in (1, 2, 4, 8)}
 N_WORDS = 32  # numbers that a text becomes
+LARGEST = np.finfo(np.float32).max  # networks read float32
 
 
 class UnsupportedSpaceError(RlkitError, TypeError):
@@ -149,13 +150,13 @@ class Encoder(nn.Module):
         if self._single:
             packed = np.array(arrays[0], dtype=self.dtype)
         else:
-            rows = [a.reshape(len(a), -1) for a in arrays]
+            rows = [a.reshape(len(a), width) for a, width in zip(arrays, self._widths, strict=True)]
             packed = np.concatenate(rows, axis=1, dtype=self.dtype, casting="unsafe")
-        if self.dtype.kind == "f" and not math.isfinite(packed.sum()):
-            bad = np.argwhere(~np.isfinite(packed))
+        if self.dtype.kind == "f" and not np.vdot(packed, packed) < LARGEST:
+            bad = np.argwhere(~(abs(packed) <= LARGEST))
             if len(bad):
                 row, *entry = bad[0].tolist()
-                raise NonFiniteObservation(f"observation is not finite at entry {entry}", row)
+                raise NonFiniteObservation(f"observation is not finite at entry {entry}, in float32", row)
         return packed
 
     def _values(self, obs: Any) -> list[Any]:
@@ -212,7 +213,7 @@ class LeafEncoder(nn.Module):
         batch = x.shape[: x.dim() - self._n_axes]
         if self._sizes is None:
             return x.float().reshape(*batch, self.n_features)
-        places = x.reshape(*batch, -1).long() + self.get_buffer("_offsets")
+        places = x.reshape(*batch, len(self._sizes)).long() + self.get_buffer("_offsets")
         return torch.zeros((*batch, self.n_features), device=x.device).scatter_(-1, places, 1.0)
 
 
@@ -280,6 +281,8 @@ def _leaves(space: Space, path: Path) -> Iterator[tuple[Path, Space]]:
         case spaces.Tuple():
             for i, child in enumerate(space.spaces):
                 yield from _leaves(child, (*path, i))
+        case spaces.Box(dtype=np.uint64) if space.high.max(initial=0) >= 2**63:  # torch has no such numbers
+            raise UnsupportedSpaceError(f"observation space {space} has numbers of 2^63 and more")
         case spaces.Box() | spaces.Discrete() | spaces.MultiDiscrete() | spaces.MultiBinary():
             yield path, space
         case _ if is_text(space):

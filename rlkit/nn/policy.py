@@ -7,6 +7,8 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
+from rlkit.errors import ConfigError
+
 from .actions import Array, BoolArray, as_given, legal_actions
 from .backbones import State
 from .devices import torch_defaults
@@ -74,9 +76,9 @@ class Policy(nn.Module):
         """The action for one observation, or the actions for a batch, and the state to pass in next time.
 
         `mask` [A] or [B, A] says which actions are legal; `reset` [B] where `obs` is the first of an episode,
-        by default nowhere but where `state` is None. Greedy unless `stochastic`. Raises ObservationError,
-        MaskError or ValueError for an observation outside its space, for a mask that does not fit the actions
-        or allows none, and for a state of another batch.
+        by default nowhere but where `state` is None. Greedy unless `stochastic`. Raises ObservationError for
+        an observation outside its space, MaskError for a mask that does not fit the actions or allows none,
+        and ConfigError for a state that is not one of as many observations.
         """
         packed, batched = self.encoder.pack_any(obs)
         n, legal = len(packed), None
@@ -84,9 +86,11 @@ class Policy(nn.Module):
             masks = mask if batched else [mask]
             legal = self._tensor(legal_actions(masks, self.action_space, batch=n))
         first = np.full(n, state is None) if reset is None else np.array(reset, np.bool_).reshape(n)
-        state = self.initial_state(n) if state is None else state
-        if any(len(part) != n for part in state):
-            raise ValueError(f"the state is that of {len(state[0])} observations, not of {n}")
+        state = self._state(state, n)
+        if not n:
+            return as_given(
+                torch.empty((0, *self.head.shape), dtype=self.head.dtype), self.action_space
+            ), state
         drawn = self._generator if stochastic else None
         action, state = self.choose(self._tensor(packed), state, self._tensor(first), legal, drawn)
         given = as_given(action, self.action_space)
@@ -125,10 +129,26 @@ class Policy(nn.Module):
         """What a method of the network says of a batch of observations; without `state`, of first ones."""
         packed = self._tensor(self.encoder.pack_any(obs)[0])
         reset = torch.full((len(packed),), state is None, device=self.device)
-        state = self.initial_state(len(packed)) if state is None else state
-        found: Array = getattr(self.network, method)(packed, state, reset)[0].cpu().numpy()
+        found: Array = (
+            getattr(self.network, method)(packed, self._state(state, len(packed)), reset)[0].cpu().numpy()
+        )
         return found
+
+    def _state(self, given: Any, n: int) -> State:
+        """A state that was given with n observations, or that of first ones; ConfigError if it is none."""
+        fresh = self.initial_state(n)
+        if given is None:
+            return fresh
+        parts = given if isinstance(given, tuple | list) else (given,)
+        needed, found = (", ".join(map(_form, x)) or "()" for x in (fresh, parts))
+        if found != needed:
+            raise ConfigError(f"state must be {needed}, as act returned it for {n} observations, got {found}")
+        return tuple(parts)
 
     def _tensor(self, array: Array) -> Tensor:
         """On the policy's device; on the CPU they share memory."""
         return torch.from_numpy(array).to(self.device)
+
+
+def _form(x: Any) -> str:
+    return f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__

@@ -9,7 +9,18 @@ import torch
 from safetensors.torch import load_file
 from saved_agents import forge, tensors_of
 
-from rlkit.agents import AGENTS, DQN, NEURAL, PPO, Agent, LoadError, NonFiniteError, UnsupportedError
+from rlkit.agents import (
+    AGENTS,
+    DQN,
+    NEURAL,
+    PPO,
+    Agent,
+    ConfigError,
+    LoadError,
+    NonFiniteError,
+    QLearning,
+    UnsupportedError,
+)
 from rlkit.agents.ppo import PPOLearner
 from rlkit.nn import devices
 from rlkit.storage import META
@@ -73,12 +84,51 @@ def test_what_is_no_observation_is_named(env_id: str, obs: Any, message: str) ->
 def test_states_and_masks_are_those_of_the_observations() -> None:
     agent = PPO("rlkit/FrozenLake-v0", backbone="gru")
     _, state = agent.act(3)
-    with pytest.raises(ValueError, match="the state is that of 1 observations, not of 2"):
+    with pytest.raises(
+        ValueError, match=r"state must be torch.float32 \(2, 64\), .*got torch.float32 \(1, 64\)"
+    ):
         agent.act(np.array([3, 4]), state)
     with pytest.raises(
         ValueError, match=r"action_mask of shape \(2,\) does not fit Discrete\(4\), which needs \(4,\)"
     ):
         agent.act(3, mask=np.array([1, 1]))
+
+
+@pytest.mark.parametrize(
+    ("state", "got"),
+    [
+        ([1, 0], "int, int"),
+        ("zz", "str"),
+        (3, "int"),
+        ((), r"\(\)"),
+        ((np.zeros((1, 64), np.float32),), "ndarray"),
+        ((torch.zeros(1, 3),), r"torch.float32 \(1, 3\)"),
+        ((torch.zeros(1, 64).double(),), r"torch.float64 \(1, 64\)"),
+        ((torch.zeros(1, 64),) * 2, r"torch.float32 \(1, 64\), torch.float32 \(1, 64\)"),
+    ],
+)
+def test_what_is_no_state_is_named(state: Any, got: str) -> None:
+    agent = DQN("rlkit/FrozenLake-v0", backbone="gru")
+    for ask in (agent.act, agent.q_values):
+        with pytest.raises(ConfigError, match=rf"state must be torch.float32 \(1, 64\), .* got {got}$"):
+            ask([3], state)
+    if state != ():
+        with pytest.raises(ConfigError, match=rf"state must be \(\), .* got {got}$"):
+            QLearning("rlkit/FrozenLake-v0").act(3, state)
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "gru", "attention", "cnn"])
+def test_nobody_acts_in_an_empty_batch(backbone: str) -> None:
+    agent = PPO("rlkit/MemoryS7-v0", backbone=backbone)
+    none = {"direction": [], "image": np.zeros((0, 7, 7, 16), np.int8)}
+    actions, state = agent.act(none)
+    assert (actions.shape, actions.dtype) == ((0,), np.int64)
+    assert agent.act(none, state, stochastic=True)[0].shape == (0,)
+
+
+@pytest.mark.parametrize("agent", AGENTS.values())
+def test_an_empty_list_is_an_empty_batch(agent: type[Agent]) -> None:
+    assert agent("rlkit/Exam-v0").act([])[0].shape == (0,)
 
 
 def test_nothing_in_a_saved_agent_is_code(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from gymnasium import spaces
 from gymnasium.vector.utils import batch_space
 
 from rlkit.nn import Encoder, ObservationError, UnsupportedSpaceError
+from rlkit.nn.encoders import NonFiniteObservation
 
 NESTED = spaces.Dict(
     {
@@ -88,12 +89,28 @@ def test_packing_copies() -> None:
         (spaces.Sequence(spaces.Discrete(2)), r"Sequence\(.*\) is not supported"),
         (spaces.Graph(spaces.Discrete(2), None), r"Graph\(.*\) is not supported"),
         (spaces.OneOf((spaces.Discrete(2), spaces.Discrete(3))), r"OneOf\(.*\) is not supported"),
+        (
+            spaces.Dict({"a": spaces.Box(0, 2**64 - 1, (), np.uint64)}),
+            r"uint64\) has numbers of 2\^63 and more",
+        ),
         (spaces.Dict({"a": spaces.Tuple((spaces.Sequence(spaces.Discrete(2)),))}), "at a.0 is not supported"),
     ],
 )
 def test_unsupported_spaces_are_named(space: Any, where: str) -> None:
     with pytest.raises(UnsupportedSpaceError, match=where):
         Encoder(space)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+@pytest.mark.parametrize("value", [1e39, -1e200, np.inf, np.nan])
+def test_numbers_beyond_what_networks_read_are_named(value: float, dtype: Any) -> None:
+    encoder, obs = Encoder(spaces.Box(-np.inf, np.inf, (2,), dtype)), np.ones((3, 2), dtype)
+    assert (encoder.pack(obs * 6e4) == 6e4).all()
+    with np.errstate(over="ignore"):
+        obs[1, 1] = value
+    with pytest.raises(NonFiniteObservation, match=r"is not finite at entry \[1\], in float32") as caught:
+        encoder.pack(obs)
+    assert caught.value.row == 1
 
 
 def bag(*words: bytes) -> list[int]:

@@ -88,7 +88,7 @@ class QTable(nn.Module):
 
     def index(self, obs: Tensor) -> Tensor:
         """The row [B] of packed observations [B, ...]."""
-        return (obs.reshape(len(obs), -1).long() - self._starts) @ self._strides
+        return (obs.reshape(len(obs), len(self._strides)).long() - self._starts) @ self._strides
 
     def initial_state(self, batch: int) -> State:
         """A table remembers nothing."""
