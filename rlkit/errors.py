@@ -1,7 +1,11 @@
 """The base of every error that the user can fix, and the name that was likely meant."""
 
 import difflib
+import sys
+import sysconfig
 from collections.abc import Collection, Iterable
+from pathlib import Path
+from traceback import walk_tb
 
 
 class RlkitError(Exception):
@@ -13,6 +17,7 @@ class ConfigError(RlkitError, ValueError):
 
 
 FAILURES = (Exception, SystemExit)  # what code that is not rlkit's may end with
+INSTALLED = [Path(sysconfig.get_path(name)) for name in ("purelib", "platlib")]
 # What a damaged file can make of code that takes it for a saved state.
 DAMAGE = (ArithmeticError, AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 
@@ -93,3 +98,43 @@ def one_line(error: BaseException) -> str:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(text.split())
     return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) or not text else text
+
+
+def blame(error: BaseException) -> str:
+    """What an error of code that is not rlkit's says, its kind, and its line, a user's own if any."""
+    text, kind = one_line(error), type(error).__name__
+    text = text if text.startswith(kind) else f"{kind}: {text}"
+    frames = [frame for frame in _frames(error) if frame[0] not in ("rlkit", "importlib")]
+    if not frames:
+        return text
+    others = [frame for frame in frames if frame[0] not in ("gymnasium", "numpy")]
+    package, file, line = (_users(frames) or others or frames)[-1]
+    if package in ("gymnasium", "numpy"):  # which got what they cannot use
+        text += "; what reset and step return is at fault, and `rlkit check` says more"
+    return f"{text} ({file.name}:{line})"
+
+
+def is_users(error: BaseException) -> bool:
+    """Whether an error comes from code that is neither rlkit's nor installed: the user's own."""
+    return bool(_users(_frames(error)))
+
+
+def why_not(error: BaseException) -> str:
+    """What an error of somebody's module says: all of `blame` where it is not that something is missing."""
+    missing = isinstance(error, ImportError | AttributeError) and not is_users(error)
+    return one_line(error) if missing else blame(error)
+
+
+def _frames(error: BaseException) -> list[tuple[str, Path, int]]:
+    """Where an error went through: packages, files and lines."""
+    walked = (
+        (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+    )
+    return [(name.partition(".")[0], Path(file), line) for name, file, line in walked]
+
+
+def _users(frames: list[tuple[str, Path, int]]) -> list[tuple[str, Path, int]]:
+    known = {"rlkit", *sys.stdlib_module_names}
+    own = [frame for frame in frames if frame[0] not in known and frame[1].is_file()]
+    return [frame for frame in own if not any(map(frame[1].is_relative_to, INSTALLED))]

@@ -19,9 +19,8 @@ from rlkit.envs.adapters.one_of_batch import OneOfBatch
 from rlkit.envs.foreign import action_names, seed_of, table_of
 from rlkit.envs.registry import make, resolve
 from rlkit.envs.rendering.sheet import INK, PAPER, QUIET
-from rlkit.errors import FAILURES, RlkitError, none_of, one_line
+from rlkit.errors import FAILURES, RlkitError, blame, none_of, one_line
 from rlkit.experience.environments import CPU
-from rlkit.experience.faults import blame
 from rlkit.plain import short
 from rlkit.registry import RegistryError
 from rlkit.run import checkpoint

@@ -3,12 +3,13 @@
 A user's own needs no line here: `register` names it, and "module:Name" is found without a name.
 """
 
+import re
 import sys
 from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from .errors import FAILURES, RlkitError, did_you_mean, none_of, one_line
+from .errors import FAILURES, RlkitError, did_you_mean, none_of, why_not
 
 _HOMES: dict[str, dict[str, Any]] = {
     "agent": {
@@ -58,6 +59,20 @@ _HOMES: dict[str, dict[str, Any]] = {
     },
 }
 
+_WANTED: dict[str, tuple[str, dict[str, str]]] = {  # in words, and below which class it and its parts stand
+    "agent": (
+        "a subclass of rlkit.agents.Agent with Config and Learner; `rlkit check-agent {}` tests any class",
+        {
+            "": "rlkit.agents.agent:Agent",
+            "Config": "rlkit.agents.config:AgentConfig",
+            "Learner": "rlkit.agents.learner:Learner",
+        },
+    ),
+    "backbone": ("a subclass of rlkit.nn.Backbone", {"": "rlkit.nn.backbones:Backbone"}),
+    "method": ("a function", {}),
+    "file": ("an rlkit.core.files.Format", {"__class__": "rlkit.core.files.format:Format"}),
+}
+
 
 class RegistryError(RlkitError, ValueError):
     """No such name, or what it stands for cannot be imported or made."""
@@ -81,15 +96,39 @@ def register(kind: str, name: str, thing: Any) -> None:
     if kind not in _HOMES:
         raise RegistryError(none_of("kind", kind, kinds()))
     known = _HOMES[kind]
-    if not isinstance(name, str) or not name or ":" in name:
-        raise RegistryError(f"the name of a {kind} must be text without a colon, got {name!r}")
+    form, words = r"(?!auto$)[^:]+", "text other than auto, without a colon"
+    if kind == "file":
+        form, words = r"\.(?!gz$)[^.:A-Z]+", "a suffix other than .gz, such as .csv, in lower case"
+    if not isinstance(name, str) or not re.fullmatch(form, name):
+        raise RegistryError(f"what names the {kind} must be {words}, got {name!r}")
     if name in known and not _same(known[name], thing):
-        raise RegistryError(f"there is a {kind} {name!r} already: {known[name]}")
+        raise RegistryError(f"{kind} {name!r} is registered already: {known[name]}")
+    if not isinstance(thing, str):
+        _check(kind, name, thing)
     known[name] = thing
 
 
 def find(kind: str, name: str) -> Any:
-    """What a name stands for, or "module:Name"; RegistryError, with the nearest name, if there is none."""
+    """What a name stands for, or "module:Name".
+
+    RegistryError, with the nearest name, if there is none, and for what is nothing of this kind.
+    """
+    found = locate(kind, name)
+    _check(kind, name, found)
+    return found
+
+
+def _check(kind: str, name: str, thing: Any) -> None:
+    """RegistryError unless a thing is what its kind must be, which is known without importing anything."""
+    wanted, bases = _WANTED[kind]
+    parts = ((getattr(thing, part, None) if part else thing, base) for part, base in bases.items())
+    right = all(isinstance(part, type) and base in map(home_of, part.__mro__) for part, base in parts)
+    if not right or (kind == "method" and not callable(thing)):
+        raise RegistryError(f"{kind} {name!r} must be {wanted.format(name)}")
+
+
+def locate(kind: str, name: str) -> Any:
+    """As `find`, whatever the thing is."""
     home = _HOMES[kind].get(name, name)
     if not isinstance(home, str):
         return home
@@ -101,8 +140,7 @@ def find(kind: str, name: str) -> Any:
         for part in attribute.split("."):
             found = getattr(found, part)
     except FAILURES as error:
-        what = "" if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: "
-        raise RegistryError(f"{kind} {name!r} cannot be imported: {what}{one_line(error)}") from error
+        raise RegistryError(f"{kind} {name!r} cannot be imported: {why_not(error)}") from error
     return found
 
 
@@ -111,7 +149,7 @@ def _hint(kind: str, name: str) -> str:
     other = name.lower().replace("_", "-")
     for elsewhere in kinds():
         if elsewhere != kind and other in names(elsewhere):
-            return f"; there is a {elsewhere} {other!r}"
+            return f"; {other!r} is one of the {elsewhere}s"
     known = f"; the {kind}s are {', '.join(sorted(names(kind)))}, or module:Name of your own"
     return did_you_mean(name, names(kind)) or known
 
@@ -123,6 +161,14 @@ def _same(known: Any, thing: Any) -> bool:
 def name_of(kind: str, thing: Any) -> str:
     """The name under which a thing is registered, else its "module:Name"."""
     return next((name for name, known in _HOMES[kind].items() if _same(known, thing)), home_of(thing))
+
+
+def modules_of(names: Iterable[Any]) -> list[str]:
+    """The modules, but for rlkit's own, that are behind these: "module:Name"s, or names of things in them."""
+    known = {name: home_of(thing) for things in _HOMES.values() for name, thing in things.items()}
+    homes = (known.get(name, name) for name in names if isinstance(name, str))
+    modules = dict.fromkeys(home.partition(":")[0] for home in homes if ":" in home)
+    return [module for module in modules if module.partition(".")[0] != "rlkit"]
 
 
 def check_imported(values: Iterable[Any]) -> None:

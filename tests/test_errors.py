@@ -25,7 +25,7 @@ def test_every_name_of_a_choice_is_suggested_in_any_case(tmp_path: Path) -> None
     with pytest.raises(RegistryError, match="no agent 'PPO'; did you mean 'ppo'"):
         train("exam", agent="PPO", steps=1)
     with pytest.raises(
-        RegistryError, match="no agent 'value_iteration'; there is a method 'value-iteration'"
+        RegistryError, match="no agent 'value_iteration'; 'value-iteration' is one of the methods"
     ):
         train("exam", agent="value_iteration", steps=1)
     with pytest.raises(SolveError, match="did you mean 'total'"):

@@ -53,7 +53,7 @@ class Agent:
     A subclass is an algorithm: its name, its configuration and its learner.
     """
 
-    name: ClassVar[str]
+    name: ClassVar[str] = "agent"
     Config: ClassVar[type[AgentConfig]]
     Learner: ClassVar[type[Learner]] = None  # type: ignore[assignment]  # none: an agent is abstract
 
@@ -71,7 +71,7 @@ class Agent:
         if self.Learner is None:
             raise TypeError(f"{type(self).__name__} is abstract: make an algorithm such as PPO")
         if misplaced:
-            raise MisplacedArgument(type(self).__name__, self.name, len(misplaced))
+            raise MisplacedArgument(type(self).__name__, name_of("agent", type(self)), len(misplaced))
         self.source = env if isinstance(env, Source) else source_of(env, env_kwargs)
         self.seed = whole_seed(seed)
         chosen = choose_device(device)
@@ -83,7 +83,7 @@ class Agent:
             )
         if self.source.given is not None:
             overrides = {"num_envs": self.source.given.num_envs} | overrides
-        self.config = base.replace(overrides, agent=self.name)
+        self.config = base.replace(overrides, agent=name_of("agent", type(self)))
         self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
         if self.config.evaluate_every and self.env_id is None:
             raise UnsupportedError("evaluate_every needs an environment id, to make others to evaluate on")
@@ -149,7 +149,7 @@ class Agent:
     def configure(cls, env_id: str | None, overrides: Mapping[str, object] | None = None) -> AgentConfig:
         """The default configuration with the tuned settings for `env_id`, then `overrides`, changed in it."""
         changes = {**preset(cls.name, env_id), **(overrides or {})}
-        return cls.Config().replace(changes, agent=cls.name)
+        return cls.Config().replace(changes, agent=name_of("agent", cls))
 
     def describe(self) -> str:
         """What stands between observations and actions, in a few words."""

@@ -1,5 +1,6 @@
 """Learners: a policy, what improves it, and one update from a batch; they know no environment."""
 
+import reprlib
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -8,7 +9,7 @@ import torch
 from gymnasium import spaces
 from torch import Tensor, nn
 
-from rlkit.errors import UnsupportedError, one_line
+from rlkit.errors import AgentError, UnsupportedError, is_users, one_line
 from rlkit.experience.experience import Clock, Experience, Figures, Metrics, StateDict
 from rlkit.experience.stepper import Step, Stepper
 from rlkit.nn import Encoder, Head, State, resolve
@@ -58,6 +59,8 @@ class Learner(ABC):
                 self.policy = Policy(encoder, network, head, action_space, device=device, seed=seed)
                 self.prepare()
         except (MemoryError, RuntimeError) as error:  # torch's, for what it has no memory for
+            if is_users(error):
+                raise
             raise UnsupportedError(f"the network cannot be made: {one_line(error)}") from error
 
     # What an algorithm fills in
@@ -147,7 +150,7 @@ class NeuralLearner(Learner):
 
     @abstractmethod
     def update(self, batch: Any) -> Figures:
-        """Learn from a batch; figures of the last step."""
+        """Learn from a batch; figures of the last step by name: numbers, or tensors of one."""
 
     def batch(self, given: Any) -> Any:
         """What is to be learned from what the experience gives, without a gradient."""
@@ -198,7 +201,12 @@ class NeuralLearner(Learner):
             with torch.no_grad():
                 batch = self.batch(batch)
             self.network.train()
-            figures = {name: x.detach() for name, x in self.update(batch).items()}
+            found = self.update(batch)
+            try:
+                figures = {name: torch.as_tensor(x).detach().reshape(()) for name, x in found.items()}
+            except (AttributeError, RuntimeError, TypeError, ValueError):
+                shown = reprlib.repr(found)
+                raise AgentError(f"update of {self.name} must return numbers by name, not {shown}") from None
             self.network.eval()
         self.statistics.update()
         return figures

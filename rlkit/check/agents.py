@@ -25,8 +25,8 @@ from gymnasium.vector import AutoresetMode
 from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import INTERFACES, Probe
 from rlkit.check.probes import PROBES
-from rlkit.errors import FAILURES, ConfigError
-from rlkit.registry import find
+from rlkit.errors import FAILURES, ConfigError, blame, is_users
+from rlkit.registry import locate
 from rlkit.settings import Settings
 
 MODES = (AutoresetMode.NEXT_STEP, AutoresetMode.SAME_STEP, AutoresetMode.DISABLED)
@@ -167,9 +167,9 @@ def find_agent(reference: str) -> Make:
 
     Raises RegistryError, naming what is missing, and ProtocolError for what is no class.
     """
-    made = find("agent", reference)
+    made = locate("agent", reference)
     if not isinstance(made, type):
-        raise ProtocolError(f"{reference} is a {type(made).__name__}, not a class")
+        raise ProtocolError(f"{reference} is not a class, but {made!r}")
     return made
 
 
@@ -194,7 +194,8 @@ def run_cell(
     except ConfigError:
         raise
     except FAILURES as error:
-        findings = [f"raised {type(error).__name__}: {_one_line(error)}"]
+        text = f"{type(error).__name__}: {_one_line(error)}"
+        findings = [f"raised {blame(error) if is_users(error) else text}"]
     finally:
         env.close()
     return Cell(

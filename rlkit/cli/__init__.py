@@ -8,19 +8,17 @@ import io
 import os
 import re
 import sys
-import sysconfig
 import warnings
 from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
-from traceback import walk_tb
 from typing import Annotated, NoReturn
 
 import typer
 
 from rlkit.cli import agents as agents, environments as environments, learning as learning, solving as solving
 from rlkit.cli.output import app as app, fail, say, show_cursor
-from rlkit.errors import RlkitError, one_line as said
+from rlkit.errors import FAILURES, RlkitError, blame, is_users, one_line as said
 from rlkit.plain import one_line
 from rlkit.signals import exit_status, stop_signals
 
@@ -38,6 +36,9 @@ def main() -> NoReturn:
     warnings.showwarning = _warn
     os.environ["MPLBACKEND"] = "agg"  # a notebook's may be missing here, and pictures go to files
     _prepare_output()
+    named = any(":" in word or word.startswith("--trust-env") for word in sys.argv[1:])
+    if named and "" not in sys.path:
+        sys.path.append("")  # a module that is named is looked for in the current folder, too, last
     status = 0
     try:
         for before, arg in pairwise(sys.argv):
@@ -54,21 +55,11 @@ def main() -> NoReturn:
         fail(str(error))
     except OSError as error:
         fail(said(error))
-    except Exception as error:
-        if not _is_users(error):
+    except FAILURES as error:
+        if not is_users(error):
             raise
-        from rlkit.experience.faults import blame
-
         fail(blame(error))
     sys.exit(status or 0)
-
-
-def _is_users(error: BaseException) -> bool:
-    """Whether an error comes from code that is neither rlkit's nor installed: the user's own."""
-    folders = {name: Path(folder) for name, folder in sysconfig.get_paths().items() if name != "data"}
-    known = [Path(__file__).parents[1], *folders.values()]
-    files = [Path(frame.f_code.co_filename) for frame, _ in walk_tb(error.__traceback__)]
-    return any(file.is_file() and not any(map(file.is_relative_to, known)) for file in files)
 
 
 def _prepare_output() -> None:

@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from rlkit.cli.options import AgentOptions, Json, argument, count, find_modules_here, given, option
+from rlkit.cli.options import AgentOptions, Json, argument, count, given, option
 from rlkit.cli.output import MISSED, app, show, terminal
 from rlkit.registry import find, names
 
@@ -15,7 +15,7 @@ def agents(
     """List the agents, or the options of one."""
     from rlkit import report
 
-    known = None if name is None else find("agent", find_modules_here(name))
+    known = None if name is None else find("agent", name)
     from rlkit.agents.describe import abilities, settings, summary
 
     if known is None:
@@ -62,7 +62,6 @@ def check_agent(
     from rlkit import report
     from rlkit.check.agents import check_agent as check, find_agent
 
-    find_modules_here(agent)
     with terminal(stderr=True).waiting(f"{agent}: training") as say:
         found = check(
             find_agent(agent),

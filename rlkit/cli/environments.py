@@ -4,17 +4,7 @@ import os
 from pathlib import Path
 from typing import Annotated
 
-from rlkit.cli.options import (
-    EnvOptions,
-    Json,
-    TrustEnv,
-    argument,
-    count,
-    find_modules_here,
-    given,
-    modules,
-    option,
-)
+from rlkit.cli.options import EnvOptions, Json, TrustEnv, argument, count, given, option
 from rlkit.cli.output import MISSED, app, show, terminal
 
 
@@ -30,7 +20,7 @@ def envs(
     if id is None:
         show(json, {"environments": listed()}, report.environments)
     else:
-        show(json, describe(find_modules_here(id)), report.environment)
+        show(json, describe(id), report.environment)
 
 
 @app.command()
@@ -42,7 +32,7 @@ def play(
     """Play an environment by keyboard."""
     from rlkit.play import play as play_in_terminal
 
-    play_in_terminal(find_modules_here(id), seed=seed, **given(env))
+    play_in_terminal(id, seed=seed, **given(env))
 
 
 @app.command()
@@ -69,14 +59,14 @@ def record(
 
     os.environ.setdefault("SDL_VIDEODRIVER", "dummy")  # pygame would complain without a screen
     pictures = make_film(
-        find_modules_here(what),
+        what,
         out,
         policy=policy,
         episodes=episodes,
         seed=seed,
         fps=fps,
         env_kwargs=given(env),
-        trust_env=modules(trust_env),
+        trust_env=trust_env or (),
     )
     terminal().say(f"{pictures} pictures in {out}")
 
@@ -94,6 +84,6 @@ def check(
     from rlkit import report
     from rlkit.check import check_id
 
-    found = check_id(find_modules_here(id), **given(env))
+    found = check_id(id, **given(env))
     show(json, found, report.findings)
     return MISSED if any(part["findings"] for part in found["checks"]) else 0

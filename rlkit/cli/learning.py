@@ -9,19 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from rlkit.cli.options import (
-    AgentOptions,
-    EnvOptions,
-    Json,
-    TrustEnv,
-    argument,
-    count,
-    find_modules_here,
-    given,
-    modules,
-    option,
-    refuse,
-)
+from rlkit.cli.options import AgentOptions, EnvOptions, Json, TrustEnv, argument, count, given, option, refuse
 from rlkit.cli.output import MISSED, app, say, show, terminal
 from rlkit.registry import find, names
 from rlkit.signals import exit_status
@@ -63,7 +51,7 @@ def train(
     if resume is None and id is None:
         raise typer.BadParameter("give an environment ID, or --resume RUN")
     if agent not in (None, *names("agent")):
-        find("agent", find_modules_here(str(agent)))  # fails before torch is imported, which takes seconds
+        find("agent", str(agent))  # fails before torch is imported, which takes seconds
     from rlkit import report
     from rlkit.agents import default_steps
     from rlkit.envs.registry import resolve
@@ -73,7 +61,7 @@ def train(
 
     if resume is None:
         refuse("without --resume the ID names the module, as MODULE:ID", {"--trust-env": trust_env})
-        env_id, algorithm, seed = resolve(find_modules_here(str(id))), agent or "ppo", seed or 0
+        env_id, algorithm, seed = resolve(str(id)), agent or "ppo", seed or 0
         options = given(env)
         total = default_steps(algorithm, env_id) if steps is None else steps
         overrides, folder = given(set), out or _new_folder(f"{_last(env_id)}-{_last(algorithm)}-{seed}")
@@ -97,7 +85,7 @@ def train(
         total = config["steps"] if steps is None else steps
         algorithm = str(config.get("agent"))
         title = f"{algorithm} on {env_id}, seed {config.get('seed')}, resumed"
-        run = partial(runs.resume, folder, steps=steps, keep=keep, trust_env=modules(trust_env))
+        run = partial(runs.resume, folder, steps=steps, keep=keep, trust_env=trust_env or ())
 
     console = terminal(stderr=json)
     try:
@@ -105,7 +93,7 @@ def train(
         with TrainingView(console, title=title, steps=total, marks=marks) as view:
             trained = run(device=device, checkpoint_every=checkpoint_every, on_progress=view)
     except runs.Interrupted as stop:
-        again = runs.command("train --resume", folder, env_id, algorithm)
+        again = runs.command("train --resume", folder)
         say(f"stopped and saved at step {stop.steps}; resume with: {again}")
         return exit_status(stop.signum)
     finally:
@@ -113,7 +101,7 @@ def train(
             with suppress(OSError):  # where something was written
                 folder.rmdir()
                 folder.parent.rmdir()
-    again = runs.command("eval", folder, env_id, algorithm)
+    again = runs.command("eval", folder)
     try:
         from rlkit.evaluate import grade_record  # after the first step is shown: it takes a while
 
@@ -162,7 +150,7 @@ def evaluate(
     from rlkit.evaluate import grade_record
     from rlkit.run import checkpoint
 
-    trained = checkpoint.load(run, env_kwargs=given(env), trust_env=modules(trust_env))
+    trained = checkpoint.load(run, env_kwargs=given(env), trust_env=trust_env or ())
     found = grade_record(trained, episodes=episodes, seed=seed, stochastic=stochastic, max_steps=max_steps)
     show(json, {"run": str(run), **found}, report.grade)
     score = found["exact"] or found["sampled"]

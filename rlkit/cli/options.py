@@ -1,7 +1,6 @@
 """Options that several commands share, and how their values are read."""
 
 import json
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
@@ -51,7 +50,9 @@ EnvOptions = Annotated[
 AgentOptions = Annotated[list[str] | None, option("Set an option of the agent.", "NAME=VALUE", flag="--set")]
 TrustEnv = Annotated[
     list[str] | None,
-    option("Import this module, which registers the run's environment.", "MODULE", flag="--trust-env"),
+    option(
+        "Import this module of the run: its environment, agent or backbone.", "MODULE", flag="--trust-env"
+    ),
 ]
 
 
@@ -74,17 +75,3 @@ def refuse(why: str, options: dict[str, Any]) -> None:
     for name, value in options.items():
         if value not in (None, [], {}):
             raise typer.BadParameter(f"{name} does not apply: {why}")
-
-
-def modules(named: list[str] | None) -> list[str]:
-    """The modules that --trust-env names; the current folder is searched too, after installed modules."""
-    for module in named or []:
-        find_modules_here(f"{module}:")
-    return named or []
-
-
-def find_modules_here(name: str) -> str:
-    """`name`; if it is MODULE:NAME, the current folder is searched too, after installed modules."""
-    if ":" in name and "" not in sys.path:
-        sys.path.append("")
-    return name

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rlkit.cli.options import EnvOptions, Json, argument, count, find_modules_here, given, option, refuse
+from rlkit.cli.options import EnvOptions, Json, argument, count, given, option, refuse
 from rlkit.cli.output import MISSED, app, say, show, terminal
 from rlkit.registry import names
 
@@ -62,12 +62,12 @@ def solve(
     from rlkit.solvers import optimum
 
     goal, avoided = _chosen("target", target, target_states), _chosen("avoid", avoid, avoid_states)
-    name, exact, grid = _load(find_modules_here(model), given(env), labels, rewards or [], reward_model)
+    name, exact, grid = _load(model, given(env), labels, rewards or [], reward_model)
     decays = (exact.mdp if isinstance(exact, POMDP) else exact).reward_decay
     if decays and horizon is None and objective is None:
         horizon = _own_limit(model, given(env))
     options: dict[str, Any] = {"objective": objective, "minimize": minimize, "gamma": gamma}
-    options |= {"horizon": horizon, "epsilon": epsilon, "method": find_modules_here(method), "device": device}
+    options |= {"horizon": horizon, "epsilon": epsilon, "method": method, "device": device}
     hidden = isinstance(exact, POMDP)
     mdp = exact.full_information if isinstance(exact, POMDP) else exact
     if not hidden:

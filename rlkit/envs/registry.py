@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FAILURES, RlkitError, did_you_mean
+from ..errors import FAILURES, RlkitError, did_you_mean, why_not
 from ..registry import RegistryError, home_of
 from .suite import ENTRIES, Entry
 
@@ -248,7 +248,8 @@ def resolve(name: str) -> str:
         try:
             import_module(module)
         except FAILURES as error:
-            raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {error}") from error
+            why = why_not(error)
+            raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {why}") from error
     if bare_name in registry:
         return name
     short, wanted = _short_names(), bare_name.lower()

@@ -14,9 +14,9 @@ from gymnasium.vector import AutoresetMode, SyncVectorEnv, VectorEnv
 from gymnasium.wrappers import TimeLimit
 
 from rlkit.envs.registry import check_module, suggestion
-from rlkit.errors import FAILURES, StepsError, UnsupportedError, one_line
+from rlkit.errors import FAILURES, StepsError, UnsupportedError, blame, one_line
 
-from .faults import autoreset_mode, blame
+from .faults import autoreset_mode
 from .jsonable import options_to_json
 
 AnyVectorEnv: TypeAlias = VectorEnv[Any, Any, Any]

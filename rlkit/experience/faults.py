@@ -1,19 +1,13 @@
 """What is wrong with an environment, in words that name it."""
 
 from collections.abc import Callable
-from pathlib import Path
-from traceback import walk_tb
 from typing import Any
 
-import gymnasium
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
-from rlkit.errors import FAILURES, UnsupportedError, one_line
+from rlkit.errors import FAILURES, UnsupportedError
 from rlkit.nn import Encoder
-
-OWN = Path(__file__).parents[1]
-LIBRARIES = [Path(str(library.__file__)).parent for library in (gymnasium, np)]
 
 
 def overwritten(env: VectorEnv[Any, Any, Any]) -> UnsupportedError:
@@ -45,20 +39,6 @@ def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
 def name_of(env: VectorEnv[Any, Any, Any]) -> str:
     """What to call an environment in an error: its id if it has one."""
     return str(env) if env.spec is None else env.spec.id
-
-
-def blame(error: BaseException) -> str:
-    """What an error of an environment says, its kind, and the line it came from."""
-    text, kind = one_line(error), type(error).__name__
-    text = text if text.startswith(kind) else f"{kind}: {text}"
-    frames = [(Path(frame.f_code.co_filename), line) for frame, line in walk_tb(error.__traceback__)]
-    if not frames:
-        return text
-    users = [place for place in frames if not any(map(place[0].is_relative_to, (OWN, *LIBRARIES)))]
-    file, line = (users or frames)[-1]
-    if any(map(file.is_relative_to, LIBRARIES)):  # which got what they cannot use
-        text += "; what reset and step return is at fault, and `rlkit check` says more"
-    return f"{text} ({file.name}:{line})"
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

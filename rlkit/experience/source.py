@@ -11,7 +11,7 @@ import gymnasium
 import torch
 from gymnasium import spaces
 
-from rlkit.errors import DAMAGE, FAILURES, ConfigError, LoadError, UnsupportedError, one_line
+from rlkit.errors import DAMAGE, FAILURES, ConfigError, LoadError, UnsupportedError, one_line, why_not
 
 from . import environments
 from .environments import AnyVectorEnv
@@ -172,4 +172,4 @@ def import_trusted(trust_env: str | Sequence[str]) -> None:
         try:
             import_module(module)
         except FAILURES as error:
-            raise LoadError(f"the module {module!r} cannot be imported: {one_line(error)}") from error
+            raise LoadError(f"the module {module!r} cannot be imported: {why_not(error)}") from error

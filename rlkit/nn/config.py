@@ -61,14 +61,11 @@ class NetworkConfig(Settings):
 
     @property
     def backbone_class(self) -> Any:
-        """The class that `backbone` names, mlp for auto; ConfigError if that is none with `build`."""
+        """The class that `backbone` names, mlp for auto; ConfigError if there is none."""
         try:
-            found = registry.find("backbone", "mlp" if self.backbone == "auto" else self.backbone)
+            return registry.find("backbone", "mlp" if self.backbone == "auto" else self.backbone)
         except registry.RegistryError as error:
             raise ConfigError(str(error)) from error
-        if not isinstance(found, type) or not hasattr(found, "build"):
-            raise ConfigError(f"backbone {self.backbone!r} must be a subclass of rlkit.nn.Backbone")
-        return found
 
     @property
     def least_weights(self) -> int:
@@ -83,7 +80,7 @@ def _name(backbone: Any) -> Any:
         return backbone
     name = registry.name_of("backbone", backbone)
     try:
-        found = registry.find("backbone", name)
+        found = registry.locate("backbone", name)
     except registry.RegistryError:
         found = None
     if found is not backbone:

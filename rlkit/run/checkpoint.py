@@ -67,11 +67,9 @@ def load(
     import_trusted(trust_env)
     try:
         check_imported([name])
-        algorithm = find("agent", name)
+        algorithm: type[Agent] = find("agent", name)
     except RegistryError as error:
         raise LoadError(f"{saved.path / META}: {error}") from None
-    if not (isinstance(algorithm, type) and issubclass(algorithm, Agent)):
-        raise LoadError(f"{saved.path / META} is of {name!r}, which is no agent")
     return algorithm.load(saved, env_kwargs=env_kwargs, device=device, trust_env=trust_env)
 
 

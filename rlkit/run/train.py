@@ -26,11 +26,11 @@ from gymnasium.vector import SyncVectorEnv
 from rlkit import __version__, storage
 from rlkit.agents import Agent, NonFiniteError, StepsError
 from rlkit.envs.adapters.vector import ModelVectorEnv
-from rlkit.errors import RlkitError, one_line
+from rlkit.errors import FAILURES, RlkitError, blame, is_users, one_line
 from rlkit.experience.jsonable import options_to_json
 from rlkit.nn import NetworkConfig
 from rlkit.nn.monitor import Trend
-from rlkit.registry import find, name_of
+from rlkit.registry import find, modules_of, name_of
 from rlkit.run import checkpoint
 from rlkit.run.checkpoint import CONFIG, KEEP, RunError
 from rlkit.run.fastest import faster
@@ -117,7 +117,7 @@ def train(
             checkpoint.save(out, learner, keep=keep)
             run.write_config()  # last: from here on it can be resumed
             return run.learn()
-        except Exception as error:
+        except FAILURES as error:
             if empty and not learner.steps and not isinstance(error, Interrupted):
                 shutil.rmtree(out, ignore_errors=True)
             raise
@@ -228,11 +228,13 @@ class _Run:
                 agent.continue_to(self.total, callback=self._updated)
             except KeyboardInterrupt:
                 raise Interrupted(out, self.saved, *self.signals[-1:]) from None
-            except Exception as error:
+            except FAILURES as error:
                 if out is None:
                     raise
-                message = f"{one_line(error)}; {self._rescued(out, error)}"
-                if isinstance(error, RlkitError):
+                known = isinstance(error, RlkitError)
+                why = blame(error) if is_users(error) and not known else one_line(error)
+                message = f"{why}; {self._rescued(out, error)}"
+                if known:
                     error.args = (message,)
                     raise
                 raise RunError(f"the training stopped after step {agent.steps}: {message}") from error
@@ -284,7 +286,7 @@ class _Run:
             "steps_per_second": (self.agent.steps - self.first) / elapsed,
         }
 
-    def _rescued(self, out: Path, error: Exception) -> str:
+    def _rescued(self, out: Path, error: BaseException) -> str:
         """Save what was learned before an error, unless that is in doubt; which checkpoint there is."""
         agent = self.agent
         if agent.steps > self.saved and not isinstance(error, NonFiniteError):
@@ -293,8 +295,7 @@ class _Run:
         if not agent.steps:
             return "nothing was learned"
         last = checkpoint.latest(out)
-        again = command("train --resume", out, agent.source.full_id, name_of("agent", type(agent)))
-        return f"the last good checkpoint is {last}; resume with: {again}"
+        return f"the last good checkpoint is {last}; resume with: {command('train --resume', out)}"
 
     def write_config(self) -> None:
         """Say in the run folder what is run."""
@@ -314,10 +315,11 @@ class _Run:
         storage.replace_text(self.out / CONFIG, json.dumps(config, indent=1) + "\n")
 
 
-def command(what: str, run_dir: Path, *names: str | None) -> str:
-    """The command line that does `what` with a run, and trusts the modules of its environment and agent."""
-    modules = dict.fromkeys((name or "").rpartition(":")[0] for name in names)
-    trust = (part for module in modules if module for part in ("--trust-env", module))
+def command(what: str, run_dir: Path) -> str:
+    """The command line that does `what` with a run, and trusts the modules that it needs."""
+    config = read_config(run_dir)
+    modules = modules_of([config["env_id"], config["agent"], *config["config"].values()])
+    trust = (part for module in modules for part in ("--trust-env", module))
     return shlex.join(["rlkit", *what.split(), str(run_dir), *trust])
 
 

@@ -151,8 +151,14 @@ def stands(meta: dict[str, Any]) -> dict[str, Any]:
         (lambda meta: stands(meta).pop("finished"), "it has no 'finished'"),
         (lambda meta: meta.update(agent=["ppo"]), "agent must be text"),
         (lambda meta: meta.update(agent="sarsop"), "no agent 'sarsop'; did you mean 'sarsa'"),
-        (lambda meta: meta.update(agent="os:system"), "'os:system', which is no agent"),
-        (lambda meta: meta.update(agent="json:JSONEncoder"), "'json:JSONEncoder', which is no agent"),
+        (
+            lambda meta: meta.update(agent="os:system"),
+            "agent 'os:system' must be a subclass of rlkit.agents.Agent",
+        ),
+        (
+            lambda meta: meta.update(agent="json:JSONEncoder"),
+            "agent 'json:JSONEncoder' must be a subclass of rlkit.agents.Agent",
+        ),
         (
             lambda meta: meta.update(agent="json:nothing"),
             "cannot be imported: module 'json' has no attribute",

@@ -159,6 +159,26 @@ def test_a_method_gets_what_it_asks_for() -> None:
     assert all(x is not None for x in got.values())
 
 
+def ends_python(mdp: MDP, *, gamma: float) -> Values:
+    raise SystemExit(3)
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        ("os:getcwd", r"os:getcwd' cannot be called as method\(mdp, gamma=...\): too many"),
+        ("builtins:int", r"builtins:int' cannot be called as method\(mdp, gamma=...\): no signature"),
+        (lambda mdp: None, "cannot be called as .* unexpected keyword argument 'gamma'"),
+        (lambda mdp, *, gamma, foo: None, "cannot be called as .*: missing a required .*'foo'"),
+        (lambda mdp, *, gamma: 1 / 0, r"failed: ZeroDivisionError: division by zero \(test_own_methods"),
+        (ends_python, r"ends_python' failed: SystemExit: 3 \(test_own_methods.py:\d+\)$"),
+    ],
+)
+def test_a_method_that_fails_is_one_error_that_names_it(method: object, message: str) -> None:
+    with pytest.raises(SolveError, match=f"^method '.*{message}"):
+        solve(lake(), gamma=0.9, method=method)
+
+
 @pytest.mark.parametrize("method", ["newton", 3, None])
 def test_no_such_method(method: object) -> None:
     with pytest.raises(SolveError, match=r"method .* is none of auto, value-iteration, .*exact"):

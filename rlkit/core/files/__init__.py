@@ -1,18 +1,21 @@
 """Models in files, each format a module: rlkit's own JSON and NPZ, PRISM's, Storm's DRN, Cassandra's."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from rlkit.core.errors import ModelError
 from rlkit.core.files.format import Format as Format
 from rlkit.core.files.text import fail, suffix
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
+from rlkit.errors import FAILURES, RlkitError, blame
 from rlkit.registry import find, names
 
+T = TypeVar("T")
 LANGUAGES = {
     **dict.fromkeys((".prism", ".pm", ".nm", ".sm", ".pctl"), "PRISM's language"),
     ".jani": "JANI",
@@ -42,7 +45,7 @@ def read_model(path: str | os.PathLike[str], **options: Any) -> MDP | POMDP:
             kinds = " and ".join(known for known in names("file") if name in _options(known))
             message = f"the option {name!r} is for {kinds} files" if kinds else f"no option {name!r}"
             raise fail(file, None, message)
-    model = read(file, **given)
+    model = _run(read, file, f"what reads {kind} files", given)
     if not isinstance(model, MDP | POMDP):
         raise fail(file, None, f"what reads {kind} files returned no model, but {model!r}")
     return model
@@ -58,18 +61,27 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
     file = Path(path)
     if isinstance(mdp, POMDP):
         raise fail(file, None, "a POMDP cannot be written, but its MDP can: pomdp.full_information")
-    written = {kind: _format(kind) for kind in names("file") if _format(kind).write is not None}
-    chosen = written.get(suffix(file))
+    chosen = _format(suffix(file)) if suffix(file) in names("file") else None
     if chosen is None or chosen.write is None:
-        raise _unknown(file, written)
-    exact = " or ".join(kind for kind, known in written.items() if known.exact)
+        raise _unknown(file, (kind for kind in names("file") if _format(kind).write is not None))
     for what, needed in (
         ("rewards that decay with time", mdp.reward_decay),
         ("a game of two players", mdp.zero_sum),
     ):
         if needed and not chosen.exact:
+            exact = " or ".join(known for known in names("file") if _format(known).exact)
             raise fail(file, None, f"{what} can only be written as {exact}")
-    chosen.write(mdp, file)
+    _run(partial(chosen.write, mdp), file, f"what writes {suffix(file)} files", {})
+
+
+def _run(function: Callable[..., T], file: Path, what: str, given: dict[str, Any]) -> T:
+    """What a format's function returns; whatever goes wrong in it is one error that names the file."""
+    try:
+        return function(file, **given)
+    except (RlkitError, OSError):
+        raise
+    except FAILURES as error:
+        raise fail(file, None, f"{what} failed: {blame(error)}") from error
 
 
 def _format(kind: str) -> Format:

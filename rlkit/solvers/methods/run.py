@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.core.mdp import MDP, IntArray
+from rlkit.errors import FAILURES, RlkitError, blame
 from rlkit.registry import find, home_of, names
 from rlkit.solvers.graph import Components
 from rlkit.solvers.methods.values import Values
@@ -32,8 +33,8 @@ def run(
 
     It is called with a model in which the Bellman equation has one solution, with `gamma`, and with what it
     has parameters for: `epsilon`, `max_sweeps`, `give_up`, `device`, `start` (choices [S] of a policy, which
-    ends at gamma = 1), `order` (the `components`). Raises `SolveError` unless it returns finite values [S]
-    and the number of its sweeps.
+    ends at gamma = 1), `order` (the `components`). Raises `SolveError` if it fails, or returns
+    anything but finite values [S] and the number of its sweeps.
     """
     function = find("method", method) if isinstance(method, str) else method
     offered = {
@@ -44,15 +45,24 @@ def run(
         "start": start,
         "order": order,
     }
-    asked = signature(function).parameters
-    found = function(mdp, gamma=gamma, **{name: x for name, x in offered.items() if name in asked})
+    name = name_of(method)
+    try:
+        asked = signature(function)
+        given = {name: x for name, x in offered.items() if name in asked.parameters}
+        asked.bind(mdp, gamma=gamma, **given)
+    except (TypeError, ValueError) as error:  # inspect knows no signature of some builtins
+        raise SolveError(f"method {name!r} cannot be called as method(mdp, gamma=...): {error}") from None
+    try:
+        found = function(mdp, gamma=gamma, **given)
+    except RlkitError:
+        raise
+    except FAILURES as error:
+        raise SolveError(f"method {name!r} failed: {blame(error)}") from error
     try:
         value, sweeps = np.array(found[0], dtype=np.float64), int(found[1])
     except (TypeError, ValueError, IndexError, KeyError):
         value, sweeps = np.empty(0), 0
     if value.shape != (mdp.n_states,) or not np.isfinite(value).all():
-        raise SolveError(
-            f"method {name_of(method)!r} must return finite values [{mdp.n_states}] and a number of sweeps"
-        )
+        raise SolveError(f"method {name!r} must return finite values [{mdp.n_states}] and a number of sweeps")
     value[mdp.terminal] = 0.0
     return Values(value, sweeps)
