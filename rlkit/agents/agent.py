@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any, ClassVar, Self, TypeAlias
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 from rlkit import storage
 from rlkit.errors import (
     DAMAGE,
+    AgentError,
     ConfigError,
     LoadError,
     MisplacedArgument,
@@ -98,6 +100,7 @@ class Agent:
             device=self.device,
         )
         self.loop = Loop(self.learner, self.source, evaluate=self._mean_return)
+        self._one_at_a_time = Lock()
 
     def __repr__(self) -> str:
         where = self.source.full_id or self.source.given or "an environment without an id"
@@ -171,9 +174,7 @@ class Agent:
         Raises StepsError if the given environment cannot take exactly that many, NonFiniteError if an
         observation, a reward or the loss is NaN or infinite.
         """
-        steps = whole_steps(steps)
-        self.loop.begin(steps)
-        return self.continue_to(self.steps + steps, callback=callback)
+        return self._learn(self.steps + whole_steps(steps), callback, anew=True)
 
     @torch_defaults()
     def continue_to(self, horizon: int, *, callback: Callback | None = None) -> Self:
@@ -182,7 +183,15 @@ class Agent:
         With `evaluate_every` the agent is left with the policy that was best in an evaluation, and with
         `patience` training may end early. Warns with `NothingLearned` if no update was made on the way.
         """
-        self.loop.run(horizon, lambda metrics: None if callback is None else callback(self, metrics))
+        return self._learn(horizon, callback)
+
+    def _learn(self, horizon: int, callback: Callback | None, *, anew: bool = False) -> Self:
+        if not self._one_at_a_time.acquire(blocking=False):
+            raise AgentError(f"{self!r} is already training; train copies of it at the same time")
+        try:
+            self.loop.run(horizon, lambda metrics: callback and callback(self, metrics), anew=anew)
+        finally:
+            self._one_at_a_time.release()
         return self
 
     # Acting

@@ -83,17 +83,15 @@ class Loop:
         """Whether the present training is over: all its steps are taken, or it was stopped early."""
         return self.clock.steps >= self.clock.horizon or self.early_stopping.stopped
 
-    def begin(self, steps: int) -> None:
-        """Have experience for exactly `steps` more, in new episodes of a given environment."""
-        self.ready(steps, anew=self.source.given is not None)
-        self.early_stopping.waited = 0
+    def run(self, horizon: int, on_iteration: OnIteration, *, anew: bool = False) -> None:
+        """Learn until the clock is at `horizon`, or early stopping gives up.
 
-    def run(self, horizon: int, on_iteration: OnIteration) -> None:
-        """Learn until the clock is at `horizon`, or early stopping gives up."""
-        clock = self.clock
-        if horizon != clock.horizon:
+        `anew` it counts evaluations from the start, and is in new episodes of a given environment.
+        """
+        clock, since = self.clock, self.clock.steps
+        experience = self.ready(horizon - since, anew=anew and self.source.given is not None)
+        if anew or horizon != clock.horizon:
             self.early_stopping.waited = 0
-        experience, since = self.ready(horizon - clock.steps), clock.steps
         clock.horizon = horizon
         keep_freed_memory()
         with cpu_threads(self.learner.threads):
@@ -102,20 +100,20 @@ class Loop:
         if (why := experience.idle(since)) is not None:
             steps = f"steps {since + 1:,} to {clock.steps:,}"
             warnings.warn(
-                f"{self.learner.name} learned nothing in {steps}: {why}", NothingLearned, stacklevel=6
+                f"{self.learner.name} learned nothing in {steps}: {why}", NothingLearned, stacklevel=5
             )
 
     def _iterate(self) -> Metrics:
         """One iteration, and an evaluation if it is time for one."""
-        clock, before = self.clock, self.clock.steps
+        clock, before, name = self.clock, self.clock.steps, self.learner.name
         try:
             experience = self.ready(clock.horizon - before)
             metrics = self.learner.learn(experience, clock.horizon - before)
         except (EnvironmentFault, NonFiniteError) as error:
-            raise type(error)(f"{error}, in the iteration after step {before}") from error.__cause__
+            raise type(error)(f"{error}, in the iteration of {name} after step {before}") from error.__cause__
         for key, value in metrics.items():
             if not np.isfinite(value):
-                raise NonFiniteError(f"{key} is {value} at step {clock.steps}")
+                raise NonFiniteError(f"{key} of {name} is {value} at step {clock.steps}")
         every = self.config.evaluate_every
         if every and (clock.steps // every > before // every or self.finished):
             metrics |= self._select()

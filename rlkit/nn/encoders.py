@@ -156,7 +156,7 @@ class Encoder(nn.Module):
             bad = np.argwhere(~(abs(packed) <= LARGEST))
             if len(bad):
                 row, *entry = bad[0].tolist()
-                raise NonFiniteObservation(f"observation is not finite at entry {entry}, in float32", row)
+                raise NonFiniteObservation(f"observation is not finite in float32, at entry {entry}", row)
         return packed
 
     def _values(self, obs: Any) -> list[Any]:

@@ -67,7 +67,7 @@ def solve(
     if avoid is not None and objective != "reach-prob":
         raise SolveError(f"objective {objective} has no states to avoid; reach-prob has")
     goal, avoided = _mask(mdp, "target", target), _mask(mdp, "avoid", avoid)
-    if not (isinstance(epsilon, Real) and epsilon > 0):
+    if not (isinstance(epsilon, Real) and 0 < epsilon < np.inf):
         raise SolveError(f"epsilon must be a positive number, not {epsilon!r}")
     if not (isinstance(max_sweeps, Integral) and max_sweeps >= 1):
         raise SolveError(f"max_sweeps must be a whole number of at least 1, not {max_sweeps!r}")

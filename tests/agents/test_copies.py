@@ -3,13 +3,14 @@
 import copy
 import pickle
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import gymnasium as gym
 import pytest
 import torch
 
-from rlkit.agents import AGENTS, PPO, Agent, LoadError, QLearning, UnsupportedError
+from rlkit.agents import AGENTS, PPO, Agent, AgentError, LoadError, QLearning, UnsupportedError
 from rlkit.nn.optimization import Descent
 from rlkit.trees import flat
 
@@ -110,6 +111,21 @@ def test_a_copy_on_an_environment_given_acts_and_says_what_it_needs() -> None:
     twin.act(0)
     with pytest.raises(UnsupportedError, match="a VectorEnv without an id"):
         twin.train(32)
+
+
+def test_an_agent_trains_once_at_a_time() -> None:
+    agent, twin = made("ppo"), made("ppo").train(192)
+
+    def again(agent: Agent, metrics: Any) -> None:
+        for train in (lambda: agent.train(64), lambda: agent.continue_to(640)):
+            with ThreadPoolExecutor() as pool, pytest.raises(AgentError, match="steps is already training; "):
+                pool.submit(train).result()
+            with pytest.raises(AgentError, match="steps is already training; "):
+                train()
+
+    agent.train(192, callback=again)
+    assert same(agent, twin)
+    assert same(agent.train(64), twin.train(64))
 
 
 def test_parameters_stay_parts_of_the_vector_that_is_stepped() -> None:

@@ -229,7 +229,7 @@ def test_observations_and_masks_that_are_asked_about() -> None:
     ppo, dqn, table = PPO("CartPole-v1"), DQN("CartPole-v1"), QLearning("FrozenLake-v1")
     nowhere = np.full(4, np.nan, np.float32)
     for ask in (ppo.act, ppo.value, dqn.act, dqn.q_values):
-        with pytest.raises(ValueError, match=r"observation is not finite at entry \[0\]"):
+        with pytest.raises(ValueError, match=r"observation is not finite in float32, at entry \[0\]"):
             ask(nowhere)
     for ask in (table.act, table.q_values):
         with pytest.raises(ObservationError, match=r"observation 1.5 is not in Discrete\(16\)"):

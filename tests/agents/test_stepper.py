@@ -125,7 +125,9 @@ def test_bad_observations_are_named() -> None:
     stepper = walk(make("probe/Broken-v0", 2, AutoresetMode.SAME_STEP))
     for _ in range(19):
         stepper.step(torch.zeros(2, dtype=torch.int64))
-    with pytest.raises(NonFiniteError, match=r"observation is not finite at entry \[1\], in environment 0"):
+    with pytest.raises(
+        NonFiniteError, match=r"observation is not finite in float32, at entry \[1\], in environment 0"
+    ):
         stepper.step(torch.zeros(2, dtype=torch.int64))
 
 

@@ -108,7 +108,7 @@ def test_numbers_beyond_what_networks_read_are_named(value: float, dtype: Any) -
     assert (encoder.pack(obs * 6e4) == 6e4).all()
     with np.errstate(over="ignore"):
         obs[1, 1] = value
-    with pytest.raises(NonFiniteObservation, match=r"is not finite at entry \[1\], in float32") as caught:
+    with pytest.raises(NonFiniteObservation, match=r"is not finite in float32, at entry \[1\]") as caught:
         encoder.pack(obs)
     assert caught.value.row == 1
 

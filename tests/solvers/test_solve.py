@@ -183,6 +183,7 @@ def test_the_certificate_is_as_tight_as_asked() -> None:
         ({"gamma": 1.5}, r"gamma must lie in \[0, 1\], not 1\.5"),
         ({"gamma": float("nan")}, "gamma must lie in"),
         ({"epsilon": 0.0}, "epsilon must be a positive number"),
+        ({"epsilon": np.inf}, "epsilon must be a positive number, not inf"),
         ({"horizon": -1}, "horizon must be a whole number from 0"),
     ],
 )
