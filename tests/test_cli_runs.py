@@ -13,6 +13,7 @@ from saved_agents import tensors_of
 
 from rlkit import storage
 from rlkit.cli import learning
+from rlkit.errors import RlkitError
 from rlkit.run import checkpoint
 
 SETS = [f"--set={setting}" for setting in ("hidden=8", "num_envs=4", "rollout_steps=16")]
@@ -135,6 +136,9 @@ def test_every_command_that_is_printed_names_the_module(toy: Any, monkeypatch: p
     def interrupt(*given: Any) -> None:
         signal.raise_signal(signal.SIGINT)
 
+    def refused(*given: Any) -> None:
+        raise RlkitError("step failed")
+
     with monkeypatch.context() as patch:
         patch.setattr(evaluate, "grade_record", interrupt)
         status, _, err = toy(*command)
@@ -142,6 +146,11 @@ def test_every_command_that_is_printed_names_the_module(toy: Any, monkeypatch: p
             130,
             True,
         )
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "grade_record", refused)
+        status, _, err = toy(*command, "--out", "other")
+        again = "saved in other, but not graded; grade it with: rlkit eval other --trust-env toys"
+        assert (status, err.endswith(f"{again}\nrlkit: step failed\n")) == (2, True)
     monkeypatch.setattr(TrainingView, "__call__", interrupt)
     status, _, err = toy(*command)
     assert (status, err.endswith("rlkit train --resume runs/Toy-v0-ppo-0-2 --trust-env toys\n")) == (

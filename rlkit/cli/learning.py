@@ -106,8 +106,8 @@ def train(
         from rlkit.evaluate import grade_record  # after the first step is shown: it takes a while
 
         record = {"run": str(folder), **grade_record(trained)}
-    except KeyboardInterrupt:
-        say(f"trained and saved in {folder}; grade it with: {again}")
+    except BaseException:
+        say(f"trained and saved in {folder}, but not graded; grade it with: {again}")
         raise
     early = trained.loop.early_stopping
     if trained.steps < total:

@@ -239,7 +239,7 @@ def _validate(mdp: MDP) -> None:
     _names(mdp)
     p, last = mdp.probability, mdp.n_states - 1
     if (c := first(np.diff(mdp.choice_ptr) == 0)) is not None:
-        raise _at_choice(mdp, c, "has no successor")
+        raise _at_choice(mdp, c, "has no successor of positive probability")
     if (t := first((mdp.successor < 0) | (mdp.successor > last))) is not None:
         raise _at_transition(mdp, t, f"leads to state {mdp.successor[t]}, but states are 0..{last}")
     for bad, what in (
