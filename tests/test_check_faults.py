@@ -1,5 +1,6 @@
 """Whatever an environment does wrong, the checkers survive it and say what it was."""
 
+import json
 from typing import Any
 
 import gymnasium as gym
@@ -136,6 +137,17 @@ def test_faults_are_reported(fault: Any) -> None:
         return
     with pytest.raises(RlkitError):
         PPO("Faulty-v0", num_envs=2).train(64)
+
+
+def test_what_an_environment_prints_is_no_part_of_the_json(rlkit: Any) -> None:
+    def chatty(t: int) -> Any:
+        print("hello")
+        return np.zeros(1, np.float32)
+
+    gym.registry.pop("Chatty-v0", None)
+    gym.register("Chatty-v0", lambda: Steps(chatty))
+    code, out, err = rlkit("check", "Chatty-v0", "--json")
+    assert (code, json.loads(out)["id"], "hello" in err) == (0, "Chatty-v0", True)
 
 
 SOUND = {

@@ -9,14 +9,20 @@ import os
 import re
 import sys
 import warnings
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
 
-from rlkit.cli import agents as agents, environments as environments, learning as learning, solving as solving
+from rlkit.cli import (
+    agents as agents,
+    environments as environments,
+    learning as learning,
+    output,
+    solving as solving,
+)
 from rlkit.cli.output import app as app, fail, say, show_cursor
 from rlkit.errors import FAILURES, RlkitError, blame, is_users, one_line as said
 from rlkit.plain import one_line
@@ -44,7 +50,9 @@ def main() -> NoReturn:
         for before, arg in pairwise(sys.argv):
             if not arg or re.fullmatch("--[^=]+=", arg):
                 fail(f"what follows {arg or before} is empty")
-        with stop_signals() as signals, suppress(KeyboardInterrupt):
+        output.answers = sys.stdout
+        printed = redirect_stdout(sys.stderr if "--json" in sys.argv else sys.stdout)  # by users' code
+        with stop_signals() as signals, suppress(KeyboardInterrupt), printed:
             status = app(standalone_mode=False)
         if signals:
             status = exit_status(signals[-1])

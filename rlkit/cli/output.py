@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 import typer
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PIPED_WIDTH = 130  # characters of a table that goes to a file or a program
 BAD_INPUT, MISSED = 2, 3
+answers: TextIO | None = None  # where JSON goes if not to stdout, which under --json is stderr for all else
 
 app = typer.Typer(
     name="rlkit",
@@ -50,9 +51,9 @@ def show(as_json: bool, record: dict[str, Any], report: Callable[[dict[str, Any]
     """Print a record as JSON, or the report on it."""
     if as_json:
         try:
-            print(json.dumps(record), flush=True)
+            print(json.dumps(record), file=answers, flush=True)
         except BrokenPipeError:
-            reader_gone(sys.stdout)
+            reader_gone(answers or sys.stdout)
     else:
         terminal().show(report(record))
 
