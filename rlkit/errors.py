@@ -93,7 +93,7 @@ def did_you_mean(given: object, names: Iterable[str]) -> str:
 
 def one_line(error: BaseException) -> str:
     """What an error of another library says, on one line; its kind too where the text alone says little."""
-    text = str(error)
+    text = str(error).partition(" was raised from the environment creator")[0]  # as Gymnasium goes on
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(text.split())

@@ -78,7 +78,10 @@ def category(t: Any, late: Any) -> Any:
 ONES = np.ones(2, dtype=np.int8)
 FAULTS = {
     "raises in reset": (lambda: Steps(raising(0, ZeroDivisionError("no level"))), "no level"),
-    "raises in step": (lambda: Steps(raising(3, KeyError("door"))), "step 3 raised KeyError: 'door'"),
+    "raises in step": (
+        lambda: Steps(raising(3, KeyError("door"))),
+        "step 3 raised KeyError: 'door' (test_check_faults.py:",
+    ),
     "cannot be made": (Unmade, "RuntimeError: no display"),
     "old reset": (OldReset, "reset raised TypeError"),
     "old step": (OldStep, "step 1 must return a tuple of 5, not a tuple of 4"),
@@ -88,6 +91,10 @@ FAULTS = {
     "outside Discrete": (
         lambda: Steps(lambda t: category(t, 10**6), space=spaces.Discrete(5)),
         "is not in Discrete",
+    ),
+    "outside a space of several lines": (
+        lambda: Steps(lambda t: np.full((2, 2), 9), space=spaces.MultiDiscrete([[3, 4], [2, 2]])),
+        "observation [[9 9] [9 9]] is not in MultiDiscrete([[3 4] [2 2]])",
     ),
     "below Discrete": (
         lambda: Steps(lambda t: category(t, -1), space=spaces.Discrete(5)),
@@ -137,6 +144,26 @@ def test_faults_are_reported(fault: Any) -> None:
         return
     with pytest.raises(RlkitError):
         PPO("Faulty-v0", num_envs=2).train(64)
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        ({0: {0: [("1", 0, 0.0, True)]}}, "its P[0][0] holds ('1', 0, 0.0, True), not (probability"),
+        ({0: {0: [(1.0, 7, 0.0, True)]}}, "its P[0][0] leads to 7, which is none of its states"),
+        (None, "its P is a NoneType"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_noted(table: Any, reason: str, rlkit: Any) -> None:
+    class Tabled(Steps):
+        P, initial_state_distrib = table, [1.0]
+
+    gym.registry.pop("Tabled-v0", None)
+    gym.register("Tabled-v0", Tabled)
+    found = check_id("Tabled-v0")["checks"][0]
+    assert found["findings"] == ()
+    assert found["note"].startswith(f"nothing wrong; Tabled-v0 has no exact model: {reason}")
+    assert "nothing wrong; Tabled-v0 has no exact" in rlkit("check", "Tabled-v0")[1]
 
 
 def test_what_an_environment_prints_is_no_part_of_the_json(rlkit: Any) -> None:

@@ -18,8 +18,9 @@ from rlkit.check.judging import ProtocolError as ProtocolError
 from rlkit.check.model import model_findings
 from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
-from rlkit.core import MDP, Model, TableModel
+from rlkit.core import MDP, Model, NoExactModel, TableModel
 from rlkit.envs.adapters.gym import ModelEnv
+from rlkit.envs.foreign import transitions
 from rlkit.errors import FAILURES, RlkitError
 
 
@@ -90,7 +91,18 @@ def check_id(name: str, **options: Any) -> dict[str, Any]:
     else:
         runs["batch"] = batches
     checks = [{"part": part, "findings": _found_by(run), "note": None} for part, run in runs.items()]
+    checks[0]["note"] = _unread(env)
     return {"id": id, "checks": [*checks, _trained(id, options)]}
+
+
+def _unread(env: gym.Env[Any, Any]) -> str | None:
+    """Why the table `P` of an environment is not used, if it has one."""
+    try:
+        if not isinstance(env.unwrapped, ModelEnv) and hasattr(env.unwrapped, "P"):
+            transitions(env)
+    except NoExactModel as error:
+        return f"nothing wrong; {error}"
+    return None
 
 
 def _trained(id: str, options: dict[str, Any]) -> dict[str, Any]:
@@ -124,7 +136,7 @@ def _report(subject: str, found: Iterator[str]) -> None:
     except FAILURES as error:
         findings.append(_failed("looking at it", error))
     if findings:
-        raise CheckError(subject, list(dict.fromkeys(findings)))
+        raise CheckError(subject, list(dict.fromkeys(" ".join(finding.split()) for finding in findings)))
 
 
 def _failed(doing: str, error: BaseException) -> str:

@@ -4,6 +4,7 @@ import math
 import warnings
 from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterator
+from textwrap import shorten
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -50,9 +51,8 @@ class Tabled(NamedTuple):
 def environment_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     """What is wrong with an environment, a line each."""
     try:
-        for _ in play(env.unwrapped, 2, seed):
-            pass
-        yield from _rule_findings(env) or _findings(env, steps, seed)
+        first = list(_step_findings(env.unwrapped, 2, seed))
+        yield from first or _rule_findings(env) or _findings(env, steps, seed)
     except Failure as error:
         yield str(error)
 
@@ -75,7 +75,7 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     different = next((t for t, (a, b) in enumerate(zip(once, again, strict=False)) if not same(a, b)), None)
     if different is not None:
         yield f"seed {seed} gives a different episode the second time, from step {different} on"
-    found = list(_step_findings(env, seed))
+    found = list(_step_findings(env, 100, seed))
     alone = SyncVectorEnv([lambda: env], autoreset_mode=AutoresetMode.DISABLED)  # as agents train on it
     found = found or list(training_findings(alone, 100, seed))
     if found:
@@ -92,10 +92,11 @@ def _findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
     yield from _threshold_findings(env, tabled)
 
 
-def _step_findings(env: gym.Env[Any, Any], seed: int) -> Iterator[str]:
-    for _, action, (observation, *told, _) in play(env, 100, seed):
+def _step_findings(env: gym.Env[Any, Any], steps: int, seed: int) -> Iterator[str]:
+    for _, action, (observation, *told, _) in play(env, steps, seed):
         if not env.observation_space.contains(observation):
-            yield f"an observation is not in {env.observation_space}"
+            yield f"observation {shorten(str(observation), 100)} is not in {env.observation_space}"
+            return
         if action is not None:
             reward, terminated, truncated = told
             if not isinstance(reward, int | float | np.integer | np.floating) or not math.isfinite(reward):

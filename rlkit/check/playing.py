@@ -11,7 +11,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 
 from rlkit.core.mdp import BoolArray
 from rlkit.envs.foreign import seed_of
-from rlkit.errors import FAILURES
+from rlkit.errors import FAILURES, blame, is_users
 
 Play = Iterator[tuple[Any, Any, Any]]
 
@@ -108,6 +108,6 @@ def _call(what: str, call: Callable[[], Any], size: int) -> Any:
 
 
 def described(error: BaseException) -> str:
-    """An error on one line."""
+    """An error on one line, with the user's line that it came from, if any."""
     text = " ".join(str(error).split())
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+    return blame(error) if is_users(error) else f"{type(error).__name__}{': ' if text else ''}{text}"

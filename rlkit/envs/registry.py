@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FAILURES, RlkitError, did_you_mean, why_not
+from ..errors import FAILURES, RlkitError, did_you_mean, one_line, why_not
 from ..registry import RegistryError, home_of
 from .suite import ENTRIES, Entry
 
@@ -189,7 +189,7 @@ def make(env_id: str, **kwargs: Any) -> Env[Any, Any]:
     except RlkitError:
         raise
     except (gym.error.Error, TypeError, ValueError, LookupError, AttributeError, ImportError) as error:
-        raise RegistryError(f"{env_id} cannot be made: {error}") from error
+        raise RegistryError(f"{env_id} cannot be made: {one_line(error)}") from error
 
 
 def factory_of(entry: Entry) -> Callable[..., Any]:
@@ -210,6 +210,7 @@ def build(entry: Entry, options: Mapping[str, Any]) -> Model[Any]:
     import inspect
 
     from .errors import MissingOption, UnknownOption
+    from .options import OptionError
     from .wrappers import WRAPPERS
 
     factory = factory_of(entry)
@@ -219,13 +220,20 @@ def build(entry: Entry, options: Mapping[str, Any]) -> Model[Any]:
             raise MissingOption(f"{label} cannot be made without its option {name!r}")
     for name in options:
         if name not in parameters and name not in WRAPPERS:
-            own = ", ".join(parameters) or "none"
+            known = ", ".join(parameters) or "none"
             hint = did_you_mean(name, [*parameters, *WRAPPERS]) or ";"
             raise UnknownOption(
                 f"{label}() got an unexpected keyword argument {name!r}{hint} "
-                f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
+                f"its options: {known}; common ones: {', '.join(WRAPPERS)}"
             )
-    model: Model[Any] = factory(**{name: value for name, value in options.items() if name in parameters})
+    own = {name: value for name, value in options.items() if name in parameters}
+    try:
+        model: Model[Any] = factory(**own)
+    except TypeError:
+        for name, value in own.items():
+            if isinstance(value, str) and parameters[name].annotation in (int, "int"):
+                raise OptionError(f"{name} must be a whole number, not {value!r}") from None
+        raise
     for name, wrap in WRAPPERS.items():
         if name in options:
             model = wrap(model, options[name])
@@ -259,11 +267,12 @@ def resolve(name: str) -> str:
         raise RegistryError(f"no environment {name!r}; {MODEL_FILE.format(name)}")
     if colon:
         raise RegistryError(f"no environment {name!r}; {_registered(name, before)}")
-    near = dict.fromkeys(short[key] for key in difflib.get_close_matches(wanted, short, n=3))
+    ours = "/" not in wanted or wanted.startswith("rlkit/")
+    near = dict.fromkeys(short[key] for key in difflib.get_close_matches(wanted, short, n=3) if ours)
     hint = f"did you mean {', '.join(near)}? " if near else ""
     raise RegistryError(
         f"no environment {name!r}; {hint}`rlkit envs` lists those of rlkit; "
-        "MODULE:ID is one that another package, or a file in the current folder, registers"
+        f"if a module, or a file in the current folder, registers it, write MODULE:{name}"
     )
 
 

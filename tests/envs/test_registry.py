@@ -10,9 +10,9 @@ import pytest
 
 import rlkit
 import rlkit.agents
-from rlkit.core import NoExactModel, from_successors
+from rlkit.core import ModelError, NoExactModel, from_successors
 from rlkit.core.files import write_model
-from rlkit.envs import resolve
+from rlkit.envs import register, registry, resolve
 from rlkit.envs.options import OptionError
 from rlkit.envs.registry import make
 from rlkit.errors import RlkitError
@@ -42,6 +42,10 @@ def test_an_unknown_name_suggests_near_ones() -> None:
         resolve("rlkit.envs:frozenlak")
     with pytest.raises(RegistryError, match="':exam': importing '' failed: Empty module name"):
         resolve(":exam")
+    for name in ("Plant/Machine-v0", "space/Maze-v0"):
+        with pytest.raises(RegistryError, match=f"registers it, write MODULE:{name}$") as caught:
+            resolve(name)
+        assert "did you mean" not in str(caught.value), "what is of another package is not near ours"
 
 
 MINE = """
@@ -98,6 +102,36 @@ def test_an_unknown_option_names_those_there_are() -> None:
         make("rlkit/FrozenLake-v0", slipp=1)
     with pytest.raises(RegistryError, match="FrozenLake-v1 cannot be made"):
         make("FrozenLake-v1", slipp=1)
+
+
+def dice(sides: int = 6) -> Any:
+    """A stand-in for the factory of a user, which looks at nothing itself."""
+    return range(sides)
+
+
+def test_text_for_a_whole_number_is_said_to_be_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_ENTRIES", dict(registry._ENTRIES))
+    register("Dice-v0", dice)
+    try:
+        with pytest.raises(OptionError, match=r"^sides must be a whole number, not 'six'$"):
+            make("Dice-v0", sides="six")
+        with pytest.raises(ModelError, match="made of a Model, not of range"):
+            make("Dice-v0", sides=6)
+    finally:
+        gym.registry.pop("Dice-v0", None)
+
+
+@pytest.mark.parametrize("use", [make, rlkit.agents.PPO])
+def test_a_refusal_ends_before_what_gymnasium_adds(use: Any) -> None:
+    def refuse() -> None:
+        raise TypeError("no level")
+
+    gym.register("Refusing-v0", refuse)
+    try:
+        with pytest.raises(RlkitError, match=r"^Refusing-v0 cannot be made: no level$"):
+            use("Refusing-v0")
+    finally:
+        gym.registry.pop("Refusing-v0", None)
 
 
 def test_refusals_are_those_that_other_libraries_look_for() -> None:
