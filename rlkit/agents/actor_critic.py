@@ -28,8 +28,7 @@ class ActorCriticConfig(OnPolicyConfig):
     value_coef: float = option(0.5, "Weight of the value loss", least=0, search=(0.25, 1.0))
     entropy_coef: float = option(0.0, "Weight of the entropy bonus", least=0, search=(1e-4, 0.1))
     normalize_advantage: bool = option(
-        True,
-        "Normalise advantages in each batch to mean 0 and standard deviation 1",
+        True, "Normalise advantages in each batch to mean 0 and standard deviation 1"
     )
     adam_eps: float = 1e-5
 

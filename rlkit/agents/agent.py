@@ -86,18 +86,13 @@ class Agent:
         if self.source.given is not None:
             overrides = {"num_envs": self.source.given.num_envs} | overrides
         self.config = base.replace(overrides, agent=name_of("agent", type(self)))
-        self.observation_space, self.action_space = self.source.observation_space, self.source.action_space
+        spaces = self.source.observation_space, self.source.action_space
+        self.observation_space, self.action_space = spaces
         if self.config.evaluate_every and self.env_id is None:
             raise UnsupportedError("evaluate_every needs an environment id, to make others to evaluate on")
         self.clock = Clock()
         self.learner = self.Learner(
-            self.observation_space,
-            self.action_space,
-            self.config,
-            name=self.name,
-            clock=self.clock,
-            seed=self.seed,
-            device=self.device,
+            *spaces, self.config, name=self.name, clock=self.clock, seed=self.seed, device=self.device
         )
         self.loop = Loop(self.learner, self.source, evaluate=self._mean_return)
         self._one_at_a_time = Lock()

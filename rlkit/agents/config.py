@@ -57,10 +57,7 @@ class NeuralConfig(DescentConfig, AgentConfig, NetworkConfig):
     """Fields of every agent with networks, and those of the networks."""
 
     normalize_obs: bool = option(False, "Normalise observed numbers by running statistics")
-    normalize_reward: bool = option(
-        False,
-        "Divide rewards by the running standard deviation of the return",
-    )
+    normalize_reward: bool = option(False, "Divide rewards by the running standard deviation of the return")
     monitor: bool = option(False, "Watch the gradients of every layer, and warn")
     threads: int = option(
         1, "CPU threads; more are faster for wide layers and convolutions", least=1, most=MAX_THREADS
@@ -99,8 +96,7 @@ class OnPolicyConfig(NeuralConfig):
     )
     schedule: str = "linear"
     capture: bool = option(
-        True,
-        "On a GPU, replay iterations from a CUDA graph where the environment allows it",
+        True, "On a GPU, replay iterations from a CUDA graph where the environment allows it"
     )
 
 

@@ -46,8 +46,7 @@ class DQNConfig(QConfig, OffPolicyConfig):
     target_every: int = option(500, "Steps between two copies to the target network", least=1)
     n_step: int = option(1, "Rewards added up before bootstrapping", least=1, search=(1, 2, 3, 5, 10))
     double: bool = option(
-        True,
-        "Let the network choose the action that its target values (van Hasselt et al. 2016)",
+        True, "Let the network choose the action that its target values (van Hasselt et al. 2016)"
     )
     dueling: bool = option(False, "Learn value and advantages apart (Wang et al. 2016)")
     distribution: str = option("none", "Distribution of returns to learn", choices=DISTRIBUTIONS)

@@ -238,9 +238,7 @@ class NeuralLearner(Learner):
         self.statistics.load_state_dict(saved.get("statistics", {}))
         ongoing = saved["ongoing"]
         if ongoing.dim() != 1 or ongoing.dtype != torch.float32:
-            raise ValueError(
-                f"ongoing is {ongoing.dtype} {tuple(ongoing.shape)}, not a number an environment"
-            )
+            raise ValueError(f"ongoing is {ongoing.dtype} {tuple(ongoing.shape)}, not float32 [B]")
         self.statistics.ongoing = ongoing.to(self.device)
         for name, descent in self.descents.items():
             descent.load_state_dict(saved["descents"][name])

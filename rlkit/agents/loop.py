@@ -52,8 +52,7 @@ class EarlyStopping:
 
     def state_dict(self) -> StateDict:
         """The best so far, and how long ago that was."""
-        own = {"best_return": self.best_return, "best_step": self.best_step, "waited": self.waited}
-        return own | {"best": self.best}
+        return {name: getattr(self, name) for name in ("best_return", "best_step", "waited", "best")}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Undo `state_dict`."""
@@ -158,11 +157,8 @@ class Loop:
 
     def state_dict(self) -> StateDict:
         """How far the training is."""
-        return {
-            "steps": self.clock.steps,
-            "horizon": self.clock.horizon,
-            "early_stopping": self.early_stopping.state_dict(),
-        }
+        clock, early = self.clock, self.early_stopping
+        return {"steps": clock.steps, "horizon": clock.horizon, "early_stopping": early.state_dict()}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Undo `state_dict`."""

@@ -77,13 +77,7 @@ class PPOLearner(NeuralLearner):
                 grad_norm = self.descend(total_loss(c, l_clip, l_value, h))
 
         kl = kl_estimate(log_prob=log_prob, old_log_prob=old_log_prob)
-        return {
-            "policy_loss": l_clip,
-            "value_loss": l_value,
-            "entropy": h,
-            "kl": kl,
-            "grad_norm": grad_norm,
-        }
+        return {"policy_loss": l_clip, "value_loss": l_value, "entropy": h, "kl": kl, "grad_norm": grad_norm}
 
 
 class PPO(CriticAgent):

@@ -184,8 +184,7 @@ def _new_folder(name: str) -> Path:
     runs.mkdir(exist_ok=True)
     folder = runs / name
     while True:
-        try:
+        with suppress(FileExistsError):
             folder.mkdir()
             return folder
-        except FileExistsError:
-            folder, n = runs / f"{name}-{n}", n + 1
+        folder, n = runs / f"{name}-{n}", n + 1

@@ -109,12 +109,5 @@ def summarise(returns: NDArray[np.float64], lengths: NDArray[np.int64], *, cut: 
     """The mean with its normal 95 % interval, which for one episode is the whole line."""
     mean = float(returns.mean())
     error = 1.96 * float(returns.std(ddof=1)) / len(returns) ** 0.5 if len(returns) > 1 else float("inf")
-    return Evaluation(
-        mean_return=mean,
-        ci95=(mean - error, mean + error),
-        episodes=len(returns),
-        mean_length=float(lengths.mean()),
-        returns=returns,
-        lengths=lengths,
-        cut=cut,
-    )
+    interval, mean_length = (mean - error, mean + error), float(lengths.mean())
+    return Evaluation(mean, interval, len(returns), mean_length, returns, lengths, cut)

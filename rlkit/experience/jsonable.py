@@ -75,13 +75,8 @@ def space_to_json(space: Space) -> Json:
             n = space.n if isinstance(space.n, int) else [int(entry) for entry in space.n]
             return {"kind": "MultiBinary", "n": n}
         case spaces.Box():
-            return {
-                "kind": "Box",
-                "shape": list(space.shape),
-                "dtype": str(space.dtype),
-                "low": _bounds(space.low),
-                "high": _bounds(space.high),
-            }
+            shape, low, high = list(space.shape), _bounds(space.low), _bounds(space.high)
+            return {"kind": "Box", "shape": shape, "dtype": str(space.dtype), "low": low, "high": high}
         case spaces.Dict():
             named = [[_encode(key), space_to_json(child)] for key, child in space.spaces.items()]
             return {"kind": "Dict", "spaces": named}

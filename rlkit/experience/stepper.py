@@ -340,6 +340,6 @@ class Stepper:
         self._finished.extend((float(value), int(length)) for value, length in finished)
         self._episodes = episodes
 
-    def _own(self, x: Any) -> Any:
+    def _own(self, array: Any) -> Any:
         """A saved array or tensor in the form that this stepper counts in."""
-        return x.numpy(force=True) if isinstance(x, Tensor) else x
+        return array.numpy(force=True) if isinstance(array, Tensor) else array

@@ -119,8 +119,7 @@ class TorchStepper(Stepper):
     def _tensor(self, array: Any) -> Tensor:
         return torch.as_tensor(array, device=self.device)
 
-    def _own(self, x: Any) -> Tensor:
-        return torch.as_tensor(x, device=self.device)
+    _own = _tensor
 
 
 def stepper_for(env: AnyVectorEnv, encoder: Encoder, *, seed: int, device: torch.device) -> Stepper:

@@ -98,12 +98,7 @@ class Policy(nn.Module):
 
     @torch.inference_mode()
     def choose(
-        self,
-        obs: Tensor,
-        state: State,
-        reset: Tensor,
-        mask: Tensor | None,
-        generator: torch.Generator | None,
+        self, obs: Tensor, state: State, reset: Tensor, mask: Tensor | None, generator: torch.Generator | None
     ) -> tuple[Tensor, State]:
         """(actions [B, ...], next state) for packed observations: drawn with `generator`, or greedy."""
         scores, state = self.scores(obs, state, reset)
@@ -128,10 +123,8 @@ class Policy(nn.Module):
     def ask(self, method: str, obs: Any, state: State | None = None) -> Array:
         """What a method of the network says of a batch of observations; without `state`, of first ones."""
         packed = self._tensor(self.encoder.pack_any(obs)[0])
-        reset = torch.full((len(packed),), state is None, device=self.device)
-        found: Array = (
-            getattr(self.network, method)(packed, self._state(state, len(packed)), reset)[0].cpu().numpy()
-        )
+        n, reset = len(packed), torch.full((len(packed),), state is None, device=self.device)
+        found: Array = getattr(self.network, method)(packed, self._state(state, n), reset)[0].cpu().numpy()
         return found
 
     def _state(self, given: Any, n: int) -> State:
@@ -140,7 +133,11 @@ class Policy(nn.Module):
         if given is None:
             return fresh
         parts = given if isinstance(given, tuple | list) else (given,)
-        needed, found = (", ".join(map(_form, x)) or "()" for x in (fresh, parts))
+        forms = [
+            [f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__ for x in some]
+            for some in (fresh, parts)
+        ]
+        needed, found = (", ".join(form) or "()" for form in forms)
         if found != needed:
             raise ConfigError(f"state must be {needed}, as act returned it for {n} observations, got {found}")
         return tuple(parts)
@@ -148,7 +145,3 @@ class Policy(nn.Module):
     def _tensor(self, array: Array) -> Tensor:
         """On the policy's device; on the CPU they share memory."""
         return torch.from_numpy(array).to(self.device)
-
-
-def _form(x: Any) -> str:
-    return f"{x.dtype} {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__

@@ -10,7 +10,6 @@ from typing import Any, ClassVar, TypeVar, cast
 import numpy as np
 import torch
 from gymnasium import spaces
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from rlkit.errors import ConfigError, UnsupportedError
@@ -198,7 +197,7 @@ class TabularLearner(Learner):
 
     def loaded(self, like: R, saved: Mapping[str, Any]) -> R:
         """A saved record in place of `like`; ValueError for one that does not fit or points elsewhere."""
-        found = type(like)(**{name: as_array(x) for name, x in saved.items()})
+        found = type(like)(**{name: np.asarray(x) for name, x in saved.items()})
         found.check(like, *self.table.q.shape)
         return found
 
@@ -275,7 +274,7 @@ class Stream(Experience):
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> bool:
         """Go back to a state of as many environments; False if the episodes start over."""
-        action, chosen = as_array(saved["action"]), as_array(saved["chosen"])
+        action, chosen = np.asarray(saved["action"]), np.asarray(saved["chosen"])
         for name, x, y in (("action", action, self.action), ("chosen", chosen, self.chosen)):
             if (x.shape, x.dtype) != (y.shape, y.dtype):
                 raise ValueError(f"{name} is {x.dtype} {x.shape}, which does not fit {y.dtype} {y.shape}")
@@ -286,8 +285,3 @@ class Stream(Experience):
             like: Any = self.running
             self.running = self.learner.loaded(like, saved["running"])
         return super().load_state_dict(saved)
-
-
-def as_array(x: Any) -> NDArray[Any]:
-    """A tensor or an array as an array, which may share its memory."""
-    return x.numpy() if isinstance(x, Tensor) else np.asarray(x)

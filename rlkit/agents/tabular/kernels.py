@@ -131,13 +131,7 @@ def double_q(
 
 @machine_code()
 def n_step_sarsa(
-    table: Table,
-    t: Transitions,
-    next_action: IntArray,
-    window: Window,
-    first: IntArray,
-    rule: Rule,
-    n: int,
+    table: Table, t: Transitions, next_action: IntArray, window: Window, first: IntArray, rule: Rule, n: int
 ) -> float:
     """G = r_0 + gamma r_1 + ... + gamma^n Q(s_n, a_n) for the pair n steps ago (S&B 7.4); Sarsa for n = 1.
 

@@ -57,14 +57,7 @@ class TrainingView:
             self.live.stop()
 
     def __call__(self, record: Record) -> None:
-        """Show a progress record; without a terminal at most one every two seconds, and the last.
-
-        What cannot be written, as to a full disk, is left out: it ends no training.
-        """
-        with suppress(OSError):
-            self._show(record)
-
-    def _show(self, record: Record) -> None:
+        """Show a progress record; without a terminal at most one every two seconds, and the last."""
         self.progress.add(record)
         if self.live is not None:
             self.live.update(self.panel(), refresh=True)
@@ -74,11 +67,12 @@ class TrainingView:
             if what not in self.warned:
                 self.warned.add(what)
                 Terminal(stderr=True).say(f"rlkit: warning: {one_line(warning)}")
-        if self.shown == -math.inf:
-            self.console.say("\n".join(self._about()))
-        if self.progress.over or time.monotonic() - self.shown >= PAUSE:
-            self.shown = time.monotonic()
-            self.console.say(self.progress.line())
+        with suppress(OSError):  # a full disk, which ends no training
+            if self.shown == -math.inf:
+                self.console.say("\n".join(self._about()))
+            if self.progress.over or time.monotonic() - self.shown >= PAUSE:
+                self.shown = time.monotonic()
+                self.console.say(self.progress.line())
 
     def panel(self) -> RenderableType:
         """The dashboard of this moment."""
