@@ -3,7 +3,8 @@
 import difflib
 import sys
 import sysconfig
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from traceback import walk_tb
 
@@ -103,38 +104,37 @@ def one_line(error: BaseException) -> str:
 def blame(error: BaseException) -> str:
     """What an error of code that is not rlkit's says, its kind, and its line, a user's own if any."""
     text, kind = one_line(error), type(error).__name__
-    text = text if text.startswith(kind) else f"{kind}: {text}"
-    frames = [frame for frame in _frames(error) if frame[0] not in ("rlkit", "importlib")]
-    if not frames:
-        return text
-    others = [frame for frame in frames if frame[0] not in ("gymnasium", "numpy")]
-    package, file, line = (_users(frames) or others or frames)[-1]
-    if package in ("gymnasium", "numpy"):  # which got what they cannot use
+    text = text if isinstance(error, ImportError) or text.startswith(kind) else f"{kind}: {text}"
+    rank, file, line = _place(error)
+    if rank == 1:  # it got what it cannot use
         text += "; what reset and step return is at fault, and `rlkit check` says more"
-    return f"{text} ({file.name}:{line})"
+    return f"{text} ({file}:{line})" if rank else text
 
 
 def is_users(error: BaseException) -> bool:
     """Whether an error comes from code that is neither rlkit's nor installed: the user's own."""
-    return bool(_users(_frames(error)))
+    return _place(error)[0] == 3
 
 
-def why_not(error: BaseException) -> str:
-    """What an error of somebody's module says: all of `blame` where it is not that something is missing."""
-    missing = isinstance(error, ImportError | AttributeError) and not is_users(error)
-    return one_line(error) if missing else blame(error)
+def _place(error: BaseException) -> tuple[int, str, int]:
+    """Whose code an error comes from, 3 a user's own, 2 others', 1 a library's, 0 rlkit's; file and line."""
+    found = 0, "", 0
+    for frame, line in walk_tb(error.__traceback__):
+        package, file = str(frame.f_globals.get("__name__")).partition(".")[0], Path(frame.f_code.co_filename)
+        installed = package in sys.stdlib_module_names or any(map(file.is_relative_to, INSTALLED))
+        others = 3 if file.is_file() and not installed else 2
+        rank = {"rlkit": 0, "importlib": 0, "torch": 0, "gymnasium": 1, "numpy": 1}.get(package, others)
+        if rank >= found[0]:
+            found = rank, file.name, line
+    return found
 
 
-def _frames(error: BaseException) -> list[tuple[str, Path, int]]:
-    """Where an error went through: packages, files and lines."""
-    walked = (
-        (frame.f_globals.get("__name__", ""), frame.f_code.co_filename, line)
-        for frame, line in walk_tb(error.__traceback__)
-    )
-    return [(name.partition(".")[0], Path(file), line) for name, file, line in walked]
-
-
-def _users(frames: list[tuple[str, Path, int]]) -> list[tuple[str, Path, int]]:
-    known = {"rlkit", *sys.stdlib_module_names}
-    own = [frame for frame in frames if frame[0] not in known and frame[1].is_file()]
-    return [frame for frame in own if not any(map(frame[1].is_relative_to, INSTALLED))]
+@contextmanager
+def blamed(kind: type[RlkitError], what: str, *known: type[Exception]) -> Iterator[None]:
+    """Turn what foreign code raises into one error of this kind, but for rlkit's own and the `known`."""
+    try:
+        yield
+    except FAILURES as error:
+        if isinstance(error, (RlkitError, *known)):
+            raise
+        raise kind(f"{what}: {blame(error)}") from error

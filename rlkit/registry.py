@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from importlib import import_module
 from typing import Any
 
-from .errors import FAILURES, RlkitError, did_you_mean, none_of, why_not
+from .errors import RlkitError, blamed, did_you_mean, none_of
 
 _HOMES: dict[str, dict[str, Any]] = {
     "agent": {
@@ -59,18 +59,18 @@ _HOMES: dict[str, dict[str, Any]] = {
     },
 }
 
-_WANTED: dict[str, tuple[str, dict[str, str]]] = {  # in words, and below which class it and its parts stand
+_WANTED = {  # of each kind, in words, and the classes of rlkit that it and its parts are below
     "agent": (
         "a subclass of rlkit.agents.Agent with Config and Learner; `rlkit check-agent {}` tests any class",
         {
-            "": "rlkit.agents.agent:Agent",
-            "Config": "rlkit.agents.config:AgentConfig",
-            "Learner": "rlkit.agents.learner:Learner",
+            "": "agents.agent:Agent",
+            "Config": "agents.config:AgentConfig",
+            "Learner": "agents.learner:Learner",
         },
     ),
-    "backbone": ("a subclass of rlkit.nn.Backbone", {"": "rlkit.nn.backbones:Backbone"}),
+    "backbone": ("a subclass of rlkit.nn.Backbone", {"": "nn.backbones:Backbone"}),
     "method": ("a function", {}),
-    "file": ("an rlkit.core.files.Format", {"__class__": "rlkit.core.files.format:Format"}),
+    "file": ("an rlkit.core.files.Format", {"__class__": "core.files.format:Format"}),
 }
 
 
@@ -100,7 +100,7 @@ def register(kind: str, name: str, thing: Any) -> None:
     if kind == "file":
         form, words = r"\.(?!gz$)[^.:A-Z]+", "a suffix other than .gz, such as .csv, in lower case"
     if not isinstance(name, str) or not re.fullmatch(form, name):
-        raise RegistryError(f"what names the {kind} must be {words}, got {name!r}")
+        raise RegistryError(f"the {kind}'s name must be {words}, got {name!r}")
     if name in known and not _same(known[name], thing):
         raise RegistryError(f"{kind} {name!r} is registered already: {known[name]}")
     if not isinstance(thing, str):
@@ -121,10 +121,12 @@ def find(kind: str, name: str) -> Any:
 def _check(kind: str, name: str, thing: Any) -> None:
     """RegistryError unless a thing is what its kind must be, which is known without importing anything."""
     wanted, bases = _WANTED[kind]
-    parts = ((getattr(thing, part, None) if part else thing, base) for part, base in bases.items())
-    right = all(isinstance(part, type) and base in map(home_of, part.__mro__) for part, base in parts)
-    if not right or (kind == "method" and not callable(thing)):
-        raise RegistryError(f"{kind} {name!r} must be {wanted.format(name)}")
+    for part, base in bases.items():
+        below = getattr(getattr(thing, part, None) if part else thing, "__mro__", ())
+        if f"rlkit.{base}" not in map(home_of, below):
+            raise RegistryError(f"{kind} {name!r} must be {wanted.format(name)}")
+    if kind == "method" and not callable(thing):
+        raise RegistryError(f"{kind} {name!r} must be {wanted}")
 
 
 def locate(kind: str, name: str) -> Any:
@@ -135,12 +137,10 @@ def locate(kind: str, name: str) -> Any:
     module, colon, attribute = home.partition(":")
     if not colon:
         raise RegistryError(f"no {kind} {name!r}{_hint(kind, name)}")
-    try:
+    with blamed(RegistryError, f"{kind} {name!r} cannot be imported"):
         found: Any = import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except FAILURES as error:
-        raise RegistryError(f"{kind} {name!r} cannot be imported: {why_not(error)}") from error
     return found
 
 

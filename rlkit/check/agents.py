@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import INTERFACES, Probe
 from rlkit.check.probes import PROBES
-from rlkit.errors import FAILURES, ConfigError, blame, is_users
+from rlkit.errors import FAILURES, ConfigError, blame
 from rlkit.registry import locate
 from rlkit.settings import Settings
 
@@ -194,8 +194,7 @@ def run_cell(
     except ConfigError:
         raise
     except FAILURES as error:
-        text = f"{type(error).__name__}: {_one_line(error)}"
-        findings = [f"raised {blame(error) if is_users(error) else text}"]
+        findings = [f"raised {blame(error)}"]
     finally:
         env.close()
     return Cell(

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import FAILURES, RlkitError, did_you_mean, one_line, why_not
+from ..errors import RlkitError, blamed, did_you_mean, one_line
 from ..registry import RegistryError, home_of
 from .suite import ENTRIES, Entry
 
@@ -253,11 +253,8 @@ def resolve(name: str) -> str:
     before = set(registry)
     if colon:
         check_module(name)
-        try:
+        with blamed(RegistryError, f"no environment {name!r}: importing {module!r} failed"):
             import_module(module)
-        except FAILURES as error:
-            why = why_not(error)
-            raise RegistryError(f"no environment {name!r}: importing {module!r} failed: {why}") from error
     if bare_name in registry:
         return name
     short, wanted = _short_names(), bare_name.lower()

@@ -11,7 +11,7 @@ import gymnasium
 import torch
 from gymnasium import spaces
 
-from rlkit.errors import DAMAGE, FAILURES, ConfigError, LoadError, UnsupportedError, one_line, why_not
+from rlkit.errors import DAMAGE, ConfigError, LoadError, UnsupportedError, blamed, one_line
 
 from . import environments
 from .environments import AnyVectorEnv
@@ -169,7 +169,5 @@ def import_trusted(trust_env: str | Sequence[str]) -> None:
     if not isinstance(modules, Collection) or not all(isinstance(module, str) for module in modules):
         raise ConfigError(f"trust_env takes the name of a module, or a list of names, not {trust_env!r}")
     for module in modules:
-        try:
+        with blamed(LoadError, f"the module {module!r} cannot be imported"):
             import_module(module)
-        except FAILURES as error:
-            raise LoadError(f"the module {module!r} cannot be imported: {why_not(error)}") from error

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 from rlkit import registry
 from rlkit.errors import ConfigError
-from rlkit.settings import Option, Settings, option
+from rlkit.settings import Settings, option
 
 from .init import INITS
 from .layers import ACTIVATIONS, NORMS
@@ -39,9 +39,6 @@ class NetworkConfig(Settings):
     def __post_init__(self) -> None:
         object.__setattr__(self, "backbone", _name(self.backbone))
         super().__post_init__()
-        if ":" not in self.backbone:
-            known = Option(help="", choices=("auto", *registry.names("backbone")))
-            known.check("backbone", self.backbone)
         for name in ("hidden", "channels"):
             widths = getattr(self, name)
             if len(widths) > MAX_LAYERS:

@@ -231,13 +231,12 @@ class _Run:
             except FAILURES as error:
                 if out is None:
                     raise
-                known = isinstance(error, RlkitError)
-                why = blame(error) if is_users(error) and not known else one_line(error)
-                message = f"{why}; {self._rescued(out, error)}"
-                if known:
-                    error.args = (message,)
+                rescued = self._rescued(out, error)
+                if isinstance(error, RlkitError):
+                    error.args = (f"{one_line(error)}; {rescued}",)
                     raise
-                raise RunError(f"the training stopped after step {agent.steps}: {message}") from error
+                why = f"{agent.steps}: {blame(error) if is_users(error) else one_line(error)}"
+                raise RunError(f"the training stopped after step {why}; {rescued}") from error
         self.write_config()
         return agent
 

@@ -161,7 +161,7 @@ def stands(meta: dict[str, Any]) -> dict[str, Any]:
         ),
         (
             lambda meta: meta.update(agent="json:nothing"),
-            "cannot be imported: module 'json' has no attribute",
+            "cannot be imported: AttributeError: module 'json' has no attribute",
         ),
         (lambda meta: meta.update(agent="antigravity:fly"), "it needs the module 'antigravity'"),
         (lambda meta: meta.update(env_id=3), "env_id must be text or null, not 3"),

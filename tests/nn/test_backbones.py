@@ -318,7 +318,7 @@ def test_observations_of_minigrid(kind: str) -> None:
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"backbone": "tnn"}, "backbone must be one of auto, mlp, cnn, rnn, gru, lstm, attention; got 'tnn'"),
+        ({"backbone": "tnn"}, "no backbone 'tnn'; did you mean 'rnn'"),
         ({"hidden": (8, 0)}, "hidden must be layer widths"),
         ({"backbone": "attention", "hidden": ()}, "attention is as wide as the last layer of hidden"),
         ({"channels": (8, 0)}, "channels must be layer widths"),

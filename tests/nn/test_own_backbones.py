@@ -6,13 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import gymnasium as gym
 import pytest
+import torch
 from torch import nn
 
 from rlkit import registry
 from rlkit.agents import AGENTS, PPO
 from rlkit.errors import ConfigError, LoadError
-from rlkit.nn import NetworkConfig
+from rlkit.nn import Encoder, NetworkConfig
 
 SOURCE = """
 from torch import nn
@@ -78,6 +80,61 @@ def test_a_registered_one_is_called_by_its_name(own: Any, monkeypatch: pytest.Mo
     registry.register("backbone", "squared", own)
     for backbone in (own, "squared"):
         assert PPO("CartPole-v1", backbone=backbone, **FEW).config.backbone == "squared"
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("self.n_features = 3", r"are torch.float32 \[2, 8\] and tuple \[\], not torch.float32 \[2, 3\]"),
+        (
+            "self.state = lambda batch: torch.zeros(batch, 3)",
+            r"are .* and Tensor \[\[3\], \[3\]\], not .* tuple \[\[2\], \[2\]\]",
+        ),
+        (
+            "self.state = lambda batch: (torch.zeros(1, 3),)",
+            r"are .* tuple \[\[1, 3\]\], not .* tuple \[\[2, 3\]\]",
+        ),
+        (
+            "self.answer = lambda y, s: y",
+            r"are torch.float32 \[8\] and tuple .*, not .*\[2, 8\] and tuple \[\]",
+        ),
+        ("self.answer = lambda y, s: (y.double(), s)", r"are torch.float64 .*, not torch.float32"),
+        ("self.answer = lambda y, s: (y[..., :3], s)", r"are .*\[2, 3\].*, not .*\[2, 8\]"),
+        ("self.answer = lambda y, s: (y, (y,))", r"are .* tuple \[\[2, 8\]\], not .* tuple \[\]"),
+        (
+            "self.answer = lambda y, s: 1 / 0",
+            r"ZeroDivisionError: division by zero \(own_nets.py:\d+",
+        ),
+        ("del self.n_features", "AttributeError: .Squared. object has no attribute .n_features."),
+    ],
+)
+@pytest.mark.parametrize("name", ["ppo", "dqn"])
+def test_what_breaks_the_contract_is_refused_when_it_is_built(
+    name: str, wrong: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = SOURCE.replace("features, 8), 8", f"features, 8), 8\n        {wrong}")
+    source = source.replace("return ()", "return getattr(self, 'state', lambda batch: ())(batch)")
+    source = source.replace(
+        "return self.layer(self.reader(x)).square(), state",
+        "y = self.layer(self.reader(x))\n        return getattr(self, 'answer', lambda *yes: yes)(y, state)",
+    )
+    (tmp_path / "own_nets.py").write_text("import torch\n" + source)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "own_nets", raising=False)
+    with pytest.raises(ConfigError, match=f"^backbone 'own_nets:Squared'.*{message}"):
+        AGENTS[name]("CartPole-v1", backbone="own_nets:Squared", **FEW)
+    sys.modules.pop("own_nets", None)
+
+
+def test_trying_a_network_changes_no_random_number(own: Any) -> None:
+    torch.manual_seed(0)
+    PPO("CartPole-v1", backbone=own, **FEW)  # whose layer draws from the common generator
+    drawn = torch.rand(1)
+    torch.manual_seed(0)
+    own.build(
+        Encoder(gym.make("CartPole-v1").observation_space), NetworkConfig(), generator=torch.Generator()
+    )
+    assert torch.equal(torch.rand(1), drawn)
 
 
 def test_what_cannot_be_found_again_or_built_is_named() -> None:

@@ -1,21 +1,19 @@
 """Models in files, each format a module: rlkit's own JSON and NPZ, PRISM's, Storm's DRN, Cassandra's."""
 
 import os
-from collections.abc import Callable, Iterable
-from functools import partial
+from collections.abc import Iterable
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from rlkit.core.errors import ModelError
 from rlkit.core.files.format import Format as Format
 from rlkit.core.files.text import fail, suffix
 from rlkit.core.mdp import MDP
 from rlkit.core.pomdp import POMDP
-from rlkit.errors import FAILURES, RlkitError, blame
+from rlkit.errors import blamed
 from rlkit.registry import find, names
 
-T = TypeVar("T")
 LANGUAGES = {
     **dict.fromkeys((".prism", ".pm", ".nm", ".sm", ".pctl"), "PRISM's language"),
     ".jani": "JANI",
@@ -45,7 +43,8 @@ def read_model(path: str | os.PathLike[str], **options: Any) -> MDP | POMDP:
             kinds = " and ".join(known for known in names("file") if name in _options(known))
             message = f"the option {name!r} is for {kinds} files" if kinds else f"no option {name!r}"
             raise fail(file, None, message)
-    model = _run(read, file, f"what reads {kind} files", given)
+    with blamed(ModelError, f"{file.name}: what reads {kind} files failed", OSError):
+        model = read(file, **given)
     if not isinstance(model, MDP | POMDP):
         raise fail(file, None, f"what reads {kind} files returned no model, but {model!r}")
     return model
@@ -71,17 +70,8 @@ def write_model(mdp: MDP, path: str | os.PathLike[str]) -> None:
         if needed and not chosen.exact:
             exact = " or ".join(known for known in names("file") if _format(known).exact)
             raise fail(file, None, f"{what} can only be written as {exact}")
-    _run(partial(chosen.write, mdp), file, f"what writes {suffix(file)} files", {})
-
-
-def _run(function: Callable[..., T], file: Path, what: str, given: dict[str, Any]) -> T:
-    """What a format's function returns; whatever goes wrong in it is one error that names the file."""
-    try:
-        return function(file, **given)
-    except (RlkitError, OSError):
-        raise
-    except FAILURES as error:
-        raise fail(file, None, f"{what} failed: {blame(error)}") from error
+    with blamed(ModelError, f"{file.name}: what writes {suffix(file)} files failed", OSError):
+        chosen.write(mdp, file)
 
 
 def _format(kind: str) -> Format:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from rlkit.core.mdp import MDP, IntArray
-from rlkit.errors import FAILURES, RlkitError, blame
+from rlkit.errors import blamed
 from rlkit.registry import find, home_of, names
 from rlkit.solvers.graph import Components
 from rlkit.solvers.methods.values import Values
@@ -52,12 +52,8 @@ def run(
         asked.bind(mdp, gamma=gamma, **given)
     except (TypeError, ValueError) as error:  # inspect knows no signature of some builtins
         raise SolveError(f"method {name!r} cannot be called as method(mdp, gamma=...): {error}") from None
-    try:
+    with blamed(SolveError, f"method {name!r} failed"):
         found = function(mdp, gamma=gamma, **given)
-    except RlkitError:
-        raise
-    except FAILURES as error:
-        raise SolveError(f"method {name!r} failed: {blame(error)}") from error
     try:
         value, sweeps = np.array(found[0], dtype=np.float64), int(found[1])
     except (TypeError, ValueError, IndexError, KeyError):
