@@ -149,9 +149,15 @@ def test_faults_are_reported(fault: Any) -> None:
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ({0: {0: [("1", 0, 0.0, True)]}}, "its P[0][0] holds ('1', 0, 0.0, True), not (probability"),
-        ({0: {0: [(1.0, 7, 0.0, True)]}}, "its P[0][0] leads to 7, which is none of its states"),
-        (None, "its P is a NoneType"),
+        (
+            {0: {0: [("1", 0, 0.0, True)]}},
+            "state 0, action 0 of the table has the outcome ('1', 0, 0.0, True)",
+        ),
+        (
+            {0: {0: [(1.0, 7, 0.0, True)]}},
+            "state 0, action 0 of the table leads to state 7, but states are 0..0",
+        ),
+        (None, "the table must map the numbers of states"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_noted(table: Any, reason: str, rlkit: Any) -> None:
@@ -162,7 +168,9 @@ def test_a_table_that_cannot_be_used_is_noted(table: Any, reason: str, rlkit: An
     gym.register("Tabled-v0", Tabled)
     found = check_id("Tabled-v0")["checks"][0]
     assert found["findings"] == ()
-    assert found["note"].startswith(f"nothing wrong; Tabled-v0 has no exact model: {reason}")
+    assert found["note"].startswith(
+        f"nothing wrong; Tabled-v0 has no exact model: its P cannot be used: {reason}"
+    )
     assert "nothing wrong; Tabled-v0 has no exact" in rlkit("check", "Tabled-v0")[1]
 
 

@@ -1,13 +1,14 @@
 """MDPs from transitions that say whether they terminate, as Gymnasium's tables have them."""
 
+import reprlib
 from collections.abc import Iterator, Mapping, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from rlkit.core.build import distribution_over, from_triplets, outcomes_of, real_numbers
+from rlkit.core.build import distribution_over, from_triplets, outcomes_of
 from rlkit.core.errors import ModelError
 from rlkit.core.graph import reached
 from rlkit.core.mdp import MDP, BoolArray, FloatArray, IntArray
@@ -31,8 +32,15 @@ def from_gymnasium(
     the result; `from_outcomes` says what becomes of `terminated`. Raises `ModelError` as `MDP` does, and for
     an outcome that holds something else.
     """
+    columns = read_table(table)
+    start = distribution_over(initial, len(table))
+    return from_outcomes(*columns, initial=start, discount=discount, action_names=action_names)
+
+
+def read_table(table: GymTable) -> tuple[npt.NDArray[Any], ...]:
+    """The columns [T] of a table, as `from_outcomes` takes them; raises `ModelError` for what is none."""
     if not isinstance(table, Mapping | Sequence):
-        raise ModelError(f"the table must map the numbers of states, or list them, not {table!r}")
+        raise ModelError(f"the table must map the numbers of states, or list them, not {reprlib.repr(table)}")
     rows = []
     for s, by_action in _numbered(table, "the table", "states", len(table)):
         for a, outcomes in _numbered(by_action, f"state {s} of the table", "actions", None):
@@ -40,26 +48,16 @@ def from_gymnasium(
             found = [*outcomes_of(outcomes, OUTCOME, place)]
             if not found:
                 raise ModelError(f"{place} has no outcome", state=s, action=a)
-            rows += [(s, a, t, p, r, done) for p, t, r, done in found]
+            for p, t, r, over in found:
+                numbers = isinstance(t, Integral) and isinstance(p, Real) and isinstance(r, Real)
+                if not numbers or not isinstance(over, bool | np.bool_ | Integral):
+                    raise ModelError(f"{place} has the outcome {(p, t, r, over)}, expected ({OUTCOME})")
+                if not 0 <= t < len(table):
+                    raise ModelError(f"{place} leads to state {t}, but states are 0..{len(table) - 1}")
+                rows.append((s, a, t, float(p), float(r), bool(over)))
     if not rows:
         raise ModelError("the table has no transitions")
-    state, action, successor, probability, reward, terminated = zip(*rows, strict=True)
-    for s, a, t, over in zip(state, action, successor, terminated, strict=True):
-        if not isinstance(t, Integral):
-            raise ModelError(f"state {s}, action {a} of the table leads to {t!r}, which is no state's number")
-        if not isinstance(over, bool | np.bool_ | Integral):
-            raise ModelError(f"state {s}, action {a} of the table has {over!r} for terminated")
-    return from_outcomes(
-        np.array(state),
-        np.array(action),
-        np.array(successor, dtype=np.int64),
-        real_numbers(probability, "the probabilities of the table"),
-        real_numbers(reward, "the rewards of the table"),
-        np.array([bool(done) for done in terminated]),
-        initial=distribution_over(initial, len(table)),
-        discount=discount,
-        action_names=action_names,
-    )
+    return tuple(np.array(column) for column in zip(*rows, strict=True))
 
 
 def _numbered(given: Any, what: str, of: str, size: int | None) -> Iterator[tuple[int, Any]]:
@@ -73,7 +71,7 @@ def _numbered(given: Any, what: str, of: str, size: int | None) -> Iterator[tupl
     elif isinstance(given, Sequence) and not isinstance(given, str):
         yield from enumerate(given)
     else:
-        raise ModelError(f"{what} must map the numbers of {of}, or list them, not {given!r}")
+        raise ModelError(f"{what} must map the numbers of {of}, or list them, not {reprlib.repr(given)}")
 
 
 def from_outcomes(

@@ -1,7 +1,5 @@
 """Environments that are not rlkit's: the seeds they take, and the exact model behind a table `P`."""
 
-import reprlib
-from collections.abc import Iterator
 from typing import Any
 
 import gymnasium as gym
@@ -11,7 +9,9 @@ from gymnasium.envs.registration import parse_env_id
 from gymnasium.envs.toy_text.taxi import TaxiEnv
 from gymnasium.vector import VectorEnv
 
-from ..core import MDP, NoExactModel, from_gymnasium
+from ..core import MDP, ModelError, NoExactModel, from_gymnasium
+from ..core.build import distribution_over
+from ..core.outcomes import read_table
 from .adapters.gym import ModelEnv
 from .adapters.vector import ModelVectorEnv
 
@@ -97,81 +97,23 @@ def transitions(env: gym.Env[Any, Any]) -> tuple[Table, np.ndarray[Any, Any]]:
         )
     try:
         return _read(base.P, base.initial_state_distrib, env.action_space)
-    except _OtherForm as error:
-        raise NoExactModel(f"{name} has no exact model: {error}") from None
-
-
-class _OtherForm(Exception):
-    """What is called P is something else; the message says why."""
+    except ModelError as error:
+        raise NoExactModel(f"{name} has no exact model: its P cannot be used: {error}") from None
 
 
 def _read(given: Any, initial: Any, actions: spaces.Space[Any]) -> tuple[Table, np.ndarray[Any, Any]]:
     if not isinstance(actions, spaces.Discrete) or actions.start != 0:
-        raise _OtherForm(f"its actions are not numbered from 0, but {actions}")
-    table = {
-        s: {a: [_outcome(s, a, x) for x in _listed(f"P[{s}][{a}]", found)] for a, found in by_action}
-        for s, by_state in _numbered("P", given)
-        for by_action in [_numbered(f"P[{s}]", by_state)]
-    }
+        raise ModelError(f"the actions are not numbered from 0, but {actions}")
+    columns = read_table(given)
+    start = distribution_over(initial, len(given))
+    table: Table = {s: {} for s in range(len(given))}
+    present = set(np.flatnonzero(start > 0).tolist())
+    for s, a, successor, p, reward, over in zip(*(column.tolist() for column in columns), strict=True):
+        table[s].setdefault(a, []).append((p, successor, reward, over))
+        present |= set() if over else {successor}
     for s, by_action in table.items():
-        for a, outcomes in by_action.items():
-            if not 0 <= a < actions.n:
-                raise _OtherForm(f"its P[{s}] has an action {a}, which is not in {actions}")
-            for _, successor, _, _ in outcomes:
-                if successor not in table:
-                    raise _OtherForm(f"its P[{s}][{a}] leads to {successor}, which is none of its states")
-    if sorted(table) != list(range(len(table))):
-        raise _OtherForm("the states of its P are not numbered from 0")
-    try:
-        start = np.asarray(initial, dtype=np.float64)
-    except (TypeError, ValueError):
-        start = np.empty(0)
-    if start.shape != (len(table),):
-        raise _OtherForm(f"its initial_state_distrib is not {len(table)} numbers")
-    present = {s for s, chance in enumerate(start) if chance > 0} | {
-        successor
-        for by_action in table.values()
-        for outcomes in by_action.values()
-        for _, successor, _, over in outcomes
-        if not over
-    }
-    for s in sorted(present):
-        lacking = next((a for a in range(int(actions.n)) if a not in table[s]), None)
-        if lacking is not None:
-            raise _OtherForm(f"its P[{s}] has no action {lacking}, which is in {actions}")
+        if wrong := [a for a in by_action if a >= actions.n]:
+            raise ModelError(f"state {s} of the table has an action {wrong[0]}, which is not in {actions}")
+        if s in present and (lacking := set(range(int(actions.n))) - set(by_action)):
+            raise ModelError(f"state {s} of the table has no action {min(lacking)}, which is in {actions}")
     return table, start
-
-
-def _numbered(what: str, given: Any) -> Iterator[tuple[int, Any]]:
-    """The numbered parts of a table: those of a dict of whole numbers, or of a list."""
-    if isinstance(given, list | tuple):
-        yield from enumerate(given)
-        return
-    if not isinstance(given, dict):
-        raise _OtherForm(f"its {what} is a {type(given).__name__}, not a dict or a list")
-    for key, value in given.items():
-        if isinstance(key, bool) or not isinstance(key, int | np.integer):
-            raise _OtherForm(f"its {what} has the key {reprlib.repr(key)}, not a number")
-        yield int(key), value
-
-
-def _listed(what: str, given: Any) -> list[Any]:
-    if not isinstance(given, list | tuple):
-        raise _OtherForm(f"its {what} is a {type(given).__name__}, not a list of outcomes")
-    if not given:
-        raise _OtherForm(f"its {what} has no outcome")
-    return list(given)
-
-
-def _outcome(state: int, action: int, given: Any) -> tuple[float, int, float, bool]:
-    """One (probability, successor, reward, terminated)."""
-    match given:
-        case (
-            (float() | int() | np.number()) as probability,
-            (int() | np.integer()) as successor,
-            (float() | int() | np.number()) as reward,
-            (bool() | np.bool_() | 0 | 1) as terminated,
-        ):
-            return float(probability), int(successor), float(reward), bool(terminated)
-    form = "(probability, successor, reward, terminated)"
-    raise _OtherForm(f"its P[{state}][{action}] holds {reprlib.repr(given)}, not {form}")
