@@ -220,20 +220,16 @@ def build(entry: Entry, options: Mapping[str, Any]) -> Model[Any]:
             raise MissingOption(f"{label} cannot be made without its option {name!r}")
     for name in options:
         if name not in parameters and name not in WRAPPERS:
-            known = ", ".join(parameters) or "none"
+            own = ", ".join(parameters) or "none"
             hint = did_you_mean(name, [*parameters, *WRAPPERS]) or ";"
             raise UnknownOption(
                 f"{label}() got an unexpected keyword argument {name!r}{hint} "
-                f"its options: {known}; common ones: {', '.join(WRAPPERS)}"
+                f"its options: {own}; common ones: {', '.join(WRAPPERS)}"
             )
-    own = {name: value for name, value in options.items() if name in parameters}
-    try:
-        model: Model[Any] = factory(**own)
-    except TypeError:
-        for name, value in own.items():
-            if isinstance(value, str) and parameters[name].annotation in (int, "int"):
-                raise OptionError(f"{name} must be a whole number, not {value!r}") from None
-        raise
+        wanted = parameters[name].annotation if name in parameters else None
+        if wanted in (int, "int") and isinstance(options[name], str):
+            raise OptionError(f"{name} must be a whole number, not {options[name]!r}")
+    model: Model[Any] = factory(**{name: value for name, value in options.items() if name in parameters})
     for name, wrap in WRAPPERS.items():
         if name in options:
             model = wrap(model, options[name])
