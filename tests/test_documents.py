@@ -4,8 +4,10 @@ import importlib.util
 import re
 import shlex
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
+import numpy as np
 import pytest
 import typer
 
@@ -67,10 +69,10 @@ def test_the_model_of_the_architecture_page_is_an_environment_with_an_optimum() 
     assert describe("Ladder-v0")["doc"] == [names["Ladder"].__doc__]
 
 
-def section(title: str) -> dict[str, object]:
+def section(title: str) -> dict[str, Any]:
     """What the code of a section of docs/extending.md defines."""
     text = (DOCS / "extending.md").read_text().partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-    names: dict[str, object] = {"__name__": "extending"}
+    names: dict[str, Any] = {"__name__": "extending"}
     exec("import rlkit\n" + "\n".join(re.findall(r"```python\n(.*?)```", text, flags=re.S)), names)
     return names
 
@@ -80,6 +82,15 @@ def own_names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     for kind, known in registry._HOMES.items():
         monkeypatch.setitem(registry._HOMES, kind, dict(known))
+
+
+def test_a_loop_of_ones_own_learns(own_names: None) -> None:
+    found = section("A loop of your own")
+    assert found["clock"].steps == 32_000
+    assert set(found["metrics"]) > {"policy_loss", "learning_rate"}
+    best = rlkit.solve(rlkit.exact("rlkit/Exam-v0"))
+    taken = best.q[2 * np.arange(4) + found["action"]]
+    assert (taken > best.value[:4] - 0.05).all()
 
 
 def test_a_solver_method(own_names: None) -> None:
