@@ -249,6 +249,8 @@ def write(pictures: Sequence[Image], path: Path, *, fps: int = FPS) -> None:
             for picture in pictures:
                 writer.send(np.ascontiguousarray(picture[:height, :width]))
             writer.close()
+            if b"moov" not in unfinished.read_bytes():  # the index, which is written last
+                raise FilmError(f"{path}: the encoder failed; is there space left?")
         else:
             raise FilmError(f"{path} must end in .gif or .mp4")
         put(unfinished, path)

@@ -2,10 +2,12 @@
 
 import errno
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from PIL import Image
@@ -96,6 +98,22 @@ def test_a_film_that_cannot_be_written_leaves_the_old_one(
     assert (out.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", 1)
     write(pictures, out)
     assert out.stat().st_size > 3
+
+
+def test_an_encoder_that_fails_unseen_leaves_the_old_film(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(path: str, *given: Any, **more: Any) -> Iterator[None]:
+        Path(path).touch()
+        while True:
+            yield
+
+    out = tmp_path / "film.mp4"
+    out.write_bytes(b"old")
+    monkeypatch.setattr(imageio_ffmpeg, "write_frames", fails)
+    with pytest.raises(FilmError, match=r"film.mp4: the encoder failed; is there space left\?"):
+        write([np.zeros((16, 16, 3), dtype=np.uint8)] * 2, out)
+    assert (out.read_bytes(), len(list(tmp_path.iterdir()))) == (b"old", 1)
 
 
 def test_mp4_without_an_encoder_says_how_to_get_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

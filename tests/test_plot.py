@@ -1,18 +1,21 @@
 """Pictures of solutions: what they say, and that what stands on a map can be told apart."""
 
+import errno
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
 
 from rlkit.core import from_successors
 from rlkit.envs import MDPEnv
 from rlkit.envs.grids import taxi
 from rlkit.envs.registry import exact
 from rlkit.envs.rendering.graph import colour, draw_arrows, draw_states, places, transitions
-from rlkit.plot import maps_of, picture
+from rlkit.plot import PlotError, draw, maps_of, picture
 from rlkit.solvers import solve
 
 
@@ -205,3 +208,15 @@ def test_the_sea_is_a_map() -> None:
     _, _, maps = drawn("rlkit/DeepSea-v0", n=5)
     assert len(maps) == 1
     assert (maps[0].states[..., 0] >= 0).sum() == 15
+
+
+def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(figure: Figure, path: Path, **how: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    solution = solve(exact("rlkit/Exam-v0"))
+    with pytest.raises(PlotError, match=r"nowhere/x.png: No such file or directory$"):
+        draw(solution, tmp_path / "nowhere" / "x.png", title="")
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(PlotError, match=r"x.png: No space left on device$"):
+        draw(solution, tmp_path / "x.png", title="")

@@ -259,7 +259,7 @@ class Agent:
         except DAMAGE as error:
             self._go_on_from(before)
             raise LoadError(f"the state does not fit {self!r}: {one_line(error)}") from None
-        self.loop.experience = None
+        self.loop.experience, self.loop.place = None, "the loaded state"
         self.loop.pending = (lambda: own["experience"]) if "experience" in own else None
 
     def _go_on_from(self, saved: Mapping[str, Any]) -> None:

@@ -225,12 +225,9 @@ class NeuralLearner(Learner):
 
     def state_dict(self) -> StateDict:
         """The policy, statistics, and moments of the optimisers."""
-        own = {
-            "statistics": self.statistics.state_dict(),
-            "ongoing": self.statistics.ongoing,
-            "descents": {name: descent.state_dict() for name, descent in self.descents.items()},
-        }
-        return super().state_dict() | own
+        own = {"statistics": self.statistics.state_dict(), "ongoing": self.statistics.ongoing}
+        descents = {name: descent.state_dict() for name, descent in self.descents.items()}
+        return super().state_dict() | own | {"descents": descents}
 
     def load_state_dict(self, saved: Mapping[str, Any]) -> None:
         """Undo `state_dict`."""

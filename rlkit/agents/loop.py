@@ -75,7 +75,7 @@ class Loop:
         self.early_stopping = EarlyStopping(self.config.patience)
         self.experience: Experience | None = None
         self.pending: Callable[[], StateDict] | None = None
-        self.place = "the loaded state"
+        self.place = ""
 
     @property
     def finished(self) -> bool:
@@ -195,9 +195,7 @@ class Loop:
         try:
             stepper.recount(saved["finished"], saved["episodes"])
             if not experience.load_state_dict(saved):
-                self._warn(
-                    f"the checkpoint has no state of {self.source.env_id or stepper.env}; its episodes"
-                )
+                self._warn(f"the checkpoint has no state of {self.source.env_id or env}; its episodes")
             experience.interrupted()  # where loading started new episodes
         except DAMAGE as error:
             self.experience = None

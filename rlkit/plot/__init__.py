@@ -23,11 +23,11 @@ class PlotError(RlkitError, ValueError):
 
 
 def draw(solution: Solution, path: Path, *, title: str, maps: Sequence[Map] = ()) -> None:
-    """Write a `picture` in the format of the file's suffix; raises `PlotError` if there is no such format."""
+    """Write a `picture` in the format of the file's suffix; raises `PlotError` where it cannot."""
     try:
         picture(solution, title=title, maps=maps).savefig(path, format=path.suffix[1:])
-    except ValueError as error:
-        raise PlotError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise PlotError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def picture(solution: Solution, *, title: str, maps: Sequence[Map] = ()) -> Figure:
