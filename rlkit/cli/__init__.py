@@ -58,7 +58,9 @@ def main() -> NoReturn:
             status = exit_status(signals[-1])
             show_cursor()
     except typer.TyperException as error:
-        fail(error.format_message())
+        asked = hasattr(error, "possibilities") and sys.argv[1] == "train"  # for an option that it lacks
+        hint = "; --set NAME=VALUE is for options of the agent" if asked else ""
+        fail(error.format_message() + hint)
     except RlkitError as error:
         fail(str(error))
     except OSError as error:
