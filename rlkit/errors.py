@@ -98,7 +98,8 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = " ".join(text.split())
-    return f"{type(error).__name__}: {text}" if isinstance(error, LookupError) or not text else text
+    kind = type(error).__name__
+    return f"{kind}: {text}" if isinstance(error, LookupError) and text else text or kind
 
 
 def blame(error: BaseException) -> str:

@@ -25,7 +25,7 @@ from gymnasium.vector import AutoresetMode
 from rlkit.check.judging import ProtocolError, judged
 from rlkit.check.probe import INTERFACES, Probe
 from rlkit.check.probes import PROBES
-from rlkit.errors import FAILURES, ConfigError, blame
+from rlkit.errors import FAILURES, ConfigError, blame, one_line
 from rlkit.registry import locate
 from rlkit.settings import Settings
 
@@ -188,7 +188,7 @@ def run_cell(
     try:
         verdict, findings = judged(make(env, seed=seed, **keywords), probe, gamma, steps, seed)
     except _refusals() as error:
-        verdict, findings = "refused", [_one_line(error)]
+        verdict, findings = "refused", [one_line(error)]
     except ProtocolError as error:
         raise ProtocolError(f"on the probe {probe.name}, {error}") from error
     except ConfigError:
@@ -254,10 +254,6 @@ def _config(make: Make) -> type[Settings] | None:
 def _probe_options(make: Make) -> dict[str, object]:
     """The options with which an agent of rlkit's kind says that it learns the probes."""
     return dict(getattr(_config(make), "probe_options", {}))
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _name(make: Make) -> str:

@@ -1,6 +1,7 @@
 """How a network is built."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -76,10 +77,7 @@ def _name(backbone: Any) -> Any:
     if not isinstance(backbone, type):
         return backbone
     name = registry.name_of("backbone", backbone)
-    try:
-        found = registry.locate("backbone", name)
-    except registry.RegistryError:
-        found = None
-    if found is not backbone:
-        raise ConfigError(f"backbone {name} must stand at the top level of its module, or be registered")
-    return name
+    with suppress(registry.RegistryError):
+        if registry.locate("backbone", name) is backbone:
+            return name
+    raise ConfigError(f"backbone {name} must stand at the top level of its module, or be registered")
