@@ -174,6 +174,18 @@ def test_a_table_that_cannot_be_used_is_noted(table: Any, reason: str, rlkit: An
     assert "nothing wrong; Tabled-v0 has no exact" in rlkit("check", "Tabled-v0")[1]
 
 
+def test_a_table_that_raises_is_a_finding() -> None:
+    class Raising(Steps):
+        @property
+        def P(self) -> Any:
+            raise ZeroDivisionError("no table")
+
+    gym.registry.pop("Raising-v0", None)
+    gym.register("Raising-v0", Raising)
+    (found,) = check_id("Raising-v0")["checks"][0]["findings"]
+    assert found.startswith("looking at it raised ZeroDivisionError: no table (test_check_faults.py:")
+
+
 def test_what_an_environment_prints_is_no_part_of_the_json(rlkit: Any) -> None:
     def chatty(t: int) -> Any:
         print("hello")

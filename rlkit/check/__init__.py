@@ -18,7 +18,7 @@ from rlkit.check.judging import ProtocolError as ProtocolError
 from rlkit.check.model import model_findings
 from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
-from rlkit.core import MDP, Model, NoExactModel, TableModel
+from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.adapters.gym import ModelEnv
 from rlkit.envs.foreign import transitions
 from rlkit.errors import FAILURES, RlkitError
@@ -100,7 +100,7 @@ def _unread(env: gym.Env[Any, Any]) -> str | None:
     try:
         if not isinstance(env.unwrapped, ModelEnv) and hasattr(env.unwrapped, "P"):
             transitions(env)
-    except NoExactModel as error:
+    except FAILURES as error:
         return f"nothing wrong; {error}"
     return None
 

@@ -48,7 +48,7 @@ class Model(Holder, ABC, Generic[S]):
     action_names: tuple[str, ...] | None = None
     signs: Mapping[str, str] = {}  # what the characters of a map that `text` draws stand for
     discount: float = 1.0
-    masked: bool = False  # whether some state forbids some action; so it is where a class has its own `legal`
+    masked: bool = False  # whether some state forbids some action; True where a class has its own `legal`
     partially_observable: bool = False  # whether different states can have the same observation
     max_episode_steps: int | None = None  # steps after which an episode is cut, where the options decide it
     zero_sum: bool = False  # whether the agent is two players who take turns, and gain what the other loses

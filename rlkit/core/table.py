@@ -90,11 +90,6 @@ class TableModel(Model[TableState]):
         successor = self.successor[place]
         return Step(TableState(successor), self.reward[place], self.ends[successor])
 
-    @property
-    def decays(self) -> bool:
-        """Whether rewards shrink with time."""
-        return bool(self.reward_decay)
-
     def decayed(self, reward: Array, elapsed: Array) -> Array:
         """How much a reward counts at step `elapsed`, as `MDP.reward_scale` has it."""
         if not self.reward_decay:

@@ -94,7 +94,6 @@ class Game(Holder, ABC, Generic[P]):
 class GameModel(Model[P]):
     """What the two models of a game share: the board, the mask and the pictures are the game's."""
 
-    masked = True
     worst = -1.0
 
     def __init__(self, game: Game[P]) -> None:
