@@ -51,7 +51,8 @@ def main() -> NoReturn:
             if not arg or re.fullmatch("--[^=]+=", arg):
                 fail(f"what follows {arg or before} is empty")
         output.answers = sys.stdout
-        printed = redirect_stdout(sys.stderr if "--json" in sys.argv else sys.stdout)  # by users' code
+        answered = "--json" in sys.argv and "--help" not in sys.argv
+        printed = redirect_stdout(sys.stderr if answered else sys.stdout)  # by users' code
         with stop_signals() as signals, suppress(KeyboardInterrupt), printed:
             status = app(standalone_mode=False)
         if signals:
