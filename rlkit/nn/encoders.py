@@ -58,7 +58,8 @@ class Encoder(nn.Module):
     def __init__(self, space: Space) -> None:
         super().__init__()
         self.space = space
-        found = list(_leaves(space, ()))
+        if not (found := list(_leaves(space, ()))):
+            raise UnsupportedSpaceError(f"observation space {space} holds nothing to observe")
         self.leaves: list[Space] = [leaf for _, leaf in found]
         self._paths: list[Path] = [path for path, _ in found]
         self._single = self._paths == [()]

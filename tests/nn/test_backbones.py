@@ -158,6 +158,11 @@ def test_what_auto_chooses(backbone: str, space: Any, kind: str, why: str) -> No
     assert resolve(backbone, Encoder(space)) == (kind, why)
 
 
+def test_a_space_without_a_leaf_is_refused() -> None:
+    with pytest.raises(UnsupportedSpaceError, match=r"Dict\(\) holds nothing to observe"):
+        Encoder(spaces.Dict())
+
+
 def test_a_cnn_needs_a_grid() -> None:
     with pytest.raises(
         UnsupportedSpaceError, match=r"cnn needs an observation with three axes.*Discrete\(3\)"
