@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from rlkit.errors import ConfigError
 from rlkit.experience.experience import Experience, Figures, Metrics, StateDict
-from rlkit.experience.memory import Due, Memory, burnt_in
+from rlkit.experience.memory import Due, ReplayMemory, burnt_in
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import Encoder, EpsilonGreedy, Head, State
 from rlkit.nn.actions import mask_width
@@ -98,7 +98,7 @@ class DQNLearner(NeuralLearner):
 
     def experience(self, stepper: Stepper) -> Experience:
         """A replay memory."""
-        memory = Memory(stepper, self)
+        memory = ReplayMemory(stepper, self)
         if self.config.prioritized:
             memory.replay.prioritise(self.config.priority_alpha)
         return memory
@@ -128,7 +128,7 @@ class DQNLearner(NeuralLearner):
                 figures = self._learn(batch.memory, lesson)
         return figures
 
-    def _lessons(self, m: Memory, n: int) -> "Iterator[Lesson]":
+    def _lessons(self, m: ReplayMemory, n: int) -> "Iterator[Lesson]":
         """What the next n updates learn from."""
         c, replay = self.config, m.replay
         size = max(1, c.batch_size // m.sequence)
@@ -156,7 +156,7 @@ class DQNLearner(NeuralLearner):
         pieces = [repeat(None) if part is None else part.split(size, 1) for part in parts]
         return map(Lesson._make, zip(*pieces, strict=False))
 
-    def _learn(self, m: Memory, lesson: "Lesson") -> Figures:
+    def _learn(self, m: ReplayMemory, lesson: "Lesson") -> Figures:
         returns = self.network.returns
         x, x_after = self._read(m, lesson)  # [T, N, A, K]
         taken = pick(x, lesson.action)
@@ -175,14 +175,14 @@ class DQNLearner(NeuralLearner):
         return {"loss": mean_loss.detach(), "q": q, "grad_norm": grad_norm}
 
     @torch.no_grad()
-    def _target(self, m: Memory, rows: Tensor, after: Tensor) -> Tensor:
+    def _target(self, m: ReplayMemory, rows: Tensor, after: Tensor) -> Tensor:
         """What the target network says of the rows `after` those that are learned."""
         self.target.draw_noise(self.generator)
         if not m.replay.states:
             return of_single(m, self.target, rows.gather(0, after)[0])
         return at_rows(of_sequences(m, self.target, rows), after)
 
-    def _read(self, m: Memory, lesson: "Lesson") -> tuple[Tensor, Tensor]:
+    def _read(self, m: ReplayMemory, lesson: "Lesson") -> tuple[Tensor, Tensor]:
         """What the network says of the rows that are learned; it, or its target, of the rows after."""
         network, rows, after = self.network, lesson.rows, lesson.after
         x_after, double = lesson.x_target, self.config.double
@@ -276,11 +276,11 @@ def at_rows(x: Tensor, row: Tensor) -> Tensor:
     return x[row, torch.arange(row.shape[1], device=row.device)]
 
 
-def of_single(m: Memory, network: QNetwork, rows: Tensor) -> Tensor:
+def of_single(m: ReplayMemory, network: QNetwork, rows: Tensor) -> Tensor:
     """What a network without memory says of rows [N], [1, N, A, K]."""
     return network.outputs(m.replay.obs.index_select(0, rows), (), None)[0][None]
 
 
-def of_sequences(m: Memory, network: QNetwork, rows: Tensor) -> Tensor:
+def of_sequences(m: ReplayMemory, network: QNetwork, rows: Tensor) -> Tensor:
     """What a network with memory says of rows [burn_in + L, N], of the last L."""
     return network.outputs(*burnt_in(network.backbone, *m.sequences(rows), rows=m.burn_in))[0]

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from rlkit.errors import UnsupportedError
 from rlkit.experience.experience import Experience, Figures, StateDict
-from rlkit.experience.memory import Due, Memory, burnt_in
+from rlkit.experience.memory import Due, ReplayMemory, burnt_in
 from rlkit.experience.stepper import Stepper
 from rlkit.nn import (
     MLP,
@@ -163,7 +163,7 @@ class SACLearner(NeuralLearner):
 
     def experience(self, stepper: Stepper) -> Experience:
         """A replay memory."""
-        return Memory(stepper, self)
+        return ReplayMemory(stepper, self)
 
     def parameters(self) -> dict[str, list[nn.Parameter]]:
         """Those of critics and reader, of the policy, and alpha."""
@@ -181,7 +181,7 @@ class SACLearner(NeuralLearner):
             figures = self._update_once(batch.memory)
         return figures
 
-    def _update_once(self, m: Memory) -> Figures:
+    def _update_once(self, m: ReplayMemory) -> Figures:
         c, replay, network = self.config, m.replay, self.network
         first, _ = replay.draw(max(1, c.batch_size // m.sequence), generator=self.generator)
         rows = replay.rows(first, m.burn_in + m.sequence + 1)
@@ -220,7 +220,7 @@ class SACLearner(NeuralLearner):
             "grad_norm": grad_norm,
         }
 
-    def _read(self, m: Memory, rows: Tensor) -> tuple[Tensor, Tensor]:
+    def _read(self, m: ReplayMemory, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Features of the rows after the burn-in, by the network and by its target."""
         seen = m.sequences(rows)
         own, other = (burnt_in(net.reader, *seen, rows=m.burn_in) for net in (self.network, self.target))

@@ -19,12 +19,12 @@ from .stepper import Stepper
 class Due(NamedTuple):
     """So many updates from a memory, the first round since the step `since`."""
 
-    memory: "Memory"
+    memory: "ReplayMemory"
     times: int
     since: int
 
 
-class Memory(Experience):
+class ReplayMemory(Experience):
     """A replay memory that the environments are stepped into, and as many updates as the steps are worth.
 
     Networks with memory learn from sequences of `sequence` rows, which begin in a stored state of the network

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from rlkit.agents.dqn import DQN
-from rlkit.experience.memory import Memory
+from rlkit.experience.memory import ReplayMemory
 from rlkit.nn.noisy import NoisyLinear
 
 
@@ -104,7 +104,7 @@ def test_acting_is_greedy_on_the_means_and_epsilon_is_none() -> None:
 def test_noise_explores() -> None:
     def second_actions(own: DQN) -> int:
         memory = own.loop.ready(400)
-        assert isinstance(memory, Memory)
+        assert isinstance(memory, ReplayMemory)
         memory.collect(400, 400)
         return int(memory.replay.action[memory.replay.start].sum())
 
