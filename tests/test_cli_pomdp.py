@@ -54,6 +54,12 @@ def test_with_a_horizon_beliefs_have_the_steps_left_when_they_are_reached(rlkit:
     assert out.count("hear-") == sum(left == 1 for left in beliefs["steps_left"]), "the rows of the table"
 
 
+def test_a_total_without_end_says_what_has_one(rlkit: Any) -> None:
+    _, out, _ = rlkit("solve", "tiger")
+    assert "--gamma 0.99 or --horizon N" in out
+    assert "--gamma 0.99" not in rlkit("solve", "tiger", "--gamma", "0.99")[1]
+
+
 def test_a_belief_names_its_states_and_no_chance_of_a_certain_one(rlkit: Any) -> None:
     _, out, _ = rlkit("solve", "tmaze", "--horizon", "2")
     assert " observation 0: state 0 " in out

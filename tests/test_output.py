@@ -163,3 +163,10 @@ def test_gymnasiums_warnings_are_called_warnings_once(tmp_path: Path) -> None:
     (tmp_path / "odd.py").write_text("\n".join(lines))
     done = subprocess.run([*RLKIT, "check", "odd:Odd-v0"], cwd=tmp_path, capture_output=True, text=True)
     assert done.stderr.startswith("rlkit: warning: odd\n")
+
+
+def test_help_goes_to_stdout_with_json_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "rlkit", "solve", "--json", "--help"], stdout=subprocess.PIPE
+    )
+    assert b"Usage" in done.stdout

@@ -39,6 +39,7 @@ def test_numbers_for_people() -> None:
     assert number("-inf") == "−inf"
     assert number(-0.159) == "−0.159"
     assert number(2.9999999999999996) == "3"
+    assert number(0.9651531250000001, 8) == number(0.965153125, 8), "rounding at 1e-16 is not shown"
     assert number(-1.9e-16) == "0"
     assert number(1234567.0) == "1,234,567"
 

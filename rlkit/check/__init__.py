@@ -20,7 +20,7 @@ from rlkit.check.playing import described
 from rlkit.check.training import training_findings, untrainable
 from rlkit.core import MDP, Model, TableModel
 from rlkit.envs.adapters.gym import ModelEnv
-from rlkit.envs.foreign import transitions
+from rlkit.envs.foreign import name_of, transitions
 from rlkit.errors import FAILURES, RlkitError
 
 
@@ -43,7 +43,7 @@ def check_env(env: gym.Env[Any, Any], *, steps: int = 3000, seed: int = 0) -> No
         raise TypeError(
             f"check_env takes a gymnasium.Env, not {env!r}; for batches there is check_vector_env"
         )
-    _report(str(env) if env.spec is None else env.spec.id, environment_findings(env, steps, seed))
+    _report(name_of(env), environment_findings(env, steps, seed))
 
 
 def check_vector_env(env: VectorEnv[Any, Any, Any], *, steps: int = 300, seed: int = 0) -> None:

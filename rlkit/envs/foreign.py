@@ -48,8 +48,8 @@ def seed_of(seed: int, env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> int
     return seed % (SEEDS - getattr(env, "num_envs", 1))
 
 
-def name_of(env: gym.Env[Any, Any]) -> str:
-    """The id of an environment, else what it calls itself."""
+def name_of(env: gym.Env[Any, Any] | VectorEnv[Any, Any, Any]) -> str:
+    """The id of an environment or a batch of them, else what it calls itself."""
     return str(env) if env.spec is None else env.spec.id
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 
+from rlkit.envs.foreign import name_of
 from rlkit.errors import FAILURES, UnsupportedError
 from rlkit.nn import Encoder
 
@@ -34,11 +35,6 @@ def reset_overwrites(make: Callable[[], Any], encoder: Encoder) -> bool:
     finally:
         if env is not None:
             env.close()
-
-
-def name_of(env: VectorEnv[Any, Any, Any]) -> str:
-    """What to call an environment in an error: its id if it has one."""
-    return str(env) if env.spec is None else env.spec.id
 
 
 def autoreset_mode(env: VectorEnv[Any, Any, Any]) -> AutoresetMode:

@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from rlkit.envs.adapters.vector import ModelVectorEnv
-from rlkit.envs.foreign import seed_of
+from rlkit.envs.foreign import name_of, seed_of
 from rlkit.errors import FAILURES, EnvironmentFault, NonFiniteError, RlkitError, UnsupportedError, blame
 from rlkit.nn import Encoder, ObservationError
 from rlkit.nn.actions import MaskError, as_given, legal_actions, mask_width
 
-from .faults import autoreset_mode, name_of, overwritten, reset_overwrites
+from .faults import autoreset_mode, overwritten, reset_overwrites
 
 Array: TypeAlias = NDArray[Any]
 BoolArray: TypeAlias = NDArray[np.bool_]
